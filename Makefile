@@ -1,0 +1,90 @@
+# Masu. `make` alone explains itself.
+#
+# There is one configuration: release. The daemon and the four static programs get their linking from
+# Package.swift, so the tests run the very products that are installed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PROGRAMS := masu masud masu-shim masu-runtime masu-init
+PREFIX ?= /usr/local
+DESTDIR ?=
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+# Where SwiftPM works.
+BUILD_DIR ?= .build
+SWIFT ?= swift
+SWIFT_FLAGS := -c release --scratch-path $(BUILD_DIR)
+PRODUCTS := $(BUILD_DIR)/release
+
+.PHONY: help
+help: ## this page
+	@echo 'Masu, a container platform in Swift. The two commands that matter first:'
+	@echo
+	@echo '  make demo      builds Masu and shows what it does, on a real Debian root (needs root)'
+	@echo '  make test      builds Masu and runs all tests (those that need root are skipped without)'
+	@echo
+	@echo 'All of them:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-10s%s\n", $$1, $$2}'
+
+.PHONY: packages
+packages:
+	@scripts/require-swift
+	@scripts/install-packages build
+
+.PHONY: build
+build: packages ## compile all programs, stripped copies in bin/
+	$(SWIFT) build $(SWIFT_FLAGS)
+	@$(MAKE) --no-print-directory bin
+
+# Only what changed is stripped again. The unstripped program stays in .build for debuggers. A running program is
+# replaced, never written into.
+.PHONY: bin
+bin:
+	@mkdir -p bin
+	@for program in $(PROGRAMS); do \
+	    if [ ! bin/$$program -nt $(PRODUCTS)/$$program ]; then \
+	        strip -o bin/.$$program.new $(PRODUCTS)/$$program && mv -f bin/.$$program.new bin/$$program; \
+	    fi; \
+	done
+	@ls -l bin | awk 'NR > 1 {printf "  bin/%-14s%6.1f MiB\n", $$NF, $$5 / 1048576}'
+
+.PHONY: test
+test: packages ## compile, then run every test
+	@scripts/install-packages test
+	@scripts/install-packages --optional extra
+	@scripts/test $(SWIFT_FLAGS)
+
+.PHONY: check
+check: packages ## formatting, own rules, scripts
+	@scripts/install-packages --optional check
+	@scripts/check
+
+.PHONY: demo
+demo: build ## a tour of a real Debian container, in a minute
+	@scripts/install-packages --optional demo
+	@scripts/demo
+
+.PHONY: bench
+bench: build ## ratios against crun, runc, docker, podman and a floor program
+	@scripts/install-packages --optional bench
+	@bench/run
+
+.PHONY: install
+install: ## copy programs and the systemd unit (PREFIX, DESTDIR)
+	@for program in $(PROGRAMS); do \
+	    [ -x bin/$$program ] || { echo 'bin/ is not complete: run "make build" first' >&2; exit 1; }; \
+	done
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(UNITDIR)'
+	install -m 755 $(addprefix bin/,$(PROGRAMS)) '$(DESTDIR)$(PREFIX)/bin/'
+	sed 's|@PREFIX@|$(PREFIX)|g' contrib/masud.service >'$(DESTDIR)$(UNITDIR)/masud.service'
+	chmod 644 '$(DESTDIR)$(UNITDIR)/masud.service'
+
+.PHONY: uninstall
+uninstall: ## remove what install copied
+	rm -f $(foreach p,$(PROGRAMS),'$(DESTDIR)$(PREFIX)/bin/$(p)') '$(DESTDIR)$(UNITDIR)/masud.service'
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf $(BUILD_DIR) bin bench-results.json

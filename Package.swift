@@ -1,0 +1,171 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is compiled in the Swift 6 language mode and a warning is an error.
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+// A fully static program: no dynamic loader, no shared library, starts in about a millisecond.
+let fullyStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"])]
+
+// The daemon carries the Swift runtime and Foundation inside and loads only the C libraries of the system. This is a linker
+// setting and not `swift build --static-swift-stdlib` because `swift test` has no such option: this way the tests
+// run the very products that `make build` makes. Modules compiled for the shared Foundation do not name its inner libraries.
+let staticRuntime: [LinkerSetting] = [
+    .unsafeFlags([
+        "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU",
+        "-lswiftSynchronization", "-lstdc++",
+    ])
+]
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+/// A library target of the house (see ARCHITECTURE.md for the floors).
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A program that is linked fully statically.
+func staticProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: fullyStatic)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "masu",
+    products: [
+        .executable(name: "masu", targets: ["masu"]),
+        .executable(name: "masud", targets: ["masud"]),
+        .executable(name: "masu-shim", targets: ["masu-shim"]),
+        .executable(name: "masu-runtime", targets: ["masu-runtime"]),
+        .executable(name: "masu-init", targets: ["masu-init"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // Floor 0: what Swift cannot call, and what needs nothing
+        .target(name: "CLinux"),
+        .target(name: "CShim"),
+        .systemLibrary(name: "CSeccomp", path: "Sources/CSeccomp"),
+        .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
+
+        module("JSON", []),
+
+        // Floor 1
+        module("BuildInformation", []),
+        module("Flags", []),
+        module("LinuxKernel", ["CLinux", system]),
+        module("OCISpec", ["JSON"]),
+
+        // Floor 2
+        module("Cgroups", ["LinuxKernel", "OCISpec", system]),
+        module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
+        module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
+
+        // Floor 3
+        module(
+            "ContainerRuntime",
+            ["Cgroups", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+        module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
+        module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
+
+        // Floor 4
+        module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
+        module(
+            "Images",
+            [
+                "ContentStore", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database, crypto, logging,
+                system,
+            ]),
+
+        // Floor 5
+        module(
+            "Engine",
+            [
+                "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", "BuildInformation",
+                database, logging, system, .product(name: "Subprocess", package: "swift-subprocess"),
+            ]),
+
+        // Floor 6
+        module("EngineAPIModel", ["JSON"]),
+
+        // Floor 7
+        module(
+            "EngineAPI",
+            [
+                "Engine", "EngineAPIModel", "Images", "OCISpec", "JSON", "BuildInformation", "LinuxKernel", logging,
+                system,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+
+        module(
+            "Shim",
+            [
+                "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
+                "BuildInformation", system,
+            ]),
+        module("MasuCommand", ["EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
+
+        // Floor 8: composition roots
+        .executableTarget(
+            name: "masud",
+            dependencies: [
+                "EngineAPI", "Engine", "Images", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
+                "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict, linkerSettings: staticRuntime),
+        staticProgram("masu", ["MasuCommand"]),
+        staticProgram("masu-shim", ["Shim"]),
+        staticProgram(
+            "masu-runtime",
+            ["ContainerRuntime", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
+        staticProgram("masu-init", ["CLinux", "BuildInformation"]),
+
+        // Tests mirror the modules
+        tests("JSONTests", ["JSON"]),
+        tests("FlagsTests", ["Flags"]),
+        tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
+        tests("MasuTests", ["MasuCommand", "EngineAPIModel", "Flags", "JSON"]),
+        tests("OCISpecTests", ["OCISpec", "JSON"]),
+        tests(
+            "EngineAPITests",
+            [
+                "EngineAPI", "Engine", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel", logging, system,
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        tests(
+            "EngineTests",
+            ["Engine", "Images", "Snapshots", "Archive", "LinuxKernel", "OCISpec", "JSON", database, logging, system]),
+        tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
+        tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
+        tests("OCISpecImageTests", ["OCISpec", "JSON"]),
+        tests("ArchiveTests", ["Archive", "LinuxKernel", system]),
+        tests("SnapshotsTests", ["Snapshots", "Archive", "LinuxKernel", database, system]),
+        tests(
+            "ImagesTests",
+            [
+                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", database, logging,
+                system,
+            ]),
+        tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
+        tests("LinuxKernelTests", ["LinuxKernel", system]),
+        tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("SeccompTests", ["Seccomp", "OCISpec"]),
+        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        tests("MasudTests", []),
+        tests("IntegrationTests", []),
+    ]
+)

@@ -1,0 +1,186 @@
+import Glibc
+import LinuxKernel
+import SystemPackage
+
+/// Unpacks a layer into a directory: the hot path of import, load and pull.
+///
+/// The directory must be out of reach of anyone but this process while a layer is applied (snapshots being staged are).
+/// What may be hostile is the archive. Every path is resolved by the kernel with the directory as its root
+/// (openat2(2), `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`), once per directory; below that only the last component
+/// is used, and never followed. So a symbolic link in an archive, whatever it says, leads nowhere but into the same
+/// tree, where it leads to in the container as well.
+package struct LayerApplier: ~Copyable {
+    /// What was unpacked.
+    package struct Result: Hashable, Sendable {
+        /// Bytes of all files, holes not counted.
+        package var bytes: Int64 = 0
+        package var inodes: Int64 = 0
+        /// Directories that the archive uses without saying what they are like. In a layer upon others they should
+        /// look like those of the layers below.
+        package var impliedDirectories: [FilePath] = []
+
+        package init() {}
+    }
+
+    let root: Int32
+    let whiteouts: WhiteoutForm
+    let directories: DirectoryCache
+    var result = Result()
+    /// Directories get their times when nothing more is put into them.
+    var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
+    /// What this layer has made, to tell it from what was there before; kept only where whiteouts are carried out.
+    var made: Set<ArraySlice<UInt8>> = []
+    /// Permission bits that the kernel takes from new files.
+    let mask: UInt32
+    let isPrivileged = geteuid() == 0
+    /// Owner of new files where nothing else is asked for.
+    let owner = geteuid()
+    let group = getegid()
+    /// Set when an ACL was unpacked, after which the kernel no longer gives new files the mode that is asked for.
+    var hasDefaultACL = false
+
+    /// Prepares to unpack into `directory`, which must exist.
+    package init(into directory: FilePath, whiteouts: WhiteoutForm) throws(ArchiveError) {
+        root = directory.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard root >= 0 else { throw .system("open", directory.string, Errno(rawValue: errno)) }
+        self.whiteouts = whiteouts
+        directories = DirectoryCache(root: root)
+        mask = Self.currentMask()
+    }
+
+    deinit {
+        directories.forget()
+        close(root)
+    }
+
+    /// Unpacks all entries. After an error the directory is left as it then was; the caller removes it.
+    ///
+    /// `isCancelled` is asked now and then.
+    package mutating func apply(
+        _ archive: TarReader, isCancelled: () -> Bool = { false }
+    ) throws(ArchiveError) -> Result {
+        var count = 0
+        while let entry = try archive.next() {
+            count += 1
+            if count.isMultiple(of: 64), isCancelled() { throw .cancelled }
+            try apply(entry, archive, isCancelled: isCancelled)
+        }
+        try setDirectoryTimes()
+        return result
+    }
+
+    private mutating func apply(
+        _ entry: TarEntry, _ archive: TarReader, isCancelled: () -> Bool
+    ) throws(ArchiveError) {
+        guard let path = EntryPath(entry.name) else {
+            throw .escapes(entry: entry.displayName, "leads out of the root directory")
+        }
+        guard !path.isRoot else {
+            guard entry.kind == .directory else { throw .malformed("the root is not a directory") }
+            try setAttributesOfRoot(entry)
+            return
+        }
+        if path.name.starts(with: Whiteout.prefix) {
+            try applyWhiteout(path)
+            return
+        }
+        if Whiteout.isMetadata(path) { return }
+        let parent = try parentDirectory(of: path)
+        if whiteouts == .remove { made.insert(path.text) }
+        switch entry.kind {
+        case .file: try makeFile(entry, archive, path, in: parent, isCancelled: isCancelled)
+        case .directory: try makeDirectory(entry, path, in: parent)
+        case .symbolicLink: try makeSymbolicLink(entry, path, in: parent)
+        case .hardLink: try makeHardLink(entry, path, in: parent)
+        case .fifo: try makeNode(entry, path, in: parent, type: S_IFIFO, device: 0)
+        case .characterDevice(let major, let minor):
+            try makeNode(entry, path, in: parent, type: S_IFCHR, device: Self.device(major, minor))
+        case .blockDevice(let major, let minor):
+            try makeNode(entry, path, in: parent, type: S_IFBLK, device: Self.device(major, minor))
+        }
+    }
+
+    /// The directory an entry goes into, made if the archive does not have it.
+    mutating func parentDirectory(of path: EntryPath) throws(ArchiveError) -> DirectoryCache.Directory {
+        if let directory = try directories.directory(at: path.parent) { return directory }
+        // One component after the other; symbolic links on the way are followed inside the root.
+        var end = 0
+        while end < path.parent.count {
+            var next = end
+            while next < path.parent.count, path.parent[next] != UInt8(ascii: "/") { next += 1 }
+            let part = path.parent[..<next]
+            if try directories.directory(at: part) == nil {
+                guard let made = EntryPath(Array(part)),
+                    let above = try directories.directory(at: made.parent)
+                else { throw .system("open directory", path.display, .noSuchFileOrDirectory) }
+                try Self.check("create directory", made) { mkdirat(above.descriptor, $0, 0o755) }
+                result.impliedDirectories.append(FilePath(made.display))
+                result.inodes += 1
+                if whiteouts == .remove { self.made.insert(made.text) }
+            }
+            end = next + 1
+        }
+        guard let directory = try directories.directory(at: path.parent) else {
+            throw .system("open directory", path.display, .noSuchFileOrDirectory)
+        }
+        return directory
+    }
+
+    private mutating func setDirectoryTimes() throws(ArchiveError) {
+        for (path, seconds, nanoseconds) in directoryTimes {
+            let status: Int32
+            if path.isRoot {
+                status = Self.setTimes(root, nil, seconds, nanoseconds)
+            } else {
+                // A directory may have been replaced by something else since, or its parent.
+                guard let parent = try directories.directory(at: path.parent) else { continue }
+                status = Self.setTimes(parent.descriptor, path, seconds, nanoseconds)
+            }
+            if status != 0, errno != ENOENT { throw .system("set times", path.display, Errno(rawValue: errno)) }
+        }
+    }
+
+    /// Sets access and modification time: of `path`'s last component in `directory`, or of the descriptor itself.
+    static func setTimes(_ directory: Int32, _ path: EntryPath?, _ seconds: Int64, _ nanoseconds: Int64) -> Int32 {
+        var time = timespec()
+        time.tv_sec = Int(seconds)
+        time.tv_nsec = Int(nanoseconds)
+        return withUnsafeTemporaryAllocation(of: timespec.self, capacity: 2) { times in
+            times.initialize(repeating: time)
+            guard let path else { return futimens(directory, times.baseAddress) }
+            return path.withName { utimensat(directory, $0, times.baseAddress, AT_SYMLINK_NOFOLLOW) }
+        }
+    }
+
+    /// Runs a call that takes the last component of `path`.
+    static func check(
+        _ operation: String, _ path: EntryPath, _ body: (UnsafePointer<CChar>) -> Int32
+    ) throws(ArchiveError) {
+        guard path.withName(body) == 0 else { throw .system(operation, path.display, Errno(rawValue: errno)) }
+    }
+
+    private static func device(_ major: UInt32, _ minor: UInt32) -> dev_t {
+        // The layout of glibc's makedev(3), which is a macro.
+        let high: UInt64 = (UInt64(major) & 0xffff_f000) << 32 | (UInt64(minor) & 0xffff_ff00) << 12
+        let low: UInt64 = (UInt64(major) & 0xfff) << 8 | UInt64(minor) & 0xff
+        return dev_t(high | low)
+    }
+
+    /// The process's umask, read without changing it (which umask(2) cannot do without a race).
+    private static func currentMask() -> UInt32 {
+        // If /proc cannot say, every mode is set explicitly: slower, never wrong.
+        guard let status = try? ProcessStatusFile.umask() else { return 0o7777 }
+        return status
+    }
+}
+
+extension EntryPath {
+    /// The last component as a C string.
+    func withName<R>(_ body: (UnsafePointer<CChar>) -> R) -> R {
+        bytes.withUnsafeBytes { raw in
+            // The array is never empty: it ends with a NUL.
+            let pointer = raw.bindMemory(to: CChar.self)
+            return body(pointer.baseAddress.unsafelyUnwrapped + nameStart)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import CLinux
+import Glibc
+import LinuxKernel
+import SystemPackage
+
+/// The names that mean something else than a file (image-spec, layer.md, "Whiteouts").
+enum Whiteout {
+    static let prefix = Array(".wh.".utf8)
+    static let opaque = Array(".wh..wh..opq".utf8)
+    /// Names that begin so are aufs' own bookkeeping, which old images still carry.
+    static let metadataPrefix = Array(".wh..wh.".utf8)
+
+    static let overlayOpaque = "trusted.overlay.opaque"
+
+    /// Whether the entry lies in a directory of aufs' bookkeeping.
+    static func isMetadata(_ path: EntryPath) -> Bool {
+        path.text.starts(with: metadataPrefix)
+    }
+}
+
+extension LayerApplier {
+    mutating func applyWhiteout(_ path: EntryPath) throws(ArchiveError) {
+        if path.name.elementsEqual(Whiteout.opaque) {
+            try hideAllBelow(path)
+            return
+        }
+        if path.name.starts(with: Whiteout.metadataPrefix) { return }
+        let hidden = path.sibling(path.name.dropFirst(Whiteout.prefix.count))
+        guard !hidden.name.isEmpty, !hidden.name.elementsEqual([UInt8(ascii: ".")]),
+            !hidden.name.elementsEqual("..".utf8)
+        else { throw .malformed("whiteout \"\(path.display)\" hides nothing") }
+        switch whiteouts {
+        case .overlay:
+            let parent = try parentDirectory(of: hidden)
+            let status = hidden.withName { mknodat(parent.descriptor, $0, S_IFCHR, 0) }
+            if status == 0 {
+                result.inodes += 1
+                return
+            }
+            guard errno == EEXIST else { throw .system("create whiteout", hidden.display, Errno(rawValue: errno)) }
+            // The layer both hides what is below and has something of its own there.
+            if try kind(of: hidden, in: parent) == S_IFDIR { try makeOpaque(hidden, in: parent) }
+        case .remove:
+            guard let parent = try directories.directory(at: hidden.parent) else { return }
+            let descriptor = try Self.duplicate(parent.descriptor, hidden)
+            defer { close(descriptor) }
+            try removeUnmade(hidden, in: descriptor)
+        }
+    }
+
+    private mutating func hideAllBelow(_ path: EntryPath) throws(ArchiveError) {
+        let directory = try parentDirectory(of: path)
+        switch whiteouts {
+        case .overlay:
+            guard fsetxattr(directory.descriptor, Whiteout.overlayOpaque, "y", 1, 0) == 0 else {
+                throw .system("mark opaque", path.display, Errno(rawValue: errno))
+            }
+        case .remove:
+            let descriptor = try Self.duplicate(directory.descriptor, path)
+            defer { close(descriptor) }
+            for name in try names(in: descriptor, path) {
+                try removeUnmade(path.sibling(name), in: descriptor)
+            }
+        }
+    }
+
+    /// Removes what was there before this layer, at and below `path`.
+    private mutating func removeUnmade(_ path: EntryPath, in parent: Int32) throws(ArchiveError) {
+        let isMade = made.contains(path.text)
+        var status = stat()
+        guard path.withName({ fstatat(parent, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            if errno == ENOENT { return }
+            throw .system("stat", path.display, Errno(rawValue: errno))
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR, isMade else {
+            if !isMade { try remove(path, in: parent) }
+            return
+        }
+        let directory = path.withName { openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+        guard directory >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        defer { close(directory) }
+        for name in try names(in: directory, path) {
+            guard let below = EntryPath(Array(path.text) + [UInt8(ascii: "/")] + name) else { continue }
+            try removeUnmade(below, in: directory)
+        }
+    }
+
+    /// A descriptor that outlives the cache's.
+    private static func duplicate(_ descriptor: Int32, _ path: EntryPath) throws(ArchiveError) -> Int32 {
+        // Not dup(2): that would share the position in the directory.
+        let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        return copy
+    }
+
+    private func names(in directory: Int32, _ path: EntryPath) throws(ArchiveError) -> [[UInt8]] {
+        do throws(Errno) {
+            return try DirectoryListing.names(of: directory)
+        } catch {
+            throw .system("list directory", path.display, error)
+        }
+    }
+
+    /// Removes whatever has this name in the directory `parent`, a directory with all in it. The cache's descriptors
+    /// are closed afterwards.
+    func remove(_ path: EntryPath, in parent: Int32) throws(ArchiveError) {
+        defer { directories.forget() }
+        do throws(Errno) {
+            try TreeRemoval.remove(Array(path.name), in: parent)
+        } catch {
+            throw .system("remove", path.display, error)
+        }
+    }
+
+    func makeOpaque(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) {
+        let descriptor = path.withName {
+            openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        guard descriptor >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        defer { close(descriptor) }
+        guard fsetxattr(descriptor, Whiteout.overlayOpaque, "y", 1, 0) == 0 else {
+            throw .system("mark opaque", path.display, Errno(rawValue: errno))
+        }
+    }
+
+    /// The type bits of what is there, or `nil`.
+    func kind(of path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) -> mode_t? {
+        var status = stat()
+        guard path.withName({ fstatat(parent.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+            if errno == ENOENT { return nil }
+            throw .system("stat", path.display, Errno(rawValue: errno))
+        }
+        return status.st_mode & S_IFMT
+    }
+}

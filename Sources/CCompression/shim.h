@@ -1,0 +1,4 @@
+#include <isa-l/igzip_lib.h>
+#include <zstd.h>
+#include <lzma.h>
+#include <bzlib.h>

@@ -1,0 +1,362 @@
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// One container's control group: a directory in the unified hierarchy, or one in each hierarchy of version 1.
+package struct Cgroup: Hashable, Sendable {
+    /// The path in every hierarchy, with `/` at its beginning.
+    package let path: String
+    /// The hierarchies it is in.
+    package let hierarchies: CgroupHierarchies
+
+    /// The control group at `path`, which may not exist yet.
+    ///
+    /// - Throws: if `path` is the root or has a component `..`.
+    package init(path: String, hierarchies: CgroupHierarchies) throws(CgroupError) {
+        let components = path.split(separator: "/").filter { $0 != "." }
+        guard !components.isEmpty, !components.contains("..") else {
+            throw CgroupError("\"\(path)\" is no path of a control group for a container")
+        }
+        self.path = "/" + components.joined(separator: "/")
+        self.hierarchies = hierarchies
+    }
+
+    /// Whether this is in the unified hierarchy.
+    package var isUnified: Bool {
+        if case .unified = hierarchies { true } else { false }
+    }
+
+    /// The directory with the files of `controller`; `nil` if that controller is not mounted.
+    package func directory(of controller: String) -> FilePath? {
+        switch hierarchies {
+        case .unified(let mountPoint):
+            return mountPoint.appending(String(path.dropFirst()))
+        case .legacy(let hierarchies):
+            return hierarchies.first { $0.controllers.contains(controller) }?.mountPoint.appending(
+                String(path.dropFirst()))
+        }
+    }
+
+    /// All directories.
+    package var directories: [FilePath] {
+        let relative = String(path.dropFirst())
+        switch hierarchies {
+        case .unified(let mountPoint): return [mountPoint.appending(relative)]
+        case .legacy(let hierarchies): return hierarchies.map { $0.mountPoint.appending(relative) }
+        }
+    }
+
+    /// The directory in which membership is asked for.
+    private var memberDirectory: FilePath? {
+        directory(of: "freezer") ?? directories.first
+    }
+
+    // MARK: Life
+
+    /// Makes the group in every hierarchy, and all above it.
+    ///
+    /// - Throws: also when processes are in it already; a leftover without any is used. What has been made until an
+    ///   error is removed again.
+    package func create() throws(CgroupError) {
+        switch hierarchies {
+        case .unified(let mountPoint):
+            try createUnified(mountPoint)
+        case .legacy(let hierarchies):
+            var made: [FilePath] = []
+            do throws(CgroupError) {
+                var existed = false
+                for (hierarchy, directory) in zip(hierarchies, directories) {
+                    let isCPUSet = hierarchy.controllers.contains("cpuset")
+                    if try createLegacy(path.dropFirst(), in: hierarchy.mountPoint, inheritingCPUs: isCPUSet) {
+                        existed = true
+                    } else {
+                        made.append(directory)
+                    }
+                }
+                if existed { try refuseIfPopulated() }
+            } catch {
+                // The first error is the one to tell; an empty group does no harm.
+                // What matters is why the rest could not be made.
+                for directory in made { try? Files.removeDirectory(directory) }
+                throw error
+            }
+        }
+    }
+
+    /// Whether the directory was there already.
+    private func createLegacy(
+        _ relative: Substring, in mountPoint: FilePath, inheritingCPUs: Bool
+    ) throws(CgroupError) -> Bool {
+        let directory = mountPoint.appending(String(relative))
+        do throws(Errno) {
+            do {
+                try Files.makeDirectory(directory)
+            } catch .noSuchFileOrDirectory {
+                guard let slash = relative.lastIndex(of: "/") else { throw .noSuchFileOrDirectory }
+                do throws(CgroupError) {
+                    _ = try createLegacy(relative[..<slash], in: mountPoint, inheritingCPUs: inheritingCPUs)
+                } catch {
+                    throw error.errno ?? .noSuchFileOrDirectory
+                }
+                do { try Files.makeDirectory(directory) } catch .fileExists { return true }
+            } catch .fileExists {
+                return true
+            }
+            if inheritingCPUs { try Self.inheritCPUs(directory, from: mountPoint) }
+            return false
+        } catch {
+            throw CgroupError("mkdir \(directory)", error)
+        }
+    }
+
+    /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as empty.
+    private static func inheritCPUs(_ directory: FilePath, from mountPoint: FilePath) throws(Errno) {
+        let parent = directory.removingLastComponent()
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            var list = try Files.readText(parent.appending(file))
+            if list.isEmpty && parent != mountPoint {
+                try inheritCPUs(parent, from: mountPoint)
+                list = try Files.readText(parent.appending(file))
+            }
+            try Files.write(list, to: directory.appending(file))
+        }
+    }
+
+    private func createUnified(_ mountPoint: FilePath) throws(CgroupError) {
+        var directory = mountPoint
+        let components = path.split(separator: "/")
+        let controllers: String
+        do throws(Errno) {
+            controllers = try Files.readText(mountPoint.appending("cgroup.controllers"))
+        } catch {
+            throw CgroupError("open \(mountPoint)/cgroup.controllers", error)
+        }
+        let all = controllers.split(separator: " ").map { "+\($0)" }
+        for (index, component) in components.enumerated() {
+            // Controllers reach a group only when the one above hands them down. Where the kernel refuses all together
+            // (one of them cannot be used here), each is tried; that a limit cannot be set is said when it is asked for.
+            let subtree = directory.appending("cgroup.subtree_control")
+            do throws(Errno) {
+                try Files.write(all.joined(separator: " "), to: subtree)
+            } catch {
+                for controller in all { try? Files.write(controller, to: subtree) }
+            }
+            directory = directory.appending(String(component))
+            do throws(Errno) {
+                try Files.makeDirectory(directory)
+            } catch {
+                guard error == .fileExists else { throw CgroupError("mkdir \(directory)", error) }
+                if index == components.count - 1 { try refuseIfPopulated() }
+            }
+        }
+    }
+
+    private func refuseIfPopulated() throws(CgroupError) {
+        guard try processes().isEmpty else {
+            throw CgroupError("the control group \(path) exists and has processes in it")
+        }
+    }
+
+    /// Puts the process `pid` into the group.
+    ///
+    /// Where it can be avoided it should be: the kernel makes whoever moves another process wait for an RCU grace
+    /// period, milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
+    package func add(pid: Int32) throws(CgroupError) {
+        for directory in directories { try write("\(pid)", to: directory.appending("cgroup.procs")) }
+    }
+
+    /// Puts the calling process, which must have a single thread, into the group.
+    package func join() throws(CgroupError) {
+        // "0" written to `tasks` moves the calling thread alone and therefore without the lock that makes a move through
+        // `cgroup.procs` wait.
+        let file = isUnified ? "cgroup.procs" : "tasks"
+        for directory in directories { try write("0", to: directory.appending(file)) }
+    }
+
+    /// The directory of version 2 for `ProcessControl.fork(cgroup:)`; `nil` on version 1.
+    package func openForClone() throws(CgroupError) -> FileDescriptor? {
+        guard isUnified, let directory = directories.first else { return nil }
+        do throws(Errno) {
+            return try Files.open(directory, [.path, .directory])
+        } catch {
+            throw CgroupError("open \(directory)", error)
+        }
+    }
+
+    /// Removes the group and all groups in it, killing whatever is still inside. Does nothing if there is none.
+    package func remove() throws(CgroupError) {
+        var failure: CgroupError?
+        for directory in directories {
+            do throws(CgroupError) {
+                try Self.removeTree(directory)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        guard failure != nil else { return }
+        // Something is left: kill it, then wait for it to be gone, at first briefly.
+        try? signalAll(9)
+        var milliseconds: Int32 = 1
+        while milliseconds < 1000 {
+            failure = nil
+            for directory in directories {
+                do throws(CgroupError) {
+                    try Self.removeTree(directory)
+                } catch {
+                    failure = failure ?? error
+                }
+            }
+            guard failure != nil else { return }
+            // A mere pause: if a signal cuts it short, the next look comes sooner.
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+        if let failure { throw failure }
+    }
+
+    private static func removeTree(_ directory: FilePath) throws(CgroupError) {
+        do throws(Errno) {
+            do {
+                try Files.removeDirectory(directory)
+            } catch .noSuchFileOrDirectory {
+                return
+            } catch .resourceBusy {
+                for child in try children(of: directory) {
+                    do throws(CgroupError) { try removeTree(child) } catch { throw error.errno ?? .resourceBusy }
+                }
+                do { try Files.removeDirectory(directory) } catch .noSuchFileOrDirectory {}
+            }
+        } catch {
+            throw CgroupError("rmdir \(directory)", error)
+        }
+    }
+
+    private static func children(of directory: FilePath) throws(Errno) -> [FilePath] {
+        try Files.directoryNames(in: directory).map { directory.appending($0) }
+    }
+
+    // MARK: Processes
+
+    /// The pids of all processes in the group and in groups below it, in ascending order.
+    package func processes() throws(CgroupError) -> [Int32] {
+        guard let directory = memberDirectory else { return [] }
+        var pids: [Int32] = []
+        do throws(Errno) {
+            try Self.collectProcesses(in: directory, into: &pids)
+        } catch {
+            throw CgroupError("open \(directory)/cgroup.procs", error)
+        }
+        return pids.sorted()
+    }
+
+    private static func collectProcesses(in directory: FilePath, into pids: inout [Int32]) throws(Errno) {
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(directory.appending("cgroup.procs"))
+        } catch {
+            // Removed meanwhile: nothing is in it.
+            if error == .noSuchFileOrDirectory || error.rawValue == 19 { return }
+            throw error
+        }
+        for line in bytes.split(separator: 0x0a) {
+            if let pid = Int32(String(decoding: line, as: UTF8.self)) { pids.append(pid) }
+        }
+        for child in try children(of: directory) { try collectProcesses(in: child, into: &pids) }
+    }
+
+    /// Sends `signal` to every process in the group and below it.
+    package func signalAll(_ signal: Int32) throws(CgroupError) {
+        if signal == 9, isUnified, let directory = directories.first {
+            do throws(CgroupError) {
+                return try write("1", to: directory.appending("cgroup.kill"))
+            } catch  where error.errno == .noSuchFileOrDirectory {
+                // Before Linux 5.14, or the group is gone.
+            }
+        }
+        // Frozen, so that no process can fork behind our back; a frozen group of version 1 gets even SIGKILL only when
+        // it is thawed.
+        let wasFrozen = (try? isFrozen()) ?? true
+        if !wasFrozen { try? freeze() }
+        var failure: CgroupError?
+        do throws(CgroupError) {
+            for pid in try processes() {
+                do throws(Errno) { try Signals.send(signal, to: pid) } catch  where error != .noSuchProcess {
+                    failure = CgroupError("kill \(pid)", error)
+                } catch {}
+            }
+        } catch {
+            failure = error
+        }
+        // What went wrong before is the error to tell.
+        // A group that has vanished meanwhile needs no thawing; any other error `freeze` and `kill` had as well.
+        if !wasFrozen || signal == 9 { try? thaw() }
+        if let failure { throw failure }
+    }
+
+    // MARK: Freezing
+
+    /// Stops all processes and waits until they are stopped.
+    package func freeze() throws(CgroupError) {
+        try setFrozen(true)
+    }
+
+    /// Lets them go on.
+    package func thaw() throws(CgroupError) {
+        try setFrozen(false)
+    }
+
+    private func setFrozen(_ frozen: Bool) throws(CgroupError) {
+        guard let directory = directory(of: "freezer") else {
+            throw CgroupError("cannot \(frozen ? "pause" : "resume"): the freezer controller is not mounted")
+        }
+        let file = directory.appending(isUnified ? "cgroup.freeze" : "freezer.state")
+        var milliseconds: Int32 = 1
+        while true {
+            // Version 1 can stay in FREEZING when processes are being forked; writing again helps it along.
+            try write(isUnified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"), to: file)
+            if try isFrozen() == frozen { return }
+            guard milliseconds < 1000 else {
+                if frozen { try? setFrozen(false) }
+                throw CgroupError("the control group \(path) does not \(frozen ? "freeze" : "thaw")")
+            }
+            // A mere pause: if a signal cuts it short, the next look comes sooner.
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+    }
+
+    /// Whether all processes are stopped.
+    package func isFrozen() throws(CgroupError) -> Bool {
+        guard let directory = directory(of: "freezer") else { return false }
+        if isUnified { return try flatValues(directory.appending("cgroup.events"))["frozen"] == 1 }
+        return try readText(directory.appending("freezer.state")) == "FROZEN"
+    }
+
+    // MARK: Files
+
+    func write(_ text: String, to file: FilePath) throws(CgroupError) {
+        do throws(Errno) {
+            try Files.write(text, to: file)
+        } catch {
+            throw CgroupError("write \"\(text)\" to \(file)", error)
+        }
+    }
+
+    func readText(_ file: FilePath) throws(CgroupError) -> String {
+        do throws(Errno) {
+            return try Files.readText(file)
+        } catch {
+            throw CgroupError("read \(file)", error)
+        }
+    }
+
+    /// A file with lines of a key and a number.
+    func flatValues(_ file: FilePath) throws(CgroupError) -> [String: UInt64] {
+        var values: [String: UInt64] = [:]
+        for line in try readText(file).split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            if fields.count == 2, let value = UInt64(fields[1]) { values[String(fields[0])] = value }
+        }
+        return values
+    }
+}

@@ -1,0 +1,153 @@
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+// Limits on hierarchies of version 1 (Documentation/admin-guide/cgroup-v1 of the kernel).
+extension Cgroup {
+    func applyLegacy(_ resources: LinuxResources) throws(CgroupError) {
+        try Self.checkRanges(resources)
+        if let unified = resources.unified, !unified.isEmpty {
+            throw CgroupError("cannot set \(unified.keys.sorted()[0]): this machine has control groups of version 1")
+        }
+        if let cpu = resources.cpu { try applyLegacy(cpu) }
+        if let memory = resources.memory { try applyLegacy(memory) }
+        if let limit = resources.pids?.limit {
+            try set("the limit of processes", limit > 0 ? "\(limit)" : "max", in: directory(of: "pids"), "pids.max")
+        }
+        if let blockIO = resources.blockIO { try applyLegacy(blockIO) }
+        for page in resources.hugepageLimits ?? [] {
+            try set(
+                "the limit of huge pages", "\(page.limit)", in: directory(of: "hugetlb"),
+                "hugetlb.\(page.pageSize).limit_in_bytes")
+        }
+        if let network = resources.network {
+            if let classID = network.classID {
+                try set("the network class", "\(classID)", in: directory(of: "net_cls"), "net_cls.classid")
+            }
+            for priority in network.priorities ?? [] {
+                try set(
+                    "the network priority", "\(priority.name) \(priority.priority)", in: directory(of: "net_prio"),
+                    "net_prio.ifpriomap")
+            }
+        }
+        if let devices = resources.devices, !devices.isEmpty { try applyLegacy(devices) }
+    }
+
+    private func applyLegacy(_ cpu: LinuxCPU) throws(CgroupError) {
+        let directory = directory(of: "cpu")
+        if let shares = cpu.shares, shares != 0 { try set("CPU shares", "\(shares)", in: directory, "cpu.shares") }
+        // A period shorter than the old quota, or a quota shorter than the old period allows, is refused; then the
+        // other one has to go first.
+        let period: (() throws(CgroupError) -> Void)? = cpu.period.flatMap { value in
+            value == 0
+                ? nil
+                : { () throws(CgroupError) in
+                    try set("the CPU period", "\(value)", in: directory, "cpu.cfs_period_us")
+                }
+        }
+        let quota: (() throws(CgroupError) -> Void)? = cpu.quota.flatMap { value in
+            value == 0
+                ? nil
+                : { () throws(CgroupError) in
+                    try set("the CPU quota", "\(value)", in: directory, "cpu.cfs_quota_us")
+                }
+        }
+        do throws(CgroupError) {
+            try period?()
+            try quota?()
+        } catch  where error.errno == .invalidArgument && period != nil && quota != nil {
+            try quota?()
+            try period?()
+        }
+        if let burst = cpu.burst { try set("the CPU burst", "\(burst)", in: directory, "cpu.cfs_burst_us") }
+        if let period = cpu.realtimePeriod, period != 0 {
+            try set("the real-time period", "\(period)", in: directory, "cpu.rt_period_us")
+        }
+        if let runtime = cpu.realtimeRuntime, runtime != 0 {
+            try set("the real-time run time", "\(runtime)", in: directory, "cpu.rt_runtime_us")
+        }
+        if let idle = cpu.idle { try set("CPU idle", "\(idle)", in: directory, "cpu.idle") }
+        if let cpus = cpu.cpus, !cpus.isEmpty {
+            try set("the CPU list", cpus, in: self.directory(of: "cpuset"), "cpuset.cpus")
+        }
+        if let mems = cpu.mems, !mems.isEmpty {
+            try set("the memory node list", mems, in: self.directory(of: "cpuset"), "cpuset.mems")
+        }
+    }
+
+    private func applyLegacy(_ memory: LinuxMemory) throws(CgroupError) {
+        let directory = directory(of: "memory")
+        let limit = memory.limit.flatMap { $0 == 0 ? nil : $0 }
+        let swap = memory.swap.flatMap { $0 == 0 ? nil : $0 }
+        let setLimit = { () throws(CgroupError) in
+            if let limit { try set("the memory limit", "\(limit)", in: directory, "memory.limit_in_bytes") }
+        }
+        let setSwap = { () throws(CgroupError) in
+            if let swap {
+                try set("the limit of memory and swap", "\(swap)", in: directory, "memory.memsw.limit_in_bytes")
+            }
+        }
+        // The limit may never be above that of memory and swap together, so which goes first depends on the present one.
+        var swapFirst = swap == -1
+        if let swap, let limit, let directory, !swapFirst {
+            let current = UInt64(try readText(directory.appending("memory.limit_in_bytes"))) ?? .max
+            swapFirst = limit > 0 && UInt64(limit) > current && swap > 0
+        }
+        if swapFirst {
+            try setSwap()
+            try setLimit()
+        } else {
+            try setLimit()
+            try setSwap()
+        }
+        if let reservation = memory.reservation, reservation != 0 {
+            try set("the memory reservation", "\(reservation)", in: directory, "memory.soft_limit_in_bytes")
+        }
+        if let kernelTCP = memory.kernelTCP, kernelTCP != 0 {
+            try set("the limit of TCP buffers", "\(kernelTCP)", in: directory, "memory.kmem.tcp.limit_in_bytes")
+        }
+        if let swappiness = memory.swappiness {
+            try set("swappiness", "\(swappiness)", in: directory, "memory.swappiness")
+        }
+        if memory.disableOOMKiller == true { try set("OOM killer off", "1", in: directory, "memory.oom_control") }
+    }
+
+    private func applyLegacy(_ blockIO: LinuxBlockIO) throws(CgroupError) {
+        let directory = directory(of: "blkio")
+        // The weight is BFQ's since CFQ went with Linux 5.0.
+        func weightFile(_ name: String) -> String {
+            guard let directory, !Files.exists(directory.appending("blkio.\(name)")) else { return "blkio.\(name)" }
+            return "blkio.bfq.\(name)"
+        }
+        if let weight = blockIO.weight, weight != 0 {
+            try set("the block I/O weight", "\(weight)", in: directory, weightFile("weight"))
+        }
+        for device in blockIO.weightDevice ?? [] {
+            guard let weight = device.weight else { continue }
+            try set(
+                "the block I/O weight of a device", "\(device.major):\(device.minor) \(weight)", in: directory,
+                weightFile("weight_device"))
+        }
+        let throttles: [([LinuxThrottleDevice]?, String)] = [
+            (blockIO.throttleReadBpsDevice, "blkio.throttle.read_bps_device"),
+            (blockIO.throttleWriteBpsDevice, "blkio.throttle.write_bps_device"),
+            (blockIO.throttleReadIOPSDevice, "blkio.throttle.read_iops_device"),
+            (blockIO.throttleWriteIOPSDevice, "blkio.throttle.write_iops_device"),
+        ]
+        for (devices, file) in throttles {
+            for device in devices ?? [] {
+                try set(
+                    "a block I/O limit", "\(device.major):\(device.minor) \(device.rate)", in: directory, file)
+            }
+        }
+    }
+
+    private func applyLegacy(_ rules: [LinuxDeviceCgroup]) throws(CgroupError) {
+        let directory = directory(of: "devices")
+        for rule in rules {
+            let rule = try DeviceRule(rule)
+            try set(
+                "device access", rule.legacyText, in: directory, rule.allow ? "devices.allow" : "devices.deny")
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// A process's terminal, as a pair in the container's own devpts.
+struct Console {
+    let master: FileDescriptor
+    let slave: FileDescriptor
+
+    /// Opens a pair by the multiplexer of the container whose root is `root`.
+    init(root: FileDescriptor, size: Box?, owner: UInt32) throws(RuntimeError) {
+        (master, slave) = try attempt("opening a terminal in the container (/dev/pts/ptmx)") {
+            () throws(Errno) -> (FileDescriptor, FileDescriptor) in
+            let directory = try root.openInRoot("/dev/pts", [.path, .directory])
+            defer { directory.discard() }
+            // Anything else there could hand us a terminal of somebody else's.
+            guard try FileSystemType.of(directory) == .devpts else { throw Errno.inappropriateIOCTLForDevice }
+            let handle = try directory.open("ptmx", [.path, .noFollow])
+            defer { handle.discard() }
+            guard try FileStatus.of(handle).deviceNumbers == (5, 2) else { throw Errno.inappropriateIOCTLForDevice }
+            let (master, slave, _) = try PseudoTerminal.open("ptmx", in: directory)
+            return (master, slave)
+        }
+        try attempt("setting up the terminal") { () throws(Errno) in
+            if let size {
+                try slave.setWindowSize(columns: UInt16(clamping: size.width), rows: UInt16(clamping: size.height))
+            }
+            if owner != 0 { try slave.changeOwner(uid: owner, gid: .max) }
+        }
+    }
+
+    /// Shows the terminal as `/dev/console` of the container whose root is `root`.
+    func attachToDevConsole(root: FileDescriptor) throws(RuntimeError) {
+        try attempt("mounting /dev/console in the container") { () throws(Errno) in
+            let target = try root.makeFileInRoot("/dev/console", mode: 0o620)
+            defer { target.discard() }
+            // The open terminal itself, not its path (CVE-2025-52565).
+            let tree = try Mounts.cloneTree(at: slave)
+            defer { tree.discard() }
+            try Mounts.attach(tree, on: target)
+        }
+    }
+
+    /// Makes the terminal this session's, and the process's standard streams.
+    func use() throws(RuntimeError) {
+        try attempt("using the terminal") { () throws(Errno) in
+            try slave.becomeControllingTerminal()
+            for number in 0..<3 { try slave.duplicate(onto: Int32(number)) }
+        }
+        slave.discard()
+        master.discard()
+    }
+}

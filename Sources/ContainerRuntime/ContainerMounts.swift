@@ -1,0 +1,251 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+// The mounts of a configuration.
+extension RootFilesystem {
+    /// Makes one mount inside the root.
+    ///
+    /// - Parameter cgroup: The container's control group, of which this process is a member already.
+    func add(_ mount: Mount, cgroup: Cgroup?) throws(RuntimeError) {
+        let options = MountOptions(mount.options ?? [])
+        if options.isBind || mount.type == "bind" {
+            try bind(mount, options)
+        } else if mount.type == "cgroup" || mount.type == "cgroup2" {
+            try mountCgroup(mount, options, cgroup)
+        } else {
+            try mountNew(mount, options)
+        }
+        try spread(mount, options)
+    }
+
+    private func describe(_ mount: Mount) -> String {
+        "mounting \(mount.source.map { "\"\($0)\" " } ?? "")on \"\(mount.destination)\" in the container"
+    }
+
+    // MARK: Bind mounts
+
+    private func bind(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
+        guard let source = mount.source, !source.isEmpty else {
+            throw RuntimeError(.invalid, "the bind mount on \"\(mount.destination)\" has no source")
+        }
+        let path = source.hasPrefix("/") ? source : plan.bundle.appending(source).string
+        let isRecursive = options.flags.contains(.recursive)
+        let tree: FileDescriptor
+        do throws(Errno) {
+            tree = try Mounts.cloneTree(path, recursive: isRecursive)
+        } catch .noSuchFileOrDirectory {
+            throw RuntimeError(.invalid, "bind source path does not exist: \(path)")
+        } catch {
+            throw RuntimeError(.system, "\(describe(mount)): \(error)")
+        }
+        defer { tree.discard() }
+        try attempt(describe(mount)) { () throws(Errno) in
+            let isDirectory = try FileStatus.of(tree).isDirectory
+            // Changed while it is detached: it never is in the container without its restrictions.
+            if !options.attributes.isEmpty {
+                try Mounts.setAttributes(of: tree, set: options.attributes.set, clear: options.attributes.clear)
+            }
+            if !options.recursiveAttributes.isEmpty {
+                let change = options.recursiveAttributes
+                try Mounts.setAttributes(of: tree, set: change.set, clear: change.clear, recursive: true)
+            }
+            let target =
+                isDirectory
+                ? try handle.makeDirectoriesInRoot(mount.destination) : try handle.makeFileInRoot(mount.destination)
+            defer { target.discard() }
+            try Mounts.attach(tree, on: target)
+        }
+        if options.isIDMapped || mount.uidMappings != nil || mount.gidMappings != nil {
+            throw RuntimeError(.invalid, "id-mapped mounts are not supported: \"\(mount.destination)\"")
+        }
+    }
+
+    // MARK: New file systems
+
+    private func mountNew(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
+        guard let type = mount.type, !type.isEmpty, type != "none" else {
+            throw RuntimeError(.invalid, "the mount on \"\(mount.destination)\" has no type")
+        }
+        var data = options.data
+        try attempt(describe(mount)) { () throws(Errno) in
+            let target = try mountPoint(mount.destination, type: type)
+            defer { target.discard() }
+            var below: FileDescriptor?
+            if type == "tmpfs" {
+                if !data.contains(where: { $0.hasPrefix("mode=") }) {
+                    // A temporary directory stays writable to all, a private one private.
+                    data.append("mode=" + String(try FileStatus.of(target).mode & 0o7777, radix: 8))
+                }
+                // What is to be copied up has to be open before it is hidden.
+                if options.copiesUp { below = try target.open(".", [.readOnly, .directory]) }
+            }
+            defer { below?.discard() }
+            let flags = below == nil ? options.flags : options.flags.subtracting(.readOnly)
+            try Mounts.mount(
+                mount.source ?? type, on: target.procPath, type: type, flags: flags,
+                data: data.isEmpty ? nil : data.joined(separator: ","))
+            if let below {
+                let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
+                defer { new.discard() }
+                try CopyUp.copy(from: below, to: new)
+                if options.flags.contains(.readOnly) { try Mounts.setAttributes(of: new, set: .readOnly) }
+            }
+        }
+    }
+
+    private func mountPoint(_ path: String, type: String) throws(Errno) -> FileDescriptor {
+        let target = try handle.makeDirectoriesInRoot(path)
+        if type == "proc" || type == "sysfs" {
+            // These are named by fixed paths later on; a link in the image must not lead them elsewhere.
+            target.discard()
+            return try handle.open(path, [.path, .directory], resolve: [.inRoot, .noSymlinks])
+        }
+        return target
+    }
+
+    /// Changes of propagation, and of attributes below a new mount.
+    private func spread(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
+        let isNew = !options.isBind && mount.type != "bind"
+        guard !options.propagation.isEmpty || (isNew && !options.recursiveAttributes.isEmpty) else { return }
+        try attempt("changing the propagation of \"\(mount.destination)\"") { () throws(Errno) in
+            let target = try handle.openInRoot(mount.destination)
+            defer { target.discard() }
+            for propagation in options.propagation {
+                try Mounts.setAttributes(
+                    of: target, propagation: propagation.subtracting(.recursive),
+                    recursive: propagation.contains(.recursive))
+            }
+            if isNew && !options.recursiveAttributes.isEmpty {
+                let change = options.recursiveAttributes
+                try Mounts.setAttributes(of: target, set: change.set, clear: change.clear, recursive: true)
+            }
+        }
+    }
+
+    // MARK: Control groups
+
+    private func mountCgroup(_ mount: Mount, _ options: MountOptions, _ cgroup: Cgroup?) throws(RuntimeError) {
+        guard let cgroup else {
+            // Without a group of its own there is nothing of its own to be shown.
+            return
+        }
+        let hasNamespace = plan.newNamespaces.contains(.cgroup)
+        let attributes = options.attributes.set
+        try attempt(describe(mount)) { () throws(Errno) in
+            let target = try handle.makeDirectoriesInRoot(mount.destination)
+            defer { target.discard() }
+            guard case .legacy(let hierarchies) = cgroup.hierarchies else {
+                if hasNamespace {
+                    return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)
+                }
+                for directory in cgroup.directories {
+                    try attachClone(of: directory, on: target, attributes: attributes)
+                }
+                return
+            }
+            // Version 1: one mount for each hierarchy, on a small tmpfs.
+            try Mounts.mount(
+                "tmpfs", on: target.procPath, type: "tmpfs", flags: options.flags.subtracting(.readOnly),
+                data: "mode=755,size=1024k")
+            let tmpfs = try handle.openInRoot(mount.destination, [.path, .directory])
+            defer { tmpfs.discard() }
+            for (hierarchy, directory) in zip(hierarchies, cgroup.directories) {
+                guard let name = hierarchy.mountPoint.lastComponent?.string else { continue }
+                try tmpfs.makeDirectory(name)
+                let place = try tmpfs.open(name, [.path, .directory, .noFollow])
+                defer { place.discard() }
+                if hasNamespace {
+                    let data = hierarchy.controllers.map { $0.hasPrefix("name=") ? "xattr,\($0)" : $0 }
+                    try Mounts.mount(
+                        "cgroup", on: place.procPath, type: "cgroup", flags: options.flags,
+                        data: data.joined(separator: ","))
+                } else {
+                    try attachClone(of: directory, on: place, attributes: attributes)
+                }
+                if hierarchy.controllers.count > 1 {
+                    for controller in hierarchy.controllers { try tmpfs.makeSymlink(controller, to: name) }
+                }
+            }
+            if attributes.contains(.readOnly) { try Mounts.setAttributes(of: tmpfs, set: .readOnly) }
+        }
+    }
+
+    private func attachClone(
+        of path: FilePath, on target: FileDescriptor, attributes: MountAttributes
+    ) throws(Errno) {
+        let tree = try Mounts.cloneTree(path.string)
+        defer { tree.discard() }
+        if !attributes.isEmpty { try Mounts.setAttributes(of: tree, set: attributes) }
+        try Mounts.attach(tree, on: target)
+    }
+
+    private func attachClone(of mount: FileDescriptor, on target: FileDescriptor) throws(Errno) {
+        let tree = try Mounts.cloneTree(at: mount)
+        defer { tree.discard() }
+        try Mounts.attach(tree, on: target)
+    }
+
+    // MARK: Hidden and read-only paths
+
+    /// Makes `paths` unreadable: files become the null device, directories empty.
+    func mask(_ paths: [String]) throws(RuntimeError) {
+        var empty: FileDescriptor?
+        var null: FileDescriptor?
+        defer {
+            empty?.discard()
+            null?.discard()
+        }
+        for path in paths {
+            try attempt("masking \(path)") { () throws(Errno) in
+                let target: FileDescriptor
+                do throws(Errno) {
+                    target = try handle.openInRoot(path)
+                } catch  where error == .noSuchFileOrDirectory || error == .notDirectory {
+                    return
+                }
+                defer { target.discard() }
+                if try FileStatus.of(target).isDirectory {
+                    if let empty {
+                        try attachClone(of: empty, on: target)
+                    } else {
+                        // One empty file system serves for all of them. It can be copied only once it is attached
+                        // (before Linux 6.15).
+                        let new = try Mounts.newFileSystem("tmpfs", attributes: .readOnly)
+                        empty = new
+                        try Mounts.attach(new, on: target)
+                    }
+                } else {
+                    // The host's: the container's could be anything by now (CVE-2025-31133).
+                    if null == nil { null = try Files.open("/dev/null", .path) }
+                    guard let device = null else { return }
+                    let status = try FileStatus.of(device)
+                    guard status.kind == .characterDevice, status.deviceNumbers == (1, 3) else {
+                        throw Errno.operationNotSupportedByDevice
+                    }
+                    try attachClone(of: device, on: target)
+                }
+            }
+        }
+    }
+
+    /// Makes `paths` read-only, with everything below them.
+    func protect(_ paths: [String]) throws(RuntimeError) {
+        for path in paths {
+            try attempt("making \(path) read-only") { () throws(Errno) in
+                let target: FileDescriptor
+                do throws(Errno) {
+                    target = try handle.openInRoot(path)
+                } catch  where error == .noSuchFileOrDirectory || error == .notDirectory {
+                    return
+                }
+                defer { target.discard() }
+                let tree = try Mounts.cloneTree(at: target, recursive: true)
+                defer { tree.discard() }
+                try Mounts.setAttributes(of: tree, set: .readOnly, propagation: .private, recursive: true)
+                try Mounts.attach(tree, on: target)
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import Cgroups
+import JSON
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// What is kept of a container in `<root>/<id>/state.json`. Everything else is asked of the kernel.
+struct ContainerRecord: Codable, Hashable, Sendable {
+    var ociVersion: String
+    var id: String
+    /// The first process in the pid namespace of the runtime that created it.
+    var pid: Int32
+    /// When that process began, in clock ticks since boot: a pid alone may by now be somebody else's.
+    var startTime: UInt64
+    var bundle: String
+    var rootfs: String
+    var created: Timestamp
+    var owner: UInt32
+    /// The control group's path; not there for a container without one.
+    var cgroupPath: String?
+    /// The namespaces that are not the runtime's own.
+    var namespaces: [LinuxNamespaceType]
+    var annotations: [String: String]?
+    /// Whether `exec` has a filter to set, and `start` and `delete` have hooks to run, for which the configuration must
+    /// be read.
+    var hasSeccomp: Bool
+    var hasPoststartHooks: Bool
+    var hasPoststopHooks: Bool
+
+    static let fileName = "state.json"
+    /// The file's name as long as the container is being created. It is written before there is anything that would have
+    /// to be cleaned up if this process were killed, and gets its final name when the container can be used: a process
+    /// that `exec` added before would still see the host's file system.
+    static let provisionalFileName = "creating.json"
+
+    func write(to directory: FilePath) throws(RuntimeError) {
+        let bytes: [UInt8]
+        do {
+            bytes = try JSON.encode(self)
+        } catch {
+            throw RuntimeError(.system, "encoding the state of container \(id): \(error)")
+        }
+        let path = directory.appending(Self.provisionalFileName)
+        try attempt("writing \(path)") { () throws(Errno) in
+            let file = try Files.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
+            defer { file.discard() }
+            try file.writeEntire(bytes)
+        }
+    }
+
+    /// Says that the container in `directory` has been created.
+    static func complete(in directory: FilePath) throws(RuntimeError) {
+        try attempt("writing \(directory)/\(fileName)") { () throws(Errno) in
+            try Files.rename(directory.appending(provisionalFileName), to: directory.appending(fileName))
+        }
+    }
+
+    /// The record of a container that has been created.
+    static func read(from directory: FilePath, id: String) throws(RuntimeError) -> ContainerRecord {
+        let (record, isComplete) = try readAny(from: directory, id: id)
+        guard isComplete else { throw RuntimeError(.conflict, "container \(id) is still being created") }
+        return record
+    }
+
+    /// The record of a container, and whether it has been created or is about to be.
+    static func readAny(
+        from directory: FilePath, id: String
+    ) throws(RuntimeError) -> (record: ContainerRecord, isComplete: Bool) {
+        var isComplete = true
+        let bytes: [UInt8]
+        do throws(Errno) {
+            do throws(Errno) {
+                bytes = try Files.read(directory.appending(fileName))
+            } catch .noSuchFileOrDirectory {
+                do throws(Errno) {
+                    bytes = try Files.read(directory.appending(provisionalFileName))
+                    isComplete = false
+                } catch .noSuchFileOrDirectory {
+                    // Renamed between the two.
+                    bytes = try Files.read(directory.appending(fileName))
+                }
+            }
+        } catch .noSuchFileOrDirectory, .notDirectory {
+            throw RuntimeError(.notFound, "container does not exist: \(id)")
+        } catch {
+            throw RuntimeError(.system, "reading the state of container \(id): \(error)")
+        }
+        do {
+            return (try JSON.decode(ContainerRecord.self, from: bytes), isComplete)
+        } catch {
+            throw RuntimeError(.system, "reading the state of container \(id): \(error)")
+        }
+    }
+
+    /// The control group; `nil` for a container without one.
+    func cgroup() throws(RuntimeError) -> Cgroup? {
+        guard let cgroupPath else { return nil }
+        return try withCgroupErrors { () throws(CgroupError) in
+            try Cgroup(path: cgroupPath, hierarchies: .mounted())
+        }
+    }
+
+    /// The container's first process; `nil` if it has ended.
+    func openProcess() throws(RuntimeError) -> PIDFD? {
+        let pidfd: PIDFD
+        do throws(Errno) {
+            pidfd = try PIDFD.open(pid)
+        } catch .noSuchProcess {
+            return nil
+        } catch {
+            throw RuntimeError(.system, "opening process \(pid): \(error)")
+        }
+        // The descriptor is the process that has the pid now; if its start time is right, so is the process.
+        if let now = ProcessTimes.of(pid), now.startTime == startTime, !now.hasEnded { return pidfd }
+        pidfd.close()
+        return nil
+    }
+}
+
+/// What `/proc/<pid>/stat` says.
+struct ProcessTimes {
+    var startTime: UInt64
+    /// It is a zombie, or about to become one.
+    var hasEnded: Bool
+
+    static func of(_ pid: Int32) -> ProcessTimes? {
+        // A process that has ended has no file any more.
+        // No such process any more, whatever the error says.
+        guard let bytes = try? Files.read(FilePath("/proc/\(pid)/stat")) else { return nil }
+        // The second field is the program's name in parentheses, which may contain anything, parentheses too.
+        guard let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        guard fields.count > 19, let startTime = UInt64(String(decoding: fields[19], as: UTF8.self)) else { return nil }
+        let state = fields[0].first
+        return ProcessTimes(startTime: startTime, hasEnded: state == UInt8(ascii: "Z") || state == UInt8(ascii: "X"))
+    }
+}

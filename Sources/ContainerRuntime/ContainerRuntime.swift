@@ -1,0 +1,279 @@
+import Cgroups
+import JSON
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// Makes and drives OCI containers on this machine (runtime-spec 1.3, `runtime.md`).
+///
+/// All calls are synchronous and meant for a process with a single thread: a container's first process is a fork of
+/// the caller. What there is to know of a container is kept in `<root>/<id>/state.json` and in the kernel, so that any
+/// process with the same `root` can go on where another stopped.
+package struct ContainerRuntime: Hashable, Sendable {
+    /// The directory with one directory for each container.
+    package let root: FilePath
+
+    /// The containers under `root`, which is made when it is needed.
+    package init(root: FilePath) {
+        self.root = root
+    }
+
+    /// The configuration in the bundle `directory`.
+    package static func configuration(of directory: FilePath) throws(RuntimeError) -> Spec {
+        let file = directory.appending("config.json")
+        let bytes = try attempt("reading \(file)", kind: .invalid) { () throws(Errno) in try Files.read(file) }
+        do throws(JSONError) {
+            return try Spec(json: bytes)
+        } catch {
+            throw RuntimeError(.invalid, "reading \(file): \(error)")
+        }
+    }
+
+    private func configuration(of record: ContainerRecord, known: Spec?) throws(RuntimeError) -> Spec {
+        if let known { return known }
+        return try Self.configuration(of: FilePath(record.bundle))
+    }
+
+    private func directory(_ id: String) throws(RuntimeError) -> FilePath {
+        try CreationPlan.check(id: id)
+        return root.appending(id)
+    }
+
+    private func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
+        try ContainerRecord.read(from: directory(id), id: id)
+    }
+
+    /// The same, also of a container that is still being created.
+    private func anyRecord(_ id: String) throws(RuntimeError) -> (record: ContainerRecord, isComplete: Bool) {
+        try ContainerRecord.readAny(from: directory(id), id: id)
+    }
+
+    // MARK: Life cycle
+
+    /// Sets up a container up to the point where its program would be executed; `start` does that.
+    ///
+    /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
+    /// After an error nothing is left behind.
+    package func create(
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
+    ) throws(RuntimeError) -> StartedProcess {
+        let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run()
+    }
+
+    /// `create` and `start` in one step, which is faster than both.
+    ///
+    /// - Parameter warn: Is told of hooks that fail after the start, which has no further consequence.
+    package func run(
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
+        warn: (String) -> Void = { _ in }
+    ) throws(RuntimeError) -> StartedProcess {
+        let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run()
+        let state = State(
+            id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
+        HookRunner.runAll(spec.hooks?.poststart, point: "poststart", state: state, warn: warn)
+        return process
+    }
+
+    /// Executes the program of a created container.
+    ///
+    /// - Parameters:
+    ///   - spec: The container's configuration, if the caller has it at hand.
+    ///   - warn: Is told of hooks that fail after the start, which has no further consequence.
+    /// - Throws: `conflict` if it is not in the state `created`; `commandNotFound`, `notExecutable` or `system` if the
+    ///   kernel refuses to execute the program; the container is then stopped.
+    package func start(
+        _ id: String, spec: Spec? = nil, warn: (String) -> Void = { _ in }
+    ) throws(RuntimeError) {
+        let record = try record(id)
+        guard let pidfd = try record.openProcess() else {
+            throw RuntimeError(.conflict, "cannot start a container that has stopped: \(id)")
+        }
+        defer { pidfd.close() }
+        try StartGate.open(in: directory(id), process: pidfd)
+        guard record.hasPoststartHooks else { return }
+        let spec = try configuration(of: record, known: spec)
+        let state = State(
+            id: id, status: .running, pid: record.pid, bundle: record.bundle, annotations: record.annotations)
+        HookRunner.runAll(spec.hooks?.poststart, point: "poststart", state: state, warn: warn)
+    }
+
+    /// Runs another process in a running container. Returns when its program has been executed.
+    ///
+    /// The process is a child of the caller, which has to wait for it.
+    package func exec(
+        _ id: String, process: Process, options: ExecOptions = ExecOptions()
+    ) throws(RuntimeError) -> StartedProcess {
+        try Execution(record: record(id), process: process, options: options).run()
+    }
+
+    /// Sends `signal` to the first process, or with `all` to every process of the container.
+    ///
+    /// - Throws: `conflict` if the first process has ended (with `all`, only if none is left).
+    package func kill(_ id: String, signal: Int32, all: Bool = false) throws(RuntimeError) {
+        let record = try anyRecord(id).record
+        if all, let cgroup = try record.cgroup() {
+            return try withCgroupErrors { () throws(CgroupError) in try cgroup.signalAll(signal) }
+        }
+        guard let pidfd = try record.openProcess() else {
+            throw RuntimeError(.conflict, "container not running: \(id)")
+        }
+        defer { pidfd.close() }
+        try attempt("sending signal \(signal) to container \(id)") { () throws(Errno) in
+            do throws(Errno) { try pidfd.send(signal: signal) } catch .noSuchProcess {}
+        }
+        // A frozen process of version 1 would get it only when it is thawed, SIGKILL too.
+        if signal == 9, let cgroup = try record.cgroup(), !cgroup.isUnified, (try? cgroup.isFrozen()) == true {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
+        }
+    }
+
+    /// Removes a stopped container's cgroup and state, and runs its poststop hooks. With `force` it is killed first, and
+    /// it is no error if there is no such container.
+    ///
+    /// - Throws: `conflict` if it has not stopped.
+    package func delete(
+        _ id: String, force: Bool = false, spec: Spec? = nil, warn: (String) -> Void = { _ in }
+    ) throws(RuntimeError) {
+        let directory = try directory(id)
+        let record: ContainerRecord
+        do throws(RuntimeError) {
+            record = try anyRecord(id).record
+        } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
+            // Left by a creation that was interrupted before it had written anything.
+            return try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
+        }
+        let cgroup = try record.cgroup()
+        if let pidfd = try record.openProcess() {
+            defer { pidfd.close() }
+            guard force || StartGate.exists(in: directory) else {
+                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped")
+            }
+            // One that has been created and not started has no program that could notice.
+            try endProcess(pidfd, cgroup: cgroup, id: id)
+        }
+        if let cgroup { try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() } }
+        try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
+        if record.hasPoststopHooks {
+            let spec = try configuration(of: record, known: spec)
+            let state = State(id: id, status: .stopped, bundle: record.bundle, annotations: record.annotations)
+            HookRunner.runAll(spec.hooks?.poststop, point: "poststop", state: state, warn: warn)
+        }
+    }
+
+    private func endProcess(_ pidfd: PIDFD, cgroup: Cgroup?, id: String) throws(RuntimeError) {
+        try attempt("killing container \(id)") { () throws(Errno) in
+            do throws(Errno) { try pidfd.send(signal: 9) } catch .noSuchProcess {}
+            // A group that is gone needs no thawing; if it stays frozen, the wait below says so.
+            // Where that fails, the wait below does.
+            if let cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
+            let ended = try Poll.wait(for: [(pidfd.descriptor, .readable)], milliseconds: 10_000)
+            if ended[0].isEmpty { throw Errno.timedOut }
+        }
+    }
+
+    // MARK: Asking
+
+    /// The container's state as the specification wants it.
+    package func state(_ id: String) throws(RuntimeError) -> State {
+        try details(id).state
+    }
+
+    /// The state, and what else `list` shows.
+    package func details(_ id: String) throws(RuntimeError) -> ContainerDetails {
+        let (record, isComplete) = try anyRecord(id)
+        var status = ContainerStatus.stopped
+        if let pidfd = try record.openProcess() {
+            pidfd.close()
+            status = !isComplete ? .creating : StartGate.exists(in: try directory(id)) ? .created : .running
+            if status == .running, let cgroup = try record.cgroup(), (try? cgroup.isFrozen()) == true {
+                status = .paused
+            }
+        }
+        let state = State(
+            ociVersion: record.ociVersion, id: id, status: status, pid: status == .stopped ? nil : record.pid,
+            bundle: record.bundle, annotations: record.annotations)
+        return ContainerDetails(
+            state: state, rootfs: record.rootfs, created: record.created, owner: record.owner,
+            cgroupPath: record.cgroupPath)
+    }
+
+    /// The ids of all containers under `root`, in alphabetical order.
+    package func list() throws(RuntimeError) -> [String] {
+        do throws(Errno) {
+            return try Files.names(in: root).filter {
+                let directory = root.appending($0)
+                return Files.exists(directory.appending(ContainerRecord.fileName))
+                    || Files.exists(directory.appending(ContainerRecord.provisionalFileName))
+            }.sorted()
+        } catch .noSuchFileOrDirectory {
+            return []
+        } catch {
+            throw RuntimeError(.system, "reading \(root): \(error)")
+        }
+    }
+
+    /// The container's control group, for statistics and for watching its memory; `nil` for one without.
+    package func cgroup(_ id: String) throws(RuntimeError) -> Cgroup? {
+        try record(id).cgroup()
+    }
+
+    /// The pids of all processes in the container, as the caller's pid namespace numbers them.
+    package func processes(_ id: String) throws(RuntimeError) -> [Int32] {
+        let cgroup = try existingCgroup(id, "list the processes of")
+        return try withCgroupErrors { () throws(CgroupError) in try cgroup.processes() }
+    }
+
+    private func existingCgroup(_ id: String, _ what: String) throws(RuntimeError) -> Cgroup {
+        guard let cgroup = try record(id).cgroup() else {
+            throw RuntimeError(.conflict, "cannot \(what) container \(id): it has no control group")
+        }
+        return cgroup
+    }
+
+    // MARK: Changing
+
+    /// Freezes every process of the container.
+    package func pause(_ id: String) throws(RuntimeError) {
+        let status = try state(id).status
+        guard status == .running || status == .created else {
+            throw RuntimeError(.conflict, "cannot pause container \(id): it is \(status.rawValue)")
+        }
+        let cgroup = try existingCgroup(id, "pause")
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
+    }
+
+    /// Thaws a paused container.
+    package func resume(_ id: String) throws(RuntimeError) {
+        let status = try state(id).status
+        guard status == .paused else {
+            throw RuntimeError(.conflict, "cannot resume container \(id): it is \(status.rawValue), not paused")
+        }
+        let cgroup = try existingCgroup(id, "resume")
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
+    }
+
+    /// Changes the limits of a container; only those in `resources` change.
+    package func update(_ id: String, resources: LinuxResources) throws(RuntimeError) {
+        guard try state(id).status != .stopped else {
+            throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
+        }
+        let cgroup = try existingCgroup(id, "update")
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
+    }
+}
+
+/// A container's state, and what is known of it beyond the specification's `State`.
+package struct ContainerDetails: Hashable, Sendable {
+    /// The specification's part.
+    package var state: State
+    /// The root file system's place on the host.
+    package var rootfs: String
+    /// When it was created.
+    package var created: Timestamp
+    /// The user who created it.
+    package var owner: UInt32
+    /// The control group's path in every hierarchy.
+    package var cgroupPath: String?
+}

@@ -1,0 +1,85 @@
+import OCISpec
+import SystemPackage
+
+/// A mount that makes up the container's root file system, in the manner of containerd's snapshot mounts.
+///
+/// It is made by the container's init in its own mount namespace, on the bundle's root path: the host's mount table
+/// never shows it, and it is gone when the last process in the namespace is.
+package struct RootfsMount: Codable, Hashable, Sendable {
+    /// The file system's name (`overlay`, `bind`, `erofs`, …).
+    package var type: String
+    /// The device, or a directory for `bind`, or a mere name.
+    package var source: String
+    /// Options as in fstab(5), such as `lowerdir=…`.
+    package var options: [String]
+
+    /// A mount of `source`.
+    package init(type: String, source: String, options: [String] = []) {
+        self.type = type
+        self.source = source
+        self.options = options
+    }
+}
+
+/// The descriptors a process in a container gets as 0, 1 and 2. The caller keeps its own copies and closes them.
+package struct StandardStreams: Hashable, Sendable {
+    /// Standard input; `nil` passes on the caller's own.
+    package var input: FileDescriptor?
+    /// Standard output; `nil` passes on the caller's own.
+    package var output: FileDescriptor?
+    /// Standard error; `nil` passes on the caller's own.
+    package var error: FileDescriptor?
+
+    /// Streams for a process without terminal.
+    package init(input: FileDescriptor? = nil, output: FileDescriptor? = nil, error: FileDescriptor? = nil) {
+        self.input = input
+        self.output = output
+        self.error = error
+    }
+}
+
+/// How a container is created, beside what its configuration says.
+package struct CreateOptions: Hashable, Sendable {
+    /// The first process's standard streams; not used when it has a terminal.
+    package var streams = StandardStreams()
+    /// What the root file system is made of, in order; empty if the configuration's root path already holds it.
+    package var rootfsMounts: [RootfsMount] = []
+    /// A file that gets the first process's pid in decimal digits.
+    package var pidFile: FilePath?
+    /// How many descriptors from 3 on the process keeps.
+    package var preservedDescriptors = 0
+    /// Use `MS_MOVE` and `chroot` where `pivot_root` cannot work (a root in an initramfs).
+    package var noPivot = false
+    /// Keep the session keyring of the caller.
+    package var noNewKeyring = false
+    /// The cgroup used when the configuration names none; `nil` is one called after the container's id.
+    package var defaultCgroupsPath: String?
+    /// Make no cgroup; the container stays in the caller's. Limits cannot be set then, nor can it be paused.
+    package var withoutCgroup = false
+
+    /// Defaults throughout.
+    package init() {}
+}
+
+/// How a process is added to a container, beside what its `Process` says.
+package struct ExecOptions: Hashable, Sendable {
+    /// The process's standard streams; not used when it has a terminal.
+    package var streams = StandardStreams()
+    /// A file that gets the process's pid in decimal digits.
+    package var pidFile: FilePath?
+    /// How many descriptors from 3 on the process keeps.
+    package var preservedDescriptors = 0
+    /// The container's configuration, if the caller has it at hand; otherwise it is read from the bundle when needed.
+    package var spec: Spec?
+
+    /// Defaults throughout.
+    package init() {}
+}
+
+/// A process that the runtime made. It is a child of the calling process, which has to wait for it.
+package struct StartedProcess: Hashable, Sendable {
+    /// Its pid in the caller's pid namespace.
+    package var pid: Int32
+    /// The master side of its pseudo terminal, if it has one; the caller owns it. It is close-on-exec.
+    package var console: FileDescriptor?
+}

@@ -1,0 +1,186 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import Seccomp
+import SystemPackage
+
+/// The making of one container: the runtime's side of what `InitProcess` does.
+///
+/// Both work at the same time. While the container's process builds its file tree, this side makes the control group,
+/// sets its limits, compiles the system call filter and writes the state.
+struct Creation {
+    let plan: CreationPlan
+    /// `<root>/<id>`.
+    let directory: FilePath
+    /// Whether the container is to wait for `start`.
+    let waitsForStart: Bool
+
+    /// Makes the container. After an error nothing of it is left.
+    func run() throws(RuntimeError) -> StartedProcess {
+        try makeDirectory()
+        var undo = Undo(directory: directory, cgroup: nil)
+        do throws(RuntimeError) {
+            return try fork(&undo)
+        } catch {
+            undo.run()
+            throw error
+        }
+    }
+
+    /// What has been done and is to be taken back.
+    private struct Undo {
+        var directory: FilePath
+        var cgroup: Cgroup?
+        var process: Int32?
+        var console: FileDescriptor?
+        var pidFile: FilePath?
+
+        func run() {
+            if let process {
+                // It may have ended by itself.
+                try? Signals.send(9, to: process)
+                _ = try? ProcessControl.wait(for: process)
+            }
+            console?.discard()
+            // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
+            if let pidFile { try? Files.remove(pidFile) }
+            try? cgroup?.remove()  // As above.
+            try? StateDirectory.remove(directory)  // As above.
+        }
+    }
+
+    private func makeDirectory() throws(RuntimeError) {
+        do throws(Errno) {
+            do throws(Errno) {
+                try Files.makeDirectory(directory, mode: 0o711)
+            } catch .noSuchFileOrDirectory {
+                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
+                try Files.makeDirectory(directory, mode: 0o711)
+            }
+        } catch .fileExists {
+            throw RuntimeError(.conflict, "container with id exists: \(plan.id)")
+        } catch {
+            throw RuntimeError(.system, "making \(directory): \(error)")
+        }
+    }
+
+    private func fork(_ undo: inout Undo) throws(RuntimeError) -> StartedProcess {
+        let gate = waitsForStart ? try StartGate(in: directory) : nil
+        defer { gate?.close() }
+        let (channel, childChannel) = try InitChannel.pair()
+        defer { channel.socket.discard() }
+        // On version 2 a process can start inside its group, if there is one by then.
+        let group = try makeUnifiedGroup(&undo)
+        defer { group?.discard() }
+        let fork: ProcessControl.Fork
+        do throws(RuntimeError) {
+            fork = try PIDNamespace.forked(into: plan.joinedNamespaces.first { $0.kind == .pid }?.path) {
+                () throws(Errno) in try ProcessControl.fork(namespaces: namespacesOfFork, cgroup: group)
+            }
+        } catch {
+            childChannel.socket.discard()
+            throw error
+        }
+        guard case .parent(let pid, _) = fork else {
+            InitProcess(plan: plan, channel: childChannel, gate: gate).run()
+        }
+        undo.process = pid
+        childChannel.socket.discard()
+        try prepare(pid, channel, &undo)
+        let console = try follow(pid, channel, &undo)
+        try ContainerRecord.complete(in: directory)
+        return StartedProcess(pid: pid, console: console)
+    }
+
+    /// The cgroup namespace comes later, when the process is in its group; and offsets of clocks can be set only as long
+    /// as nobody is in a time namespace.
+    private var namespacesOfFork: Namespaces { plan.newNamespaces.subtracting([.cgroup, .time]) }
+
+    private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
+        guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
+        undo.cgroup = cgroup
+        return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
+    }
+
+    /// Does this side's share of the work while the process does its own.
+    private func prepare(_ pid: Int32, _ channel: InitChannel, _ undo: inout Undo) throws(RuntimeError) {
+        try writeState(pid)
+        if plan.hasUserNamespace { try UserNamespaceMaps.write(plan.linux, process: pid) }
+        if let cgroup = plan.cgroup, !cgroup.isUnified {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
+            undo.cgroup = cgroup
+            if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
+        }
+        if let resources = plan.linux.resources, !resources.isEmpty {
+            if let cgroup = plan.cgroup {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
+            } else if !resources.isOnlyAboutDevices {
+                throw RuntimeError(.invalid, "limits cannot be set without a control group")
+            }
+        }
+        // Only now: between the rule that denies all devices and those that allow some, the process could make none.
+        try channel.send(.enterCgroup)
+        let filter = try SeccompFilters.compiled(plan.linux.seccomp)
+        if let file = plan.options.pidFile {
+            try attempt("writing the pid file \(file)") { () throws(Errno) in
+                try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
+            }
+            undo.pidFile = file
+        }
+        if hasRuntimeHooks { try runHooks(pid, channel, &undo) }
+        try channel.send(.goOn(filter: filter))
+    }
+
+    private var hasRuntimeHooks: Bool {
+        plan.spec.hooks?.prestart?.isEmpty == false || plan.spec.hooks?.createRuntime?.isEmpty == false
+    }
+
+    private func runHooks(_ pid: Int32, _ channel: InitChannel, _ undo: inout Undo) throws(RuntimeError) {
+        reports: while true {
+            switch try channel.nextReport() {
+            case .readyForHooks: break reports
+            case .failure(let error): throw error
+            case .console(let console): undo.console = console
+            case .ready, .closed: throw RuntimeError(.system, "the container's process ended before its hooks ran")
+            }
+        }
+        let state = State(
+            id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
+        try HookRunner.run(plan.spec.hooks?.prestart, point: "prestart", state: state)
+        try HookRunner.run(plan.spec.hooks?.createRuntime, point: "createRuntime", state: state)
+        try channel.send(.hooksDone)
+    }
+
+    private func writeState(_ pid: Int32) throws(RuntimeError) {
+        guard let times = ProcessTimes.of(pid) else {
+            throw RuntimeError(.system, "the container's process ended while it was being set up")
+        }
+        let record = ContainerRecord(
+            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
+            bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
+            cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            annotations: plan.spec.annotations, hasSeccomp: plan.linux.seccomp != nil,
+            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
+            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+        try record.write(to: directory)
+    }
+
+    /// Waits until the process is ready (or has executed its program).
+    private func follow(
+        _ pid: Int32, _ channel: InitChannel, _ undo: inout Undo
+    ) throws(RuntimeError) -> FileDescriptor? {
+        var isReady = false
+        while true {
+            switch try channel.nextReport() {
+            case .failure(let error): throw error
+            case .console(let console): undo.console = console
+            case .ready where waitsForStart: return undo.console
+            case .ready: isReady = true
+            case .closed where isReady: return undo.console
+            case .readyForHooks, .closed:
+                throw RuntimeError(.system, "the container's process ended unexpectedly while it was being set up")
+            }
+        }
+    }
+}

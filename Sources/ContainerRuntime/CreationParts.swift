@@ -1,0 +1,110 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import Seccomp
+import SystemPackage
+
+/// A child's way into a pid namespace that exists: a process's own one never changes, only that of its later children.
+enum PIDNamespace {
+    /// Does `fork` so that the child is in the pid namespace of the file `path` (`nil`: in this process's).
+    static func forked(
+        into path: FilePath?, _ fork: () throws(Errno) -> ProcessControl.Fork
+    ) throws(RuntimeError) -> ProcessControl.Fork {
+        guard let path else { return try attempt("making the container's process", fork) }
+        let file = try attempt("opening the namespace \(path)", kind: .invalid) { () throws(Errno) in
+            try Files.open(path, .readOnly)
+        }
+        defer { file.discard() }
+        return try forked(into: file, fork)
+    }
+
+    /// The same, for a namespace's file or the pidfd of a process in it.
+    static func forked(
+        into namespace: FileDescriptor, _ fork: () throws(Errno) -> ProcessControl.Fork
+    ) throws(RuntimeError) -> ProcessControl.Fork {
+        let own = try attempt("opening this process's pid namespace") { () throws(Errno) in
+            try Files.open("/proc/self/ns/pid", .readOnly)
+        }
+        defer { own.discard() }
+        try attempt("joining the pid namespace", kind: .invalid) { () throws(Errno) in
+            try Namespaces.pid.enter(namespace)
+        }
+        let result: Result<ProcessControl.Fork, Errno>
+        do throws(Errno) { result = .success(try fork()) } catch { result = .failure(error) }
+        if case .success(.child) = result { return .child }
+        try attempt("returning to this process's pid namespace") { () throws(Errno) in try Namespaces.pid.enter(own) }
+        return try attempt("making the container's process") { () throws(Errno) in try result.get() }
+    }
+}
+
+/// The ids of a new user namespace; user_namespaces(7).
+enum UserNamespaceMaps {
+    static func write(_ linux: Linux, process pid: Int32) throws(RuntimeError) {
+        for (file, mappings) in [("uid_map", linux.uidMappings), ("gid_map", linux.gidMappings)] {
+            let text = (mappings ?? []).map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
+            try attempt("writing \(file) of the user namespace", kind: .invalid) { () throws(Errno) in
+                try Files.write(text, to: FilePath("/proc/\(pid)/\(file)"))
+            }
+        }
+    }
+}
+
+/// System call filters, ready to be sent to the process that sets them.
+enum SeccompFilters {
+    /// Empty if there is no profile.
+    static func compiled(_ profile: LinuxSeccomp?) throws(RuntimeError) -> [UInt8] {
+        guard let profile else { return [] }
+        do throws(SeccompError) {
+            return try SeccompProgram(compiling: profile).message
+        } catch {
+            throw RuntimeError(.invalid, error.message)
+        }
+    }
+}
+
+extension LinuxResources {
+    /// Whether there is nothing to be set.
+    var isEmpty: Bool { self == LinuxResources() }
+
+    /// Whether nothing is asked for but rules for devices. Every configuration has those, so that they cannot be kept
+    /// without a control group is no error: whoever wants none wants that.
+    var isOnlyAboutDevices: Bool {
+        var others = self
+        others.devices = nil
+        return others.isEmpty
+    }
+
+    /// With the devices that every container may use added to rules that would forbid them (`config-linux.md`, "Default
+    /// Devices"); making device files is harmless, using them is what is forbidden.
+    var withDefaultDevices: LinuxResources {
+        guard let rules = devices, !rules.isEmpty else { return self }
+        var resources = self
+        var defaults = ["c", "b"].map { LinuxDeviceCgroup(allow: true, type: $0, access: "m") }
+        for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)] as [(Int64, Int64)] {
+            defaults.append(LinuxDeviceCgroup(allow: true, type: "c", major: major, minor: minor, access: "rwm"))
+        }
+        // The terminals of the container's own devpts.
+        defaults.append(LinuxDeviceCgroup(allow: true, type: "c", major: 136, access: "rwm"))
+        resources.devices = rules + defaults
+        return resources
+    }
+}
+
+/// A container's directory under the runtime's root.
+enum StateDirectory {
+    /// Removes it with all that this module puts there.
+    static func remove(_ directory: FilePath) throws(Errno) {
+        // What a container that has run its course leaves; anything else is looked for.
+        do throws(Errno) {
+            try Files.remove(directory.appending(ContainerRecord.fileName))
+        } catch .noSuchFileOrDirectory {}
+        do throws(Errno) {
+            try Files.removeDirectory(directory)
+        } catch .noSuchFileOrDirectory {
+            return
+        } catch .directoryNotEmpty {
+            for name in try Files.names(in: directory) { try Files.remove(directory.appending(name)) }
+            try Files.removeDirectory(directory)
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// A configuration that has been checked, and what follows from it, before anything is done.
+struct CreationPlan {
+    let id: String
+    let spec: Spec
+    let process: Process
+    let linux: Linux
+    let bundle: FilePath
+    /// The root's absolute path on the host.
+    let rootfs: FilePath
+    let options: CreateOptions
+    /// Namespaces the container gets of its own.
+    let newNamespaces: Namespaces
+    /// Namespaces it joins, and their files.
+    let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
+    /// `nil` when control groups are not to be used.
+    let cgroup: Cgroup?
+
+    var hasUserNamespace: Bool { newNamespaces.contains(.user) }
+
+    /// Checks everything that can be checked without doing anything.
+    init(
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions
+    ) throws(RuntimeError) {
+        try Self.check(id: id)
+        guard bundle.isAbsolute else { throw RuntimeError(.invalid, "the bundle's path \(bundle) is not absolute") }
+        guard spec.ociVersion.hasPrefix("1.") else {
+            throw RuntimeError(.invalid, "ociVersion \"\(spec.ociVersion)\" is not supported; 1.x is")
+        }
+        guard let process = spec.process else { throw RuntimeError(.invalid, "the configuration has no process") }
+        try Self.check(process)
+        guard let root = spec.root, !root.path.isEmpty else {
+            throw RuntimeError(.invalid, "the configuration has no root")
+        }
+        let linux = spec.linux ?? Linux()
+        self.id = id
+        self.spec = spec
+        self.process = process
+        self.linux = linux
+        self.bundle = bundle
+        self.options = options
+        let rootPath = FilePath(root.path)
+        rootfs = (rootPath.isAbsolute ? rootPath : bundle.appending(rootPath.components)).lexicallyNormalized()
+
+        var new: Namespaces = []
+        var joined: [(Namespaces, FilePath)] = []
+        for namespace in linux.namespaces ?? [] {
+            let kind = namespace.type.kernelFlag
+            guard new.isDisjoint(with: kind), !joined.contains(where: { $0.0 == kind }) else {
+                throw RuntimeError(.invalid, "the configuration has two namespaces of type \(namespace.type.rawValue)")
+            }
+            if let path = namespace.path, !path.isEmpty {
+                joined.append((kind, FilePath(path)))
+            } else {
+                new.insert(kind)
+            }
+        }
+        newNamespaces = new
+        joinedNamespaces = joined
+        guard new.contains(.mount) else {
+            throw RuntimeError(.invalid, "a container needs a mount namespace of its own")
+        }
+        if joined.contains(where: { $0.0 == .user || $0.0 == .time }) {
+            throw RuntimeError(.invalid, "joining an existing user or time namespace is not supported")
+        }
+        if new.contains(.user), linux.uidMappings?.isEmpty ?? true || linux.gidMappings?.isEmpty ?? true {
+            throw RuntimeError(.invalid, "a user namespace needs uidMappings and gidMappings")
+        }
+        if spec.hostname != nil || spec.domainname != nil {
+            guard new.contains(.uts) || joined.contains(where: { $0.0 == .uts }) else {
+                throw RuntimeError(.invalid, "cannot set a host name without a UTS namespace")
+            }
+        }
+        if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
+        if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
+        for mount in spec.mounts ?? [] {
+            guard mount.destination.hasPrefix("/") else {
+                throw RuntimeError(.invalid, "the mount destination \"\(mount.destination)\" is not absolute")
+            }
+        }
+        try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
+        cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+    }
+
+    private static func cgroup(
+        id: String, linux: Linux, options: CreateOptions
+    ) throws(RuntimeError) -> Cgroup? {
+        if options.withoutCgroup { return nil }
+        let path = linux.cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? options.defaultCgroupsPath ?? "/\(id)"
+        if path.split(separator: ":", omittingEmptySubsequences: false).count == 3, !path.contains("/") {
+            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which is not supported")
+        }
+        return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
+    }
+
+    /// Ids become names of directories.
+    static func check(id: String) throws(RuntimeError) {
+        let allowed = id.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: "_+-.".utf8.contains(byte)
+            }
+        }
+        guard allowed, !id.isEmpty, id.utf8.count <= 255, id != ".", id != ".." else {
+            throw RuntimeError(.invalid, "invalid container id \"\(id)\": letters, digits and _ + - . are allowed")
+        }
+    }
+
+    /// What a process must have, whether it is the first or a later one.
+    static func check(_ process: Process) throws(RuntimeError) {
+        guard let first = process.args?.first else { throw RuntimeError(.invalid, "the process has no args") }
+        guard !first.isEmpty else {
+            throw RuntimeError(.commandNotFound, "exec: \"\": executable file not found in $PATH")
+        }
+        guard process.cwd.hasPrefix("/") else {
+            throw RuntimeError(.invalid, "the working directory \"\(process.cwd)\" is not an absolute path")
+        }
+        for limit in process.rlimits ?? [] where ResourceLimit(name: limit.type) == nil {
+            throw RuntimeError(.invalid, "\"\(limit.type)\" is not a resource limit")
+        }
+        var seen: Set<String> = []
+        for limit in process.rlimits ?? [] where !seen.insert(limit.type).inserted {
+            throw RuntimeError(.invalid, "the resource limit \(limit.type) is there twice")
+        }
+        if let value = process.oomScoreAdj, !(-1000...1000).contains(value) {
+            throw RuntimeError(.invalid, "oomScoreAdj \(value) is not between -1000 and 1000")
+        }
+        for text in (process.args ?? []) + (process.env ?? []) where text.utf8.contains(0) {
+            throw RuntimeError(.invalid, "an argument or environment variable contains a null byte")
+        }
+    }
+}
+
+extension LinuxNamespaceType {
+    /// The kernel's name for it.
+    var kernelFlag: Namespaces {
+        switch self {
+        case .pid: .pid
+        case .network: .network
+        case .mount: .mount
+        case .ipc: .ipc
+        case .uts: .uts
+        case .user: .user
+        case .cgroup: .cgroup
+        case .time: .time
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import LinuxKernel
+import SystemPackage
+
+/// One end of the connection between the runtime and the process it is making, which is a socket that keeps messages
+/// apart. The new process's end is closed when it executes its program: that is how the runtime knows it has.
+struct InitChannel {
+    /// What the new process tells the runtime.
+    enum Report {
+        /// It cannot go on.
+        case failure(RuntimeError)
+        /// Here is the master side of the terminal.
+        case console(FileDescriptor)
+        /// All namespaces and mounts are there; hooks can run now.
+        case readyForHooks
+        /// Everything is done up to the start.
+        case ready
+        /// It has executed its program, or has ended.
+        case closed
+    }
+
+    /// What the runtime tells the new process.
+    enum Order {
+        /// The control group exists (and the user namespace has its ids).
+        case enterCgroup
+        /// Hooks have run.
+        case hooksDone
+        /// Limits are set; here is the system call filter, if there is one.
+        case goOn(filter: [UInt8])
+        /// The runtime has given up.
+        case closed
+    }
+
+    let socket: FileDescriptor
+
+    static func pair() throws(RuntimeError) -> (runtime: InitChannel, process: InitChannel) {
+        let (first, second) = try attempt("socketpair") { () throws(Errno) in try UnixSocket.pair(.messages) }
+        return (InitChannel(socket: first), InitChannel(socket: second))
+    }
+
+    // MARK: The runtime's side
+
+    func send(_ order: Order) throws(RuntimeError) {
+        let message: [UInt8] =
+            switch order {
+            case .enterCgroup: [UInt8(ascii: "G")]
+            case .hooksDone: [UInt8(ascii: "H")]
+            case .goOn(let filter): [UInt8(ascii: "L")] + filter
+            case .closed: []
+            }
+        do throws(Errno) {
+            try socket.sendMessage(message)
+        } catch  where error == .brokenPipe || error == .connectionReset {
+            // The process has ended; what it said before is still to be read, and says why.
+        } catch {
+            throw RuntimeError(.system, "telling the container's process to go on: \(error)")
+        }
+    }
+
+    func nextReport() throws(RuntimeError) -> Report {
+        let (bytes, descriptors) = try attempt("waiting for the container's process") { () throws(Errno) in
+            do throws(Errno) {
+                return try socket.receiveMessage(capacity: 16384)
+            } catch .connectionReset {
+                // The process has ended without reading an order of ours. The kernel says so once, and before it gives
+                // out what the process had sent: why it ended.
+                return try socket.receiveMessage(capacity: 16384)
+            }
+        }
+        switch bytes.first {
+        case UInt8(ascii: "E"): return .failure(Self.error(bytes.dropFirst()))
+        case UInt8(ascii: "C") where descriptors.count == 1: return .console(descriptors[0])
+        case UInt8(ascii: "N"): return .readyForHooks
+        case UInt8(ascii: "R"): return .ready
+        default: return .closed
+        }
+    }
+
+    // MARK: The process's side
+
+    func report(_ letter: Character, descriptors: [FileDescriptor] = []) throws(RuntimeError) {
+        let message = [letter.asciiValue ?? 0]
+        try attempt("reporting to the runtime") { () throws(Errno) in
+            try socket.sendMessage(message, descriptors: descriptors)
+        }
+    }
+
+    func report(_ error: RuntimeError) {
+        // If nobody listens any more, nobody needs to know.
+        _ = try? socket.sendMessage([UInt8(ascii: "E")] + Self.bytes(of: error))
+    }
+
+    func nextOrder() throws(RuntimeError) -> Order {
+        let bytes = try attempt("waiting for the runtime") { () throws(Errno) in
+            // The largest filter the kernel takes has 4096 instructions of 8 bytes.
+            try socket.receiveMessage(capacity: 33 * 1024).bytes
+        }
+        switch bytes.first {
+        case UInt8(ascii: "G"): return .enterCgroup
+        case UInt8(ascii: "H"): return .hooksDone
+        case UInt8(ascii: "L"): return .goOn(filter: Array(bytes.dropFirst()))
+        default: throw RuntimeError(.system, "the runtime has given up")
+        }
+    }
+
+    // MARK: Errors as bytes
+
+    /// The kind, a null byte and the message.
+    static func bytes(of error: RuntimeError) -> [UInt8] {
+        Array(error.kind.rawValue.utf8) + [0] + Array(error.message.utf8.prefix(8192))
+    }
+
+    static func error(_ bytes: some Collection<UInt8>) -> RuntimeError {
+        let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+        let kind = parts.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let message = parts.count > 1 ? String(decoding: parts[1], as: UTF8.self) : "unreadable error"
+        return RuntimeError(RuntimeError.Kind(rawValue: kind) ?? .system, message)
+    }
+}

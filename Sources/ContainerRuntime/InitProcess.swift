@@ -1,0 +1,238 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import Seccomp
+import SystemPackage
+
+/// What a container's first process does from the fork until it executes the container's program.
+struct InitProcess {
+    let plan: CreationPlan
+    let channel: InitChannel
+    /// `nil` to go on without waiting for `start`.
+    let gate: StartGate?
+
+    /// Never returns: the process executes the container's program, or reports why not and ends.
+    func run() -> Never {
+        do throws(RuntimeError) {
+            try begin()
+            var membership = Membership(process: self)
+            let console = try buildRoot(&membership)
+            try membership.enter()
+            try setAttributes()
+            let root = console.root
+            try root.mask(plan.linux.maskedPaths ?? [])
+            try root.protect(plan.linux.readonlyPaths ?? [])
+            try root.enter()
+            try setUpNamespaces()
+            let setup = ProcessSetup(
+                process: plan.process, streams: plan.options.streams,
+                preservedDescriptors: plan.options.preservedDescriptors, console: console.console,
+                sessionKeyring: plan.options.noNewKeyring ? nil : "_ses.\(plan.id)",
+                personality: plan.linux.personality, memoryPolicy: plan.linux.memoryPolicy)
+            let program = try setup.prepare()
+            guard case .goOn(let instructions) = try channel.nextOrder() else {
+                throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+            }
+            let filter = instructions.isEmpty ? nil : SeccompProgram(message: instructions)
+            try channel.report("R")
+            if let gate {
+                channel.socket.discard()
+                try gate.wait()
+            }
+            if plan.spec.hooks?.startContainer?.isEmpty == false {
+                try HookRunner.run(
+                    plan.spec.hooks?.startContainer, point: "startContainer", state: state(.created))
+            }
+            let failure = setup.execute(program, filter: filter)
+            if let gate { gate.report(failure) } else { channel.report(failure) }
+        } catch {
+            channel.report(error)
+        }
+        ProcessControl.exit(1)
+    }
+
+    private func state(_ status: ContainerStatus) -> State {
+        // Hooks inside see the container's own pid namespace, in which this process is the first.
+        let pid: Int32 = plan.newNamespaces.contains(.pid) ? 1 : ProcessAttributes.pid
+        return State(
+            id: plan.id, status: status, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
+    }
+
+    /// The descriptors from 3 on that are this process's business. All others are the runtime's, and the container's
+    /// program could reach the host through them (CVE-2024-21626).
+    private var keptDescriptors: [FileDescriptor] {
+        let streams = plan.options.streams
+        var kept = [channel.socket] + [streams.input, streams.output, streams.error].compactMap { $0 }
+        if let gate { kept += [gate.order, gate.answer] }
+        return kept + (0..<plan.options.preservedDescriptors).map { FileDescriptor(rawValue: Int32(3 + $0)) }
+    }
+
+    /// Leaves behind what came over the fork, and enters namespaces that exist already.
+    private func begin() throws(RuntimeError) {
+        try attempt("leaving the runtime's session") { () throws(Errno) in
+            // Nobody in a namespace we join may look into this process (CVE-2016-9962).
+            if !plan.hasUserNamespace { try ProcessAttributes.setDumpable(false) }
+            try Descriptors.close(from: 3, except: keptDescriptors)
+            Signals.resetAll()
+            SignalSet().block()
+            try ProcessAttributes.startSession()
+        }
+        for (kind, path) in plan.joinedNamespaces where kind != .pid {
+            try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
+                let file = try Files.open(path, .readOnly)
+                defer { file.discard() }
+                try kind.enter(file)
+            }
+        }
+        if plan.hasUserNamespace {
+            // Ids mean nothing before the runtime has written the maps; Membership takes the order that says so.
+            guard case .enterCgroup = try channel.nextOrder() else {
+                throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+            }
+            try attempt("becoming root of the user namespace") { () throws(Errno) in
+                try Credentials.setGroup(0)
+                try Credentials.setUser(0)
+            }
+        }
+        WorkingDirectory.setCreationMask(0)
+    }
+
+    /// Builds the file tree, and opens the terminal in it.
+    private func buildRoot(
+        _ membership: inout Membership
+    ) throws(RuntimeError) -> (root: RootFilesystem, console: Console?) {
+        let root = try RootFilesystem(plan)
+        for mount in plan.spec.mounts ?? [] {
+            // The group's own view can be mounted only from inside the group.
+            if mount.type == "cgroup" || mount.type == "cgroup2" { try membership.enter() }
+            try root.add(mount, cgroup: plan.cgroup)
+        }
+        try root.addDevices()
+        var console: Console?
+        if plan.process.terminal == true {
+            let terminal = try Console(
+                root: root.handle, size: plan.process.consoleSize, owner: plan.process.user.uid)
+            try terminal.attachToDevConsole(root: root.handle)
+            try channel.report("C", descriptors: [terminal.master])
+            console = terminal
+        }
+        if plan.process.cwd != "/" {
+            // An image may name a working directory that it does not have.
+            try root.directory(plan.process.cwd).discard()
+        }
+        let hooks = plan.spec.hooks
+        if hooks?.prestart?.isEmpty == false || hooks?.createRuntime?.isEmpty == false {
+            try membership.enter()
+            try channel.report("N")
+            guard case .hooksDone = try channel.nextOrder() else {
+                throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+            }
+        }
+        try HookRunner.run(hooks?.createContainer, point: "createContainer", state: state(.creating))
+        return (root, console)
+    }
+
+    /// What is written to the host's procfs about this process, while it can still be reached: what is mounted in the
+    /// container need not be procfs.
+    private func setAttributes() throws(RuntimeError) {
+        try Sysctl.apply(plan.linux.sysctl ?? [:])
+        try enterTimeNamespace()
+        try ProcessFiles.apply(plan.process)
+    }
+
+    private func enterTimeNamespace() throws(RuntimeError) {
+        guard plan.newNamespaces.contains(.time) else { return }
+        try attempt("making a time namespace") { () throws(Errno) in
+            // That of this process's children, until it enters it itself.
+            try Namespaces.time.unshare()
+            for (clock, offset) in (plan.linux.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
+                let text = "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
+                try Files.write(text, to: "/proc/self/timens_offsets")
+            }
+            let namespace = try Files.open("/proc/self/ns/time_for_children", .readOnly)
+            defer { namespace.discard() }
+            try Namespaces.time.enter(namespace)
+        }
+    }
+
+    private func setUpNamespaces() throws(RuntimeError) {
+        if let name = plan.spec.hostname, !name.isEmpty {
+            try attempt("setting the host name \"\(name)\"", kind: .invalid) { () throws(Errno) in
+                try HostNames.setHostName(name)
+            }
+        }
+        if let name = plan.spec.domainname, !name.isEmpty {
+            try attempt("setting the domain name \"\(name)\"", kind: .invalid) { () throws(Errno) in
+                try HostNames.setDomainName(name)
+            }
+        }
+        if plan.newNamespaces.contains(.network) {
+            try attempt("bringing the loopback interface up") { () throws(Errno) in try NetworkInterface.bringUp("lo") }
+        }
+    }
+
+    /// The way into the container's control group, taken once and as late as possible, because the runtime makes the
+    /// group while this process mounts.
+    struct Membership {
+        let process: InitProcess
+        private var isInside = false
+
+        init(process: InitProcess) {
+            self.process = process
+        }
+
+        mutating func enter() throws(RuntimeError) {
+            if isInside { return }
+            isInside = true
+            let plan = process.plan
+            if !plan.hasUserNamespace {
+                guard case .enterCgroup = try process.channel.nextOrder() else {
+                    throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+                }
+                if let cgroup = plan.cgroup, !cgroup.isUnified {
+                    try withCgroupErrors { () throws(CgroupError) in try cgroup.join() }
+                }
+            }
+            if plan.newNamespaces.contains(.cgroup) {
+                // Made only now: its root is the group this process is in.
+                try attempt("making a cgroup namespace") { () throws(Errno) in try Namespaces.cgroup.unshare() }
+            }
+        }
+    }
+}
+
+/// Files of the host's procfs by which a process sets things about itself.
+enum ProcessFiles {
+    static func apply(_ process: Process) throws(RuntimeError) {
+        if let value = process.oomScoreAdj {
+            try attempt("setting oom_score_adj to \(value)") { () throws(Errno) in
+                try Files.write("\(value)", to: "/proc/self/oom_score_adj")
+            }
+        }
+        if let profile = process.apparmorProfile, !profile.isEmpty, Files.exists("/sys/kernel/security/apparmor") {
+            // Takes effect at the execve.
+            try attempt("setting the AppArmor profile \(profile)") { () throws(Errno) in
+                let file: FilePath = "/proc/self/attr/apparmor/exec"
+                try Files.write("exec \(profile)", to: Files.exists(file) ? file : "/proc/self/attr/exec")
+            }
+        }
+        if let label = process.selinuxLabel, !label.isEmpty, Files.exists("/sys/fs/selinux/enforce") {
+            try attempt("setting the SELinux label \(label)") { () throws(Errno) in
+                try Files.write(label, to: "/proc/self/attr/exec")
+            }
+        }
+    }
+}
+
+extension SeccompProgram {
+    /// A program as it comes over an `InitChannel`: flags, then instructions.
+    init(message: [UInt8]) {
+        var flags: UInt32 = 0
+        for (index, byte) in message.prefix(4).enumerated() { flags |= UInt32(byte) << UInt32(index * 8) }
+        self.init(instructions: Array(message.dropFirst(4)), flags: flags)
+    }
+
+    var message: [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: flags >> UInt32($0 * 8)) } + instructions
+    }
+}

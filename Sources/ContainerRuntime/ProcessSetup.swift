@@ -1,0 +1,195 @@
+import LinuxKernel
+import OCISpec
+import Seccomp
+import SystemPackage
+
+/// The last steps on the way to a container's program, the same for its first process and for those that `exec` adds:
+/// the caller is in all namespaces, its root is the container's, and it still has all privileges.
+struct ProcessSetup {
+    let process: Process
+    let streams: StandardStreams
+    let preservedDescriptors: Int
+    let console: Console?
+    let sessionKeyring: String?
+    let personality: LinuxPersonality?
+    let memoryPolicy: LinuxMemoryPolicy?
+
+    /// Everything that can be done before the start; what is left to `execute` cannot fail for reasons of the
+    /// configuration, save what only execve itself can tell.
+    ///
+    /// - Returns: The program to be executed.
+    func prepare() throws(RuntimeError) -> Program {
+        if let console { try console.use() } else { try useStreams() }
+        if let sessionKeyring {
+            do throws(Errno) {
+                try ProcessAttributes.joinSessionKeyring(sessionKeyring)
+            } catch  where error == .noFunction || error == .diskQuotaExceeded {
+                // A kernel without keys; or no room for more keyrings, which is no reason to fail.
+            } catch {
+                throw RuntimeError(.system, "making a session keyring: \(error)")
+            }
+        }
+        try setLimits()
+        WorkingDirectory.setCreationMask(process.user.umask ?? 0o022)
+        // Before the user changes, as root can reach directories that the user cannot; and again after it, as with a
+        // network file system it is the other way round.
+        let reached = try changeDirectory(isLast: false)
+        try becomeUser()
+        if !reached { _ = try changeDirectory(isLast: true) }
+        // A descriptor of the host's as working directory would be a way out (CVE-2024-21626).
+        let current = try attempt("getcwd") { () throws(Errno) in try WorkingDirectory.current() }
+        guard current.hasPrefix("/") else {
+            throw RuntimeError(.invalid, "the working directory \"\(process.cwd)\" is outside the container")
+        }
+        return try Program.find(process.args?.first ?? "", path: environment("PATH"))
+    }
+
+    private func environment(_ name: String) -> String? {
+        // As getenv(3): the first one counts.
+        process.env?.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.utf8.count + 1)) }
+    }
+
+    /// Gives up all privileges that are not the program's, sets the filter and executes the program.
+    ///
+    /// - Returns: Why it could not be executed.
+    func execute(_ program: Program, filter: SeccompProgram?) -> RuntimeError {
+        do throws(RuntimeError) {
+            let sets = try allowedCapabilities()
+            if process.noNewPrivileges == true {
+                try attempt("setting no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
+            }
+            try attempt("marking descriptors close-on-exec") { () throws(Errno) in
+                try Descriptors.closeOnExec(from: Int32(3 + preservedDescriptors))
+            }
+            if let filter {
+                // Without no_new_privs this needs CAP_SYS_ADMIN, so the capabilities go after it. The filter then has to
+                // let capset, prctl and execve pass, as every useful one does.
+                try attempt("setting the seccomp filter") { () throws(Errno) in try filter.load() }
+            }
+            try attempt("setting capabilities") { () throws(Errno) in
+                try Credentials.setCapabilities(
+                    effective: sets.effective, permitted: sets.permitted, inheritable: sets.inheritable)
+                if !sets.ambient.isEmpty { try Credentials.setAmbient(sets.ambient) }
+            }
+        } catch {
+            return error
+        }
+        return program.execute(arguments: process.args ?? [], environment: process.env ?? [])
+    }
+
+    // MARK: Steps
+
+    private func useStreams() throws(RuntimeError) {
+        let wanted = [streams.input, streams.output, streams.error]
+        try attempt("setting up standard streams") { () throws(Errno) in
+            // Out of the way first, or putting one in its place could close another one.
+            var moved: [FileDescriptor?] = []
+            for (number, stream) in wanted.enumerated() {
+                if let stream, stream.rawValue < 3, stream.rawValue != Int32(number) {
+                    moved.append(try stream.duplicate(from: 3))
+                } else {
+                    moved.append(stream)
+                }
+            }
+            for (number, stream) in moved.enumerated() {
+                if let stream { try stream.duplicate(onto: Int32(number)) }
+            }
+            guard process.user.uid != 0 else { return }
+            // So that the program can open /dev/stdout and its sisters again.
+            for number in 0..<3 {
+                let stream = FileDescriptor(rawValue: Int32(number))
+                guard let status = try? FileStatus.of(stream), status.uid != process.user.uid,
+                    status.kind != .characterDevice || status.deviceNumbers != (1, 3)
+                else { continue }
+                // Where owners cannot be changed the program can still use the descriptor it has.
+                try? stream.changeOwner(uid: process.user.uid, gid: .max)
+            }
+        }
+    }
+
+    private func setLimits() throws(RuntimeError) {
+        for limit in process.rlimits ?? [] {
+            guard let kind = ResourceLimit(name: limit.type) else { continue }
+            try attempt("setting \(limit.type) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
+                try kind.set(soft: limit.soft, hard: limit.hard)
+            }
+        }
+        if let priority = process.ioPriority { try setIOPriority(priority) }
+        if let scheduler = process.scheduler { try SchedulerSetup.apply(scheduler) }
+        if let list = process.execCPUAffinity?.final, let cpus = NumberList.parse(list) {
+            try attempt("setting the CPU affinity to \(list)") { () throws(Errno) in
+                try ProcessAttributes.setAffinity(cpus)
+            }
+        }
+        if let personality {
+            let domains: [String: UInt] = ["LINUX": 0, "LINUX32": 8]
+            guard let domain = domains[personality.domain] else {
+                throw RuntimeError(.invalid, "unknown personality \"\(personality.domain)\"")
+            }
+            try attempt("setting the personality") { () throws(Errno) in try ProcessAttributes.setPersonality(domain) }
+        }
+        if let memoryPolicy { try SchedulerSetup.apply(memoryPolicy) }
+    }
+
+    private func setIOPriority(_ priority: LinuxIOPriority) throws(RuntimeError) {
+        let classes: [String: Int32] = ["IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3]
+        guard let number = classes[priority.class] else {
+            throw RuntimeError(.invalid, "unknown I/O priority class \"\(priority.class)\"")
+        }
+        try attempt("setting the I/O priority") { () throws(Errno) in
+            try ProcessAttributes.setIOPriority(class: number, priority: Int32(clamping: priority.priority ?? 0))
+        }
+    }
+
+    private func changeDirectory(isLast: Bool) throws(RuntimeError) -> Bool {
+        do throws(Errno) {
+            try WorkingDirectory.change(to: FilePath(process.cwd))
+            return true
+        } catch .permissionDenied where !isLast {
+            return false
+        } catch {
+            throw RuntimeError(.invalid, "chdir to cwd (\"\(process.cwd)\") set in config.json failed: \(error)")
+        }
+    }
+
+    private func becomeUser() throws(RuntimeError) {
+        let user = process.user
+        try attempt("changing to user \(user.uid):\(user.gid)") { () throws(Errno) in
+            let bounding = Self.set(process.capabilities?.bounding)
+            try Credentials.limitBoundingSet(to: bounding)
+            try Credentials.setSupplementaryGroups(user.additionalGids ?? [])
+            try Credentials.setGroup(user.gid)
+            guard user.uid != 0 else { return try Credentials.setUser(0) }
+            // Capabilities live on over the change, to be cut down to the program's own by `execute`.
+            let before = try Credentials.capabilities()
+            try Credentials.setKeepCapabilities(true)
+            try Credentials.setUser(user.uid)
+            try Credentials.setKeepCapabilities(false)
+            try Credentials.setCapabilities(
+                effective: before.permitted, permitted: before.permitted, inheritable: before.inheritable)
+        }
+    }
+
+    /// The program's sets, less what this process does not have itself: the specification wants those left out, not
+    /// refused.
+    private func allowedCapabilities() throws(RuntimeError) -> (
+        effective: CapabilitySet, permitted: CapabilitySet, inheritable: CapabilitySet, ambient: CapabilitySet
+    ) {
+        let own = try attempt("asking for capabilities") { () throws(Errno) in try Credentials.capabilities() }
+        let wanted = process.capabilities
+        let permitted = Self.set(wanted?.permitted).intersection(own.permitted)
+        let inheritable = Self.set(wanted?.inheritable).intersection(own.permitted)
+        return (
+            Self.set(wanted?.effective).intersection(permitted), permitted, inheritable,
+            Self.set(wanted?.ambient).intersection(permitted).intersection(inheritable)
+        )
+    }
+
+    private static func set(_ names: [String]?) -> CapabilitySet {
+        var set: CapabilitySet = []
+        for name in names ?? [] {
+            if let capability = CapabilitySet(name: name) { set.formUnion(capability) }
+        }
+        return set
+    }
+}

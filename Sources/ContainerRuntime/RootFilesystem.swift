@@ -1,0 +1,139 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// The container's file tree while its first process puts it together, still inside the host's tree.
+///
+/// Every path of the container is resolved from `handle` as its root, one component after another, never as a string
+/// under the host's root: an image or another container that shares a volume may change links while we walk.
+struct RootFilesystem {
+    let plan: CreationPlan
+    /// The root directory.
+    let handle: FileDescriptor
+
+    /// Mounts the root where the host has `plan.rootfs`, in this process's mount namespace.
+    init(_ plan: CreationPlan) throws(RuntimeError) {
+        self.plan = plan
+        let path = plan.rootfs
+        // What happens on the host may be seen inside (slave), but not the other way round, unless it is asked for.
+        let propagation = Self.propagation(plan.linux.rootfsPropagation ?? "")
+        try attempt("changing the propagation of mounts") { () throws(Errno) in
+            try Mounts.mount(nil, on: "/", flags: propagation ?? [.slave, .recursive])
+        }
+        if let propagation, propagation.contains(.shared) {
+            try Self.makePrivate(above: path)
+        }
+        if plan.options.rootfsMounts.isEmpty {
+            try attempt("mounting the root file system \(path)", kind: .invalid) { () throws(Errno) in
+                // pivot_root needs a mount point.
+                try Mounts.mount(path.string, on: path, flags: [.bind, .recursive])
+            }
+        }
+        for mount in plan.options.rootfsMounts { try Self.mount(mount, on: path) }
+        handle = try attempt("opening the root file system \(path)", kind: .invalid) { () throws(Errno) in
+            try Files.open(path, [.path, .directory])
+        }
+        if propagation?.contains(.shared) == true {
+            try attempt("changing the propagation of the root") { () throws(Errno) in
+                try Mounts.setAttributes(of: handle, propagation: .private)
+            }
+        }
+    }
+
+    /// `nil` if nothing is asked for.
+    private static func propagation(_ text: String) -> MountFlags? {
+        let options = MountOptions([text])
+        // Only the root's own tree is meant, and that always as a whole.
+        return options.propagation.first.map { $0.union(.recursive) }
+    }
+
+    /// pivot_root and our own mounts need a parent that does not share, or they would appear on the host.
+    private static func makePrivate(above path: FilePath) throws(RuntimeError) {
+        var candidate = path
+        while true {
+            do throws(Errno) {
+                return try Mounts.mount(nil, on: candidate, flags: .private)
+            } catch  where error == .invalidArgument && candidate != "/" {
+                // No mount point: the one above it is asked next.
+                candidate.removeLastComponent()
+            } catch {
+                throw RuntimeError(.system, "changing the propagation of \(candidate): \(error)")
+            }
+        }
+    }
+
+    private static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
+        let options = MountOptions(mount.options)
+        try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
+            if mount.type == "bind" || options.isBind {
+                try Mounts.mount(mount.source, on: path, flags: [.bind, .recursive])
+                if !options.attributes.isEmpty {
+                    let handle = try Files.open(path, [.path, .directory])
+                    defer { handle.discard() }
+                    try Mounts.setAttributes(of: handle, set: options.attributes.set, clear: options.attributes.clear)
+                }
+                return
+            }
+            var data = options.data.joined(separator: ",")
+            if data.utf8.count >= pageSize {
+                // mount(2) takes one page of options, and an image of many layers needs more: their directories are
+                // then named relative to the one they have in common, in which this process may as well be.
+                let (directory, shortened) = shortened(options.data)
+                try WorkingDirectory.change(to: directory)
+                data = shortened.joined(separator: ",")
+            }
+            guard data.utf8.count < pageSize else { throw Errno.argListTooLong }
+            try Mounts.mount(mount.source, on: path, type: mount.type, flags: options.flags, data: data)
+        }
+    }
+
+    private static let pageSize = 4096
+
+    /// `options` with the paths in `lowerdir=` relative to their common directory, and that directory.
+    static func shortened(_ options: [String]) -> (directory: FilePath, options: [String]) {
+        let key = "lowerdir="
+        guard let index = options.firstIndex(where: { $0.hasPrefix(key) }) else { return ("/", options) }
+        let paths = options[index].dropFirst(key.utf8.count).split(separator: ":").map { $0.split(separator: "/") }
+        var common = paths.first.map { Array($0.dropLast()) } ?? []
+        for path in paths { common = Array(zip(common, path.dropLast()).prefix { $0.0 == $0.1 }.map(\.0)) }
+        var options = options
+        options[index] =
+            key + paths.map { $0.dropFirst(common.count).joined(separator: "/") }.joined(separator: ":")
+        return (FilePath("/" + common.joined(separator: "/")), options)
+    }
+
+    // MARK: Paths inside
+
+    func directory(_ path: String) throws(RuntimeError) -> FileDescriptor {
+        try attempt("making the directory \(path) in the container") { () throws(Errno) in
+            try handle.makeDirectoriesInRoot(path)
+        }
+    }
+
+    /// Closes the handle; the tree is now to be reached by `/`.
+    func enter() throws(RuntimeError) {
+        let isReadOnly = plan.spec.root?.readonly == true
+        try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+            if isReadOnly { try Mounts.setAttributes(of: handle, set: .readOnly) }
+            try WorkingDirectory.change(to: handle)
+            if plan.options.noPivot {
+                try Mounts.mount(plan.rootfs.string, on: "/", flags: .move)
+                try WorkingDirectory.changeRoot(to: ".")
+            } else {
+                // Both at the same place: the old root then lies on top of the new one at "." and goes from there.
+                try Mounts.pivotRoot(to: ".", oldRoot: ".")
+                if plan.linux.rootfsPropagation != nil {
+                    // Or the unmounting would spread to the host.
+                    try Mounts.mount(nil, on: ".", flags: [.slave, .recursive])
+                }
+                try Mounts.unmount(".", lazily: true)
+            }
+            try WorkingDirectory.change(to: "/")
+            if let propagation = Self.propagation(plan.linux.rootfsPropagation ?? "") {
+                try Mounts.mount(nil, on: "/", flags: propagation)
+            }
+        }
+        handle.discard()
+    }
+}

@@ -1,0 +1,67 @@
+/// What a container shall be: everything `create` is told. The properties carry the names of the Docker Engine API's fields.
+///
+/// The values are parsed but not yet checked against each other, the image or the machine; `Engine.create` does that before
+/// it touches anything.
+package struct ContainerConfiguration: Hashable, Sendable, Codable {
+    /// The image as the user named it.
+    package var image = ""
+    /// `Cmd`; nil means the image's.
+    package var command: [String]?
+    /// `Entrypoint`; nil means the image's, `[]` and `[""]` mean none.
+    package var entrypoint: [String]?
+    /// `NAME=value`; a bare `NAME` removes the image's variable.
+    package var environment: [String] = []
+    package var workingDirectory = ""
+    /// `user[:group]`, names or numbers; names are looked up in the image.
+    package var user = ""
+    /// Empty: the first twelve digits of the id.
+    package var hostname = ""
+    package var domainname = ""
+    package var tty = false
+    package var openStdin = false
+    /// Whether the first attached client's end of input closes the container's stdin.
+    package var stdinOnce = false
+    package var attachStdin = false
+    package var attachStdout = false
+    package var attachStderr = false
+    package var labels: [String: String] = [:]
+    /// Signal name or number; empty means the image's, then SIGTERM.
+    package var stopSignal = ""
+    /// Seconds; -1 waits for ever; nil means the daemon's default.
+    package var stopTimeout: Int?
+    /// Ports like `80/tcp`, as carried in the configuration.
+    package var exposedPorts: [String] = []
+    /// Carried; probes are a later version's.
+    package var healthcheck: Healthcheck?
+    /// Anonymous volumes (`-v /path`, the image's `VOLUME`), as paths.
+    package var volumes: [String] = []
+    package var networkDisabled = false
+    package var macAddress = ""
+    /// Carried for `inspect`.
+    package var onBuild: [String]?
+    package var shell: [String]?
+    /// Whether the arguments are already escaped (Windows; carried).
+    package var argsEscaped = false
+
+    /// What the container may use of the host.
+    package var host = HostConfiguration()
+
+    package init(image: String = "") {
+        self.image = image
+    }
+}
+
+/// A health check as carried in the configuration; durations in nanoseconds.
+package struct Healthcheck: Hashable, Sendable, Codable {
+    /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", "…"]`; empty inherits the image's.
+    package var test: [String] = []
+    package var interval: Int64?
+    package var timeout: Int64?
+    package var startPeriod: Int64?
+    package var startInterval: Int64?
+    package var retries: Int?
+
+    package init(test: [String] = []) {
+        self.test = test
+    }
+}

@@ -1,0 +1,93 @@
+/// The cgroup and rlimit side of a container. Zero or empty means "not limited" throughout, as in the Docker API.
+package struct ResourceLimits: Hashable, Sendable, Codable {
+    /// Bytes.
+    package var memory: Int64 = 0
+    /// Memory plus swap in bytes; -1 unlimited swap; 0: twice `memory`.
+    package var memorySwap: Int64 = 0
+    /// Soft limit in bytes.
+    package var memoryReservation: Int64 = 0
+    /// 0 to 100; nil or -1: the kernel's default.
+    package var memorySwappiness: Int64?
+    /// Accepted and ignored as Docker does (kernel memory accounting is deprecated).
+    package var kernelMemory: Int64 = 0
+    package var oomKillDisable: Bool?
+
+    package var cpuShares: Int64 = 0
+    /// CPUs × 10⁹ (`--cpus`).
+    package var nanoCPUs: Int64 = 0
+    /// Microseconds.
+    package var cpuPeriod: Int64 = 0
+    package var cpuQuota: Int64 = 0
+    package var cpuRealtimePeriod: Int64 = 0
+    package var cpuRealtimeRuntime: Int64 = 0
+    package var cpusetCPUs = ""
+    package var cpusetMems = ""
+
+    /// nil, 0 or -1: unlimited.
+    package var pidsLimit: Int64?
+
+    package var blkioWeight: UInt16 = 0
+    package var blkioWeightDevice: [WeightDevice] = []
+    package var blkioDeviceReadBps: [ThrottleDevice] = []
+    package var blkioDeviceWriteBps: [ThrottleDevice] = []
+    package var blkioDeviceReadIOps: [ThrottleDevice] = []
+    package var blkioDeviceWriteIOps: [ThrottleDevice] = []
+
+    package var devices: [DeviceMapping] = []
+    /// Rules as `c 1:3 rwm`.
+    package var deviceCgroupRules: [String] = []
+    /// GPUs and the like (`--gpus`): refused unless empty; what was asked, for the message.
+    package var deviceRequests: [String] = []
+    package var ulimits: [Ulimit] = []
+
+    package init() {}
+}
+
+/// A weight for one block device.
+package struct WeightDevice: Hashable, Sendable, Codable {
+    package var path: String
+    package var weight: UInt16
+
+    package init(path: String, weight: UInt16) {
+        self.path = path
+        self.weight = weight
+    }
+}
+
+/// A rate (bytes or operations per second) for one block device.
+package struct ThrottleDevice: Hashable, Sendable, Codable {
+    package var path: String
+    package var rate: UInt64
+
+    package init(path: String, rate: UInt64) {
+        self.path = path
+        self.rate = rate
+    }
+}
+
+/// `--device host:container:rwm`.
+package struct DeviceMapping: Hashable, Sendable, Codable {
+    package var pathOnHost: String
+    package var pathInContainer: String
+    package var cgroupPermissions: String
+
+    package init(pathOnHost: String, pathInContainer: String = "", cgroupPermissions: String = "rwm") {
+        self.pathOnHost = pathOnHost
+        self.pathInContainer = pathInContainer.isEmpty ? pathOnHost : pathInContainer
+        self.cgroupPermissions = cgroupPermissions.isEmpty ? "rwm" : cgroupPermissions
+    }
+}
+
+/// `--ulimit name=soft:hard`; -1 is unlimited.
+package struct Ulimit: Hashable, Sendable, Codable {
+    /// Without the `RLIMIT_` prefix, lower case: `nofile`.
+    package var name: String
+    package var soft: Int64
+    package var hard: Int64
+
+    package init(name: String, soft: Int64, hard: Int64) {
+        self.name = name
+        self.soft = soft
+        self.hard = hard
+    }
+}

@@ -1,0 +1,174 @@
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+extension Container {
+    /// Prepares a process; nothing is started yet.
+    func createExec(_ configuration: ExecConfiguration) async throws -> String {
+        try requireActive()
+        guard !configuration.command.isEmpty, !configuration.command[0].isEmpty else {
+            throw EngineError.invalid("No exec command specified")
+        }
+        do {
+            _ = try DetachKeys.parse(configuration.detachKeys)
+        } catch {
+            throw EngineError.invalid("Invalid escape keys (\(configuration.detachKeys)) provided")
+        }
+        if !configuration.workingDirectory.isEmpty, !configuration.workingDirectory.hasPrefix("/") {
+            throw EngineError.invalid("Cwd must be an absolute path")
+        }
+        for variable in configuration.environment where variable.isEmpty || variable.hasPrefix("=") {
+            throw EngineError.invalid("invalid environment variable: \(variable)")
+        }
+        forgetOldExecs()
+        let process = try await execProcess(configuration)
+        let execID = RandomIdentifier.make()
+        execs[execID] = Exec(id: execID, configuration: configuration, process: process)
+        services.registry.insert(exec: execID, of: id)
+        emit("exec_create: " + configuration.command.joined(separator: " "), ["execID": execID])
+        return execID
+    }
+
+    private func execProcess(_ exec: ExecConfiguration) async throws -> Process {
+        let own = record.configuration
+        let host = own.host
+        let pid = record.state.pid
+        let userText = exec.user.isEmpty ? own.user : exec.user
+        let user = try await services.pool.run {
+            // The container's files as it sees them itself, its mounts included.
+            try ContainerUser(
+                userText, groupAdd: host.groupAdd, files: LayeredFiles(layers: [FilePath("/proc/\(pid)/root")]))
+        }
+        let security = try SecurityOptions(host.securityOptions)
+        let directory = exec.workingDirectory.isEmpty ? own.workingDirectory : exec.workingDirectory
+        var process = Process(
+            args: exec.command, cwd: directory.isEmpty ? "/" : directory,
+            env: SpecificationBuilder.environment(
+                SpecificationBuilder.replacing(own.environment, with: exec.environment), hostname: own.hostname,
+                tty: exec.tty, home: user.home),
+            user: user.user)
+        if exec.tty {
+            process.terminal = true
+            if let size = exec.consoleSize, size.rows > 0, size.columns > 0 {
+                process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
+            }
+        }
+        let names = try Capabilities.effective(
+            adding: host.capAdd, dropping: host.capDrop, privileged: host.privileged || exec.privileged)
+        process.capabilities = SpecificationBuilder.capabilitySets(names, isRoot: user.uid == 0)
+        process.noNewPrivileges = security.noNewPrivileges ?? services.configuration.noNewPrivileges
+        process.oomScoreAdj = host.oomScoreAdj
+        if Machine.hasAppArmor, !exec.privileged, let profile = security.apparmor, profile != "unconfined" {
+            process.apparmorProfile = profile
+        }
+        let rlimits = SpecificationBuilder.rlimits(
+            host.resources.ulimits, defaults: services.configuration.defaultUlimits)
+        process.rlimits = rlimits.isEmpty ? nil : rlimits
+        return process
+    }
+
+    /// Starts it, or returns the stream that does.
+    func startExec(_ execID: String, options: ExecStartOptions) async throws -> AttachStream? {
+        try requireActive()
+        guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
+        switch exec.state {
+        case .created: break
+        case .exited: throw EngineError.conflict("exec command \(execID) has already run")
+        case .starting, .running: throw EngineError.conflict("exec command \(execID) is already running")
+        }
+        execs[execID]?.state = .starting
+        emit("exec_start: " + exec.configuration.command.joined(separator: " "), ["execID": execID])
+        if options.detach {
+            _ = try await runExec(exec, size: options.consoleSize, attaching: false)
+            return nil
+        }
+        return AttachStream(tty: exec.configuration.tty) { [self] in
+            try await runExec(exec, size: options.consoleSize, attaching: true)
+        } abandon: { [weak self] in
+            Task { [weak self] in await self?.abandonExec(execID) }
+        }
+    }
+
+    private func runExec(_ exec: Exec, size: ConsoleSize?, attaching: Bool) async throws -> FileDescriptor? {
+        let configuration = exec.configuration
+        var process = exec.process
+        if configuration.tty, let size, size.rows > 0, size.columns > 0 {
+            process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
+        }
+        var stream: FileDescriptor?
+        do {
+            let shim = try requireShim()
+            let openStdin = configuration.attachStdin && attaching
+            try await shim.call(.exec(id: exec.id, process: process, openStdin: openStdin))
+            if attaching {
+                let bundle = bundle
+                stream = try await services.pool.run {
+                    try ShimConnection(bundle: bundle).attach(
+                        execID: exec.id, stdin: configuration.attachStdin, stdout: configuration.attachStdout,
+                        stderr: configuration.attachStderr, detachKeys: try DetachKeys.parse(configuration.detachKeys))
+                }
+            }
+            if case .started(let pid) = try await shim.call(.execStart(id: exec.id)) { execStarted(exec.id, pid: pid) }
+            return stream
+        } catch {
+            stream?.discard()
+            let refusal = error as? ShimError
+            execs[exec.id]?.state = .exited(code: refusal?.exitCode ?? 126, at: .now())
+            throw refusal.map { EngineError.exec($0) } ?? EngineError.from(error)
+        }
+    }
+
+    private func abandonExec(_ execID: String) {
+        if case .starting? = execs[execID]?.state { execs[execID]?.state = .exited(code: 126, at: .now()) }
+    }
+
+    func inspectExec(_ execID: String) throws -> ExecDetails {
+        guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
+        return exec.details(containerID: id)
+    }
+
+    func waitExec(_ execID: String) throws -> ContainerWait {
+        guard let wait = execs[execID]?.wait() else { throw EngineError.noSuchExec(execID) }
+        return wait
+    }
+
+    func resizeExec(_ execID: String, columns: UInt16, rows: UInt16) async throws {
+        guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
+        guard exec.isRunning else { throw EngineError.conflict("exec command \(execID) is not running") }
+        do {
+            try await requireShim().call(.resize(execID: execID, columns: columns, rows: rows))
+        } catch {
+            throw EngineError.shim(error)
+        }
+    }
+
+    // MARK: What the shim tells
+
+    func execStarted(_ execID: String, pid: Int32) {
+        // Answer and event both say so, and a short process may have ended before either is read.
+        if case .starting? = execs[execID]?.state { execs[execID]?.state = .running(pid: pid) }
+    }
+
+    func execEnded(_ execID: String, exitCode: Int32, at: Timestamp) {
+        guard let exec = execs[execID] else { return }
+        if case .exited = exec.state { return }
+        execs[execID]?.state = .exited(code: exitCode, at: at)
+        emit("exec_die", ["execID": execID, "exitCode": "\(exitCode)"])
+    }
+
+    /// The container has ended, and its execs with it.
+    func endExecs(at moment: Timestamp) {
+        for exec in execs.values where exec.isRunning { execEnded(exec.id, exitCode: 137, at: moment) }
+        forgetOldExecs()
+    }
+
+    private func forgetOldExecs() {
+        let now = Timestamp.now()
+        for exec in execs.values {
+            guard case .exited(_, let at) = exec.state, now.since(at) > Exec.memory else { continue }
+            execs[exec.id] = nil
+            services.registry.remove(exec: exec.id)
+        }
+    }
+}

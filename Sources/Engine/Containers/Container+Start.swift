@@ -1,0 +1,195 @@
+import Glibc
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+extension Container {
+    /// Starts it on somebody's behalf; throws `notModified` if it runs.
+    func start() async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        try requireStartable()
+        record.restartCount = 0
+        record.isManuallyStopped = false
+        restartDelay = .zero
+        do {
+            try await launch()
+        } catch {
+            let failure = (error as? StartFailure)?.error ?? EngineError.from(error)
+            await recordStartFailure(failure, exitCode: (error as? StartFailure)?.exitCode ?? 128)
+            throw failure
+        }
+    }
+
+    private func requireStartable() throws(EngineError) {
+        if isRemoving { throw .conflict("container is marked for removal and cannot be started") }
+        switch record.state {
+        case .created, .exited: return
+        case .running(let running) where running.isPaused:
+            throw .conflict("cannot start a paused container, try unpause instead")
+        case .running, .restarting: throw EngineError(.notModified, "container is already running")
+        case .removing, .dead: throw .conflict("container is marked for removal and cannot be started")
+        }
+    }
+
+    /// A refusal of the shim, with the exit code it stands for.
+    struct StartFailure: Error {
+        var error: EngineError
+        var exitCode: Int32
+
+        init(_ refusal: ShimError) {
+            error = .start(refusal)
+            exitCode = refusal.exitCode
+        }
+    }
+
+    /// Makes the process and lets it run; behind the gate. After an error nothing is left of the attempt.
+    func launch() async throws {
+        let plan = try await plan()
+        let process: (pid: Int32, shimPID: Int32)
+        do {
+            process = try await services.pool.run { try plan.run() }
+        } catch let error as ShimError {
+            throw StartFailure(error)
+        }
+        let client: ShimClient
+        do {
+            client = try ShimClient(bundle: bundle)
+        } catch {
+            await abandonShim(nil, shimPID: process.shimPID)
+            throw error
+        }
+        do {
+            try await client.call(.subscribe)
+            await connectPendingAttachments()
+            try await client.call(.start)
+        } catch {
+            await abandonShim(client, shimPID: process.shimPID)
+            if let error = error as? ShimError { throw StartFailure(error) }
+            throw error
+        }
+        shim = client
+        record.hasRun = true
+        record.state = .running(
+            ContainerState.Running(
+                pid: process.pid, shimPID: process.shimPID, startedAt: .now(),
+                previouslyFinishedAt: record.state.exit?.finishedAt))
+        await connectPendingAttachments()
+        await saveOrLog()
+        emit("start")
+        follow(client)
+    }
+
+    /// Receives the shim's events until it ends.
+    func follow(_ client: ShimClient) {
+        Task {
+            for await event in client.events { await handle(event, from: client) }
+            await shimEnded(client)
+        }
+    }
+
+    private func plan() async throws -> LaunchPlan {
+        let targets = try namespaceTargets()
+        var hostname = record.configuration.hostname
+        if case .container(let name) = record.configuration.host.networkMode {
+            hostname = try services.registry.find(name).current.configuration.hostname
+        }
+        let shared: FilePath? =
+            switch targets.ipcMode {
+            case .shareable: sharedMemory
+            case .container(let name): try services.registry.find(name).sharedMemory
+            default: nil
+            }
+        return LaunchPlan(
+            record: record, configuration: services.configuration, mounts: try await services.images.mounts(key: id),
+            bundle: bundle, files: files, logPath: logPath, sharedMemory: shared, targets: targets, hostname: hostname)
+    }
+
+    /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.
+    private func namespaceTargets() throws(EngineError) -> NamespaceTargets {
+        let host = record.configuration.host
+        var targets = NamespaceTargets(ipcMode: host.ipcMode)
+        func living(_ name: String, _ what: String) throws(EngineError) -> (Container, ContainerState.Running) {
+            let container = try services.registry.find(name)
+            let state = container.current.state
+            if state.isRestarting { throw .restarting(container.id) }
+            guard let running = state.running else {
+                throw .conflict("cannot join \(what) of a non running container: \(container.id)")
+            }
+            return (container, running)
+        }
+        if case .container(let name) = host.networkMode {
+            let (container, running) = try living(name, "network namespace")
+            targets.network = running.pid
+            targets.networkFiles = container.files
+        }
+        if case .container(let name) = host.pidMode { targets.pid = try living(name, "PID namespace").1.pid }
+        if case .container(let name) = host.ipcMode {
+            let (container, running) = try living(name, "IPC namespace")
+            targets.ipc = running.pid
+            switch container.current.configuration.host.ipcMode {
+            case .host: targets.ipcMode = .host
+            case .shareable: break
+            default:
+                throw .invalid(
+                    "cannot join IPC namespace: non-shareable IPC (hint: use IpcMode:shareable for the donor container)"
+                )
+            }
+        }
+        return targets
+    }
+
+    /// Gets rid of a shim whose container shall not run after all, and of its bundle.
+    private func abandonShim(_ client: ShimClient?, shimPID: Int32) async {
+        if let client {
+            do {
+                try await client.call(.kill(signal: Signal.kill, all: true))
+            } catch {
+                // It has ended already, which is what is wanted.
+                logger.debug("killing a container that did not start: \(error)")
+            }
+            for await event in client.events {
+                if case .exited = event { break }
+            }
+            client.close()
+        } else {
+            // A shim that cannot be spoken to takes its container with it when it gets this.
+            Glibc.kill(shimPID, SIGTERM)
+        }
+        await removeBundle()
+    }
+
+    /// Removes what a run leaves in the exec root; what cannot be removed is logged and tried again at the next start.
+    func removeBundle() async {
+        let paths = runPaths
+        do {
+            try await services.pool.run {
+                for path in paths { try TreeRemoval.remove(path) }
+            }
+        } catch {
+            logger.error("cannot remove \(paths): \(error)")
+        }
+    }
+
+    /// Where a run keeps what ends with it.
+    var runPaths: [FilePath] {
+        record.configuration.host.ipcMode == .shareable ? [bundle, sharedMemory] : [bundle]
+    }
+
+    private func recordStartFailure(_ error: EngineError, exitCode: Int32) async {
+        dropPendingAttachments()
+        if record.configuration.host.autoRemove {
+            await removeNow()
+            return
+        }
+        if let exit = record.state.exit {
+            record.state = .exited(
+                ContainerState.Exit(
+                    code: exitCode, startedAt: exit.startedAt, finishedAt: exit.finishedAt, error: error.message))
+        } else {
+            record.state = .created(failure: ContainerState.StartFailure(exitCode: exitCode, message: error.message))
+        }
+        await saveOrLog()
+    }
+}

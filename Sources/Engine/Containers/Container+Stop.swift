@@ -1,0 +1,193 @@
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+
+extension Container {
+    /// The signal that asks it to end.
+    private var stopSignal: Int32 {
+        // Checked at create; an image's nonsense means the default.
+        (try? Signal.parse(record.configuration.stopSignal)) ?? Signal.term
+    }
+
+    /// Ends it: signal, patience, SIGKILL. Throws `notModified` if it does not run.
+    func stop(timeout: Int?, signal: String?) async throws {
+        guard record.state.isRunning else { throw EngineError(.notModified, "container is already stopped") }
+        let first = try signal.map { text throws(EngineError) in try Signal.parse(text) } ?? stopSignal
+        let patience = timeout ?? record.configuration.stopTimeout ?? services.configuration.stopTimeout
+        record.isManuallyStopped = true
+        if await endRestarting() {
+            emit("stop")
+            return
+        }
+        let end = wait(.notRunning)
+        do {
+            try await send(first)
+        } catch let error as EngineError where error.kind == .conflict {
+            // It has ended in the meantime.
+        }
+        if patience < 0 {
+            _ = try await end.result()
+        } else if try await !end.isMet(within: .seconds(patience)) {
+            logger.info("did not end within \(patience) s of signal \(first), killing it")
+            try await killAndWait()
+        }
+        emit("stop")
+    }
+
+    /// Sends a signal; SIGKILL also waits for the end. `name` is how the user called it, for the messages.
+    func kill(signal text: String?, name: String) async throws {
+        let signal =
+            try text.flatMap { $0.isEmpty ? nil : $0 }
+            .map { text throws(EngineError) in try Signal.parse(text) } ?? Signal.kill
+        guard record.state.running != nil else {
+            throw EngineError.conflict("cannot kill container: \(name): container \(id) is not running")
+        }
+        if record.configuration.stopSignal.isEmpty || signal == Signal.kill || signal == stopSignal {
+            // What Docker takes for a stop by hand: the restart policy then leaves it alone.
+            record.isManuallyStopped = true
+            await saveOrLog()
+        }
+        if signal == Signal.kill {
+            try await killAndWait()
+        } else {
+            try await send(signal)
+        }
+    }
+
+    /// Kills it and waits for the end, as `remove --force` and the end of patience do.
+    func killAndWait() async throws {
+        record.isManuallyStopped = true
+        if await endRestarting() { return }
+        let end = wait(.notRunning)
+        do {
+            try await send(Signal.kill)
+        } catch let error as EngineError where error.kind == .conflict {
+            return
+        }
+        if try await !end.isMet(within: .seconds(10)) {
+            throw EngineError.system("tried to kill container \(id), but did not receive an exit event")
+        }
+    }
+
+    private func send(_ signal: Int32) async throws {
+        let shim = try requireShim()
+        do {
+            try await shim.call(.kill(signal: signal))
+        } catch let error as ShimError {
+            // The process ended a moment ago: what Docker says about one that ended long ago.
+            if error.kind == .notFound || error.kind == .unavailable { throw EngineError.notRunning(id) }
+            throw EngineError.shim(error)
+        }
+        emit("kill", ["signal": "\(signal)"])
+        if record.state.isPaused, signal == Signal.kill || signal == stopSignal {
+            // A frozen process takes no signal.
+            try await unpause(sending: false)
+        }
+    }
+
+    /// If it waits for its next start: it does not any more. Whether that was so.
+    private func endRestarting() async -> Bool {
+        guard case .restarting(let exit) = record.state else { return false }
+        cancelRestart()
+        await gate.enter()
+        defer { gate.leave() }
+        // It may have been started while we came to the gate.
+        guard case .restarting = record.state else { return false }
+        record.state = .exited(exit)
+        await saveOrLog()
+        notifyStopped()
+        return true
+    }
+
+    // MARK: Pause
+
+    func pause() async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        if record.state.isPaused { throw EngineError.conflict("container \(id) is already paused") }
+        if record.state.isRestarting { throw EngineError.restarting(id) }
+        let shim = try requireShim()
+        do {
+            try await shim.call(.pause)
+        } catch {
+            throw EngineError.system("cannot pause container \(id): \(EngineError.shim(error))")
+        }
+        await setPaused(true)
+    }
+
+    func unpause() async throws {
+        guard record.state.running != nil else { throw EngineError.notRunning(id) }
+        guard record.state.isPaused else { throw EngineError.conflict("Container \(id) is not paused") }
+        try await unpause(sending: true)
+    }
+
+    private func unpause(sending isRequired: Bool) async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        guard record.state.isPaused else { return }
+        do {
+            try await requireShim().call(.resume)
+        } catch  where isRequired {
+            throw EngineError.system("Cannot unpause container \(id): \(EngineError.shim(error))")
+        } catch {
+            // It was killed while it was paused: the end is reported by itself.
+            return
+        }
+        await setPaused(false)
+    }
+
+    private func setPaused(_ isPaused: Bool) async {
+        guard case .running(var running) = record.state else { return }
+        running.isPaused = isPaused
+        record.state = .running(running)
+        await saveOrLog()
+        emit(isPaused ? "pause" : "unpause")
+    }
+}
+
+extension ContainerWait {
+    /// Whether the condition is met before the time is over.
+    func isMet(within duration: Duration) async throws -> Bool {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                _ = try await result()
+                return true
+            }
+            group.addTask {
+                try await Task.sleep(for: duration)
+                return false
+            }
+            let first = try await group.next() ?? false
+            group.cancelAll()
+            return first
+        }
+    }
+}
+
+extension Container {
+    /// Stops it if it runs, and starts it again.
+    func restart(timeout: Int?, signal: String?) async throws {
+        do {
+            try await stop(timeout: timeout, signal: signal)
+        } catch let error as EngineError where error.kind == .notModified {
+            // It does not run, which is what is wanted.
+        }
+        do {
+            try await start()
+        } catch let error as EngineError where error.kind == .notModified {
+            // Somebody else was faster.
+        }
+        emit("restart")
+    }
+
+    func top(arguments: String) async throws -> ProcessTable {
+        let listing = try ProcessListing(arguments: arguments)
+        if record.state.isRestarting { throw EngineError.restarting(id) }
+        let shim = try requireShim()
+        let response: ShimResponse
+        do { response = try await shim.call(.processes) } catch { throw EngineError.shim(error) }
+        guard case .processes(let pids) = response else { throw EngineError.system("the shim did not answer") }
+        emit("top")
+        return try await services.pool.run { listing.table(of: pids) }
+    }
+}

@@ -1,0 +1,212 @@
+import GRDB
+import LinuxKernel
+import Logging
+import OCISpec
+import ShimProtocol
+import Synchronization
+import SystemPackage
+
+/// One container: its row, its shim while it runs, and everybody who waits for something.
+///
+/// What changes its state passes the gate, one at a time; what only sends something to a living process does not. The state
+/// others see (`current`) changes when the actor's does.
+actor Container {
+    nonisolated let id: String
+    nonisolated let services: EngineServices
+    nonisolated private let published: Mutex<ContainerRecord>
+
+    var record: ContainerRecord {
+        didSet {
+            let record = record
+            published.withLock { $0 = record }
+        }
+    }
+    /// The connection to the shim while a process lives.
+    var shim: ShimClient?
+    let gate = AsyncGate()
+
+    /// Attached clients that wait for the next start.
+    var pendingAttachments: [PendingAttachment] = []
+    var stopWaiters: [Int: AsyncStream<WaitResult>.Continuation] = [:]
+    var removalWaiters: [Int: AsyncStream<WaitResult>.Continuation] = [:]
+    var nextWaiter = 0
+    /// Readers of the log that follow the present run.
+    var followers: [WeakLogChange] = []
+    var execs: [String: Exec] = [:]
+
+    /// The pause before the next start by the restart policy, and the task that waits for it.
+    var restartDelay: Duration = .zero
+    var restartTask: Task<Void, Never>?
+    /// Whether a removal has begun.
+    var isRemoving = false
+
+    init(record: ContainerRecord, services: EngineServices) {
+        id = record.id
+        self.record = record
+        self.services = services
+        published = Mutex(record)
+    }
+
+    /// The container as of now, without waiting for anything.
+    nonisolated var current: ContainerRecord { published.withLock { $0 } }
+
+    /// The shim's directory: there while the container runs.
+    nonisolated var bundle: FilePath { services.bundles.appending(id) }
+    /// The container's own files and its log.
+    nonisolated var files: FilePath { services.files.appending(id) }
+    nonisolated var logPath: FilePath { files.appending(id + "-json.log") }
+    /// Bound to /dev/shm when the memory is shared with other containers.
+    nonisolated var sharedMemory: FilePath { services.sharedMemory.appending(id) }
+
+    nonisolated var logger: Logger {
+        var logger = services.logger
+        logger[metadataKey: "container"] = "\(RandomIdentifier.short(id))"
+        return logger
+    }
+
+    // MARK: Keeping
+
+    /// Writes the state's part of the row.
+    func save() async throws {
+        let record = record
+        do {
+            try await services.database.write { try record.updateState(in: $0) }
+        } catch {
+            throw EngineError.system("cannot record the state of container \(id): \(error)")
+        }
+    }
+
+    /// Like `save` where something has already happened that cannot be undone. The log is then all that can be told;
+    /// memory stays right, and at the next start of the daemon the shim or its exit file is asked again.
+    func saveOrLog() async {
+        do { try await save() } catch { logger.error("\(error)") }
+    }
+
+    /// Takes a new name, which the caller has reserved; on an error the old one stays.
+    func rename(to name: String) async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        if isRemoving { throw EngineError.noSuchContainer(id) }
+        let old = record.name
+        record.name = name
+        do {
+            try await save()
+        } catch {
+            record.name = old
+            throw error
+        }
+        services.registry.release(name: old, of: id)
+        emit("rename", ["oldName": "/" + old])
+    }
+
+    // MARK: Telling
+
+    /// Publishes an event of this container.
+    nonisolated func emit(_ action: String, _ attributes: [String: String] = [:]) {
+        let record = current
+        var all = record.configuration.labels
+        all["image"] = record.configuration.image
+        all["name"] = record.name
+        all.merge(attributes) { _, new in new }
+        services.events.publish(EngineEvent(kind: .container, action: action, actorID: id, attributes: all))
+    }
+
+    func wait(_ condition: WaitCondition) -> ContainerWait {
+        let (stream, continuation) = AsyncStream.makeStream(of: WaitResult.self, bufferingPolicy: .bufferingOldest(1))
+        let isMet = condition == .notRunning && !record.state.isRunning
+        if isMet {
+            continuation.yield(waitResult)
+            continuation.finish()
+            return ContainerWait(stream: stream)
+        }
+        nextWaiter += 1
+        let number = nextWaiter
+        if condition == .removed {
+            removalWaiters[number] = continuation
+        } else {
+            stopWaiters[number] = continuation
+        }
+        continuation.onTermination = { [weak self] reason in
+            guard case .cancelled = reason else { return }
+            Task { [weak self] in await self?.forgetWaiter(number) }
+        }
+        return ContainerWait(stream: stream)
+    }
+
+    private func forgetWaiter(_ number: Int) {
+        stopWaiters[number] = nil
+        removalWaiters[number] = nil
+    }
+
+    private var waitResult: WaitResult {
+        let error = record.state.error
+        return WaitResult(exitCode: record.state.exitCode, error: error.isEmpty ? nil : error)
+    }
+
+    /// Answers those who wait for the end of the run.
+    func notifyStopped() {
+        answer(&stopWaiters)
+        for follower in followers { follower.change?.end() }
+        followers = []
+    }
+
+    /// Answers everybody: the container is gone.
+    func notifyRemoved() {
+        answer(&removalWaiters)
+        answer(&stopWaiters)
+    }
+
+    private func answer(_ waiters: inout [Int: AsyncStream<WaitResult>.Continuation]) {
+        let result = waitResult
+        for waiter in waiters.values {
+            waiter.yield(result)
+            waiter.finish()
+        }
+        waiters = [:]
+    }
+
+    // MARK: Logs
+
+    /// Opens the log; with `follow` until the end of the present run.
+    func logs(_ options: LogOptions) async throws -> LogStream {
+        let tty = record.configuration.tty
+        let driver = record.configuration.host.logConfiguration?.driver ?? ""
+        guard driver != "none" else {
+            throw EngineError.notImplemented("configured logging driver does not support reading")
+        }
+        var change: LogChange?
+        if options.follow, record.state.isRunning {
+            let new = LogChange()
+            followers.removeAll { $0.change == nil }
+            followers.append(WeakLogChange(change: new))
+            change = new
+        }
+        let path = logPath
+        let pool = services.pool
+        let reader = try await pool.run { [change] in
+            try LogReader(path: path, options: options, change: change, pool: pool)
+        }
+        return LogStream(tty: tty) { try await reader.next() }
+    }
+
+    /// Throws unless a process lives and can be worked with.
+    func requireActive() throws(EngineError) {
+        switch record.state {
+        case .running(let running):
+            if running.isPaused { throw .paused(id) }
+        case .restarting: throw .restarting(id)
+        default: throw .notRunning(id)
+        }
+    }
+
+    /// The shim of a running container.
+    func requireShim() throws(EngineError) -> ShimClient {
+        guard record.state.running != nil, let shim else { throw .notRunning(id) }
+        return shim
+    }
+}
+
+/// Does not keep a reader alive whose client has gone.
+struct WeakLogChange {
+    weak var change: LogChange?
+}

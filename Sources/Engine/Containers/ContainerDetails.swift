@@ -1,0 +1,123 @@
+import OCISpec
+import SystemPackage
+
+/// All that `docker inspect` shows of a container.
+package struct ContainerDetails: Sendable {
+    /// 64 hexadecimal digits.
+    package var id: String
+    /// Without the leading `/` that the API writes.
+    package var name: String
+    package var created: Timestamp
+    /// First word of the command that runs, and the rest.
+    package var path: String
+    package var arguments: [String]
+    package var state: ContainerState
+    /// The image's id, `sha256:…`.
+    package var imageID: String
+    /// `linux`.
+    package var platform: String
+    /// Files bound into the container; empty while it never was started.
+    package var resolvConfPath: String
+    package var hostnamePath: String
+    package var hostsPath: String
+    /// Empty with log driver `none`.
+    package var logPath: String
+    package var restartCount: Int
+    /// The snapshot driver: `overlay2` for overlay, `vfs` for copying (the words Docker's clients know).
+    package var driver: String
+    /// Directories of the snapshot (`LowerDir`, `UpperDir`, `WorkDir`).
+    package var graphDriverData: [String: String]
+    package var appArmorProfile: String
+    /// Execs that have not been forgotten yet.
+    package var execIDs: [String]
+    /// With the image's defaults merged in (what runs), as Docker shows it.
+    package var configuration: ContainerConfiguration
+    /// The defaults of the daemon filled in: log driver, runtime, shm size, masked paths.
+    package var host: HostConfiguration { configuration.host }
+    package var mounts: [MountPoint]
+    /// Bytes in the container's own layer and of all layers; only when asked for.
+    package var sizeRw: Int64?
+    package var sizeRootFs: Int64?
+    /// Path of the network namespace while it runs (`NetworkSettings.SandboxKey`), else empty.
+    package var sandboxKey: String
+    /// Name under which the container's network appears in `NetworkSettings.Networks` (`none`, `host`, `bridge`); nil with `container:`.
+    package var networkName: String?
+}
+
+/// A bind, tmpfs or volume as inspect lists it.
+package struct MountPoint: Hashable, Sendable {
+    package var kind: MountSpecification.Kind
+    /// Empty for tmpfs.
+    package var source: String
+    package var destination: String
+    /// As given with `-v`.
+    package var mode: String
+    package var isWritable: Bool
+    package var propagation: String
+}
+
+/// One row of `docker ps`.
+package struct ContainerSummary: Sendable {
+    package var id: String
+    /// Without the leading `/`.
+    package var name: String
+    /// As the user named it (or the id's short form, when that name now means another image).
+    package var image: String
+    package var imageID: String
+    /// What runs, as one line.
+    package var command: String
+    package var created: Timestamp
+    package var state: ContainerState
+    /// Docker's phrase: `Up 3 minutes (Paused)`, `Exited (0) 2 hours ago`.
+    package var status: String
+    package var labels: [String: String]
+    package var networkMode: String
+    package var annotations: [String: String]
+    package var mounts: [MountPoint]
+    package var exposedPorts: [String]
+    package var sizeRw: Int64?
+    package var sizeRootFs: Int64?
+}
+
+/// What `create` answers.
+package struct CreatedContainer: Sendable {
+    package var id: String
+    /// Things which were asked for and will not be as asked.
+    package var warnings: [String]
+}
+
+/// `docker top`.
+package struct ProcessTable: Sendable {
+    package var titles: [String]
+    package var processes: [[String]]
+}
+
+/// When `wait` answers.
+package enum WaitCondition: String, Hashable, Sendable {
+    case notRunning = "not-running"
+    case nextExit = "next-exit"
+    case removed
+}
+
+/// What `wait` answers.
+package struct WaitResult: Hashable, Sendable {
+    package var exitCode: Int32
+    /// Why waiting failed (the removal did not work, the start failed).
+    package var error: String?
+
+    package init(exitCode: Int32, error: String? = nil) {
+        self.exitCode = exitCode
+        self.error = error
+    }
+}
+
+/// A registered wait: nothing that happens after `Engine.wait` returned is missed, however late `result` is called.
+package struct ContainerWait: Sendable {
+    let stream: AsyncStream<WaitResult>
+
+    /// Suspends until the condition is met; throws `CancellationError` when the task is cancelled before.
+    package func result() async throws -> WaitResult {
+        for await result in stream { return result }
+        throw CancellationError()
+    }
+}

@@ -1,0 +1,89 @@
+import Synchronization
+
+/// All containers by id and by name; answers at once, from anywhere.
+final class ContainerRegistry: Sendable {
+    private struct State {
+        var containers: [String: Container] = [:]
+        /// Names to ids, those of containers being made included.
+        var names: [String: String] = [:]
+        /// Execs to the ids of their containers.
+        var execs: [String: String] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    var all: [Container] { state.withLock { Array($0.containers.values) } }
+
+    /// Takes a name for `id`; throws Docker's conflict if another has it.
+    func reserve(name: String, for id: String) throws(EngineError) {
+        let owner = state.withLock { state in
+            if let owner = state.names[name] { return owner as String? }
+            state.names[name] = id
+            return nil
+        }
+        if let owner {
+            throw .conflict(
+                "Conflict. The container name \"/\(name)\" is already in use by container \"\(owner)\". You have to remove (or rename) that container to be able to reuse that name."
+            )
+        }
+    }
+
+    /// Takes a random free name for `id`.
+    func reserveRandomName(for id: String) -> String {
+        for attempt in 0..<6 {
+            let name = ContainerNames.random(attempt: attempt)
+            // A taken name is no error here: another is tried.
+            if (try? reserve(name: name, for: id)) != nil { return name }
+        }
+        let name = RandomIdentifier.short(id)
+        state.withLock { $0.names[name] = id }
+        return name
+    }
+
+    /// Gives a name back, if it is `id`'s.
+    func release(name: String, of id: String) {
+        state.withLock { state in
+            if state.names[name] == id { state.names[name] = nil }
+        }
+    }
+
+    func insert(_ container: Container) {
+        state.withLock { $0.containers[container.id] = container }
+    }
+
+    func remove(_ id: String) {
+        state.withLock { state in
+            state.containers[id] = nil
+            state.names = state.names.filter { $0.value != id }
+            state.execs = state.execs.filter { $0.value != id }
+        }
+    }
+
+    /// The container with this id, name (with or without `/`) or unique beginning of an id.
+    func find(_ text: String) throws(EngineError) -> Container {
+        if text.isEmpty { throw .invalid("container name or ID cannot be empty") }
+        let name = text.hasPrefix("/") ? String(text.dropFirst()) : text
+        let matches: [Container] = state.withLock { state in
+            if let exact = state.containers[text] { return [exact] }
+            if let id = state.names[name], let named = state.containers[id] { return [named] }
+            let isHexadecimal = text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            guard isHexadecimal else { return [] }
+            return state.containers.filter { $0.key.hasPrefix(text) }.map(\.value)
+        }
+        guard let match = matches.first else { throw .noSuchContainer(text) }
+        if matches.count > 1 { throw .invalid("multiple IDs found with provided prefix: \(text)") }
+        return match
+    }
+
+    // MARK: Execs
+
+    func insert(exec: String, of container: String) { state.withLock { $0.execs[exec] = container } }
+    func remove(exec: String) { state.withLock { $0.execs[exec] = nil } }
+
+    /// The container of an exec, by the exec's full id.
+    func container(ofExec id: String) throws(EngineError) -> Container {
+        let container = state.withLock { state in state.execs[id].flatMap { state.containers[$0] } }
+        guard let container else { throw .noSuchExec(id) }
+        return container
+    }
+}

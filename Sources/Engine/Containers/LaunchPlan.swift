@@ -1,0 +1,205 @@
+import JSON
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import Snapshots
+import SystemPackage
+
+/// Everything one start needs, put together before anything is touched; `run` then blocks and does it.
+struct LaunchPlan: Sendable {
+    var record: ContainerRecord
+    var configuration: EngineConfiguration
+    var mounts: [SnapshotMount]
+    var bundle: FilePath
+    var files: FilePath
+    var logPath: FilePath
+    var sharedMemory: FilePath?
+    var targets: NamespaceTargets
+    /// The hostname of the container whose network is joined.
+    var hostname: String
+
+    /// Writes the bundle, starts the shim, and undoes it if that fails.
+    func run() throws -> (pid: Int32, shimPID: Int32) {
+        let user = try ContainerUser(
+            record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(mounts: mounts)
+        )
+        let spec = try SpecificationBuilder(configuration: record.configuration, context: context(user: user)).build()
+        try makeBindSources()
+        do {
+            try writeFiles()
+            try writeBundle(spec)
+            return try ShimLaunch.run(program: configuration.shimPath, bundle: bundle)
+        } catch {
+            do throws(Errno) {
+                try TreeRemoval.remove(bundle)
+            } catch let cleanup {
+                throw EngineError.system("\(error); and removing \(bundle): \(cleanup)")
+            }
+            throw error
+        }
+    }
+
+    private var host: HostConfiguration { record.configuration.host }
+
+    private func context(user: ContainerUser) -> SpecificationContext {
+        var context = SpecificationContext(
+            id: record.id, path: record.path, arguments: record.arguments, rootfs: bundle.appending("rootfs"),
+            files: targets.networkFiles ?? files, user: user, hostname: hostname)
+        context.ipcMode = targets.ipcMode
+        context.cgroupNamespace = host.cgroupNamespaceMode
+        context.pidTarget = targets.pid
+        context.ipcTarget = targets.ipc
+        context.networkTarget = targets.network
+        context.sharedMemory = sharedMemory
+        context.shmSize = host.shmSize ?? configuration.defaultShmSize
+        context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
+        context.initPath = host.`init` ?? configuration.initByDefault ? configuration.initPath : nil
+        context.defaultUlimits = configuration.defaultUlimits
+        context.noNewPrivileges = configuration.noNewPrivileges
+        context.defaultSeccomp = configuration.seccompProfile
+        return context
+    }
+
+    /// `-v` makes a source that does not exist, `--mount` never does (unless told so).
+    private func makeBindSources() throws(EngineError) {
+        let makeable = host.binds.map(\.source) + host.mounts.filter { $0.bind?.createMountpoint == true }.map(\.source)
+        for source in makeable {
+            do throws(Errno) {
+                if !Files.exists(FilePath(source)) { try Files.makeDirectories(FilePath(source)) }
+            } catch {
+                throw .invalid("error while creating mount source path '\(source)': mkdir \(source): \(error)")
+            }
+        }
+        for mount in host.mounts where mount.kind == .bind && mount.bind?.createMountpoint != true {
+            if !Files.exists(FilePath(mount.source)) {
+                throw .invalid(
+                    "invalid mount config for type \"bind\": bind source path does not exist: \(mount.source)")
+            }
+        }
+    }
+
+    private func writeFiles() throws(EngineError) {
+        do {
+            try Files.makeDirectories(files, mode: 0o710)
+            if let sharedMemory, !Files.exists(sharedMemory) {
+                try Files.makeDirectories(sharedMemory)
+                let directory = try Files.open(sharedMemory, [.readOnly, .directory])
+                defer { directory.discard() }
+                try directory.changeMode(0o1777)
+            }
+            guard targets.networkFiles == nil else { return }
+            var extraHosts: [ExtraHost] = []
+            for text in host.extraHosts { extraHosts.append(try ExtraHost(text)) }
+            try write("hostname", hostname + "\n")
+            try write(
+                "hosts",
+                NetworkFiles.hosts(
+                    mode: host.networkMode, hostname: hostname, domainname: record.configuration.domainname,
+                    extraHosts: extraHosts, hostsFile: host.networkMode == .host ? Machine.text("/etc/hosts") : ""))
+            try write(
+                "resolv.conf",
+                NetworkFiles.resolvConf(
+                    mode: host.networkMode, servers: host.dns.isEmpty ? configuration.dns : host.dns,
+                    search: host.dnsSearch.isEmpty ? configuration.dnsSearch : host.dnsSearch,
+                    options: host.dnsOptions.isEmpty ? configuration.dnsOptions : host.dnsOptions,
+                    hostFile: Machine.text("/etc/resolv.conf")))
+        } catch let error as EngineError {
+            throw error
+        } catch {
+            throw .system("cannot write the files of container \(record.id) in \(files): \(error)")
+        }
+    }
+
+    private func write(_ name: String, _ text: String) throws(Errno) {
+        let file = try Files.open(files.appending(name), [.writeOnly, .create, .truncate, .noFollow], mode: 0o644)
+        defer { file.discard() }
+        try file.writeEntire(Array(text.utf8))
+    }
+
+    private func writeBundle(_ spec: Spec) throws {
+        do throws(Errno) {
+            // A directory left from a run that nobody saw the end of would carry a stale exit.
+            try TreeRemoval.remove(bundle)
+            try Files.makeDirectories(bundle, mode: 0o711)
+            try Files.makeDirectory(bundle.appending("rootfs"))
+        } catch {
+            throw EngineError.system("cannot make the bundle \(bundle): \(error)")
+        }
+        try writeBundleFile(ShimBundle.specification, try JSON.encode(spec))
+        try writeBundleFile(ShimBundle.configuration, try JSON.encode(shimConfiguration(spec)))
+    }
+
+    private func writeBundleFile(_ name: String, _ bytes: [UInt8]) throws(EngineError) {
+        do throws(Errno) {
+            let file = try Files.open(bundle.appending(name), [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
+            defer { file.discard() }
+            try file.writeEntire(bytes)
+        } catch {
+            throw .system("cannot write \(bundle.appending(name)): \(error)")
+        }
+    }
+
+    private func shimConfiguration(_ spec: Spec) -> ShimConfiguration {
+        let runtime = host.runtime
+        let program = runtime == EngineConfiguration.builtInRuntime ? nil : configuration.runtimes[runtime]?.path
+        return ShimConfiguration(
+            id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
+            stdinOnce: record.configuration.stdinOnce, log: log(),
+            rootfsMounts: mounts.map { RootMount(type: $0.type, source: $0.source, options: $0.options) },
+            runtimePath: program, cgroupPath: spec.linux?.cgroupsPath, consoleSize: spec.process?.consoleSize)
+    }
+
+    private func log() -> ShimProtocol.LogConfiguration {
+        let log = host.logConfiguration ?? LogConfiguration(driver: configuration.logDriver)
+        guard log.driver != "none" else { return .none }
+        var result = ShimProtocol.LogConfiguration.jsonFile(logPath.string)
+        if let text = log.options["max-size"], let bytes = LogConfiguration.bytes(text) {
+            result.maxSize = bytes == 0 ? nil : bytes
+        }
+        if let text = log.options["max-file"], let count = Int(text) { result.maxFiles = count }
+        let attributes = LogAttributes.attributes(record, options: log.options)
+        if !attributes.isEmpty {
+            var object = JSONObject()
+            for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
+            result.attributes = .object(object)
+        }
+        return result
+    }
+}
+
+/// What of other containers a start depends on.
+struct NamespaceTargets: Sendable {
+    var pid: Int32?
+    var ipc: Int32?
+    var network: Int32?
+    /// The mode after following `container:` to a container with the host's.
+    var ipcMode: IPCMode
+    /// Directory of the network files of the container whose network is joined.
+    var networkFiles: FilePath?
+}
+
+/// The `attrs` of log lines which the options `labels`, `env` and `tag` ask for.
+enum LogAttributes {
+    static func attributes(_ record: ContainerRecord, options: [String: String]) -> [String: String] {
+        var result: [String: String] = [:]
+        let configuration = record.configuration
+        for name in names(options["labels"]) { result[name] = configuration.labels[name] }
+        for name in names(options["env"]) {
+            guard let variable = configuration.environment.first(where: { $0.hasPrefix(name + "=") }) else { continue }
+            result[name] = String(variable.dropFirst(name.utf8.count + 1))
+        }
+        if let tag = options["tag"], !tag.isEmpty {
+            result["tag"] =
+                tag
+                .replacing("{{.ID}}", with: RandomIdentifier.short(record.id))
+                .replacing("{{.FullID}}", with: record.id)
+                .replacing("{{.Name}}", with: record.name)
+                .replacing("{{.ImageName}}", with: configuration.image)
+        }
+        return result
+    }
+
+    private static func names(_ text: String?) -> [String] {
+        (text ?? "").split(separator: ",").map(String.init)
+    }
+}

@@ -1,0 +1,180 @@
+import GRDB
+import JSON
+import OCISpec
+
+/// A container's row: all of it that outlives the daemon.
+package struct ContainerRecord: Sendable {
+    package let id: String
+    /// Without a leading `/`.
+    package var name: String
+    package let createdAt: Timestamp
+    /// `sha256:…`
+    package let imageID: String
+    /// With the image's and the daemon's defaults merged in.
+    package var configuration: ContainerConfiguration
+    /// First word and rest of what runs.
+    package let path: String
+    package let arguments: [String]
+    package var state: ContainerState = .created(failure: nil)
+    /// How often the restart policy started it since the last start by hand.
+    package var restartCount = 0
+    /// Whether it was stopped by hand: then `unless-stopped` and `always` wait for a start by hand (`always`: or a new daemon).
+    package var isManuallyStopped = false
+    /// Whether it ever ran: only then it has host name and resolver files.
+    package var hasRun = false
+
+    package init(
+        id: String, name: String, createdAt: Timestamp, imageID: String, configuration: ContainerConfiguration,
+        path: String, arguments: [String]
+    ) {
+        self.id = id
+        self.name = name
+        self.createdAt = createdAt
+        self.imageID = imageID
+        self.configuration = configuration
+        self.path = path
+        self.arguments = arguments
+    }
+}
+
+extension ContainerRecord {
+    /// Adds this module's migrations; their names begin with `engine-`.
+    package static func registerMigrations(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("engine-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE container (
+                        id TEXT NOT NULL PRIMARY KEY,
+                        name TEXT NOT NULL UNIQUE,
+                        createdAt TEXT NOT NULL,
+                        imageID TEXT NOT NULL,
+                        configuration TEXT NOT NULL,
+                        path TEXT NOT NULL,
+                        arguments TEXT NOT NULL,
+                        state TEXT NOT NULL
+                            CHECK (state IN ('created', 'running', 'paused', 'restarting', 'exited', 'removing', 'dead')),
+                        pid INTEGER,
+                        shimPID INTEGER,
+                        startedAt TEXT,
+                        finishedAt TEXT,
+                        exitCode INTEGER,
+                        isOOMKilled BOOLEAN NOT NULL DEFAULT 0,
+                        error TEXT,
+                        restartCount INTEGER NOT NULL DEFAULT 0,
+                        isManuallyStopped BOOLEAN NOT NULL DEFAULT 0,
+                        hasRun BOOLEAN NOT NULL DEFAULT 0
+                    );
+                    CREATE INDEX containerByImage ON container (imageID);
+                    CREATE TABLE engineSetting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+                    """)
+        }
+    }
+
+    package func insert(in database: Database) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO container (id, name, createdAt, imageID, configuration, path, arguments, state)
+                VALUES (?, ?, ?, ?, ?, ?, ?, 'created')
+                """)
+        try statement.execute(
+            arguments: [
+                id, name, createdAt.description, imageID, text(configuration), path, text(arguments),
+            ])
+    }
+
+    /// Writes what changes in a container's life (not its configuration).
+    package func updateState(in database: Database) throws {
+        let running = state.running
+        let exit = state.exit
+        var exitCode = exit?.code
+        var error = exit?.error
+        if case .created(let failure?) = state { (exitCode, error) = (failure.exitCode, failure.message) }
+        let statement = try database.cachedStatement(
+            sql: """
+                UPDATE container SET name = ?, state = ?, pid = ?, shimPID = ?, startedAt = ?, finishedAt = ?, exitCode = ?,
+                    isOOMKilled = ?, error = ?, restartCount = ?, isManuallyStopped = ?, hasRun = ? WHERE id = ?
+                """)
+        let startedAt = running?.startedAt ?? exit?.startedAt
+        let finishedAt = running?.previouslyFinishedAt ?? exit?.finishedAt
+        try statement.execute(
+            arguments: [
+                name, state.status.rawValue, running?.pid, running?.shimPID, startedAt?.description,
+                finishedAt?.description, exitCode, state.isOOMKilled, error, restartCount, isManuallyStopped, hasRun,
+                id,
+            ])
+    }
+
+    package static func delete(id: String, in database: Database) throws {
+        try database.cachedStatement(sql: "DELETE FROM container WHERE id = ?").execute(arguments: [id])
+    }
+
+    package static func all(in database: Database) throws -> [ContainerRecord] {
+        try Row.fetchAll(database, sql: "SELECT * FROM container ORDER BY createdAt, id").map {
+            try ContainerRecord(row: $0)
+        }
+    }
+
+    private func text(_ value: some Encodable) throws -> String {
+        String(decoding: try JSON.encode(value), as: UTF8.self)
+    }
+
+    package init(row: Row) throws {
+        id = row["id"]
+        name = row["name"]
+        imageID = row["imageID"]
+        createdAt = Timestamp(row["createdAt"] as String) ?? .zero
+        path = row["path"]
+        arguments = try JSON.decode([String].self, from: Array((row["arguments"] as String).utf8))
+        configuration = try ContainerConfiguration(stored: row["configuration"])
+        restartCount = row["restartCount"]
+        isManuallyStopped = row["isManuallyStopped"]
+        hasRun = row["hasRun"]
+        state = ContainerState(row: row)
+    }
+}
+
+extension ContainerState {
+    fileprivate init(row: Row) {
+        let startedAt = (row["startedAt"] as String?).flatMap { Timestamp($0) }
+        let finishedAt = (row["finishedAt"] as String?).flatMap { Timestamp($0) }
+        let error: String? = row["error"]
+        let exitCode: Int32? = row["exitCode"]
+        let exit = finishedAt.map {
+            Exit(
+                code: exitCode ?? 0, startedAt: startedAt ?? .zero, finishedAt: $0, isOOMKilled: row["isOOMKilled"],
+                error: error)
+        }
+        switch Status(rawValue: row["state"]) {
+        case .running, .paused:
+            self = .running(
+                Running(
+                    pid: row["pid"] ?? 0, shimPID: row["shimPID"] ?? 0, startedAt: startedAt ?? .zero,
+                    isPaused: row["state"] == Status.paused.rawValue, previouslyFinishedAt: finishedAt))
+        case .restarting where exit != nil:
+            self = exit.map { .restarting($0) } ?? .created(failure: nil)
+        case .exited where exit != nil:
+            self = exit.map { .exited($0) } ?? .created(failure: nil)
+        case .removing: self = .removing(exit)
+        case .dead: self = .dead(exit)
+        case .created, .restarting, .exited, nil:
+            self = .created(failure: error.map { StartFailure(exitCode: exitCode ?? 128, message: $0) })
+        }
+    }
+}
+
+extension ContainerConfiguration {
+    /// A stored configuration laid over the defaults: options that are newer than the row get their default value.
+    package init(stored text: String) throws {
+        let stored = try JSON.parse(text)
+        let defaults = try JSON.encodeValue(ContainerConfiguration())
+        self = try JSON.decode(ContainerConfiguration.self, from: Self.overlay(stored, on: defaults))
+    }
+
+    private static func overlay(_ value: JSONValue, on defaults: JSONValue) -> JSONValue {
+        guard case .object(let members) = value, case .object(var result) = defaults else { return value }
+        for (key, member) in members {
+            result[key] = result[key].map { overlay(member, on: $0) } ?? member
+        }
+        return .object(result)
+    }
+}

@@ -1,0 +1,154 @@
+import GRDB
+import Images
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+extension Engine {
+    /// Makes a container. `name` nil or empty: a random one. `platform` as `os/arch[/variant]`, checked against the image.
+    package func create(
+        _ configuration: ContainerConfiguration, name: String?, platform: String? = nil
+    ) async throws -> CreatedContainer {
+        try await reporting {
+            let name = try name.flatMap { $0.isEmpty ? nil : $0 }
+                .map { text throws(EngineError) in try ContainerNames.validated(text) }
+            if configuration.image.isEmpty { throw EngineError.invalid("No image specified") }
+            let image = try await images.resolve(configuration.image)
+            try check(image, for: platform, named: configuration.image)
+            let warnings = try configuration.validate(in: validationContext())
+            var merged = configuration.merged(with: image.configuration.config)
+            let command = (merged.entrypoint ?? []) + (merged.command ?? [])
+            guard let path = command.first else { throw EngineError.invalid("no command specified") }
+            if path.isEmpty { throw EngineError.invalid("exec: \"\": executable file not found in $PATH") }
+            if !merged.workingDirectory.isEmpty { merged.workingDirectory = lexicallyClean(merged.workingDirectory) }
+            try resolveContainers(&merged.host)
+
+            let id = RandomIdentifier.make()
+            applyDefaults(to: &merged, id: id)
+            let record = ContainerRecord(
+                id: id, name: name ?? "", createdAt: .now(), imageID: image.id.description, configuration: merged,
+                path: path, arguments: Array(command.dropFirst()))
+            let container = try await make(record, image: image)
+            container.emit("create")
+            return CreatedContainer(id: id, warnings: warnings)
+        }
+    }
+
+    /// Touches the world; undoes all of it after an error.
+    private func make(_ proposal: ContainerRecord, image: ImageRecord) async throws -> Container {
+        var record = proposal
+        let id = record.id
+        if record.name.isEmpty {
+            record.name = services.registry.reserveRandomName(for: id)
+        } else {
+            try services.registry.reserve(name: record.name, for: id)
+        }
+        do {
+            try await images.prepareContainerSnapshot(key: id, image: image.id)
+        } catch {
+            services.registry.release(name: record.name, of: id)
+            throw error
+        }
+        do {
+            let files = services.files.appending(id)
+            let user = record.configuration.user
+            let groups = record.configuration.host.groupAdd
+            if !user.isEmpty || !groups.isEmpty {
+                // Told now what would make every start fail.
+                let mounts = try await images.mounts(key: id)
+                try await services.pool.run {
+                    _ = try ContainerUser(user, groupAdd: groups, files: LayeredFiles(mounts: mounts))
+                }
+            }
+            try await services.pool.run { try Files.makeDirectories(files, mode: 0o710) }
+            let row = record
+            try await services.database.write { try row.insert(in: $0) }
+            let container = Container(record: record, services: services)
+            services.registry.insert(container)
+            return container
+        } catch {
+            let name = record.name
+            await undo(id: id, name: name)
+            throw error
+        }
+    }
+
+    private func undo(id: String, name: String) async {
+        do {
+            try await images.removeSnapshot(key: id)
+            let files = services.files.appending(id)
+            try await services.pool.run { try TreeRemoval.remove(files) }
+        } catch {
+            services.logger.error("cannot undo the making of container \(id): \(error)")
+        }
+        services.registry.release(name: name, of: id)
+    }
+
+    private func check(_ image: ImageRecord, for platform: String?, named name: String) throws(EngineError) {
+        guard let platform, !platform.isEmpty else { return }
+        let own = image.configuration.platform
+        let parts = platform.split(separator: "/").map { String($0).lowercased() }
+        let wanted = parts.count == 1 ? ["linux", parts[0]] : parts
+        let machine = ["x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"][wanted[1]] ?? wanted[1]
+        let fitsVariant = wanted.count < 3 || own.variant == nil || own.variant == wanted[2]
+        guard wanted[0] == own.os, machine == own.architecture, fitsVariant else {
+            throw EngineError(
+                .notFound,
+                "image with reference \(name) was found but its platform (\(own.os)/\(own.architecture)) does not match the specified platform (\(platform))"
+            )
+        }
+    }
+
+    /// Names of containers whose name spaces are joined become ids, so that renaming does not change what is meant.
+    private func resolveContainers(_ host: inout HostConfiguration) throws(EngineError) {
+        if case .container(let name) = host.networkMode {
+            host.networkMode = .container(try services.registry.find(name).id)
+        }
+        if case .container(let name) = host.pidMode { host.pidMode = .container(try services.registry.find(name).id) }
+        if case .container(let name) = host.ipcMode { host.ipcMode = .container(try services.registry.find(name).id) }
+    }
+
+    /// What the daemon decides where the user did not, so that a start does the same whatever the daemon's flags are then.
+    private func applyDefaults(to merged: inout ContainerConfiguration, id: String) {
+        if merged.hostname.isEmpty {
+            switch merged.host.networkMode {
+            case .host: merged.hostname = Machine.hostname
+            case .container: break
+            default: merged.hostname = merged.host.utsMode == .host ? Machine.hostname : RandomIdentifier.short(id)
+            }
+        }
+        var host = merged.host
+        if host.ipcMode == .default { host.ipcMode = configuration.defaultIPCMode }
+        if host.cgroupNamespaceMode == .default {
+            if let mode = configuration.defaultCgroupNamespaceMode {
+                host.cgroupNamespaceMode = mode
+            } else {
+                host.cgroupNamespaceMode = Machine.usesCgroupV2 && !host.privileged ? .private : .host
+            }
+        }
+        if (host.shmSize ?? 0) == 0 { host.shmSize = configuration.defaultShmSize }
+        if host.runtime.isEmpty { host.runtime = configuration.defaultRuntime }
+        if host.resources.memory > 0, host.resources.memorySwap == 0 {
+            host.resources.memorySwap = host.resources.memory * 2
+        }
+        if (host.logConfiguration?.driver ?? "").isEmpty {
+            var options = configuration.logOptions
+            options.merge(host.logConfiguration?.options ?? [:]) { _, own in own }
+            host.logConfiguration = LogConfiguration(driver: configuration.logDriver, options: options)
+        }
+        if !host.privileged {
+            host.maskedPaths = host.maskedPaths ?? DefaultPaths.masked
+            host.readonlyPaths = host.readonlyPaths ?? DefaultPaths.readonly
+        }
+        merged.host = host
+    }
+
+    private func validationContext() -> ValidationContext {
+        var context = ValidationContext(
+            processors: Machine.processors, availableCPUs: Machine.availableCPUs, availableMems: Machine.availableMems,
+            runtimes: Set(configuration.runtimes.keys))
+        context.memoryIsLimitable = Machine.memoryIsLimitable
+        context.swapIsLimitable = Machine.swapIsLimitable
+        return context
+    }
+}

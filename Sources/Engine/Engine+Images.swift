@@ -1,0 +1,77 @@
+import Images
+import OCISpec
+import SystemPackage
+
+/// What changes images: as `Images` does it, with the events Docker sends and with the containers in view.
+extension Engine {
+    /// See `Images.importImage`.
+    package nonisolated func importImage(
+        from stream: FileDescriptor, reference: ImageReference?, changes: [String] = [], message: String = "",
+        platform: Platform? = nil, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+    ) async throws -> Digest {
+        do {
+            let id = try await images.importImage(
+                from: stream, reference: reference, changes: changes, message: message, platform: platform,
+                progress: progress)
+            emit("import", id.description, name: reference?.familiar ?? id.description)
+            return id
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// See `Images.load`.
+    package nonisolated func loadImages(
+        from stream: FileDescriptor, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+    ) async throws -> [LoadedImage] {
+        do {
+            let loaded = try await images.load(from: stream, progress: progress)
+            for image in loaded {
+                let names = image.references.isEmpty ? [image.id.description] : image.references.map(\.familiar)
+                for name in names { emit("load", image.id.description, name: name) }
+            }
+            return loaded
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// See `Images.tag`.
+    package nonisolated func tagImage(_ name: String, as reference: ImageReference) async throws {
+        do {
+            let image = try await images.tag(name, as: reference)
+            emit("tag", image.id.description, name: reference.familiar)
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// See `Images.remove`; knows which containers use an image.
+    package nonisolated func removeImage(
+        _ name: String, force: Bool = false, noPrune: Bool = false
+    ) async throws -> [ImageDeletion] {
+        do {
+            let id = try await images.resolve(name).id.description
+            let registry = services.registry
+            let deletions = try await images.remove(name, force: force, noPrune: noPrune) { digest in
+                let image = digest.description
+                return registry.all.map(\.current).filter { $0.imageID == image }
+                    .map { ImageUser(containerID: $0.id, isRunning: $0.state.isRunning) }
+            }
+            for deletion in deletions {
+                switch deletion {
+                case .untagged: emit("untag", id, name: id)
+                case .deleted(let deleted) where deleted == id: emit("delete", id, name: id)
+                case .deleted: break
+                }
+            }
+            return deletions
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    private nonisolated func emit(_ action: String, _ id: String, name: String) {
+        services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: ["name": name]))
+    }
+}

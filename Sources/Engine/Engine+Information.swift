@@ -1,0 +1,107 @@
+import GRDB
+import Images
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+extension Engine {
+    package func information() async throws -> EngineInformation {
+        try await reporting {
+            let states = services.registry.all.map { $0.current.state }
+            var information = EngineInformation(
+                id: try await identity(), driver: images.snapshotter.driver, driverStatus: driverStatus(),
+                loggingDriver: configuration.logDriver, cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
+                securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
+                operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
+                architecture: Machine.architecture, cpus: Machine.processors, memoryTotal: Machine.memory,
+                dataRoot: configuration.dataRoot.string, name: Machine.hostname, labels: labels,
+                runtimes: runtimes(), defaultRuntime: configuration.defaultRuntime,
+                initBinary: configuration.initPath.lastComponent?.string ?? "",
+                liveRestore: !configuration.stopsContainersOnShutdown, debug: isDebugging,
+                openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
+                warnings: [])
+            information.containers = states.count
+            information.containersRunning = states.count { $0.isRunning && !$0.isPaused }
+            information.containersPaused = states.count { $0.isPaused }
+            information.containersStopped = states.count { !$0.isRunning }
+            information.images = try await images.usage().imageCount
+            information.memoryLimit = Machine.memoryIsLimitable
+            information.swapLimit = Machine.swapIsLimitable
+            information.cpuShares = Machine.hasController("cpu")
+            information.cpuCFSPeriod = information.cpuShares
+            information.cpuCFSQuota = information.cpuShares
+            information.cpuSet = Machine.hasController("cpuset")
+            information.pidsLimit = Machine.hasController("pids")
+            information.oomKillDisable = !Machine.usesCgroupV2 && information.memoryLimit
+            information.ipv4Forwarding = Machine.text("/proc/sys/net/ipv4/ip_forward") == "1"
+            if !information.memoryLimit { information.warnings.append("WARNING: No memory limit support") }
+            if !information.swapLimit { information.warnings.append("WARNING: No swap limit support") }
+            return information
+        }
+    }
+
+    /// Made at first use, then the same for ever.
+    private func identity() async throws -> String {
+        try await services.database.write { database in
+            let sql = "SELECT value FROM engineSetting WHERE name = 'id'"
+            if let id = try String.fetchOne(database, sql: sql) { return id }
+            let digits = Array(RandomIdentifier.make().prefix(32))
+            let groups = [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]]
+            let id = groups.map { String($0) }.joined(separator: "-")
+            try database.execute(sql: "INSERT INTO engineSetting (name, value) VALUES ('id', ?)", arguments: [id])
+            return id
+        }
+    }
+
+    private func driverStatus() -> [(String, String)] {
+        guard images.snapshotter.driver.hasPrefix("overlay") else { return [] }
+        return [("Backing Filesystem", Self.fileSystem(of: configuration.dataRoot)), ("Supports d_type", "true")]
+    }
+
+    /// The type of the file system a path is on: the mount with the longest matching mount point.
+    private static func fileSystem(of path: FilePath) -> String {
+        var best = (length: -1, type: "unknown")
+        for line in Machine.text("/proc/self/mounts").split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard fields.count > 2 else { continue }
+            let point = FilePath(String(fields[1]))
+            if path.starts(with: point), point.string.utf8.count >= best.length {
+                best = (point.string.utf8.count, String(fields[2]))
+            }
+        }
+        return best.type
+    }
+
+    private func securityOptions() -> [String] {
+        var options: [String] = []
+        if Machine.hasAppArmor { options.append("name=apparmor") }
+        if Machine.hasSeccomp {
+            switch configuration.seccompProfile {
+            case .builtIn: options.append("name=seccomp,profile=builtin")
+            case .unconfined: options.append("name=seccomp,profile=unconfined")
+            case .profile: options.append("name=seccomp,profile=custom")
+            }
+        }
+        options.append("name=cgroupns")
+        if configuration.noNewPrivileges { options.append("name=no-new-privileges") }
+        return options
+    }
+
+    private func runtimes() -> [String: RuntimeProgram] {
+        var runtimes = configuration.runtimes
+        runtimes[EngineConfiguration.builtInRuntime] = RuntimeProgram(path: configuration.shimPath.string)
+        return runtimes
+    }
+
+    private static func operatingSystem(_ key: String) -> String {
+        for line in Machine.text("/etc/os-release").split(separator: "\n") where line.hasPrefix(key + "=") {
+            return line.dropFirst(key.utf8.count + 1).filter { $0 != "\"" }
+        }
+        return ""
+    }
+
+    private static func openFiles() -> Int {
+        // Only a number for people; where procfs hides it, there is none.
+        (try? Files.names(in: "/proc/self/fd").count) ?? 0
+    }
+}

@@ -1,0 +1,142 @@
+import Images
+import OCISpec
+import Snapshots
+
+extension Engine {
+    /// Newest first.
+    package func list(_ options: ListOptions) async throws -> [ContainerSummary] {
+        try await reporting {
+            let filter = try ContainerFilter(options.filters)
+            let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
+            var records = services.registry.all.map(\.current)
+                .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+            if let name = filter.before {
+                let bound = try services.registry.find(name).current
+                records.removeAll { $0.createdAt >= bound.createdAt }
+            }
+            if let name = filter.since {
+                let bound = try services.registry.find(name).current
+                records.removeAll { $0.createdAt <= bound.createdAt }
+            }
+            records.removeAll { !(includesStopped || $0.state.isRunning) || !filter.matches($0) }
+            if !filter.ancestors.isEmpty { records = try await descendants(of: filter.ancestors, among: records) }
+            if let limit = options.limit, limit > 0 { records = Array(records.prefix(limit)) }
+            return try await summaries(of: records, size: options.size)
+        }
+    }
+
+    private func summaries(of records: [ContainerRecord], size: Bool) async throws -> [ContainerSummary] {
+        let now = Timestamp.now()
+        var meanings: [String: String?] = [:]
+        var summaries: [ContainerSummary] = []
+        for record in records {
+            let configuration = record.configuration
+            let name = configuration.image
+            if meanings[name] == nil {
+                // A name that means nothing any more is no error here: the id is shown in its place.
+                meanings[name] = .some(try? await images.resolve(name).id.description)
+            }
+            let stillMeant = (meanings[name] ?? nil) == record.imageID
+            var summary = ContainerSummary(
+                id: record.id, name: record.name, image: stillMeant ? name : record.imageID, imageID: record.imageID,
+                command: Self.line(record), created: record.createdAt, state: record.state,
+                status: record.state.phrase(at: now), labels: configuration.labels,
+                networkMode: configuration.host.networkMode.description, annotations: configuration.host.annotations,
+                mounts: MountList.mountPoints(configuration.host), exposedPorts: configuration.exposedPorts)
+            if size { (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record) }
+            summaries.append(summary)
+        }
+        return summaries
+    }
+
+    /// The command as one line, words with spaces in single quotes, as Docker shows it.
+    private static func line(_ record: ContainerRecord) -> String {
+        if record.arguments.isEmpty { return record.path }
+        let arguments = record.arguments.map { $0.contains(" ") ? "'\($0)'" : $0 }
+        return record.path + " " + arguments.joined(separator: " ")
+    }
+
+    /// Those of `records` whose image is one of `names` or was built on one.
+    private func descendants(of names: [String], among records: [ContainerRecord]) async throws -> [ContainerRecord] {
+        var ancestors: [ImageRecord] = []
+        for name in names {
+            // An image that does not exist has no descendants.
+            if let image = try? await images.resolve(name) { ancestors.append(image) }
+        }
+        var matches: [String: Bool] = [:]
+        var result: [ContainerRecord] = []
+        for record in records {
+            if matches[record.imageID] == nil {
+                let image = try await image(of: record)
+                matches[record.imageID] = ancestors.contains { ancestor in
+                    if ancestor.id.description == record.imageID { return true }
+                    let layers = ancestor.configuration.rootfs.diffIDs
+                    return !layers.isEmpty && image?.configuration.rootfs.diffIDs.starts(with: layers) ?? false
+                }
+            }
+            if matches[record.imageID] ?? false { result.append(record) }
+        }
+        return result
+    }
+
+    private func image(of record: ContainerRecord) async throws -> ImageRecord? {
+        guard let id = Digest(record.imageID) else { return nil }
+        return try await images.record(id)
+    }
+
+    func sizes(of record: ContainerRecord) async throws -> (Int64, Int64) {
+        let own = try await images.snapshotUsage(key: record.id).bytes
+        let image = try await image(of: record)
+        return (own, own + (image?.size ?? 0))
+    }
+
+    // MARK: Inspect
+
+    package func inspect(_ name: String, size: Bool = false) async throws -> ContainerDetails {
+        let container = try services.registry.find(name)
+        return try await reporting {
+            let record = container.current
+            let configuration = record.configuration
+            let execIDs = await container.execs.values.filter { if case .exited = $0.state { false } else { true } }
+                .map(\.id)
+            let mounts = try await images.mounts(key: record.id)
+            let hasLog = configuration.host.logConfiguration?.driver != "none"
+            func file(_ name: String) -> String { record.hasRun ? container.files.appending(name).string : "" }
+            var details = ContainerDetails(
+                id: record.id, name: record.name, created: record.createdAt, path: record.path,
+                arguments: record.arguments, state: record.state, imageID: record.imageID, platform: "linux",
+                resolvConfPath: file("resolv.conf"), hostnamePath: file("hostname"), hostsPath: file("hosts"),
+                logPath: hasLog ? container.logPath.string : "", restartCount: record.restartCount,
+                driver: images.snapshotter.driver, graphDriverData: Self.driverData(mounts), appArmorProfile: "",
+                execIDs: execIDs.sorted(), configuration: configuration,
+                mounts: MountList.mountPoints(configuration.host), sandboxKey: "", networkName: nil)
+            switch configuration.host.networkMode {
+            case .none: details.networkName = "none"
+            case .host: details.networkName = "host"
+            case .default: details.networkName = "bridge"
+            case .network(let name): details.networkName = name
+            case .container: break
+            }
+            if let running = record.state.running { details.sandboxKey = "/proc/\(running.pid)/ns/net" }
+            if size { (details.sizeRw, details.sizeRootFs) = try await sizes(of: record) }
+            return details
+        }
+    }
+
+    /// The directories of an overlay mount by Docker's names.
+    private static func driverData(_ mounts: [SnapshotMount]) -> [String: String] {
+        var data: [String: String] = [:]
+        for option in mounts.last?.options ?? [] {
+            guard let separator = option.firstIndex(of: "=") else { continue }
+            let value = String(option[option.index(after: separator)...])
+            switch option[..<separator] {
+            case "lowerdir": data["LowerDir"] = value
+            case "lowerdir+": data["LowerDir"] = data["LowerDir"].map { $0 + ":" + value } ?? value
+            case "upperdir": data["UpperDir"] = value
+            case "workdir": data["WorkDir"] = value
+            default: break
+            }
+        }
+        return data
+    }
+}

@@ -1,0 +1,117 @@
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import Snapshots
+import SystemPackage
+
+extension Engine {
+    /// Takes up what an earlier daemon left: connects to living shims, records ends that nobody saw, applies restart
+    /// policies, removes what `--rm` owes and what belongs to no container. Call once, before serving.
+    package func recover() async throws {
+        try await reporting {
+            let records = try await services.database.read { try ContainerRecord.all(in: $0) }
+            let containers = records.map { Container(record: $0, services: services) }
+            for container in containers {
+                try services.registry.reserve(name: container.current.name, for: container.id)
+                services.registry.insert(container)
+            }
+            await removeStrays(known: Set(records.map(\.id)))
+            // Containers whose name spaces others join come first; the rest at the same time.
+            let (joining, joined) = (containers.filter(\.joinsOthers), containers.filter { !$0.joinsOthers })
+            for group in [joined, joining] {
+                await withTaskGroup(of: Void.self) { tasks in
+                    for container in group { tasks.addTask { await container.recover() } }
+                }
+            }
+        }
+    }
+
+    /// Lets go of everything before the daemon ends. Containers live on unless the configuration says otherwise.
+    package func shutdown() async {
+        if configuration.stopsContainersOnShutdown {
+            await withTaskGroup(of: Void.self) { tasks in
+                for container in services.registry.all where container.current.state.isRunning {
+                    tasks.addTask { await container.stopForShutdown() }
+                }
+            }
+        }
+        for container in services.registry.all { await container.detach() }
+        services.events.close()
+    }
+
+    /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a removal left.
+    private func removeStrays(known: Set<String>) async {
+        for directory in [services.bundles, services.files, services.sharedMemory] {
+            do {
+                let names = try await services.pool.run { try Files.names(in: directory) }
+                for name in names where !known.contains(name) {
+                    let path = directory.appending(name)
+                    services.logger.notice("removing what belongs to no container", metadata: ["path": "\(path)"])
+                    if directory == services.bundles { await endStrayShim(path) }
+                    try await services.pool.run { try TreeRemoval.remove(path) }
+                }
+            } catch {
+                services.logger.error("cannot remove what belongs to no container in \(directory): \(error)")
+            }
+        }
+        do {
+            let snapshots = try await services.pool.run { [images] in try images.snapshotter.list() }
+            for snapshot in snapshots where snapshot.state == .active && !known.contains(snapshot.name) {
+                services.logger.notice(
+                    "removing a snapshot of no container", metadata: ["snapshot": "\(snapshot.name)"])
+                try await images.removeSnapshot(key: snapshot.name)
+            }
+        } catch {
+            services.logger.error("cannot remove snapshots that belong to no container: \(error)")
+        }
+    }
+
+    /// A container whose row is gone shall not run.
+    private func endStrayShim(_ bundle: FilePath) async {
+        guard Files.exists(bundle.appending(ShimBundle.socket)) else { return }
+        do {
+            let client = try ShimClient(bundle: bundle)
+            try await client.call(.subscribe)
+            try await client.call(.kill(signal: Signal.kill, all: true))
+            for await event in client.events {
+                if case .exited = event { break }
+            }
+            client.close()
+        } catch {
+            services.logger.warning("a shim of no container does not answer: \(error)")
+        }
+    }
+}
+
+extension Container {
+    /// Whether it needs another container's process to be started.
+    nonisolated fileprivate var joinsOthers: Bool {
+        let host = current.configuration.host
+        if case .container = host.networkMode { return true }
+        if case .container = host.pidMode { return true }
+        if case .container = host.ipcMode { return true }
+        return false
+    }
+
+    fileprivate func stopForShutdown() async {
+        do {
+            try await stop(timeout: nil, signal: nil)
+            // Stopped by the daemon, not by hand: the restart policy starts it with the next daemon.
+            record.isManuallyStopped = false
+            await saveOrLog()
+        } catch {
+            logger.warning("cannot stop the container: \(error)")
+        }
+    }
+
+    /// The daemon ends; the shim goes on alone.
+    fileprivate func detach() {
+        cancelRestart()
+        let client = shim
+        shim = nil
+        client?.close()
+        dropPendingAttachments()
+        for follower in followers { follower.change?.end() }
+        followers = []
+    }
+}

@@ -1,0 +1,204 @@
+import GRDB
+import Images
+import LinuxKernel
+import Logging
+import OCISpec
+import Snapshots
+import SystemPackage
+
+/// The container engine: everything a container interface (Docker API, CRI) can ask for, without any wire format.
+///
+/// Containers are named by full id, unique id prefix or name (with or without a leading `/`). All methods throw
+/// `EngineError`. An operation either happens completely or leaves nothing behind.
+package actor Engine {
+    package nonisolated let configuration: EngineConfiguration
+    /// The images, for all that needs no knowledge of containers and causes no events (list, inspect, history).
+    package nonisolated let images: Images
+    nonisolated let services: EngineServices
+    /// What `info` says and a reload may change.
+    var labels: [String]
+    var isDebugging: Bool
+
+    /// `database` must be migrated (`Engine.registerMigrations` and those of the lower modules).
+    package init(
+        configuration: EngineConfiguration, images: Images, database: any DatabaseWriter, logger: Logger
+    ) throws {
+        self.configuration = configuration
+        self.images = images
+        labels = configuration.labels
+        isDebugging = configuration.debug
+        services = EngineServices(
+            configuration: configuration, database: database, images: images, events: EventHub(),
+            registry: ContainerRegistry(), pool: BlockingPool(threads: 16, name: "engine"), logger: logger)
+        do {
+            // Whoever may not do it through the engine shall not read logs or control sockets either.
+            for directory in [services.bundles, services.files, services.sharedMemory] {
+                try Files.makeDirectories(directory, mode: 0o711)
+            }
+            _ = try EventLoop.shared.get()
+            // Both are made here and not at first use, so that descriptors do not seem to leak. Who follows a log is told if this
+            // one could not be made.
+            _ = DirectoryWatches.shared
+        } catch {
+            throw EngineError.system(
+                "cannot use \(configuration.dataRoot) and \(configuration.execRoot) as roots: \(error)")
+        }
+    }
+
+    /// Adds this module's migrations; their names begin with `engine-`.
+    package static func registerMigrations(in migrator: inout DatabaseMigrator) {
+        ContainerRecord.registerMigrations(in: &migrator)
+    }
+
+    /// Runs `body` and turns every error into an `EngineError`.
+    func reporting<T: Sendable>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// Takes over what can change while the daemon runs.
+    package func reload(labels: [String], debug: Bool) {
+        self.labels = labels
+        isDebugging = debug
+        services.events.publish(
+            EngineEvent(
+                kind: .daemon, action: "reload", actorID: configuration.dataRoot.string,
+                attributes: ["name": Machine.hostname])
+        )
+    }
+
+    // MARK: Life cycle
+
+    /// Starts a container; `notModified` if it runs already.
+    package func start(_ name: String) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.start() }
+    }
+
+    /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL; `notModified` if it does not run.
+    package func stop(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.stop(timeout: timeout, signal: signal) }
+    }
+
+    /// Stops it if it runs, then starts it.
+    package func restart(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.restart(timeout: timeout, signal: signal) }
+    }
+
+    /// Sends a signal (name with or without `SIG`, or a number); nil or SIGKILL also waits for the end.
+    package func kill(_ name: String, signal: String? = nil) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.kill(signal: signal, name: name) }
+    }
+
+    package func pause(_ name: String) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.pause() }
+    }
+
+    package func unpause(_ name: String) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.unpause() }
+    }
+
+    /// Gives a container another name.
+    package func rename(_ name: String, to newName: String) async throws {
+        if name.isEmpty || newName.isEmpty { throw EngineError.invalid("Neither old nor new names may be empty") }
+        let container = try services.registry.find(name)
+        let valid = try ContainerNames.validated(newName)
+        if valid == container.current.name {
+            throw EngineError.invalid("Renaming a container with the same name as its current name")
+        }
+        try services.registry.reserve(name: valid, for: container.id)
+        do {
+            try await container.rename(to: valid)
+        } catch {
+            services.registry.release(name: valid, of: container.id)
+            throw EngineError.from(error)
+        }
+    }
+
+    /// Removes a container; `force` kills a running one first. `link` (legacy links) is refused.
+    package func remove(_ name: String, force: Bool = false, volumes: Bool = false, link: Bool = false) async throws {
+        if link { throw EngineError.notImplemented("links between containers are not available in this version") }
+        let container = try services.registry.find(name)
+        try await reporting { try await container.remove(force: force, name: name) }
+    }
+
+    // MARK: Streams and processes
+
+    /// The container's processes as `ps` with `arguments` (empty: `-ef`) would list them.
+    package func top(_ name: String, arguments: String = "") async throws -> ProcessTable {
+        let container = try services.registry.find(name)
+        return try await reporting { try await container.top(arguments: arguments) }
+    }
+
+    /// Registers a wait; answer the request's headers after this returned, then await `result`.
+    package func wait(_ name: String, condition: WaitCondition) async throws -> ContainerWait {
+        await (try services.registry.find(name)).wait(condition)
+    }
+
+    package func attach(_ name: String, options: AttachOptions) async throws -> AttachStream {
+        let container = try services.registry.find(name)
+        return try await reporting { try await container.attach(options) }
+    }
+
+    package func resize(_ name: String, columns: UInt16, rows: UInt16) async throws {
+        let container = try services.registry.find(name)
+        try await reporting { try await container.resize(columns: columns, rows: rows) }
+    }
+
+    package func logs(_ name: String, options: LogOptions) async throws -> LogStream {
+        let container = try services.registry.find(name)
+        return try await reporting { try await container.logs(options) }
+    }
+
+    // MARK: Execs
+
+    /// Prepares a process in a running container and returns the exec's id (64 hexadecimal digits).
+    package func createExec(_ name: String, _ configuration: ExecConfiguration) async throws -> String {
+        let container = try services.registry.find(name)
+        return try await reporting { try await container.createExec(configuration) }
+    }
+
+    /// Starts an exec. Detached: it runs when this returns, nil is returned. Else the stream whose `connection()` starts it and
+    /// throws what made that fail (Docker writes that text to the upgraded connection, the exec's exit code is 126 or 127).
+    package func startExec(_ id: String, options: ExecStartOptions) async throws -> AttachStream? {
+        let container = try services.registry.container(ofExec: id)
+        return try await reporting { try await container.startExec(id, options: options) }
+    }
+
+    package func inspectExec(_ id: String) async throws -> ExecDetails {
+        let container = try services.registry.container(ofExec: id)
+        return try await reporting { try await container.inspectExec(id) }
+    }
+
+    /// A wait for the end of an exec, at once over if it has ended; its stream may end a moment before its exit code is known.
+    /// The wait's result throws `CancellationError` if the client detaches from the exec.
+    package func waitExec(_ id: String) async throws -> ContainerWait {
+        let container = try services.registry.container(ofExec: id)
+        return try await reporting { try await container.waitExec(id) }
+    }
+
+    package func resizeExec(_ id: String, columns: UInt16, rows: UInt16) async throws {
+        let container = try services.registry.container(ofExec: id)
+        try await reporting { try await container.resizeExec(id, columns: columns, rows: rows) }
+    }
+
+    // MARK: Events
+
+    /// Events from `since` (nil: now; at most the newest 256 of the past are kept) to `until` (nil: for ever), as they happen.
+    /// Filters as Docker's: `config`, `container`, `daemon`, `event`, `image`, `label`, `network`, `type`, `volume`, …
+    package func events(
+        filters: ListFilters = ListFilters(), since: Timestamp? = nil, until: Timestamp? = nil
+    ) async throws -> AsyncStream<EngineEvent> {
+        services.events.listen(filter: try EventFilter(filters), since: since, until: until)
+    }
+}

@@ -1,0 +1,81 @@
+import SystemPackage
+
+/// Where the engine keeps things and what it assumes when a container does not say; made by `masud` from its flags.
+package struct EngineConfiguration: Sendable {
+    /// Persistent state (`--data-root`, normally `/var/lib/masu`).
+    package var dataRoot: FilePath
+    /// State that is worthless after a reboot (`--exec-root`, normally `/run/masu`).
+    package var execRoot: FilePath
+    /// The `masu-shim` program.
+    package var shimPath: FilePath
+    /// The `masu-init` program, bound into containers started with `--init`.
+    package var initPath: FilePath
+    /// Name of the runtime used when a container names none. `masu` is the in-process runtime.
+    package var defaultRuntime = EngineConfiguration.builtInRuntime
+    /// External OCI runtimes by name (`--add-runtime name=path`); `masu` is always there.
+    package var runtimes: [String: RuntimeProgram] = [:]
+    /// Parent of the containers' cgroups (`--cgroup-parent`); empty means `/masu`.
+    package var cgroupParent = ""
+    /// Whether containers without `--init` get it (`--init`).
+    package var initByDefault = false
+    /// Log driver for containers which name none (`--log-driver`): `json-file` or `none`.
+    package var logDriver = "json-file"
+    /// Log options for containers which name no driver (`--log-opt`).
+    package var logOptions: [String: String] = [:]
+    /// The daemon's own labels (`--label`), shown by `info`.
+    package var labels: [String] = []
+    /// Default ulimits (`--default-ulimit`).
+    package var defaultUlimits: [Ulimit] = []
+    /// Default size of /dev/shm in bytes (`--default-shm-size`).
+    package var defaultShmSize: Int64 = 64 << 20
+    /// Default IPC mode (`--default-ipc-mode`): `private` or `shareable`.
+    package var defaultIPCMode: IPCMode = .private
+    /// Default cgroup namespace mode (`--default-cgroupns-mode`); nil: private with cgroup v2, host with v1, as Docker.
+    package var defaultCgroupNamespaceMode: CgroupNamespaceMode?
+    /// Seccomp profile for containers which name none (`--seccomp-profile`): nil is the built-in one.
+    package var seccompProfile: SeccompChoice = .builtIn
+    /// `--no-new-privileges` for every container.
+    package var noNewPrivileges = false
+    /// DNS servers, options and search domains for containers which name none.
+    package var dns: [String] = []
+    package var dnsOptions: [String] = []
+    package var dnsSearch: [String] = []
+    /// Seconds between stop signal and SIGKILL when neither request nor container says.
+    package var stopTimeout = 10
+    /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`), because
+    /// that is what the shims are for.
+    package var stopsContainersOnShutdown = false
+    /// Whether the daemon itself runs in debug mode (shown by `info`).
+    package var debug = false
+
+    /// Name of the runtime which runs inside the shim process.
+    package static let builtInRuntime = "masu"
+
+    package init(dataRoot: FilePath, execRoot: FilePath, shimPath: FilePath, initPath: FilePath) {
+        self.dataRoot = dataRoot
+        self.execRoot = execRoot
+        self.shimPath = shimPath
+        self.initPath = initPath
+    }
+}
+
+/// An external OCI runtime (`--add-runtime`).
+package struct RuntimeProgram: Hashable, Sendable, Codable {
+    package var path: String
+    package var arguments: [String]
+
+    package init(path: String, arguments: [String] = []) {
+        self.path = path
+        self.arguments = arguments
+    }
+}
+
+/// Which seccomp profile confines a container.
+package enum SeccompChoice: Hashable, Sendable {
+    /// The engine's default allow-list.
+    case builtIn
+    /// No confinement.
+    case unconfined
+    /// A profile in Docker's JSON format (the text itself; the CLI sends the file's content).
+    case profile(String)
+}

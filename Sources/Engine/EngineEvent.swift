@@ -1,0 +1,27 @@
+import OCISpec
+
+/// Something that happened, as `docker events` prints it.
+package struct EngineEvent: Hashable, Sendable {
+    package enum Kind: String, Hashable, Sendable {
+        case container, image, network, volume, daemon, plugin, builder
+    }
+
+    package var kind: Kind
+    /// `create`, `die`, `exec_create: sh -c …`, `tag`, …
+    package var action: String
+    /// The object's id.
+    package var actorID: String
+    /// Name, image, labels and what belongs to the action (`exitCode`, `signal`, …).
+    package var attributes: [String: String]
+    package var time: Timestamp
+
+    package init(
+        kind: Kind, action: String, actorID: String, attributes: [String: String] = [:], time: Timestamp = .now()
+    ) {
+        self.kind = kind
+        self.action = action
+        self.actorID = actorID
+        self.attributes = attributes
+        self.time = time
+    }
+}

@@ -1,0 +1,45 @@
+import GRDB
+import Images
+import LinuxKernel
+import Logging
+import OCISpec
+import SystemPackage
+
+/// What all containers of an engine share.
+struct EngineServices: Sendable {
+    let configuration: EngineConfiguration
+    let database: any DatabaseWriter
+    let images: Images
+    let events: EventHub
+    let registry: ContainerRegistry
+    /// For short blocking work: writing bundles, starting shims, reading logs.
+    let pool: BlockingPool
+    let logger: Logger
+
+    /// Bundles of running containers.
+    var bundles: FilePath { configuration.execRoot.appending("containers") }
+    /// Memory that containers share with `--ipc`.
+    var sharedMemory: FilePath { configuration.execRoot.appending("shm") }
+    /// Files and logs of all containers.
+    var files: FilePath { configuration.dataRoot.appending("containers") }
+}
+
+extension EngineError {
+    /// An error of the images as the engine's.
+    package init(_ error: ImagesError) {
+        let kind: Kind =
+            switch error.kind {
+            case .invalid: .invalid
+            case .notFound: .notFound
+            case .conflict: .conflict
+            case .system: .system
+            }
+        self.init(kind, error.message)
+    }
+
+    /// Any error of a lower floor as the engine's.
+    static func from(_ error: any Error) -> EngineError {
+        if let error = error as? ImagesError { return EngineError(error) }
+        return EngineError(error)
+    }
+}

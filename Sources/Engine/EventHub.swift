@@ -1,0 +1,140 @@
+import OCISpec
+import Synchronization
+
+/// Remembers the newest events and passes new ones on to whoever listens.
+package final class EventHub: Sendable {
+    private struct State {
+        var past: [EngineEvent] = []
+        var listeners: [Int: Listener] = [:]
+        var nextListener = 0
+    }
+
+    private struct Listener {
+        var filter: EventFilter
+        var continuation: AsyncStream<EngineEvent>.Continuation
+    }
+
+    /// How many past events are kept for `since`: Docker's number.
+    private static let memory = 256
+    /// How many events wait for a slow listener before its oldest are dropped.
+    private static let backlog = 16384
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    package var listenerCount: Int { state.withLock { $0.listeners.count } }
+
+    package func publish(_ event: EngineEvent) {
+        state.withLock { state in
+            // Twice the memory before the older half goes, so that not every event moves all others.
+            if state.past.count >= 2 * Self.memory { state.past.removeFirst(state.past.count - Self.memory) }
+            state.past.append(event)
+            for listener in state.listeners.values where listener.filter.matches(event) {
+                listener.continuation.yield(event)
+            }
+        }
+    }
+
+    package func listen(filter: EventFilter, since: Timestamp?, until: Timestamp?) -> AsyncStream<EngineEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: EngineEvent.self, bufferingPolicy: .bufferingNewest(Self.backlog))
+        let now = Timestamp.now()
+        let isOver = until.map { $0 <= now } ?? false
+        let number: Int? = state.withLock { state in
+            if let since {
+                for event in state.past.suffix(Self.memory) where event.time >= since && filter.matches(event) {
+                    if let until, event.time > until { continue }
+                    continuation.yield(event)
+                }
+            }
+            if isOver { return nil }
+            state.nextListener += 1
+            state.listeners[state.nextListener] = Listener(filter: filter, continuation: continuation)
+            return state.nextListener
+        }
+        guard let number else {
+            continuation.finish()
+            return stream
+        }
+        var timer: Task<Void, Never>?
+        if let until {
+            timer = Task {
+                // A cancelled sleep means that the listener has gone: then there is nothing to end.
+                try? await Task.sleep(for: .seconds(until.since(now)))
+                continuation.finish()
+            }
+        }
+        continuation.onTermination = { [weak self, timer] _ in
+            timer?.cancel()
+            self?.state.withLock { _ = $0.listeners.removeValue(forKey: number) }
+        }
+        return stream
+    }
+
+    /// Ends every listener's stream.
+    package func close() {
+        let listeners = state.withLock { state in
+            defer { state.listeners = [:] }
+            return Array(state.listeners.values)
+        }
+        for listener in listeners { listener.continuation.finish() }
+    }
+}
+
+/// The `filters` of `docker events`, by Docker's rules.
+package struct EventFilter: Sendable {
+    private let filters: ListFilters
+
+    private static let known: Set = [
+        "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret",
+        "service", "type", "volume", "builder",
+    ]
+
+    package init(_ filters: ListFilters) throws(EngineError) {
+        for key in filters.values.keys.sorted() where !Self.known.contains(key) {
+            throw .invalid("invalid filter '\(key)'")
+        }
+        self.filters = filters
+    }
+
+    package func matches(_ event: EngineEvent) -> Bool {
+        filters.values.allSatisfy { key, values in
+            if values.isEmpty { return true }
+            return values.contains { matches(event, key, $0) }
+        }
+    }
+
+    private func matches(_ event: EngineEvent, _ key: String, _ value: String) -> Bool {
+        switch key {
+        case "event":
+            // `exec_create` means `exec_create: sh -c …` too, `health_status` every outcome.
+            return event.action == value || event.action.hasPrefix(value + ":")
+        case "type": return event.kind.rawValue == value
+        case "scope": return value == "local"
+        case "label":
+            let parts = value.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let own = event.attributes[parts[0]] else { return false }
+            return parts.count == 1 || own == parts[1]
+        case "container": return event.kind == .container && names(event, value)
+        case "image":
+            let reference = event.kind == .image ? event.actorID : event.attributes["image"] ?? ""
+            let candidates = [reference, event.attributes["name"] ?? ""]
+            if event.kind == .image {
+                return candidates.contains { $0 == value || Self.withoutTag($0) == value }
+            }
+            return reference == value || Self.withoutTag(reference) == value
+        default: return event.kind.rawValue == key && names(event, value)
+        }
+    }
+
+    private func names(_ event: EngineEvent, _ value: String) -> Bool {
+        event.actorID == value || event.attributes["name"] == value
+            || !value.isEmpty && event.actorID.hasPrefix(value)
+    }
+
+    private static func withoutTag(_ reference: String) -> String {
+        guard let colon = reference.lastIndex(of: ":"), !reference[colon...].contains("/") else { return reference }
+        return String(reference[..<colon])
+    }
+}

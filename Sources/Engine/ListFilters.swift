@@ -1,0 +1,27 @@
+/// The API's `filters` parameter: key → values; values of one key are alternatives, keys all must match.
+package struct ListFilters: Hashable, Sendable {
+    package var values: [String: [String]]
+
+    package init(_ values: [String: [String]] = [:]) {
+        self.values = values
+    }
+
+    package var isEmpty: Bool { values.isEmpty }
+
+    package subscript(key: String) -> [String] { values[key] ?? [] }
+}
+
+/// How `list` is asked.
+package struct ListOptions: Sendable {
+    /// Also those which do not run.
+    package var all = false
+    /// Only so many newest; implies `all`.
+    package var limit: Int?
+    /// Fill in the sizes (walks the containers' own layers).
+    package var size = false
+    /// `ancestor`, `before`, `exited`, `expose`, `health`, `id`, `is-task`, `isolation`, `label`, `name`, `network`, `publish`,
+    /// `since`, `status`, `volume`; an unknown one is an `invalid` error.
+    package var filters = ListFilters()
+
+    package init() {}
+}

@@ -1,0 +1,128 @@
+import Glibc
+import JSON
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+/// Starts `masu-shim` for a bundle and reads what it says.
+enum ShimLaunch {
+    /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started.
+    ///
+    /// The parent process ends as soon as the shim is ready; nothing of the daemon but its standard error is passed on.
+    static func run(program: FilePath, bundle: FilePath) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
+        ShimReaper.prepare()
+        let output: FileDescriptor
+        let started: Result<pid_t, Errno>
+        do throws(Errno) {
+            // A socket pair, because unlike a pipe it can be had close-on-exec in one step.
+            let (mine, child) = try UnixSocket.pair(.stream)
+            output = mine
+            started = spawn(program: program, bundle: bundle, output: child.rawValue)
+            child.discard()
+        } catch {
+            throw ShimError(.system, "cannot make a socket pair: \(error)")
+        }
+        defer { output.discard() }
+        let child: pid_t
+        switch started {
+        case .success(let pid): child = pid
+        case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
+        }
+        let reply: Result<[UInt8], Errno>
+        do throws(Errno) { reply = .success(try output.readToEnd(limit: 1 << 20)) } catch { reply = .failure(error) }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        guard case .success(let bytes) = reply, !bytes.isEmpty else {
+            throw ShimError(.system, "\(program) ended without an answer (wait status \(status))")
+        }
+        let result: ShimLaunchResult
+        do {
+            result = try JSON.decode(ShimLaunchResult.self, from: bytes)
+        } catch {
+            throw ShimError(.system, "\(program) answered what cannot be read: \(error)")
+        }
+        switch result {
+        case .launched(let pid, let shimPid):
+            ShimReaper.watch(shimPid)
+            return (pid, shimPid)
+        case .failed(let error): throw error
+        }
+    }
+
+    private static func spawn(program: FilePath, bundle: FilePath, output: Int32) -> Result<pid_t, Errno> {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output, 1)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // The daemon ignores and blocks signals of its own; a container must not inherit that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        var all = sigset_t()
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        let arguments = [program.string, "--bundle", bundle.string]
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+        defer { for pointer in pointers { free(pointer) } }
+        pointers.append(nil)
+        var environment: [UnsafeMutablePointer<CChar>?] = [
+            strdup("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        ]
+        defer { for pointer in environment { free(pointer) } }
+        environment.append(nil)
+        // All our descriptors are close-on-exec by themselves; this is for those of libraries. What fails here fails for a
+        // kernel older than 5.9 alone, and then nothing more can be done.
+        try? Descriptors.closeOnExec(from: 3)
+        var pid: pid_t = 0
+        let result = program.withPlatformString { posix_spawn(&pid, $0, &actions, &attributes, pointers, environment) }
+        return result == 0 ? .success(pid) : .failure(Errno(rawValue: result))
+    }
+}
+
+extension EngineError {
+    /// A shim's refusal to start a container, in the words from which `docker` makes exit codes 126 and 127.
+    static func start(_ error: ShimError) -> EngineError {
+        switch error.kind {
+        case .commandNotFound, .notExecutable, .invalid:
+            .invalid("OCI runtime create failed: unable to start container process: \(error.message)")
+        default: .system("OCI runtime create failed: \(error.message)")
+        }
+    }
+
+    /// The same for an exec.
+    static func exec(_ error: ShimError) -> EngineError {
+        let text = "OCI runtime exec failed: exec failed: unable to start container process: \(error.message)"
+        switch error.kind {
+        case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
+        default: return .system(text)
+        }
+    }
+
+    /// A failure of a living container's shim to do something.
+    static func shim(_ error: any Error) -> EngineError {
+        guard let error = error as? ShimError else { return EngineError(error) }
+        switch error.kind {
+        case .conflict: return .conflict(error.message)
+        case .invalid: return .invalid(error.message)
+        case .notFound: return EngineError(.notFound, error.message)
+        case .commandNotFound, .notExecutable, .system, .unavailable: return .system(error.message)
+        }
+    }
+}
+
+extension ShimError {
+    /// The exit code Docker records for a start that failed like this.
+    var exitCode: Int32 {
+        switch kind {
+        case .commandNotFound: 127
+        case .notExecutable: 126
+        default: 128
+        }
+    }
+}

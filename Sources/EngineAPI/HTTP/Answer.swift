@@ -1,0 +1,96 @@
+import NIOCore
+import NIOHTTP1
+
+/// Answers one request, in the task of that request, and leaves the connection ready for the next.
+struct Answer: Sendable {
+    let connection: NIOLoopBound<HTTPConnection>
+    let channel: any Channel
+    let responder: HTTPResponder
+    let request: HTTPRequest
+    let version: HTTPVersion
+    /// Whether the connection ends with this response.
+    let isLast: Bool
+
+    func run() async {
+        let response: HTTPResponse
+        do {
+            response = try await responder.respond(request)
+        } catch {
+            response = responder.failure(error, request)
+        }
+        await send(response)
+    }
+
+    private func send(_ response: HTTPResponse) async {
+        switch response.body {
+        case .bytes(let bytes):
+            send(response, bytes)
+        case .stream(let write):
+            let writer = BodyWriter(channel: channel, head: head(of: response))
+            await writer.begin()
+            onLoop { $0.beginStreaming() }
+            do {
+                try await write(writer)
+                try await writer.drain()
+                onLoop { $0.endStreaming() }
+            } catch {
+                onLoop { $0.abort() }
+            }
+        case .lateStream(let write):
+            let writer = BodyWriter(channel: channel, head: head(of: response))
+            do {
+                try await write(writer)
+                await writer.begin()
+                try await writer.drain()
+                onLoop { $0.endStreaming() }
+            } catch {
+                if await writer.hasBegun {
+                    onLoop { $0.abort() }
+                } else {
+                    await send(responder.failure(error, request))
+                }
+            }
+        case .hijack(let use):
+            await hijack(response, use)
+        }
+    }
+
+    private func send(_ response: HTTPResponse, _ bytes: [UInt8]) {
+        var head = head(of: response)
+        if response.status.mayHaveResponseBody, !head.headers.contains(name: "Content-Length") {
+            head.headers.add(name: "Content-Length", value: "\(bytes.count)")
+        }
+        let complete = head
+        let body = request.method == .HEAD || !response.status.mayHaveResponseBody ? [] : bytes
+        onLoop { $0.respond(complete, body: body) }
+    }
+
+    private func hijack(_ response: HTTPResponse, _ use: @Sendable (HijackedConnection) async -> Void) async {
+        // Written by hand: the encoder would add framing, and there is none any more.
+        var head = ByteBuffer()
+        head.writeString("HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n")
+        for (name, value) in response.headers { head.writeString("\(name): \(value)\r\n") }
+        head.writeString("\r\n")
+        let bytes = head
+        let connection = connection
+        do {
+            let hijacked = try await channel.eventLoop.submit { try connection.value.hijack(head: bytes) }.get()
+            await use(hijacked)
+            onLoop { $0.endHijack() }
+        } catch {
+            // The client has gone before the connection could be its own: there is nobody to tell.
+            onLoop { $0.abort() }
+        }
+    }
+
+    private func head(of response: HTTPResponse) -> HTTPResponseHead {
+        var headers = response.headers
+        if isLast { headers.replaceOrAdd(name: "Connection", value: "close") }
+        return HTTPResponseHead(version: version, status: response.status, headers: headers)
+    }
+
+    private func onLoop(_ work: @escaping @Sendable (HTTPConnection) -> Void) {
+        let connection = connection
+        channel.eventLoop.execute { work(connection.value) }
+    }
+}

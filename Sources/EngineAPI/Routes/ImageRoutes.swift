@@ -1,0 +1,137 @@
+import Engine
+import EngineAPIModel
+import Images
+import NIOHTTP1
+import OCISpec
+
+extension EngineRoutes {
+    /// `/images/…`.
+    var imageRoutes: [Route] {
+        [
+            Route(.GET, "/images/json", listImages),
+            Route(.POST, "/images/create", createImage),
+            Route(.POST, "/images/load", loadImages),
+            Route(.GET, "/images/{name}/json") { request in
+                .json(ImageInspection(try await images.inspect(request.name), version: request.version))
+            },
+            Route(.GET, "/images/{name}/history") { request in
+                .json(try await images.history(request.name).map(EngineAPIModel.ImageHistoryEntry.init))
+            },
+            Route(.POST, "/images/{name}/tag", tagImage),
+            Route(.DELETE, "/images/{name}", removeImage),
+        ]
+    }
+
+    private func listImages(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let filters = try ImageFilters(try request.query.filters().values)
+        let summaries = try await images.list(filters, sharedSize: request.query.flag("shared-size"))
+        return .json(summaries.map { EngineAPIModel.ImageSummary($0, version: request.version) })
+    }
+
+    /// Import; and the answer to a pull.
+    private func createImage(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let query = request.query
+        let wanted = query.text("fromImage")
+        guard wanted.isEmpty else {
+            let tag = query.text("tag")
+            let text = tag.isEmpty ? wanted : wanted + (tag.contains(":") ? "@" : ":") + tag
+            let name = try ImageReference(parsing: text).familiar
+            throw APIError(
+                .notImplemented,
+                "cannot pull \(name): this version of masud does not reach registries; bring an image in with "
+                    + "'docker load' (an archive of 'docker save') or 'docker import' (a root file system as a tar archive)"
+            )
+        }
+        let source = query.text("fromSrc")
+        guard source == "-" else {
+            throw source.isEmpty
+                ? APIError.invalid("either fromImage or fromSrc is needed")
+                : APIError.notImplemented("importing from a URL")
+        }
+        let reference = try Self.reference(repository: query.text("repo"), tag: query.text("tag"))
+        let platformText = query.text("platform")
+        let platform = platformText.isEmpty ? nil : try Platform(parsing: platformText)
+        let message = query.text("message").isEmpty ? "Imported from -" : query.text("message")
+        let changes = query.all("changes")
+        let group = eventLoopGroup
+        return HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .lateStream { writer in
+                let id = try await BodyPipe.reading(request.http.body, on: group) { archive in
+                    try await engine.importImage(
+                        from: archive, reference: reference, changes: changes, message: message, platform: platform)
+                }
+                try await writer.write(WireLine.progress(ProgressMessage(status: id.description)))
+            })
+    }
+
+    private func loadImages(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let isQuiet = request.query.flag("quiet", default: true)
+        let group = eventLoopGroup
+        return HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .lateStream { writer in
+                let (steps, report) = AsyncStream.makeStream(
+                    of: ImageProgress.self, bufferingPolicy: .bufferingNewest(64))
+                // Progress is shown beside the work; it may be skipped when the client is slow, the result may not.
+                async let shown: Void = {
+                    for await step in steps where !isQuiet {
+                        try await writer.write(WireLine.progress(ProgressMessage(step)))
+                    }
+                }()
+                let outcome: Result<[LoadedImage], any Error>
+                do {
+                    outcome = .success(
+                        try await BodyPipe.reading(request.http.body, on: group) { archive in
+                            try await engine.loadImages(from: archive) { report.yield($0) }
+                        })
+                } catch {
+                    outcome = .failure(error)
+                }
+                report.finish()
+                try await shown
+                switch outcome {
+                case .success(let loaded):
+                    for image in loaded {
+                        for line in Self.lines(of: image) {
+                            try await writer.write(WireLine.progress(ProgressMessage(stream: line)))
+                        }
+                    }
+                case .failure(let error):
+                    // The docker CLI expects the reason of a failed load in the stream, whatever was sent before.
+                    try await writer.write(WireLine.failure(error))
+                }
+            })
+    }
+
+    private static func lines(of image: LoadedImage) -> [String] {
+        image.references.isEmpty
+            ? ["Loaded image ID: \(image.id)\n"] : image.references.map { "Loaded image: \($0.familiar)\n" }
+    }
+
+    private func tagImage(_ request: RoutedRequest) async throws -> HTTPResponse {
+        guard let reference = try Self.reference(repository: request.query.text("repo"), tag: request.query.text("tag"))
+        else { throw APIError.invalid("invalid reference format") }
+        guard reference.familiarName != "sha256" else {
+            throw APIError.invalid("refusing to create an ambiguous tag using digest algorithm as name")
+        }
+        try await engine.tagImage(request.name, as: reference)
+        return .empty(.created)
+    }
+
+    private func removeImage(_ request: RoutedRequest) async throws -> HTTPResponse {
+        guard request.name.contains(where: { $0 != " " }) else { throw APIError.invalid("image name cannot be blank") }
+        let deletions = try await engine.removeImage(
+            request.name, force: request.query.flag("force"), noPrune: request.query.flag("noprune")
+        )
+        return .json(deletions.map(EngineAPIModel.ImageDeletion.init))
+    }
+
+    /// The name that `repo` and `tag` make; `nil` without a repository.
+    private static func reference(repository: String, tag: String) throws -> ImageReference? {
+        guard !repository.isEmpty else { return nil }
+        let reference = try ImageReference(parsing: repository)
+        guard reference.digest == nil else { throw APIError.invalid("cannot import digest reference") }
+        return tag.isEmpty ? reference.withDefaultTag : try reference.tagged(tag)
+    }
+}

@@ -1,0 +1,53 @@
+import BuildInformation
+import Engine
+import EngineAPIModel
+import NIOHTTP1
+import OCISpec
+
+extension EngineRoutes {
+    /// `/_ping`, `/version`, `/info`, `/events`.
+    var system: [Route] {
+        [
+            Route(.GET, "/_ping") { _ in Self.ping },
+            Route(.HEAD, "/_ping") { _ in Self.ping },
+            Route(.GET, "/version") { request in
+                .json(VersionResponse(try await engine.information(), version: request.version))
+            },
+            Route(.GET, "/info") { request in
+                .json(SystemInfo(try await engine.information(), version: request.version))
+            },
+            Route(.GET, "/events", events),
+        ]
+    }
+
+    /// Builder version 1: a docker CLI then sends builds to `/build`, where it reads why there are none yet.
+    private static let ping = HTTPResponse(
+        status: .ok,
+        headers: [
+            "Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache", "Builder-Version": "1",
+            "Swarm": "inactive", "Content-Type": "text/plain; charset=utf-8",
+        ],
+        body: .bytes(Array("OK".utf8)))
+
+    private func events(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let since = try request.query.moment("since")
+        let until = try request.query.moment("until")
+        if let since, let until, until < since {
+            throw APIError.invalid(
+                "`since` time (\(request.query.text("since"))) cannot be after `until` time (\(request.query.text("until")))"
+            )
+        }
+        let filters = ListFilters(try request.query.filters().values)
+        let events = try await engine.events(filters: filters, since: since, until: until)
+        // Image creation was no event before 1.46, and clients of that time do not expect it.
+        let skipsImageCreation = request.version < .v(46)
+        return HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .stream { writer in
+                for await event in events {
+                    if skipsImageCreation, event.kind == .image, event.action == "create" { continue }
+                    try await writer.write(WireLine.bytes(EventMessage(event), ending: "\n"))
+                }
+            })
+    }
+}

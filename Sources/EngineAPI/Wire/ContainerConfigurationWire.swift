@@ -1,0 +1,98 @@
+import Engine
+import EngineAPIModel
+
+extension ContainerConfiguration {
+    /// What a create request asks for. Values are parsed here; whether they fit each other, the image and the machine is the
+    /// engine's to say.
+    ///
+    /// - Throws: `EngineError` or `APIError` (invalid) with Docker's words.
+    package init(_ wire: ContainerCreateRequest, version: APIVersion) throws {
+        let config = wire.config
+        self.init(image: config.image)
+        command = config.cmd
+        entrypoint = config.entrypoint
+        environment = config.env ?? []
+        workingDirectory = config.workingDir
+        user = config.user
+        hostname = config.hostname
+        domainname = config.domainname
+        tty = config.tty
+        openStdin = config.openStdin
+        stdinOnce = config.stdinOnce
+        attachStdin = config.attachStdin
+        attachStdout = config.attachStdout
+        attachStderr = config.attachStderr
+        labels = config.labels ?? [:]
+        stopSignal = config.stopSignal
+        stopTimeout = config.stopTimeout
+        exposedPorts = config.exposedPorts.keys.sorted()
+        healthcheck = config.healthcheck.map { Healthcheck($0, version: version) }
+        volumes = (config.volumes ?? [:]).keys.sorted()
+        networkDisabled = config.networkDisabled
+        macAddress = config.macAddress
+        onBuild = config.onBuild
+        shell = config.shell.isEmpty ? nil : config.shell
+        argsEscaped = config.argsEscaped
+        host = try HostConfiguration(wire.hostConfig, version: version)
+    }
+}
+
+extension Healthcheck {
+    init(_ wire: HealthConfig, version: APIVersion) {
+        self.init(test: wire.test)
+        interval = wire.interval == 0 ? nil : wire.interval
+        timeout = wire.timeout == 0 ? nil : wire.timeout
+        startPeriod = wire.startPeriod == 0 ? nil : wire.startPeriod
+        // Clients before 1.44 did not know the field and cannot have meant it.
+        startInterval = wire.startInterval == 0 || version < .v(44) ? nil : wire.startInterval
+        retries = wire.retries == 0 ? nil : wire.retries
+    }
+}
+
+extension HealthConfig {
+    init(_ healthcheck: Healthcheck) {
+        self.init()
+        test = healthcheck.test
+        interval = healthcheck.interval ?? 0
+        timeout = healthcheck.timeout ?? 0
+        startPeriod = healthcheck.startPeriod ?? 0
+        startInterval = healthcheck.startInterval ?? 0
+        retries = healthcheck.retries ?? 0
+    }
+}
+
+extension ContainerConfig {
+    /// A container's configuration as `inspect` shows it.
+    init(_ configuration: ContainerConfiguration) {
+        self.init()
+        hostname = configuration.hostname
+        domainname = configuration.domainname
+        user = configuration.user
+        attachStdin = configuration.attachStdin
+        attachStdout = configuration.attachStdout
+        attachStderr = configuration.attachStderr
+        exposedPorts = Self.set(configuration.exposedPorts)
+        tty = configuration.tty
+        openStdin = configuration.openStdin
+        stdinOnce = configuration.stdinOnce
+        env = configuration.environment
+        cmd = configuration.command
+        healthcheck = configuration.healthcheck.map(HealthConfig.init)
+        argsEscaped = configuration.argsEscaped
+        image = configuration.image
+        volumes = configuration.volumes.isEmpty ? nil : Self.set(configuration.volumes)
+        workingDir = configuration.workingDirectory
+        entrypoint = configuration.entrypoint
+        networkDisabled = configuration.networkDisabled
+        macAddress = configuration.macAddress
+        onBuild = configuration.onBuild
+        labels = configuration.labels
+        stopSignal = configuration.stopSignal
+        stopTimeout = configuration.stopTimeout
+        shell = configuration.shell ?? []
+    }
+
+    private static func set(_ names: [String]) -> [String: EmptyObject] {
+        Dictionary(names.map { ($0, EmptyObject()) }, uniquingKeysWith: { first, _ in first })
+    }
+}

@@ -1,0 +1,125 @@
+import Engine
+import EngineAPIModel
+import OCISpec
+
+extension ContainerInspection {
+    /// What `GET /containers/{id}/json` answers.
+    package init(_ details: ContainerDetails) {
+        self.init()
+        id = details.id
+        created = details.created.description
+        path = details.path
+        args = details.arguments
+        state = EngineAPIModel.ContainerState(details.state)
+        image = details.imageID
+        resolvConfPath = details.resolvConfPath
+        hostnamePath = details.hostnamePath
+        hostsPath = details.hostsPath
+        logPath = details.logPath
+        name = "/" + details.name
+        restartCount = details.restartCount
+        driver = StorageDriverName.wire(details.driver)
+        platform = details.platform
+        appArmorProfile = details.appArmorProfile
+        execIDs = details.execIDs.isEmpty ? nil : details.execIDs
+        hostConfig = HostConfig(details.host, network: details.networkName)
+        graphDriver.name = driver
+        graphDriver.data = details.graphDriverData.isEmpty ? nil : details.graphDriverData
+        sizeRw = details.sizeRw
+        sizeRootFs = details.sizeRootFs
+        mounts = details.mounts.map(EngineAPIModel.MountPoint.init)
+        config = ContainerConfig(details.configuration)
+        networkSettings.sandboxKey = details.sandboxKey
+        if let network = details.networkName { networkSettings.networks[network] = EndpointSettings(on: network) }
+    }
+}
+
+extension EndpointSettings {
+    /// The place on a network that exists without having been made.
+    fileprivate init(on network: String) {
+        self.init()
+        networkID = EngineRoutes.builtInNetworks.first { $0.name == network }?.id ?? ""
+    }
+}
+
+/// What storage drivers are called on the wire.
+enum StorageDriverName {
+    /// `overlay2` is the word for overlayfs that clients know.
+    static func wire(_ driver: String) -> String { driver == "overlay" ? "overlay2" : driver }
+}
+
+extension EngineAPIModel.ContainerState {
+    /// A life-cycle state as the API's many fields.
+    init(_ state: EngineContainerState) {
+        self.init()
+        status = state.status.rawValue
+        running = state.isRunning
+        paused = state.isPaused
+        restarting = state.isRestarting
+        oomKilled = state.isOOMKilled
+        dead = state.status == .dead
+        pid = Int(state.pid)
+        exitCode = Int(state.exitCode)
+        error = state.error
+        startedAt = state.startedAt.description
+        finishedAt = state.finishedAt.description
+    }
+}
+
+extension EngineAPIModel.ContainerSummary {
+    /// A row of `GET /containers/json`.
+    init(_ summary: EngineContainerSummary, version: APIVersion) {
+        self.init()
+        id = summary.id
+        names = ["/" + summary.name]
+        image = summary.image
+        imageID = summary.imageID
+        command = summary.command
+        created = summary.created.seconds
+        sizeRw = summary.sizeRw ?? 0
+        sizeRootFs = summary.sizeRootFs ?? 0
+        labels = summary.labels
+        state = summary.state.status.rawValue
+        status = summary.status
+        hostConfig.networkMode = summary.networkMode
+        if version >= .v(46) { hostConfig.annotations = summary.annotations }
+        networkSettings.networks =
+            summary.networkMode.hasPrefix("container:")
+            ? [:] : [summary.networkMode: EndpointSettings(on: summary.networkMode)]
+        mounts = summary.mounts.map(EngineAPIModel.MountPoint.init)
+        if summary.state.isRunning, !["none", "host"].contains(summary.networkMode) {
+            ports = summary.exposedPorts.compactMap(PortSummary.init(exposed:))
+        }
+    }
+}
+
+extension PortSummary {
+    /// A port such as `80/tcp` that is not published; `nil` for a range, which the API cannot write here.
+    init?(exposed port: String) {
+        let parts = port.split(separator: "/", maxSplits: 1)
+        guard let first = parts.first, let number = Int(first) else { return nil }
+        self.init()
+        privatePort = number
+        type = parts.count > 1 ? String(parts[1]) : "tcp"
+    }
+}
+
+extension ContainerTop {
+    init(_ table: ProcessTable) {
+        self.init()
+        titles = table.titles
+        processes = table.processes
+    }
+}
+
+extension ContainerWaitResponse {
+    init(_ result: WaitResult) {
+        self.init()
+        statusCode = Int(result.exitCode)
+        error = result.error.map { text in
+            var error = ContainerWaitError()
+            error.message = text
+            return error
+        }
+    }
+}

@@ -1,0 +1,9 @@
+import Engine
+
+// The engine and the wire call many things by the same name. Files that map between them import both; there the
+// engine's types have these names and the wire's are written `EngineAPIModel.X`.
+
+typealias ThrottleLimit = ThrottleDevice
+typealias EngineContainerState = ContainerState
+typealias EngineContainerSummary = ContainerSummary
+typealias EngineMountPoint = MountPoint

@@ -1,0 +1,7 @@
+import Images
+
+// As in EngineNames.swift, for the types of Images.
+
+typealias StoredImageSummary = ImageSummary
+typealias StoredImageHistoryEntry = ImageHistoryEntry
+typealias StoredImageDeletion = ImageDeletion

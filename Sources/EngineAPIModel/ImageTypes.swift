@@ -1,0 +1,299 @@
+/// An image in a list: `GET /images/json`.
+package struct ImageSummary: WireObject {
+    /// How many containers use it; −1 when not counted.
+    @Always package var containers: Int = 0
+    /// Seconds since 1970.
+    @Always package var created: Int64 = 0
+    /// The image's id, `sha256:…`.
+    @Always package var id: String = ""
+    /// Labels.
+    @Always package var labels: [String: String]? = nil
+    /// The image it was built on.
+    @Always package var parentID: String = ""
+    /// The descriptor of its manifest.
+    @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
+    /// `name@sha256:…`.
+    @Always package var repoDigests: [String] = []
+    /// `name:tag`.
+    @Always package var repoTags: [String] = []
+    /// Bytes shared with other images; −1 when not counted.
+    @Always package var sharedSize: Int64 = 0
+    /// Bytes of all its layers.
+    @Always package var size: Int64 = 0
+    /// The same, for clients older than API 1.44.
+    @OmittedIfEmpty package var virtualSize: Int64 = 0
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case containers = "Containers"
+        case created = "Created"
+        case id = "Id"
+        case labels = "Labels"
+        case parentID = "ParentId"
+        case descriptor = "Descriptor"
+        case repoDigests = "RepoDigests"
+        case repoTags = "RepoTags"
+        case sharedSize = "SharedSize"
+        case size = "Size"
+        case virtualSize = "VirtualSize"
+    }
+}
+
+/// A reference to content by its digest, as the OCI image specification defines it.
+package struct ImageDescriptor: WireObject {
+    /// What it is.
+    @Always package var mediaType: String = ""
+    /// Its digest.
+    @Always package var digest: String = ""
+    /// Its size in bytes.
+    @Always package var size: Int64 = 0
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case mediaType
+        case digest
+        case size
+    }
+}
+
+/// An inspected image: `GET /images/{name}/json`.
+package struct ImageInspection: WireObject {
+    /// The image's id, `sha256:…`.
+    @Always package var id: String = ""
+    /// `name:tag`.
+    @Always package var repoTags: [String] = []
+    /// `name@sha256:…`.
+    @Always package var repoDigests: [String] = []
+    /// The image it was built on.
+    @Always package var parent: String = ""
+    /// What was said when it was made.
+    @Always package var comment: String = ""
+    /// When it was made.
+    @OmittedIfEmpty package var created: String = ""
+    /// Which builder made it.
+    @Always package var dockerVersion: String = ""
+    /// Who made it.
+    @Always package var author: String = ""
+    /// What its containers run.
+    @Always package var config: ImageConfig? = nil
+    /// As Go names it: `amd64`, `arm64`, …
+    @Always package var architecture: String = ""
+    /// The architecture's variant.
+    @OmittedIfEmpty package var variant: String = ""
+    /// The operating system.
+    @Always package var os: String = ""
+    /// The operating system's version.
+    @OmittedIfEmpty package var osVersion: String = ""
+    /// Bytes of all its layers.
+    @Always package var size: Int64 = 0
+    /// The same, for clients older than API 1.44.
+    @OmittedIfEmpty package var virtualSize: Int64 = 0
+    /// Where the storage driver keeps it.
+    @Always package var graphDriver: DriverData = DriverData()
+    /// Its layers.
+    @Always package var rootFS: RootFS = RootFS()
+    /// What is known here but not part of the image.
+    @Always package var metadata: ImageMetadata = ImageMetadata()
+    /// The descriptor of its manifest.
+    @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case id = "Id"
+        case repoTags = "RepoTags"
+        case repoDigests = "RepoDigests"
+        case parent = "Parent"
+        case comment = "Comment"
+        case created = "Created"
+        case dockerVersion = "DockerVersion"
+        case author = "Author"
+        case config = "Config"
+        case architecture = "Architecture"
+        case variant = "Variant"
+        case os = "Os"
+        case osVersion = "OsVersion"
+        case size = "Size"
+        case virtualSize = "VirtualSize"
+        case graphDriver = "GraphDriver"
+        case rootFS = "RootFS"
+        case metadata = "Metadata"
+        case descriptor = "Descriptor"
+    }
+}
+
+/// What containers of an image run, with empty fields left out.
+package struct ImageConfig: WireObject {
+    /// `name
+    @OmittedIfEmpty package var user: String = ""
+    /// Ports as `80/tcp`.
+    @OmittedIfEmpty package var exposedPorts: [String: EmptyObject] = [:]
+    /// `NAME=value`.
+    @OmittedIfEmpty package var env: [String] = []
+    /// The entry point.
+    @OmittedIfEmpty package var entrypoint: [String] = []
+    /// The command.
+    @OmittedIfEmpty package var cmd: [String] = []
+    /// Mount points of anonymous volumes.
+    @OmittedIfEmpty package var volumes: [String: EmptyObject] = [:]
+    /// The working directory.
+    @OmittedIfEmpty package var workingDir: String = ""
+    /// Labels.
+    @OmittedIfEmpty package var labels: [String: String] = [:]
+    /// The signal that asks the process to end.
+    @OmittedIfEmpty package var stopSignal: String = ""
+    /// The health check.
+    @OmittedIfEmpty package var healthcheck: HealthConfig? = nil
+    /// Triggers for images built on this one.
+    @OmittedIfEmpty package var onBuild: [String] = []
+    /// The shell of shell-form instructions.
+    @OmittedIfEmpty package var shell: [String] = []
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case user = "User"
+        case exposedPorts = "ExposedPorts"
+        case env = "Env"
+        case entrypoint = "Entrypoint"
+        case cmd = "Cmd"
+        case volumes = "Volumes"
+        case workingDir = "WorkingDir"
+        case labels = "Labels"
+        case stopSignal = "StopSignal"
+        case healthcheck = "Healthcheck"
+        case onBuild = "OnBuild"
+        case shell = "Shell"
+    }
+}
+
+/// The layers of an image.
+package struct RootFS: WireObject {
+    /// Always `layers`.
+    @Always package var type: String = ""
+    /// The digests of the uncompressed layers.
+    @OmittedIfEmpty package var layers: [String] = []
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case type = "Type"
+        case layers = "Layers"
+    }
+}
+
+/// What is known about an image but not part of it.
+package struct ImageMetadata: WireObject {
+    /// When it was last tagged here, or year 1.
+    @Always package var lastTagTime: String = ""
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case lastTagTime = "LastTagTime"
+    }
+}
+
+/// A step in the making of an image: `GET /images/{name}/history`.
+package struct ImageHistoryEntry: WireObject {
+    /// What was said.
+    @Always package var comment: String = ""
+    /// Seconds since 1970.
+    @Always package var created: Int64 = 0
+    /// The instruction.
+    @Always package var createdBy: String = ""
+    /// The image's id, or `<missing>`.
+    @Always package var id: String = ""
+    /// Bytes of the step's layer.
+    @Always package var size: Int64 = 0
+    /// Tags of the image at this step.
+    @Always package var tags: [String]? = nil
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case comment = "Comment"
+        case created = "Created"
+        case createdBy = "CreatedBy"
+        case id = "Id"
+        case size = "Size"
+        case tags = "Tags"
+    }
+}
+
+/// One thing done by `DELETE /images/{name}`; one of the two is set.
+package struct ImageDeletion: WireObject {
+    /// A reference that was removed.
+    @OmittedIfEmpty package var untagged: String = ""
+    /// An image or layer that was removed.
+    @OmittedIfEmpty package var deleted: String = ""
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case untagged = "Untagged"
+        case deleted = "Deleted"
+    }
+}
+
+/// A line of the streams of import, load and pull.
+package struct ProgressMessage: WireObject {
+    /// Text to print as it is.
+    @OmittedIfEmpty package var stream: String = ""
+    /// What is being done.
+    @OmittedIfEmpty package var status: String = ""
+    /// To which layer.
+    @OmittedIfEmpty package var id: String = ""
+    /// How far it is.
+    @OmittedIfEmpty package var progressDetail: ProgressDetail? = nil
+    /// A bar for people.
+    @OmittedIfEmpty package var progress: String = ""
+    /// Why it failed.
+    @OmittedIfEmpty package var error: String = ""
+    /// Why it failed.
+    @OmittedIfEmpty package var errorDetail: ProgressError? = nil
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case stream
+        case status
+        case id
+        case progressDetail
+        case progress
+        case error
+        case errorDetail
+    }
+}
+
+/// How far something is.
+package struct ProgressDetail: WireObject {
+    /// Bytes done.
+    @OmittedIfEmpty package var current: Int64 = 0
+    /// Bytes in all; 0 when not known.
+    @OmittedIfEmpty package var total: Int64 = 0
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case current
+        case total
+    }
+}
+
+/// Why something failed half-way.
+package struct ProgressError: WireObject {
+    /// A number for programs.
+    @OmittedIfEmpty package var code: Int = 0
+    /// In words.
+    @OmittedIfEmpty package var message: String = ""
+
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case code
+        case message
+    }
+}

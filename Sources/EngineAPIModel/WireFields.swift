@@ -1,0 +1,154 @@
+/// A type whose empty value the Engine API leaves out or replaces as Go's encoder does.
+package protocol WireValue: Codable, Hashable, Sendable {
+    /// What a missing or null field means.
+    static var emptyValue: Self { get }
+    /// Whether Go's `omitempty` would leave the value out.
+    var isEmptyValue: Bool { get }
+    /// Encodes the value; differs from `encode(to:)` only for dictionaries, whose keys are sorted as Go sorts them.
+    func encodeWire(to encoder: any Encoder) throws
+}
+
+extension WireValue {
+    package func encodeWire(to encoder: any Encoder) throws { try encode(to: encoder) }
+}
+
+/// A field that is always written: nil as `null`. Missing and `null` are read as the empty value, since clients
+/// send only what they care about.
+@propertyWrapper
+package struct Always<Value: WireValue>: Codable, Hashable, Sendable {
+    package var wrappedValue: Value
+
+    package init(wrappedValue: Value) {
+        self.wrappedValue = wrappedValue
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        wrappedValue = container.decodeNil() ? Value.emptyValue : try Value(from: decoder)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try wrappedValue.encodeWire(to: encoder)
+    }
+}
+
+/// A field that is left out when it is empty (`omitempty`). Missing and `null` are read as the empty value.
+@propertyWrapper
+package struct OmittedIfEmpty<Value: WireValue>: Codable, Hashable, Sendable {
+    package var wrappedValue: Value
+
+    package init(wrappedValue: Value) {
+        self.wrappedValue = wrappedValue
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        wrappedValue = container.decodeNil() ? Value.emptyValue : try Value(from: decoder)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try wrappedValue.encodeWire(to: encoder)
+    }
+}
+
+// The compiler's own conformances call these more specific overloads for wrapped properties.
+
+extension KeyedDecodingContainer {
+    package func decode<Value>(_ type: Always<Value>.Type, forKey key: Key) throws -> Always<Value> {
+        try decodeIfPresent(type, forKey: key) ?? Always(wrappedValue: Value.emptyValue)
+    }
+
+    package func decode<Value>(_ type: OmittedIfEmpty<Value>.Type, forKey key: Key) throws -> OmittedIfEmpty<Value> {
+        try decodeIfPresent(type, forKey: key) ?? OmittedIfEmpty(wrappedValue: Value.emptyValue)
+    }
+}
+
+extension KeyedEncodingContainer {
+    package mutating func encode<Value>(_ field: OmittedIfEmpty<Value>, forKey key: Key) throws {
+        guard !field.wrappedValue.isEmptyValue else { return }
+        try encodeIfPresent(field, forKey: key)
+    }
+}
+
+extension String: WireValue {
+    package static var emptyValue: String { "" }
+    package var isEmptyValue: Bool { isEmpty }
+}
+
+extension Bool: WireValue {
+    package static var emptyValue: Bool { false }
+    package var isEmptyValue: Bool { !self }
+}
+
+extension Int: WireValue {
+    package static var emptyValue: Int { 0 }
+    package var isEmptyValue: Bool { self == 0 }
+}
+
+extension Int64: WireValue {
+    package static var emptyValue: Int64 { 0 }
+    package var isEmptyValue: Bool { self == 0 }
+}
+
+extension Optional: WireValue where Wrapped: WireValue {
+    package static var emptyValue: Wrapped? { nil }
+    package var isEmptyValue: Bool { self == nil }
+
+    package func encodeWire(to encoder: any Encoder) throws {
+        if let self {
+            try self.encodeWire(to: encoder)
+        } else {
+            var container = encoder.singleValueContainer()
+            try container.encodeNil()
+        }
+    }
+}
+
+extension Array: WireValue where Element: WireValue {
+    package static var emptyValue: [Element] { [] }
+    package var isEmptyValue: Bool { isEmpty }
+
+    package func encodeWire(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        for element in self { try container.encode(Always(wrappedValue: element)) }
+    }
+}
+
+extension Dictionary: WireValue where Key == String, Value: WireValue {
+    package static var emptyValue: [String: Value] { [:] }
+    package var isEmptyValue: Bool { isEmpty }
+
+    package func encodeWire(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: MemberName.self)
+        for (name, value) in sorted(by: { $0.key < $1.key }) {
+            try container.encode(Always(wrappedValue: value), forKey: MemberName(stringValue: name))
+        }
+    }
+}
+
+/// A member of an object whose keys are data.
+private struct MemberName: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+/// `{}`: the value in sets that JSON writes as objects (`"ExposedPorts": {"80/tcp": {}}`).
+package struct EmptyObject: WireValue {
+    package static var emptyValue: EmptyObject { EmptyObject() }
+    package var isEmptyValue: Bool { false }
+
+    package init() {}
+}
+
+/// A structure of the API: never left out by itself, empty when all its fields are.
+package protocol WireObject: WireValue {
+    init()
+}
+
+extension WireObject {
+    package static var emptyValue: Self { Self() }
+    package var isEmptyValue: Bool { false }
+}

@@ -1,0 +1,170 @@
+import Archive
+import ContentStore
+import JSON
+import OCISpec
+
+/// An image as found in an archive.
+struct ArchivedImage: Sendable {
+    struct Layer: Sendable {
+        /// The path in the archive, for messages.
+        let name: String
+        let blob: LayerBlob
+        let diffID: Digest
+    }
+
+    let configuration: [UInt8]
+    /// As found; `nil` where the archive has none, as those of `docker save`.
+    let manifest: [UInt8]?
+    /// Lowest first.
+    let layers: [Layer]
+    let references: [ImageReference]
+
+    var diffIDs: [Digest] { layers.map(\.diffID) }
+
+    func newImage() throws -> NewImage {
+        NewImage(
+            configuration: configuration, manifest: try manifest ?? madeManifest(), layers: layers.map(\.blob.digest),
+            diffIDs: diffIDs, references: references)
+    }
+
+    private func madeManifest() throws -> [UInt8] {
+        let descriptors = try layers.map { layer in
+            let file = try layer.blob.reading()
+            defer { try? file.close() }  // only read from
+            let magic = try PeekedSource(peeking: Compression.magicLength, from: DescriptorSource(file)).peeked
+            return Descriptor(
+                mediaType: Compression(magic: magic).layerMediaType, digest: layer.blob.digest, size: layer.blob.size)
+        }
+        return try Images.manifest(configuration: configuration, layers: descriptors)
+    }
+}
+
+/// The archives of `docker save`: `manifest.json` lists configurations, tags and layers.
+enum DockerArchive {
+    private struct Item: Decodable {
+        let Config: String
+        let RepoTags: [String]?
+        let Layers: [String]?
+    }
+
+    static func images(in archive: SpooledArchive) throws -> [ArchivedImage] {
+        guard let manifest = try archive.file("manifest.json") else { return [] }
+        return try decode([Item].self, manifest, "manifest.json").map { try image($0, in: archive) }
+    }
+
+    private static func image(_ item: Item, in archive: SpooledArchive) throws -> ArchivedImage {
+        guard let document = try archive.file(item.Config) else {
+            throw ImagesError(.invalid, "invalid archive: the configuration \(item.Config) is missing")
+        }
+        let diffIDs = try decode(ImageConfiguration.self, document, item.Config).rootfs.diffIDs
+        let paths = item.Layers ?? []
+        guard paths.count == diffIDs.count else {
+            throw ImagesError(
+                .invalid, "invalid manifest, layers length mismatch: expected \(diffIDs.count), got \(paths.count)")
+        }
+        let layers = try zip(paths, diffIDs).map { path, diffID in
+            guard let blob = try archive.blob(path) else {
+                throw ImagesError(.invalid, "invalid archive: the layer \(path) is missing")
+            }
+            return ArchivedImage.Layer(name: path, blob: .ingest(blob), diffID: diffID)
+        }
+        let references = try (item.RepoTags ?? []).map { try ImageReference(parsing: $0).withDefaultTag }
+        return ArchivedImage(configuration: document, manifest: nil, layers: layers, references: references)
+    }
+}
+
+/// OCI image layouts in an archive (image-spec, image-layout.md), as `skopeo`, `buildah` and `docker buildx` make them.
+enum OCIArchive {
+    static func images(in archive: SpooledArchive) throws -> [ArchivedImage] {
+        guard let document = try archive.file("index.json") else {
+            throw ImagesError(
+                .invalid,
+                "the archive holds no images: there is neither a manifest.json (docker save) nor an index.json (OCI)")
+        }
+        let index = try decode(ImageIndex.self, document, "index.json")
+        var images: [ArchivedImage] = []
+        for entry in index.manifests {
+            guard let image = try image(entry, in: archive, depth: 0) else { continue }
+            images.append(image)
+        }
+        guard !images.isEmpty else {
+            throw ImagesError(.invalid, "the archive holds no image for \(Platform.host)")
+        }
+        return images
+    }
+
+    /// The image an entry of an index stands for; of an index, the one for this machine. `nil` if it is no image.
+    private static func image(
+        _ entry: Descriptor, in archive: SpooledArchive, depth: Int
+    ) throws -> ArchivedImage? {
+        if entry.annotations?[Annotation.dockerReferenceType] != nil || entry.platform?.os == "unknown" { return nil }
+        let document = try self.document(entry, in: archive)
+        if MediaType.isIndex(entry.mediaType) {
+            guard depth < 4 else { throw ImagesError(.invalid, "invalid archive: indexes within indexes without end") }
+            let index = try decode(ImageIndex.self, document, entry.digest.description)
+            let fitting = index.manifests.first { $0.platform?.satisfies(.host) ?? false }
+            guard var chosen = fitting ?? (index.manifests.count == 1 ? index.manifests.first : nil) else { return nil }
+            chosen.annotations = (chosen.annotations ?? [:]).merging(entry.annotations ?? [:]) { $1 }
+            return try image(chosen, in: archive, depth: depth + 1)
+        }
+        guard MediaType.isManifest(entry.mediaType) else { return nil }
+        let manifest = try decode(ImageManifest.self, document, entry.digest.description)
+        let configuration = try self.document(manifest.config, in: archive)
+        let diffIDs = try decode(ImageConfiguration.self, configuration, manifest.config.digest.description).rootfs
+            .diffIDs
+        guard manifest.layers.count == diffIDs.count else {
+            throw ImagesError(
+                .invalid,
+                "invalid manifest, layers length mismatch: expected \(diffIDs.count), got \(manifest.layers.count)")
+        }
+        let layers = try zip(manifest.layers, diffIDs).map { descriptor, diffID in
+            guard let blob = try archive.blob(path(descriptor.digest)) else {
+                throw ImagesError(.invalid, "invalid archive: the layer \(descriptor.digest) is missing")
+            }
+            try check(blob.digest, blob.size, descriptor)
+            return ArchivedImage.Layer(name: descriptor.digest.description, blob: .ingest(blob), diffID: diffID)
+        }
+        return ArchivedImage(
+            configuration: configuration, manifest: document, layers: layers, references: references(entry))
+    }
+
+    private static func path(_ digest: Digest) -> String { "blobs/\(digest.algorithm.rawValue)/\(digest.encoded)" }
+
+    private static func document(_ descriptor: Descriptor, in archive: SpooledArchive) throws -> [UInt8] {
+        guard let bytes = try archive.file(path(descriptor.digest)) else {
+            throw ImagesError(.invalid, "invalid archive: the blob \(descriptor.digest) is missing")
+        }
+        try check(Digest.of(bytes), Int64(bytes.count), descriptor)
+        return bytes
+    }
+
+    private static func check(_ digest: Digest, _ size: Int64, _ descriptor: Descriptor) throws {
+        guard descriptor.digest.algorithm == .sha256 else {
+            throw ImagesError(.invalid, "blob \(descriptor.digest): only sha256 is supported")
+        }
+        guard digest == descriptor.digest, size == descriptor.size else {
+            throw ImagesError(
+                .invalid,
+                "invalid archive: blob \(descriptor.digest) of \(descriptor.size) bytes is \(digest) of \(size)")
+        }
+    }
+
+    /// The names that annotations give. A bare tag names nothing: the repository is not known.
+    private static func references(_ entry: Descriptor) -> [ImageReference] {
+        for key in [Annotation.containerdImageName, Annotation.referenceName] {
+            guard let name = entry.annotations?[key], name.contains(":") || name.contains("/") else { continue }
+            // What is no reference is somebody else's use of the annotation.
+            if let reference = try? ImageReference(parsing: name) { return [reference.withDefaultTag] }
+        }
+        return []
+    }
+}
+
+/// Reads a document of an archive, saying which one is wrong.
+private func decode<T: Decodable>(_ type: T.Type, _ document: [UInt8], _ name: String) throws -> T {
+    do {
+        return try JSON.decode(type, from: document)
+    } catch {
+        throw ImagesError(.invalid, "invalid archive: \(name): \(error)")
+    }
+}

@@ -1,0 +1,121 @@
+import Archive
+import Glibc
+import Synchronization
+
+/// Hands a stream of bytes from one thread to another, a few large chunks at a time.
+///
+/// The writing thread fills chunks that the reading thread has given back; each waits for the other when it is ahead
+/// by all of them. Each side calls only the methods meant for it.
+final class ChunkPipe: Sendable {
+    private static let count = 6
+    private static let capacity = 512 << 10
+
+    private let isAbandoned = Atomic<Bool>(false)
+    // Each chunk, and its length, belongs to one side at a time: the semaphores say to which, and order the accesses.
+    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
+    nonisolated(unsafe) private let lengths: UnsafeMutablePointer<Int>
+    nonisolated(unsafe) private let free: UnsafeMutablePointer<sem_t>
+    nonisolated(unsafe) private let filled: UnsafeMutablePointer<sem_t>
+
+    init() {
+        memory = .allocate(byteCount: Self.count * Self.capacity, alignment: 4096)
+        lengths = .allocate(capacity: Self.count)
+        lengths.initialize(repeating: 0, count: Self.count)
+        free = .allocate(capacity: 1)
+        filled = .allocate(capacity: 1)
+        sem_init(free, 0, UInt32(Self.count))
+        sem_init(filled, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(free)
+        sem_destroy(filled)
+        memory.deallocate()
+        lengths.deallocate()
+        free.deallocate()
+        filled.deallocate()
+    }
+
+    private func chunk(_ index: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: memory + (index % Self.count) * Self.capacity, count: Self.capacity)
+    }
+
+    private static func wait(_ semaphore: UnsafeMutablePointer<sem_t>) {
+        while sem_wait(semaphore) != 0 {}  // EINTR
+    }
+
+    /// The writing side.
+    struct Writer {
+        fileprivate let pipe: ChunkPipe
+        private var index = 0
+
+        fileprivate init(_ pipe: ChunkPipe) { self.pipe = pipe }
+
+        /// Waits for a free chunk and has `fill` put bytes in it; none means the end. Returns `false` when that was
+        /// the end, or when the reader wants no more. An error of `fill` reaches the reader as the end of the
+        /// stream, so the writer must see to it that the error counts.
+        mutating func send(
+            _ fill: (UnsafeMutableRawBufferPointer) throws -> Int
+        ) throws -> Bool {
+            ChunkPipe.wait(pipe.free)
+            if pipe.isAbandoned.load(ordering: .acquiring) { return false }
+            let chunk = pipe.chunk(index)
+            var count = 0
+            defer {
+                pipe.lengths[index % ChunkPipe.count] = count
+                index += 1
+                sem_post(pipe.filled)
+            }
+            count = try fill(chunk)
+            return count > 0
+        }
+    }
+
+    /// The reading side.
+    final class Reader: ByteSource {
+        private let pipe: ChunkPipe
+        private var index = 0
+        private var position = 0
+        private var length = 0
+        private var holds = false
+        private var isAtEnd = false
+
+        fileprivate init(_ pipe: ChunkPipe) { self.pipe = pipe }
+
+        func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+            if isAtEnd { return 0 }
+            if position == length { advance() }
+            let count = min(buffer.count, length - position)
+            if count > 0 {
+                let chunk = pipe.chunk(index)
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: chunk[position..<position + count]))
+                position += count
+            }
+            return count
+        }
+
+        private func advance() {
+            if holds {
+                index += 1
+                sem_post(pipe.free)
+            }
+            ChunkPipe.wait(pipe.filled)
+            holds = true
+            position = 0
+            length = pipe.lengths[index % ChunkPipe.count]
+            isAtEnd = length == 0
+        }
+
+        /// Lets the writer go on without anyone reading, so that it ends.
+        func abandon() {
+            pipe.isAbandoned.store(true, ordering: .releasing)
+            sem_post(pipe.free)
+        }
+    }
+
+    /// The writing end; to be taken once.
+    func writer() -> Writer { Writer(self) }
+
+    /// The reading end; to be taken once.
+    func reader() -> Reader { Reader(self) }
+}

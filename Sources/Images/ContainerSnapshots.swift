@@ -1,0 +1,86 @@
+import GRDB
+import JSON
+import OCISpec
+import Snapshots
+
+extension Images {
+    /// Makes the writable snapshot of a container on top of an image.
+    package func prepareContainerSnapshot(key: String, image: Digest) async throws {
+        try await pool.run {
+            try ImagesError.translating {
+                guard let row = try self.database.read({ try ImageTable.row(image, in: $0) }) else {
+                    throw ImagesError.noSuchImage(image.description)
+                }
+                let top = try self.record(of: row).topSnapshot
+                if let top, try self.snapshotter.information(top) == nil {
+                    try self.clearingUp { try self.unpackAgain(row) }
+                }
+                try self.snapshotter.prepare(key, parent: top)
+            }
+        }
+    }
+
+    /// Unpacks an image from its blobs, when it came in by way of another storage driver.
+    private func unpackAgain(_ row: ImageTable.Row) throws {
+        logger.info("unpacking an image for this storage driver", metadata: ["image": "\(row.id)"])
+        let manifest = try content.read(row.manifest)
+        let descriptors = try JSON.decode(ImageManifest.self, from: manifest).layers
+        let configuration = try configuration(row.id)
+        guard descriptors.count == configuration.rootfs.diffIDs.count else {
+            throw ImagesError(.system, "the manifest of image \(row.id) does not fit its configuration")
+        }
+        let layers = zip(descriptors, configuration.rootfs.diffIDs).map { descriptor, diffID in
+            ArchivedImage.Layer(
+                name: descriptor.digest.description, blob: .stored(descriptor.digest, size: descriptor.size, content),
+                diffID: diffID)
+        }
+        let image = ArchivedImage(
+            configuration: try content.read(row.id), manifest: manifest, layers: layers, references: [])
+        let unpacked = try unpackLayers(of: [image], Cancellation()) { _ in }
+        defer { for layer in unpacked.values { discardIfStaged(layer) } }
+        try register([try image.newImage()], blobs: [:], layers: unpacked)
+    }
+
+    /// How to mount a container's snapshot.
+    package func mounts(key: String) async throws -> [SnapshotMount] {
+        try await pool.run { try ImagesError.translating { try self.snapshotter.mounts(key) } }
+    }
+
+    /// Removes a container's snapshot, and layers that only it still kept. One that does not exist is no error.
+    package func removeSnapshot(key: String) async throws {
+        try await pool.run {
+            try ImagesError.translating {
+                guard let information = try self.snapshotter.information(key) else { return }
+                try self.snapshotter.remove(key)
+                guard let parent = information.parent else { return }
+                // Almost always the image is still there; only else is there anything to do.
+                let isKept = try self.database.read { try ImageTable.isReferenced(snapshot: parent, in: $0) }
+                if !isKept { try self.changes.withLock { _ = try self.pruneLayers(from: parent, $0) } }
+            }
+        }
+    }
+
+    /// What a container itself wrote.
+    package func snapshotUsage(key: String) async throws -> SnapshotUsage {
+        try await pool.run { try ImagesError.translating { try self.snapshotter.usage(key) } }
+    }
+
+    /// Removes a layer and those below it, up to the first that an image, a container or another layer needs. Returns
+    /// the names of those that went.
+    func pruneLayers(from top: String, _ holds: Holds) throws -> [String] {
+        var removed: [String] = []
+        var next: String? = top
+        while let name = next, let information = try snapshotter.information(name) {
+            if holds.contains(name) { break }
+            if try database.read({ try ImageTable.isReferenced(snapshot: name, in: $0) }) { break }
+            do throws(SnapshotError) {
+                try snapshotter.remove(name)
+            } catch .inUse {
+                break
+            }
+            removed.append(name)
+            next = information.parent
+        }
+        return removed
+    }
+}

@@ -1,0 +1,194 @@
+import JSON
+import OCISpec
+
+/// One instruction of `docker import --change`: those of a Dockerfile that only touch the configuration.
+struct ImageChange {
+    private let instruction: String
+    private let arguments: String
+
+    /// Reads `CMD ["sh"]`, `ENV A=b C="d e"`, …; the instruction in any case.
+    init(parsing line: String) throws(ImagesError) {
+        let trimmed = line.trimmed
+        let name = trimmed.prefix { !$0.isWhitespace }
+        instruction = name.uppercased()
+        arguments = String(trimmed.dropFirst(name.count)).trimmed
+        guard Self.known.contains(instruction) else {
+            throw ImagesError(.invalid, "\(instruction.isEmpty ? line : instruction) is not a valid change command")
+        }
+        guard !arguments.isEmpty else {
+            throw ImagesError(.invalid, "\(instruction) requires at least one argument")
+        }
+    }
+
+    private static let known: Set<String> = [
+        "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "STOPSIGNAL", "USER", "VOLUME",
+        "WORKDIR",
+    ]
+
+    /// Makes the change.
+    func apply(to process: inout ImageProcess) throws(ImagesError) {
+        switch instruction {
+        case "CMD": process.cmd = command(arguments)
+        case "ENTRYPOINT": process.entrypoint = command(arguments)
+        case "ENV":
+            for (name, value) in try pairs() {
+                process.env = (process.env ?? []).filter { !$0.hasPrefix(name + "=") } + ["\(name)=\(value)"]
+            }
+        case "LABEL":
+            for (name, value) in try pairs() { process.labels = (process.labels ?? [:]).merging([name: value]) { $1 } }
+        case "EXPOSE":
+            var ports = process.exposedPorts ?? []
+            for word in try words(arguments) { ports.names.formUnion(try Self.ports(word)) }
+            process.exposedPorts = ports
+        case "HEALTHCHECK": process.healthcheck = try healthcheck()
+        case "ONBUILD":
+            let trigger = arguments.prefix { !$0.isWhitespace }.uppercased()
+            if ["ONBUILD", "FROM", "MAINTAINER"].contains(trigger) {
+                throw ImagesError(.invalid, "\(trigger) isn't allowed as an ONBUILD trigger")
+            }
+            process.onBuild = (process.onBuild ?? []) + [arguments]
+        case "STOPSIGNAL": process.stopSignal = arguments
+        case "USER": process.user = arguments
+        case "VOLUME":
+            var volumes = process.volumes ?? []
+            let paths = if let list = command(arguments, isShell: false) { list } else { try words(arguments) }
+            for path in paths {
+                guard !path.isEmpty else { throw ImagesError(.invalid, "VOLUME specified can not be an empty string") }
+                volumes.names.insert(path)
+            }
+            process.volumes = volumes
+        default: process.workingDir = Self.joined(process.workingDir ?? "/", arguments)
+        }
+    }
+
+    /// The JSON form as it is; the shell form as an argument of a shell.
+    private func command(_ text: String) -> [String] { command(text, isShell: true) ?? [] }
+
+    private func command(_ text: String, isShell: Bool) -> [String]? {
+        // What is no list of strings is a command for the shell, as in a Dockerfile.
+        if text.hasPrefix("["), let list = try? JSON.decode([String].self, from: Array(text.utf8)) { return list }
+        return isShell ? ["/bin/sh", "-c", text] : nil
+    }
+
+    /// `A=b C="d e"`, or the old form `A b c`, which is one pair.
+    private func pairs() throws(ImagesError) -> [(String, String)] {
+        let list = try words(arguments)
+        guard let first = list.first else { return [] }
+        guard first.contains("=") else {
+            let value = String(arguments.dropFirst(first.count)).trimmed
+            guard !value.isEmpty else { throw ImagesError(.invalid, "\(instruction) must have two arguments") }
+            return [(first, value)]
+        }
+        var pairs: [(String, String)] = []
+        for word in list {
+            guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
+                throw ImagesError(
+                    .invalid, "Syntax error - can't find = in \"\(word)\". Must be of the form: name=value")
+            }
+            pairs.append((String(word[..<equals]), String(word[word.index(after: equals)...])))
+        }
+        return pairs
+    }
+
+    /// Words as a shell splits them: quotes group, a backslash takes the next character as it is.
+    private func words(_ text: String) throws(ImagesError) -> [String] {
+        var words: [String] = []
+        var word: String?
+        var quote: Character?
+        var isEscaped = false
+        for character in text {
+            if isEscaped {
+                word = (word ?? "") + String(character)
+                isEscaped = false
+            } else if character == "\\", quote != "'" {
+                isEscaped = true
+            } else if let open = quote {
+                if character == open { quote = nil } else { word = (word ?? "") + String(character) }
+            } else if character == "\"" || character == "'" {
+                quote = character
+                word = word ?? ""
+            } else if character.isWhitespace {
+                if let done = word { words.append(done) }
+                word = nil
+            } else {
+                word = (word ?? "") + String(character)
+            }
+        }
+        if quote != nil { throw ImagesError(.invalid, "unexpected end of statement while looking for matching quote") }
+        if let done = word { words.append(done) }
+        return words
+    }
+
+    /// `80`, `53/udp`, `8000-8010/tcp`.
+    private static func ports(_ text: String) throws(ImagesError) -> [String] {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let proto = parts.count == 2 ? parts[1].lowercased() : "tcp"
+        let bounds = parts[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
+        guard ["tcp", "udp", "sctp"].contains(proto) else { throw ImagesError(.invalid, "invalid proto: \(proto)") }
+        guard let low = bounds[0], let high = bounds[bounds.count - 1], low <= high else {
+            throw ImagesError(.invalid, "invalid containerPort: \(parts[0])")
+        }
+        return (low...high).map { "\($0)/\(proto)" }
+    }
+
+    private func healthcheck() throws(ImagesError) -> ImageProcess.Healthcheck {
+        var check = ImageProcess.Healthcheck()
+        var rest = arguments
+        while rest.hasPrefix("--") {
+            let option = rest.prefix { !$0.isWhitespace }
+            rest = String(rest.dropFirst(option.count)).trimmed
+            guard let equals = option.firstIndex(of: "=") else {
+                throw ImagesError(.invalid, "missing a value on flag: \(option)")
+            }
+            let value = String(option[option.index(after: equals)...])
+            switch option[..<equals] {
+            case "--interval": check.interval = try Self.nanoseconds(value)
+            case "--timeout": check.timeout = try Self.nanoseconds(value)
+            case "--start-period": check.startPeriod = try Self.nanoseconds(value)
+            case "--start-interval": check.startInterval = try Self.nanoseconds(value)
+            case "--retries":
+                guard let retries = Int(value), retries >= 0 else {
+                    throw ImagesError(.invalid, "--retries must be a number of 0 or more (got \(value))")
+                }
+                check.retries = retries
+            default: throw ImagesError(.invalid, "unknown flag: \(option[..<equals])")
+            }
+        }
+        let kind = rest.prefix { !$0.isWhitespace }.uppercased()
+        let command = String(rest.dropFirst(kind.count)).trimmed
+        switch kind {
+        case "NONE" where command.isEmpty: check.test = ["NONE"]
+        case "CMD" where !command.isEmpty:
+            check.test = self.command(command, isShell: false).map { ["CMD"] + $0 } ?? ["CMD-SHELL", command]
+        default: throw ImagesError(.invalid, "Unknown type \"\(kind)\" in HEALTHCHECK (try CMD)")
+        }
+        return check
+    }
+
+    private static func nanoseconds(_ text: String) throws(ImagesError) -> Int64 {
+        guard let seconds = GoDuration.seconds(text), seconds < 9e9 else {
+            throw ImagesError(.invalid, "time: invalid duration \"\(text)\"")
+        }
+        return Int64((seconds * 1e9).rounded())
+    }
+
+    /// A path as seen from another, without `.` and `..`.
+    private static func joined(_ base: String, _ path: String) -> String {
+        var parts: [Substring] = []
+        for part in ((path.hasPrefix("/") ? "" : base + "/") + path).split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+}
+
+extension String {
+    /// Without white space at both ends.
+    var trimmed: String {
+        guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace })
+        else {
+            return ""
+        }
+        return String(self[first...last])
+    }
+}

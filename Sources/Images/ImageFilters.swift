@@ -1,0 +1,66 @@
+import OCISpec
+
+/// The filters of `docker images --filter`, parsed once.
+package struct ImageFilters: Hashable, Sendable {
+    /// `true`: only untagged images; `false`: only tagged ones.
+    package var dangling: Bool?
+    /// Patterns as path.Match has them, on `name` or `name:tag`.
+    package var references: [String] = []
+    /// Names or ids of images; only older ones are listed.
+    package var before: [String] = []
+    /// Names or ids of images; only newer ones are listed.
+    package var since: [String] = []
+    /// `key` or `key=value`.
+    package var labels: [String] = []
+    package var until: Timestamp?
+
+    /// No filter.
+    package init() {}
+
+    /// Reads the API's `filters` parameter, already decoded: name → values.
+    package init(_ filters: [String: [String]]) throws(ImagesError) {
+        for (name, values) in filters.sorted(by: { $0.key < $1.key }) {
+            switch name {
+            case "dangling":
+                for value in values {
+                    guard let flag = Self.flag(value) else { throw Self.invalid(name, value) }
+                    if let known = dangling, known != flag { throw Self.invalid(name, value) }
+                    dangling = flag
+                }
+            case "reference": references = values
+            case "before": before = values
+            case "since": since = values
+            case "label": labels = values
+            case "until":
+                guard values.count == 1, let value = values.first else {
+                    throw ImagesError(.invalid, "more than one until filter specified")
+                }
+                guard let moment = Self.moment(value) else { throw Self.invalid(name, value) }
+                until = moment
+            default: throw ImagesError(.invalid, "invalid filter '\(name)'")
+            }
+        }
+    }
+
+    private static func invalid(_ name: String, _ value: String) -> ImagesError {
+        ImagesError(.invalid, "invalid filter '\(name)=[\(value)]'")
+    }
+
+    private static func flag(_ value: String) -> Bool? {
+        switch value {
+        case "1", "true", "True", "TRUE", "t", "T": true
+        case "0", "false", "False", "FALSE", "f", "F": false
+        default: nil
+        }
+    }
+
+    /// RFC 3339, seconds since 1970, or a time ago (`24h`, `1h30m`).
+    private static func moment(_ value: String) -> Timestamp? {
+        if let timestamp = Timestamp(value) { return timestamp }
+        let parts = value.split(separator: ".", omittingEmptySubsequences: false)
+        if parts.count <= 2, let seconds = Int64(parts[0]) { return Timestamp(seconds: seconds) }
+        guard let ago = GoDuration.seconds(value) else { return nil }
+        let now = Timestamp.now()
+        return Timestamp(seconds: now.seconds - Int64(ago), nanoseconds: now.nanoseconds)
+    }
+}

@@ -1,0 +1,71 @@
+import GRDB
+import OCISpec
+
+extension Images {
+    /// The images that pass the filters, newest first. With a `reference` filter an image has only the names that pass it.
+    package func list(_ filters: ImageFilters = ImageFilters(), sharedSize: Bool = false) async throws -> [ImageSummary]
+    {
+        try await pool.run { try self.summaries(filters, sharedSize: sharedSize) }
+    }
+
+    private func summaries(_ filters: ImageFilters, sharedSize: Bool) throws -> [ImageSummary] {
+        let before = try filters.before.map { try self.resolved($0).configuration.created ?? .zero }.min()
+        let since = try filters.since.map { try self.resolved($0).configuration.created ?? .zero }.max()
+        var records: [ImageRecord] = []
+        for row in try database.read({ try ImageTable.all(in: $0) }) {
+            let record = try record(of: row)
+            let created = record.configuration.created ?? .zero
+            if let before, created >= before { continue }
+            if let since, created <= since { continue }
+            if let until = filters.until, created > until { continue }
+            if let dangling = filters.dangling, record.isDangling != dangling { continue }
+            guard filters.labels.allSatisfy({ record.configuration.config?.labels?.matches($0) ?? false }) else {
+                continue
+            }
+            guard !filters.references.isEmpty else {
+                records.append(record)
+                continue
+            }
+            let names = record.references.filter { name in
+                filters.references.contains { Glob($0).matches(name.familiar) || Glob($0).matches(name.familiarName) }
+            }
+            if !names.isEmpty { records.append(record.withReferences(names)) }
+        }
+        records.sort {
+            let (left, right) = ($0.configuration.created ?? .zero, $1.configuration.created ?? .zero)
+            return left == right ? $0.id < $1.id : left > right
+        }
+        let shared = sharedSize ? try sharedLayers() : [:]
+        return try records.map { record in
+            guard sharedSize else { return ImageSummary(record: record, sharedSize: -1) }
+            let chain = ChainID.chain(of: record.configuration.rootfs.diffIDs).map(\.description)
+            let bytes = try chain.filter { (shared[$0] ?? 0) > 1 }.reduce(Int64(0)) { try $0 + self.layerSize($1) }
+            return ImageSummary(record: record, sharedSize: bytes)
+        }
+    }
+
+    /// How many images have each layer.
+    private func sharedLayers() throws -> [String: Int] {
+        try database.read { database in
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT snapshot, COUNT(DISTINCT image) AS images FROM imageLayer GROUP BY snapshot")
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["snapshot"], $0["images"]) })
+        }
+    }
+}
+
+extension [String: String] {
+    /// Whether a label filter (`key` or `key=value`) holds.
+    fileprivate func matches(_ filter: String) -> Bool {
+        guard let equals = filter.firstIndex(of: "=") else { return self[filter] != nil }
+        return self[String(filter[..<equals])] == String(filter[filter.index(after: equals)...])
+    }
+}
+
+extension ImageRecord {
+    fileprivate func withReferences(_ references: [ImageReference]) -> ImageRecord {
+        ImageRecord(
+            id: id, manifest: manifest, configuration: configuration, size: size, storedAt: storedAt,
+            references: references, lastTaggedAt: lastTaggedAt)
+    }
+}

@@ -1,0 +1,117 @@
+import GRDB
+import OCISpec
+
+extension Images {
+    /// Removes a name, and the image with its last name, by Docker's rules: `force` overrides stopped containers and several
+    /// names; running containers always keep an image. `users` says which containers were made from an image.
+    package func remove(
+        _ nameOrID: String, force: Bool = false, noPrune: Bool = false,
+        users: @escaping @Sendable (Digest) throws -> [ImageUser]
+    ) async throws -> [ImageDeletion] {
+        try await pool.run {
+            try self.changes.withLock { holds in
+                try self.remove(nameOrID, force: force, users: users, holds)
+            }
+        }
+    }
+
+    private func remove(
+        _ nameOrID: String, force: Bool, users: @Sendable (Digest) throws -> [ImageUser], _ holds: Holds
+    ) throws -> [ImageDeletion] {
+        let record = try resolved(nameOrID)
+        let containers = try users(record.id)
+        let isByID = record.id.description.hasPrefix(nameOrID) || record.id.encoded.hasPrefix(nameOrID)
+        var names = record.references
+        var untagged: [ImageReference] = []
+        if isByID {
+            if Self.isSingle(names) {
+                try Self.check(record.id, names: [], containers: containers, force: force)
+                untagged = names
+                names = []
+            } else {
+                try Self.check(record.id, names: names, containers: containers, force: force)
+                untagged = names
+                names = []
+            }
+        } else {
+            let reference = try ImageReference(parsing: nameOrID)
+            let named =
+                record.references.first { $0 == reference.withDefaultTag }
+                ?? record.references.first { $0.name == reference.name && $0.digest == reference.digest }
+                ?? record.references.first { $0.name == reference.name }
+            guard let named else { throw ImagesError.noSuchImage(reference.withDefaultTag.familiar) }
+            if !force, Self.isSingle(names), let user = containers.first {
+                throw ImagesError(
+                    .conflict,
+                    "conflict: unable to remove repository reference \"\(named.familiar)\" (must force) - container "
+                        + "\(user.containerID.prefix(12)) is using its referenced image \(record.id.short)")
+            }
+            untagged = [named]
+            names.removeAll { $0 == named }
+            // With the last tag of a repository its digests go too.
+            if named.digest == nil, !names.contains(where: { $0.name == named.name && $0.digest == nil }) {
+                untagged += names.filter { $0.name == named.name }
+                names.removeAll { $0.name == named.name }
+            }
+        }
+        // An image in use stays, without a name, when the last name was taken away by force.
+        let stays = !names.isEmpty || (!isByID && Self.isInUse(containers, force: force))
+        return try carryOut(record, untagged: untagged, deletes: !stays, holds)
+    }
+
+    private func carryOut(
+        _ record: ImageRecord, untagged: [ImageReference], deletes: Bool, _ holds: Holds
+    ) throws -> [ImageDeletion] {
+        let unused = try database.write { database in
+            for name in untagged { try ImageTable.removeReference(name, in: database) }
+            var unused: [Digest] = []
+            if deletes {
+                let blobs = try ImageTable.blobs(of: record.id, in: database)
+                try ImageTable.delete(record.id, in: database)
+                unused = try blobs.filter { try !ImageTable.isReferenced(blob: $0, in: database) }
+            }
+            try writeIndex(in: database)
+            return unused
+        }
+        var done = untagged.map { ImageDeletion.untagged($0.familiar) }
+        guard deletes else { return done }
+        done.append(.deleted(record.id.description))
+        forgetConfiguration(record.id)
+        for digest in unused where !holds.contains(digest.description) { try content.remove(digest) }
+        if let top = record.topSnapshot {
+            done += try pruneLayers(from: top, holds).map(ImageDeletion.deleted)
+        }
+        return done
+    }
+
+    /// Whether the names amount to one: a single one, or one tag and digests of the same repository.
+    private static func isSingle(_ names: [ImageReference]) -> Bool {
+        guard names.count > 1 else { return true }
+        let tags = names.filter { $0.digest == nil }
+        let pinned = Set(names.filter { $0.digest != nil }.map(\.name))
+        guard tags.count <= 1, pinned.count == 1 else { return false }
+        return tags.allSatisfy { pinned.contains($0.name) }
+    }
+
+    private static func isInUse(_ containers: [ImageUser], force: Bool) -> Bool {
+        force ? containers.contains(where: \.isRunning) : !containers.isEmpty
+    }
+
+    private static func check(
+        _ id: Digest, names: [ImageReference], containers: [ImageUser], force: Bool
+    ) throws(ImagesError) {
+        func conflict(_ force: String, _ why: String) -> ImagesError {
+            ImagesError(.conflict, "conflict: unable to delete \(id.short) (\(force)) - \(why)")
+        }
+        if let running = containers.first(where: \.isRunning) {
+            throw conflict(
+                "cannot be forced", "image is being used by running container \(running.containerID.prefix(12))")
+        }
+        guard !force else { return }
+        if !names.isEmpty { throw conflict("must be forced", "image is referenced in multiple repositories") }
+        if let stopped = containers.first {
+            throw conflict(
+                "must be forced", "image is being used by stopped container \(stopped.containerID.prefix(12))")
+        }
+    }
+}

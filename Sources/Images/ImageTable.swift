@@ -1,0 +1,172 @@
+import GRDB
+import OCISpec
+
+/// The rows of images: what there is, what it is made of, and what it is called.
+enum ImageTable {
+    struct Row: Sendable {
+        let id: Digest
+        let manifest: Digest
+        let size: Int64
+        let storedAt: Timestamp
+        let lastTaggedAt: Timestamp?
+        let references: [ImageReference]
+    }
+
+    /// A new image with all that belongs to it.
+    struct Entry: Sendable {
+        let id: Digest
+        let manifest: Digest
+        let size: Int64
+        let storedAt: Timestamp
+        /// Configuration, manifest and layers.
+        let blobs: Set<Digest>
+        /// Snapshots, lowest first.
+        let chain: [Digest]
+        /// The boot in which it was written; see `Settling`.
+        let boot: String
+    }
+
+    static func registerMigrations(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("images-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE image (
+                        id TEXT PRIMARY KEY NOT NULL,
+                        manifest TEXT NOT NULL,
+                        size INTEGER NOT NULL,
+                        storedAt TEXT NOT NULL,
+                        lastTaggedAt TEXT,
+                        unsettledBoot TEXT
+                    ) WITHOUT ROWID;
+                    CREATE TABLE imageBlob (
+                        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+                        digest TEXT NOT NULL,
+                        PRIMARY KEY (image, digest)
+                    ) WITHOUT ROWID;
+                    CREATE INDEX imageBlobDigest ON imageBlob (digest);
+                    CREATE TABLE imageLayer (
+                        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE,
+                        position INTEGER NOT NULL,
+                        snapshot TEXT NOT NULL,
+                        PRIMARY KEY (image, position)
+                    ) WITHOUT ROWID;
+                    CREATE INDEX imageLayerSnapshot ON imageLayer (snapshot);
+                    CREATE TABLE imageReference (
+                        name TEXT PRIMARY KEY NOT NULL,
+                        image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE
+                    ) WITHOUT ROWID;
+                    CREATE INDEX imageReferenceImage ON imageReference (image);
+                    """)
+        }
+    }
+
+    static func row(_ id: Digest, in database: Database) throws -> Row? {
+        try GRDB.Row.fetchOne(database, sql: "SELECT * FROM image WHERE id = ?", arguments: [id.description])
+            .map { try row($0, in: database) }
+    }
+
+    static func all(in database: Database) throws -> [Row] {
+        try GRDB.Row.fetchAll(database, sql: "SELECT * FROM image").map { try row($0, in: database) }
+    }
+
+    private static func row(_ row: GRDB.Row, in database: Database) throws -> Row {
+        let id: String = row["id"]
+        let names = try String.fetchAll(
+            database, sql: "SELECT name FROM imageReference WHERE image = ? ORDER BY name", arguments: [id])
+        return Row(
+            id: try Digest(parsing: id), manifest: try Digest(parsing: row["manifest"] as String), size: row["size"],
+            storedAt: Timestamp(row["storedAt"] as String) ?? .zero,
+            lastTaggedAt: (row["lastTaggedAt"] as String?).flatMap { Timestamp($0) },
+            references: try names.map { try ImageReference(parsing: $0) })
+    }
+
+    /// The image that has this name, exactly.
+    static func image(named reference: ImageReference, in database: Database) throws -> Digest? {
+        try String.fetchOne(
+            database, sql: "SELECT image FROM imageReference WHERE name = ?", arguments: [reference.description]
+        ).map { try Digest(parsing: $0) }
+    }
+
+    /// The image whose manifest is `manifest` and that has a name in the same repository.
+    static func image(
+        withManifest manifest: Digest, in repository: String, in database: Database
+    ) throws -> Digest? {
+        let candidates = try String.fetchAll(
+            database, sql: "SELECT id FROM image WHERE manifest = ?", arguments: [manifest.description])
+        for candidate in candidates {
+            let id = try Digest(parsing: candidate)
+            if try row(id, in: database)?.references.contains(where: { $0.name == repository }) == true { return id }
+        }
+        return nil
+    }
+
+    /// The ids that begin with these hex digits; at most two, which is enough to know it is not one.
+    static func images(idPrefix prefix: String, in database: Database) throws -> [Digest] {
+        guard prefix.utf8.allSatisfy(Hex.isLowerCase) else { return [] }
+        return try String.fetchAll(
+            database, sql: "SELECT id FROM image WHERE id >= ? AND id < ? LIMIT 2",
+            arguments: ["sha256:" + prefix, "sha256:" + prefix + "g"]
+        ).map { try Digest(parsing: $0) }
+    }
+
+    static func insert(_ entry: Entry, in database: Database) throws {
+        try database.execute(
+            sql: "INSERT INTO image (id, manifest, size, storedAt, unsettledBoot) VALUES (?, ?, ?, ?, ?)",
+            arguments: [
+                entry.id.description, entry.manifest.description, entry.size, entry.storedAt.fixedWidthDescription,
+                entry.boot,
+            ])
+        for blob in entry.blobs {
+            try database.execute(
+                sql: "INSERT INTO imageBlob (image, digest) VALUES (?, ?)",
+                arguments: [entry.id.description, blob.description])
+        }
+        for (position, snapshot) in entry.chain.enumerated() {
+            try database.execute(
+                sql: "INSERT INTO imageLayer (image, position, snapshot) VALUES (?, ?, ?)",
+                arguments: [entry.id.description, position, snapshot.description])
+        }
+    }
+
+    /// Points a name at an image. Returns the image that had it before, if it is another.
+    @discardableResult
+    static func setReference(
+        _ reference: ImageReference, to id: Digest, at now: Timestamp, in database: Database
+    ) throws -> Digest? {
+        let previous = try image(named: reference, in: database)
+        try database.execute(
+            sql:
+                "INSERT INTO imageReference (name, image) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+            arguments: [reference.description, id.description])
+        try database.execute(
+            sql: "UPDATE image SET lastTaggedAt = ? WHERE id = ?",
+            arguments: [now.fixedWidthDescription, id.description])
+        return previous == id ? nil : previous
+    }
+
+    static func removeReference(_ reference: ImageReference, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM imageReference WHERE name = ?", arguments: [reference.description])
+    }
+
+    static func delete(_ id: Digest, in database: Database) throws {
+        try database.execute(sql: "DELETE FROM image WHERE id = ?", arguments: [id.description])
+    }
+
+    static func blobs(of id: Digest, in database: Database) throws -> [Digest] {
+        try String.fetchAll(
+            database, sql: "SELECT digest FROM imageBlob WHERE image = ?", arguments: [id.description]
+        ).map { try Digest(parsing: $0) }
+    }
+
+    static func isReferenced(blob: Digest, in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM imageBlob WHERE digest = ?)", arguments: [blob.description])
+            ?? false
+    }
+
+    static func isReferenced(snapshot: String, in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM imageLayer WHERE snapshot = ?)", arguments: [snapshot])
+            ?? false
+    }
+}

@@ -1,0 +1,104 @@
+import OCISpec
+import SystemPackage
+
+/// An image that is here: what a container is made from.
+package struct ImageRecord: Hashable, Sendable {
+    /// The digest of the configuration; Docker's image id.
+    package let id: Digest
+    /// The digest of the manifest under which the image lies in the content store.
+    package let manifest: Digest
+    package let configuration: ImageConfiguration
+    /// The bytes of all unpacked layers together.
+    package let size: Int64
+    /// When the image came to this machine.
+    package let storedAt: Timestamp
+    /// Its tags and digests (`debian:bookworm`), in alphabetical order; none: the image is dangling.
+    package let references: [ImageReference]
+    /// When it last got a tag; `nil` if it never had one.
+    package let lastTaggedAt: Timestamp?
+
+    /// The name of the snapshot that containers are stacked on; `nil` for an image without layers.
+    package var topSnapshot: String? { ChainID.chain(of: configuration.rootfs.diffIDs).last?.description }
+
+    /// `RepoTags` of the API: the references with a tag, as people write them.
+    package var repositoryTags: [String] { references.filter { $0.tag != nil }.map(\.familiar) }
+
+    /// `RepoDigests` of the API.
+    package var repositoryDigests: [String] { references.filter { $0.digest != nil }.map(\.familiar) }
+
+    /// Whether no tag names the image.
+    package var isDangling: Bool { references.isEmpty }
+}
+
+/// What `GET /images/{name}/json` says beyond the record.
+package struct ImageDetails: Hashable, Sendable {
+    package let record: ImageRecord
+    /// `overlay`, `vfs`.
+    package let driver: String
+    /// `GraphDriver.Data`: `LowerDir`, `UpperDir`, … (overlay only).
+    package let driverData: [String: String]
+}
+
+/// One line of `docker images`.
+package struct ImageSummary: Hashable, Sendable {
+    package let record: ImageRecord
+    /// Bytes of layers that other images have as well; computed only when asked for, otherwise -1.
+    package let sharedSize: Int64
+}
+
+/// One line of `docker history`, newest first.
+package struct ImageHistoryEntry: Hashable, Sendable {
+    /// The image's id for the first line; `<missing>` for the others, as Docker says for layers without an image.
+    package let id: String
+    package let created: Timestamp?
+    package let createdBy: String
+    package let comment: String
+    /// Tags of the image in the first line.
+    package let tags: [String]
+    /// Bytes the layer takes unpacked; 0 for a line without a layer.
+    package let size: Int64
+}
+
+/// A step of an import or a load, in the form the API streams it.
+package struct ImageProgress: Hashable, Sendable {
+    /// What it is about: a layer's short digest; `nil` for the whole.
+    package let id: String?
+    /// `Loading layer`, `Importing`.
+    package let status: String
+    /// Bytes done, and in all where known.
+    package let current: Int64?
+    package let total: Int64?
+}
+
+/// What an archive brought.
+package struct LoadedImage: Hashable, Sendable {
+    package let id: Digest
+    /// The names it was given; none: Docker then says `Loaded image ID: …`.
+    package let references: [ImageReference]
+}
+
+/// What `docker rmi` did, in order.
+package enum ImageDeletion: Hashable, Sendable {
+    /// A familiar reference.
+    case untagged(String)
+    /// An image id, or a layer's.
+    case deleted(String)
+}
+
+/// A container that was made from an image.
+package struct ImageUser: Hashable, Sendable {
+    package let containerID: String
+    package let isRunning: Bool
+
+    package init(containerID: String, isRunning: Bool) {
+        self.containerID = containerID
+        self.isRunning = isRunning
+    }
+}
+
+/// Bytes and counts for `docker system df` and `docker info`.
+package struct ImagesUsage: Hashable, Sendable {
+    package let imageCount: Int
+    /// All unpacked layers, each once.
+    package let layersSize: Int64
+}

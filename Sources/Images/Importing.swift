@@ -1,0 +1,154 @@
+import Archive
+import ContentStore
+import JSON
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+extension Images {
+    /// Makes an image of one layer from a tar archive, which may be compressed with gzip, zstd, xz or bzip2.
+    ///
+    /// `stream` (a pipe, socket or file) is read to its end and stays the caller's. `changes` are Dockerfile instructions
+    /// as `docker import --change` takes them. Cancelling the task stops it and leaves nothing behind, like any error.
+    package func importImage(
+        from stream: FileDescriptor, reference: ImageReference?, changes: [String] = [], message: String = "",
+        platform: Platform? = nil, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+    ) async throws -> Digest {
+        var process = ImageProcess()
+        for change in changes { try ImageChange(parsing: change).apply(to: &process) }
+        if reference?.digest != nil { throw ImagesError(.invalid, "cannot import digest reference") }
+        let (config, comment) = (process, message.isEmpty ? "Imported from -" : message)
+        let cancellation = Cancellation()
+        return try await withTaskCancellationHandler {
+            try await streams.run {
+                try ImagesError.translating {
+                    try self.clearingUp {
+                        try self.importLayer(
+                            from: stream, reference: reference, process: config, comment: comment,
+                            platform: platform ?? .host, cancellation, progress)
+                    }
+                }
+            }
+        } onCancel: {
+            cancellation.cancel()
+        }
+    }
+
+    /// One thread reads, hashes and stores; this one unpacks what it hands over. Both see each byte once.
+    private func importLayer(
+        from stream: FileDescriptor, reference: ImageReference?, process: ImageProcess, comment: String,
+        platform: Platform, _ cancellation: Cancellation, _ progress: @escaping @Sendable (ImageProgress) -> Void
+    ) throws -> Digest {
+        let source = DescriptorSource(stream, isCancelled: { cancellation.isCancelled })
+        let peeked = try PeekedArchive(source)
+        let ingest = try content.ingest()
+        let pipe = ChunkPipe()
+        let reader = pipe.reader()
+        nonisolated(unsafe) let stored = try peeked.stored()
+        let storing = try JoinableThread(name: "import-store") {
+            var writer = pipe.writer()
+            var total: Int64 = 0
+            while try writer.send({ buffer in
+                let count = try stored.read(into: buffer)
+                try ingest.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                return count
+            }) {
+                total = ingest.size
+                progress(ImageProgress(id: nil, status: "Importing", current: total, total: nil))
+            }
+        }
+        let unpacking = Result {
+            try self.unpack(
+                try Compression.decompressing(reader).source, parent: nil, isComplete: true,
+                hashing: peeked.storedCompression != .none, cancellation)
+        }
+        reader.abandon()
+        // What went wrong in reading is the cause of what went wrong in unpacking.
+        let storingResult = Result { try storing.join() }
+        var layer: UnpackedLayer
+        do {
+            if case .failure(let error) = storingResult { throw error }
+            layer = try unpacking.get()
+        } catch {
+            if case .success(let layer) = unpacking { discard(layer.staged) }
+            throw error
+        }
+        do {
+            if cancellation.isCancelled { throw ArchiveError.cancelled }
+            let image = try imported(
+                ingest, diffID: layer.diffID ?? ingest.digest, compression: peeked.storedCompression,
+                reference: reference, process: process, comment: comment, platform: platform)
+            let chain = ChainID.chain(of: image.diffIDs)
+            defer { discardIfStaged(layer) }
+            try register([image], blobs: [ingest.digest: ingest], layers: chain.last.map { [$0: layer] } ?? [:])
+            return image.id
+        }
+    }
+
+    private func imported(
+        _ blob: Ingest, diffID: Digest, compression: Compression, reference: ImageReference?, process: ImageProcess,
+        comment: String, platform: Platform
+    ) throws -> NewImage {
+        let now = Timestamp.now()
+        let configuration = ImageConfiguration(
+            platform: platform, created: now, comment: comment, config: process, diffIDs: [diffID],
+            history: [ImageConfiguration.History(created: now, comment: comment)])
+        let document = try JSON.encode(configuration)
+        let layer = Descriptor(mediaType: compression.layerMediaType, digest: blob.digest, size: blob.size)
+        return NewImage(
+            configuration: document, manifest: try Self.manifest(configuration: document, layers: [layer]),
+            layers: [blob.digest], diffIDs: [diffID], references: reference.map { [$0] } ?? [])
+    }
+
+    /// Removes the layer's staged snapshot if it was not committed.
+    func discardIfStaged(_ layer: UnpackedLayer) {
+        // Not to be asked is as good as not to be there: the next start looks again.
+        if (try? snapshotter.information(layer.staged)) != nil { discard(layer.staged) }
+    }
+}
+
+/// A stream to be imported, and the form in which its bytes are stored.
+private struct PeekedArchive {
+    private let source: any ByteSource
+    private let compression: Compression
+
+    init(_ source: any ByteSource) throws {
+        let peeked = try PeekedSource(peeking: Compression.magicLength, from: source)
+        self.source = peeked
+        compression = Compression(magic: peeked.peeked)
+    }
+
+    /// Layers may be stored as they are, with gzip and with zstd; other tools read no other form.
+    var storedCompression: Compression {
+        switch compression {
+        case .none, .gzip, .zstd: compression
+        case .xz, .bzip2: .none
+        }
+    }
+
+    func stored() throws -> any ByteSource {
+        storedCompression == compression ? source : try Compression.decompressing(source).source
+    }
+}
+
+extension Compression {
+    /// The media type of a layer in this form.
+    var layerMediaType: String {
+        switch self {
+        case .gzip: MediaType.ociLayerGzip
+        case .zstd: MediaType.ociLayerZstd
+        case .none, .xz, .bzip2: MediaType.ociLayer
+        }
+    }
+}
+
+extension Images {
+    /// A manifest for a configuration and layers that came without one.
+    static func manifest(configuration: [UInt8], layers: [Descriptor]) throws -> [UInt8] {
+        try JSON.encode(
+            ImageManifest(
+                config: Descriptor(
+                    mediaType: MediaType.ociConfiguration, digest: Digest.of(configuration),
+                    size: Int64(configuration.count)), layers: layers))
+    }
+}

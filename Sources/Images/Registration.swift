@@ -1,0 +1,98 @@
+import ContentStore
+import struct Crypto.SHA256
+import GRDB
+import JSON
+import OCISpec
+import Snapshots
+
+/// An image about to be registered: documents, and what its layers are.
+struct NewImage: Sendable {
+    let configuration: [UInt8]
+    let manifest: [UInt8]
+    /// Digests of the layers' blobs, lowest first.
+    let layers: [Digest]
+    let diffIDs: [Digest]
+    let references: [ImageReference]
+
+    var id: Digest { Digest(hash: SHA256.hash(data: configuration)) }
+}
+
+extension Images {
+    /// Makes images out of blobs and layers that are ready: all of them, or none.
+    ///
+    /// - Parameters:
+    ///   - blobs: Layers' blobs that may not be in the store yet, by digest.
+    ///   - layers: Layers just unpacked, by chain id.
+    func register(_ images: [NewImage], blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer]) throws {
+        try changes.withLock { _ in
+            var undo: [() throws -> Void] = []
+            do {
+                for image in images { try place(image, blobs: blobs, layers: layers, undo: &undo) }
+                let now = Timestamp.now()
+                // Before the transaction: snapshots are asked by transactions of their own, which do not nest.
+                let sizes = try images.map { image in
+                    try ChainID.chain(of: image.diffIDs).reduce(0) { try $0 + layerSize($1.description) }
+                }
+                try database.write { database in
+                    for (image, size) in zip(images, sizes) { try insert(image, size: size, now: now, in: database) }
+                    try writeIndex(in: database)
+                }
+            } catch {
+                for step in undo.reversed() {
+                    do {
+                        try step()
+                    } catch {
+                        logger.warning("an image could not be cleaned up", metadata: ["error": "\(error)"])
+                    }
+                }
+                throw error
+            }
+        }
+        settleSoon()
+    }
+
+    private func place(
+        _ image: NewImage, blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], undo: inout [() throws -> Void]
+    ) throws {
+        var parent: Digest?
+        for chain in ChainID.chain(of: image.diffIDs) {
+            // Another image of the same archive, or another request, may have been faster; then ours is left over.
+            if try snapshotter.information(chain.description) == nil {
+                guard let layer = layers[chain] else {
+                    throw ImagesError(.system, "layer \(chain) vanished while the image was loaded")
+                }
+                try snapshotter.commit(
+                    layer.staged, as: chain.description, parent: parent?.description, contents: layer.contents)
+                undo.append { [snapshotter] in try snapshotter.remove(chain.description) }
+            }
+            parent = chain
+        }
+        for digest in image.layers where content.size(of: digest) == nil {
+            guard let blob = blobs[digest] else {
+                throw ImagesError(.system, "blob \(digest) vanished while the image was loaded")
+            }
+            try blob.commit()
+            undo.append { [content] in try content.remove(digest) }
+        }
+        for document in [image.configuration, image.manifest] {
+            let (digest, isNew) = try content.store(document)
+            if isNew { undo.append { [content] in try content.remove(digest) } }
+        }
+    }
+
+    private func insert(_ image: NewImage, size: Int64, now: Timestamp, in database: Database) throws {
+        let id = image.id
+        if try ImageTable.row(id, in: database) == nil {
+            let chain = ChainID.chain(of: image.diffIDs)
+            let manifest = Digest(hash: SHA256.hash(data: image.manifest))
+            try ImageTable.insert(
+                ImageTable.Entry(
+                    id: id, manifest: manifest, size: size, storedAt: now,
+                    blobs: Set(image.layers + [id, manifest]), chain: chain, boot: boot),
+                in: database)
+        }
+        for reference in image.references {
+            try ImageTable.setReference(reference.withDefaultTag, to: id, at: now, in: database)
+        }
+    }
+}

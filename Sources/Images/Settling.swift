@@ -1,0 +1,63 @@
+import GRDB
+import Glibc
+import OCISpec
+
+// An image's files are written out to the disk in the background, some seconds after it was registered. Until that is
+// done its row says in which boot it was written. If the machine stops before, files of it may be empty although their
+// names are there; so images written in another boot and never settled are dropped at the start.
+extension Images {
+    /// Has what was written so far flushed to the disk, without anyone waiting for it.
+    func settleSoon() {
+        let delay = settlingDelay
+        Task.detached(priority: .background) { [weak self] in
+            // Only cancellation ends the sleep early, and nobody cancels this.
+            try? await Task.sleep(for: delay)
+            guard let self else { return }
+            do {
+                try await self.pool.run { try self.settle() }
+            } catch {
+                self.logger.warning("images could not be settled", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func settle() throws {
+        let ids = try database.read { database in
+            try String.fetchAll(database, sql: "SELECT id FROM image WHERE unsettledBoot IS NOT NULL")
+        }
+        guard !ids.isEmpty else { return }
+        sync()
+        try database.write { database in
+            for id in ids {
+                try database.execute(sql: "UPDATE image SET unsettledBoot = NULL WHERE id = ?", arguments: [id])
+            }
+        }
+    }
+
+    /// Drops the images that a failure of the machine may have damaged.
+    func dropUnsettled() throws {
+        let ids = try database.read { database in
+            try String.fetchAll(
+                database, sql: "SELECT id FROM image WHERE unsettledBoot IS NOT NULL AND unsettledBoot <> ?",
+                arguments: [boot])
+        }
+        for id in ids {
+            logger.warning(
+                "dropping an image that was being written when the machine stopped", metadata: ["image": "\(id)"])
+            try database.write { try ImageTable.delete(Digest(parsing: id), in: $0) }
+        }
+    }
+}
+
+/// The kernel's name for this start of the machine.
+enum BootIdentifier {
+    static var current: String {
+        let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
+        // Without one every start counts as the same, and nothing is dropped.
+        guard file >= 0 else { return "unknown" }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = buffer.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+        return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).trimmed
+    }
+}

@@ -1,0 +1,177 @@
+/// A value under construction: containers handed out earlier go on writing to it.
+final class JSONNode {
+    private enum Part {
+        case value(JSONValue)
+        case node(JSONNode)
+
+        var value: JSONValue {
+            switch self {
+            case .value(let value): value
+            case .node(let node): node.value
+            }
+        }
+    }
+
+    private enum Kind {
+        case single, object, array
+    }
+
+    private var kind = Kind.single
+    private var single: JSONValue?
+    private var keys: [String] = []
+    private var parts: [Part] = []
+
+    /// What has been written so far; a type that wrote nothing at all is an empty object.
+    var value: JSONValue {
+        switch kind {
+        case .single: return single ?? .object(JSONObject())
+        case .array: return .array(parts.map(\.value))
+        case .object:
+            var object = JSONObject()
+            for (key, part) in zip(keys, parts) { object[key] = part.value }
+            return .object(object)
+        }
+    }
+
+    func set(_ value: JSONValue) {
+        kind = .single
+        single = value
+    }
+
+    func beginObject() {
+        if case .object = kind { return }
+        kind = .object
+    }
+
+    func beginArray() {
+        if case .array = kind { return }
+        kind = .array
+    }
+
+    var count: Int { parts.count }
+
+    func append(_ value: JSONValue, key: String? = nil) {
+        if let key { keys.append(key) }
+        parts.append(.value(value))
+    }
+
+    func appendNode(key: String? = nil) -> JSONNode {
+        let node = JSONNode()
+        if let key { keys.append(key) }
+        parts.append(.node(node))
+        return node
+    }
+}
+
+/// The standard library's encoding protocol into a `JSONNode`.
+struct JSONEncoder: Encoder {
+    let node: JSONNode
+
+    /// Always empty: an error's path is made when the error travels up (see `JSONError.within`).
+    var codingPath: [any CodingKey] { [] }
+    var userInfo: [CodingUserInfoKey: Any] { [:] }
+
+    init(_ node: JSONNode) {
+        self.node = node
+    }
+
+    func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+        node.beginObject()
+        return KeyedEncodingContainer(JSONKeyedEncodingContainer(node: node))
+    }
+
+    func unkeyedContainer() -> any UnkeyedEncodingContainer {
+        node.beginArray()
+        return JSONUnkeyedEncodingContainer(node: node)
+    }
+
+    func singleValueContainer() -> any SingleValueEncodingContainer { self }
+}
+
+extension JSONEncoder: SingleValueEncodingContainer {
+    func encodeNil() { node.set(.null) }
+    func encode(_ value: Bool) { node.set(.bool(value)) }
+    func encode(_ value: String) { node.set(.string(value)) }
+    func encode(_ value: Double) throws {
+        guard value.isFinite else { throw JSONError.value(path: "", reason: "JSON has no way to write \(value)") }
+        node.set(.double(value))
+    }
+    func encode(_ value: Float) throws { try encode(Double(value)) }
+    func encode(_ value: Int) { node.set(.int(Int64(value))) }
+    func encode(_ value: Int8) { node.set(.int(Int64(value))) }
+    func encode(_ value: Int16) { node.set(.int(Int64(value))) }
+    func encode(_ value: Int32) { node.set(.int(Int64(value))) }
+    func encode(_ value: Int64) { node.set(.int(value)) }
+    func encode(_ value: UInt) { encode(UInt64(value)) }
+    func encode(_ value: UInt8) { node.set(.int(Int64(value))) }
+    func encode(_ value: UInt16) { node.set(.int(Int64(value))) }
+    func encode(_ value: UInt32) { node.set(.int(Int64(value))) }
+    func encode(_ value: UInt64) { node.set(Int64(exactly: value).map(JSONValue.int) ?? .uint(value)) }
+
+    func encode<T: Encodable>(_ value: T) throws {
+        if let value = value as? JSONValue {
+            node.set(value)
+        } else {
+            try value.encode(to: self)
+        }
+    }
+}
+
+private struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
+    let node: JSONNode
+    var codingPath: [any CodingKey] { [] }
+
+    private func encoder(_ key: some CodingKey) -> JSONEncoder {
+        JSONEncoder(node.appendNode(key: key.stringValue))
+    }
+
+    func encodeNil(forKey key: Key) { node.append(.null, key: key.stringValue) }
+    func encode(_ value: Bool, forKey key: Key) { node.append(.bool(value), key: key.stringValue) }
+    func encode(_ value: String, forKey key: Key) { node.append(.string(value), key: key.stringValue) }
+    func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
+        try within(key) { try encoder(key).encode(value) }
+    }
+
+    func nestedContainer<Nested: CodingKey>(
+        keyedBy type: Nested.Type, forKey key: Key
+    ) -> KeyedEncodingContainer<Nested> {
+        encoder(key).container(keyedBy: type)
+    }
+
+    func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { encoder(key).unkeyedContainer() }
+    func superEncoder() -> any Encoder { JSONEncoder(node) }
+    func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
+}
+
+private struct JSONUnkeyedEncodingContainer: UnkeyedEncodingContainer {
+    let node: JSONNode
+    var codingPath: [any CodingKey] { [] }
+
+    var count: Int { node.count }
+
+    func encodeNil() { node.append(.null) }
+    func encode(_ value: Bool) { node.append(.bool(value)) }
+    func encode(_ value: String) { node.append(.string(value)) }
+    func encode<T: Encodable>(_ value: T) throws {
+        try within(JSONIndex(count)) { try JSONEncoder(node.appendNode()).encode(value) }
+    }
+
+    func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
+        JSONEncoder(node.appendNode()).container(keyedBy: type)
+    }
+
+    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
+        JSONEncoder(node.appendNode()).unkeyedContainer()
+    }
+
+    func superEncoder() -> any Encoder { JSONEncoder(node.appendNode()) }
+}
+
+extension JSONValue: Encodable {
+    package func encode(to encoder: any Encoder) throws {
+        guard let encoder = encoder as? JSONEncoder else {
+            throw JSONError.value(path: "", reason: "JSONValue can only be encoded by module JSON")
+        }
+        encoder.node.set(self)
+    }
+}

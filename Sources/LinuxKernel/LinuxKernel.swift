@@ -1,0 +1,1 @@
+// LinuxKernel: see ARCHITECTURE.md.

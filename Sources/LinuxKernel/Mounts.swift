@@ -1,0 +1,168 @@
+import CLinux
+import SystemPackage
+
+/// Flags of mount(2).
+package struct MountFlags: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt
+    package init(rawValue: UInt) { self.rawValue = rawValue }
+
+    package static let readOnly = MountFlags(rawValue: 1)
+    package static let noSetUserID = MountFlags(rawValue: 2)
+    package static let noDevices = MountFlags(rawValue: 4)
+    package static let noExecute = MountFlags(rawValue: 8)
+    package static let synchronous = MountFlags(rawValue: 16)
+    package static let remount = MountFlags(rawValue: 32)
+    package static let mandatoryLocking = MountFlags(rawValue: 64)
+    package static let synchronousDirectories = MountFlags(rawValue: 128)
+    package static let noSymbolicLinks = MountFlags(rawValue: 256)
+    package static let noAccessTime = MountFlags(rawValue: 1024)
+    package static let noDirectoryAccessTime = MountFlags(rawValue: 2048)
+    package static let bind = MountFlags(rawValue: 4096)
+    package static let move = MountFlags(rawValue: 8192)
+    package static let recursive = MountFlags(rawValue: 16384)
+    package static let silent = MountFlags(rawValue: 32768)
+    package static let unbindable = MountFlags(rawValue: 1 << 17)
+    package static let `private` = MountFlags(rawValue: 1 << 18)
+    package static let slave = MountFlags(rawValue: 1 << 19)
+    package static let shared = MountFlags(rawValue: 1 << 20)
+    package static let relativeAccessTime = MountFlags(rawValue: 1 << 21)
+    package static let inodeVersion = MountFlags(rawValue: 1 << 23)
+    package static let strictAccessTime = MountFlags(rawValue: 1 << 24)
+    package static let lazyTime = MountFlags(rawValue: 1 << 25)
+
+    /// The four that set how mounts propagate.
+    package static let propagation: MountFlags = [.unbindable, .private, .slave, .shared]
+}
+
+/// Attributes of a mount as mount_setattr(2) takes them.
+package struct MountAttributes: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt64
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    package static let readOnly = MountAttributes(rawValue: 1)
+    package static let noSetUserID = MountAttributes(rawValue: 2)
+    package static let noDevices = MountAttributes(rawValue: 4)
+    package static let noExecute = MountAttributes(rawValue: 8)
+    /// All the bits that say when access times are written; to be cleared whenever one of them is set.
+    package static let accessTimeMask = MountAttributes(rawValue: 0x70)
+    package static let noAccessTime = MountAttributes(rawValue: 0x10)
+    package static let strictAccessTime = MountAttributes(rawValue: 0x20)
+    package static let noDirectoryAccessTime = MountAttributes(rawValue: 0x80)
+    package static let idMapped = MountAttributes(rawValue: 0x100000)
+    package static let noSymbolicLinks = MountAttributes(rawValue: 0x200000)
+}
+
+/// Mounting, by mount(2) and by the calls of Linux 5.2 to 5.12 that work on descriptors.
+package enum Mounts {
+    /// mount(2).
+    package static func mount(
+        _ source: String?, on target: FilePath, type: String? = nil, flags: MountFlags = [], data: String? = nil
+    ) throws(Errno) {
+        let result = target.withPlatformString { target in
+            withOptionalCString(source) { source in
+                withOptionalCString(type) { type in
+                    withOptionalCString(data) { data in masu_mount(source, target, type, flags.rawValue, data) }
+                }
+            }
+        }
+        try checked(result)
+    }
+
+    /// umount2(2). `lazily` takes it out of the tree now and lets go of it when it is no longer used.
+    package static func unmount(_ target: FilePath, lazily: Bool = false) throws(Errno) {
+        try checked(target.withPlatformString { masu_umount2($0, lazily ? 2 : 0) })
+    }
+
+    /// pivot_root(2).
+    package static func pivotRoot(to root: FilePath, oldRoot: FilePath) throws(Errno) {
+        let result = root.withPlatformString { root in oldRoot.withPlatformString { masu_pivot_root(root, $0) } }
+        try checked(result)
+    }
+
+    /// open_tree(2) with `OPEN_TREE_CLONE`: a detached copy of the mount at `path` below `directory` (an empty path is
+    /// the directory or file itself), of all below it if `recursive`. Close-on-exec.
+    package static func cloneTree(
+        at directory: FileDescriptor = .workingDirectory, _ path: String = "", recursive: Bool = false,
+        followingSymlinks: Bool = true
+    ) throws(Errno) -> FileDescriptor {
+        var flags: UInt32 = 1 | 0x80000
+        if recursive { flags |= 0x8000 }
+        if path.isEmpty { flags |= 0x1000 }
+        if !followingSymlinks { flags |= 0x100 }
+        return try descriptor(path.withCString { masu_open_tree(directory.rawValue, $0, flags) })
+    }
+
+    /// move_mount(2): attaches the detached mount `tree` on what `target` refers to.
+    package static func attach(_ tree: FileDescriptor, on target: FileDescriptor) throws(Errno) {
+        try checked(masu_move_mount(tree.rawValue, "", target.rawValue, "", 0x4 | 0x40))
+    }
+
+    /// mount_setattr(2) on the mount that `mount` refers to.
+    ///
+    /// - Parameter propagation: One of `private`, `slave`, `shared` and `unbindable`, or nothing for no change.
+    package static func setAttributes(
+        of mount: FileDescriptor, set: MountAttributes = [], clear: MountAttributes = [], propagation: MountFlags = [],
+        userNamespace: FileDescriptor? = nil, recursive: Bool = false
+    ) throws(Errno) {
+        var attributes = masu_mount_attr(
+            set: set.rawValue, clear: clear.rawValue, propagation: UInt64(propagation.rawValue), userns_fd: 0)
+        if let userNamespace {
+            attributes.set |= MountAttributes.idMapped.rawValue
+            attributes.userns_fd = UInt64(userNamespace.rawValue)
+        }
+        try checked(masu_mount_setattr(mount.rawValue, "", 0x1000 | (recursive ? 0x8000 : 0), &attributes))
+    }
+
+    /// fsopen(2), fsconfig(2) for each option and fsmount(2): a detached mount of a new file system.
+    ///
+    /// - Parameter options: Keys with values, or without for flags.
+    package static func newFileSystem(
+        _ type: String, source: String? = nil, options: [(key: String, value: String?)] = [],
+        attributes: MountAttributes = []
+    ) throws(Errno) -> FileDescriptor {
+        let context = try descriptor(type.withCString { masu_fsopen($0, 1) })
+        defer { context.discard() }
+        if let source {
+            try checked(source.withCString { masu_fsconfig(context.rawValue, 1, "source", $0, 0) })
+        }
+        for (key, value) in options {
+            let result = key.withCString { key in
+                withOptionalCString(value) { masu_fsconfig(context.rawValue, value == nil ? 0 : 1, key, $0, 0) }
+            }
+            try checked(result)
+        }
+        try checked(masu_fsconfig(context.rawValue, 6, nil, nil, 0))
+        return try descriptor(masu_fsmount(context.rawValue, 1, UInt32(attributes.rawValue)))
+    }
+
+    private static func withOptionalCString<Result>(
+        _ string: String?, _ body: (UnsafePointer<CChar>?) -> Result
+    ) -> Result {
+        guard let string else { return body(nil) }
+        return string.withCString(body)
+    }
+}
+
+/// What statfs(2) says a file system is.
+package struct FileSystemType: RawRepresentable, Hashable, Sendable {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+
+    package static let cgroup = FileSystemType(rawValue: 0x27e0eb)
+    package static let cgroup2 = FileSystemType(rawValue: 0x6367_7270)
+    package static let tmpfs = FileSystemType(rawValue: 0x0102_1994)
+    package static let proc = FileSystemType(rawValue: 0x9fa0)
+    package static let ramfs = FileSystemType(rawValue: 0x8584_58f6)
+    package static let devpts = FileSystemType(rawValue: 0x1cd1)
+    package static let overlay = FileSystemType(rawValue: 0x794c_7630)
+
+    /// The type of the file system that holds `path`.
+    package static func of(_ path: FilePath) throws(Errno) -> FileSystemType {
+        FileSystemType(rawValue: try checked(path.withPlatformString { masu_statfs_type($0) }))
+    }
+
+    /// The type of the file system that holds what `descriptor` refers to.
+    package static func of(_ descriptor: FileDescriptor) throws(Errno) -> FileSystemType {
+        FileSystemType(rawValue: try checked(masu_fstatfs_type(descriptor.rawValue)))
+    }
+}

@@ -1,0 +1,28 @@
+import CLinux
+import SystemPackage
+
+/// A descriptor that refers to one process and never to another one that later has the same pid; pidfd_open(2).
+package struct PIDFD: Hashable, Sendable {
+    /// Readable (in poll and epoll) once the process has ended.
+    package let descriptor: FileDescriptor
+
+    /// Takes over a pidfd.
+    package init(descriptor: FileDescriptor) {
+        self.descriptor = descriptor
+    }
+
+    /// Opens the process `pid`; close-on-exec.
+    package static func open(_ pid: Int32) throws(Errno) -> PIDFD {
+        PIDFD(descriptor: try LinuxKernel.descriptor(masu_pidfd_open(pid, 0)))
+    }
+
+    /// pidfd_send_signal(2).
+    package func send(signal: Int32) throws(Errno) {
+        try checked(masu_pidfd_send_signal(descriptor.rawValue, signal))
+    }
+
+    /// Closes the descriptor; the process goes on.
+    package func close() {
+        descriptor.discard()
+    }
+}

@@ -1,0 +1,112 @@
+import CLinux
+import Glibc
+import SystemPackage
+
+/// A set of signals; signal(7).
+package struct SignalSet: Hashable, Sendable {
+    private var bits: UInt64
+
+    /// The set of `signals`.
+    package init(_ signals: [Int32] = []) {
+        bits = 0
+        for signal in signals where (1...64).contains(signal) { bits |= 1 << UInt64(signal - 1) }
+    }
+
+    /// Every signal.
+    package static let all: SignalSet = {
+        var set = SignalSet()
+        set.bits = .max
+        return set
+    }()
+
+    /// Whether `signal` is a member.
+    package func contains(_ signal: Int32) -> Bool {
+        (1...64).contains(signal) && bits & 1 << UInt64(signal - 1) != 0
+    }
+
+    /// This set without `signals`.
+    package func subtracting(_ signals: [Int32]) -> SignalSet {
+        var set = self
+        for signal in signals where (1...64).contains(signal) { set.bits &= ~(1 << UInt64(signal - 1)) }
+        return set
+    }
+
+    private var native: sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in 1...Int32(64) where contains(signal) { sigaddset(&set, signal) }
+        return set
+    }
+
+    /// Sets the signals that this thread holds back to exactly this set.
+    package func block() {
+        var set = native
+        // Fails only for an unknown first argument.
+        sigprocmask(SIG_SETMASK, &set, nil)
+    }
+
+    /// A descriptor from which the signals of this set, which must be blocked, can be read; signalfd(2).
+    /// Close-on-exec and not blocking.
+    package func makeDescriptor() throws(Errno) -> FileDescriptor {
+        var set = native
+        let result = signalfd(-1, &set, CInt(O_CLOEXEC | O_NONBLOCK))
+        if result < 0 { throw Errno(rawValue: errno) }
+        return FileDescriptor(rawValue: result)
+    }
+}
+
+/// Sending and resetting signals.
+package enum Signals {
+    /// kill(2).
+    package static func send(_ signal: Int32, to pid: Int32) throws(Errno) {
+        if kill(pid, signal) < 0 { throw Errno(rawValue: errno) }
+    }
+
+    /// The next signal of a descriptor made by `SignalSet.makeDescriptor`: its number and who sent it.
+    package static func next(from descriptor: FileDescriptor) throws(Errno) -> (signal: Int32, pid: Int32)? {
+        var information = signalfd_siginfo()
+        let count = Glibc.read(descriptor.rawValue, &information, MemoryLayout<signalfd_siginfo>.size)
+        if count < 0 {
+            if errno == EAGAIN || errno == EINTR { return nil }
+            throw Errno(rawValue: errno)
+        }
+        return (Int32(information.ssi_signo), Int32(bitPattern: information.ssi_pid))
+    }
+
+    /// Lets `signal` be ignored, or do again what it does by default.
+    package static func ignore(_ signal: Int32, _ ignored: Bool = true) {
+        Glibc.signal(signal, ignored ? SIG_IGN : SIG_DFL)
+    }
+
+    /// Lets every signal do again what it does by default. An execve does that for handlers only, not for what is
+    /// ignored.
+    package static func resetAll() {
+        for signal in 1...Int32(64) where signal != 9 && signal != 19 && signal != 32 && signal != 33 {
+            Glibc.signal(signal, SIG_DFL)
+        }
+    }
+
+    /// Names without `SIG`, by number.
+    private static let names: [(String, Int32)] = [
+        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("IOT", 6), ("BUS", 7), ("FPE", 8),
+        ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
+        ("STKFLT", 16), ("CHLD", 17), ("CLD", 17), ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21),
+        ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29),
+        ("POLL", 29), ("PWR", 30), ("SYS", 31), ("RTMIN", 34), ("RTMAX", 64),
+    ]
+
+    /// The number of the signal called `name`: `TERM`, `SIGTERM`, `15`, `RTMIN+3`, in any case.
+    package static func number(named name: String) -> Int32? {
+        if let number = Int32(name) { return (1...64).contains(number) ? number : nil }
+        var text = name.uppercased()
+        if text.hasPrefix("SIG") { text.removeFirst(3) }
+        if let entry = names.first(where: { $0.0 == text }) { return entry.1 }
+        if text.hasPrefix("RTMIN+"), let offset = Int32(text.dropFirst(6)), (0...30).contains(offset) {
+            return 34 + offset
+        }
+        if text.hasPrefix("RTMAX-"), let offset = Int32(text.dropFirst(6)), (0...30).contains(offset) {
+            return 64 - offset
+        }
+        return nil
+    }
+}

@@ -1,0 +1,190 @@
+import EngineAPIModel
+import Flags
+import Glibc
+import JSON
+
+/// Talks to a daemon with as few round trips as possible: paths carry no version, so that none has to be agreed first.
+final class DaemonClient {
+    let address: DaemonAddress
+    /// Whether every request is shown on standard error (`-D`).
+    private let isTraced: Bool
+    private var idle: HTTPConnection?
+
+    init(_ address: DaemonAddress, isTraced: Bool = false) {
+        self.address = address
+        self.isTraced = isTraced
+    }
+
+    /// The daemon that flags and environment name: `-H`, `MASU_HOST`, `DOCKER_HOST`, or the standard socket.
+    convenience init(_ invocation: Invocation) throws(CommandError) {
+        let hosts = invocation.flags[GlobalFlags.host]
+        guard hosts.count < 2 else { throw CommandError("Specify only one -H") }
+        let variables = [Console.environment("MASU_HOST"), Console.environment("DOCKER_HOST")]
+        let text = hosts.first ?? variables.lazy.compactMap { $0 }.first { !$0.isEmpty }
+        self.init(
+            try text.map { (text: String) throws(CommandError) in try DaemonAddress(parsing: text) } ?? .standard,
+            isTraced: invocation.flags[GlobalFlags.debug])
+    }
+
+    /// Sends a request and reads the whole answer.
+    ///
+    /// - Parameter wait: called with the connection's descriptor once the request is sent; returns when the answer
+    ///   comes.
+    /// - Throws: ``DaemonError`` for a status of 400 and above.
+    @discardableResult
+    func call(
+        _ request: HTTPRequest, wait: ((Int32) -> Void)? = nil
+    ) throws -> (head: HTTPResponseHead, body: [UInt8]) {
+        let connection = try available()
+        try connection.send(request.head(host: host) + (request.body ?? []))
+        wait?(connection.descriptor)
+        let response = HTTPResponse(try connection.readHead(), on: connection)
+        trace(request, response.head)
+        let body = try response.readAll()
+        if response.head.keepsAlive { idle = connection }
+        try Self.check(response.head, body)
+        return (response.head, body)
+    }
+
+    /// Sends a request and decodes the answer.
+    func call<Answer: Decodable>(_ request: HTTPRequest, as type: Answer.Type) throws -> Answer {
+        try JSON.decode(type, from: try call(request).body)
+    }
+
+    /// Sends a request and parses the answer without knowing its type.
+    func value(_ request: HTTPRequest) throws -> JSONValue {
+        try JSON.parse(try call(request).body)
+    }
+
+    /// Sends a request on a connection of its own and returns with the head of the answer; the body follows when it
+    /// comes.
+    func open(_ request: HTTPRequest) throws -> HTTPResponse {
+        let connection = try HTTPConnection(address)
+        try connection.send(request.head(host: host) + (request.body ?? []))
+        let response = HTTPResponse(try connection.readHead(), on: connection)
+        trace(request, response.head)
+        return try Self.checked(response)
+    }
+
+    /// Sends a request that turns its connection into a two-way stream (`101 Switching Protocols`, or `200` from old
+    /// daemons).
+    func hijack(_ request: HTTPRequest) throws -> HTTPResponse {
+        var request = request
+        request.headers += [("Connection", "Upgrade"), ("Upgrade", "tcp")]
+        return try open(request)
+    }
+
+    /// Sends a request whose body is read from a descriptor until its end, and returns the answer, whose body may
+    /// already be coming while the request is still being sent.
+    func upload(_ request: HTTPRequest, from source: Int32) throws -> HTTPResponse {
+        let connection = try HTTPConnection(address)
+        var request = request
+        request.headers.append(("Content-Type", "application/x-tar"))
+        try connection.send(request.head(host: host, framing: ("Transfer-Encoding", "chunked")))
+        try Upload(source: source, connection: connection).run()
+        let response = HTTPResponse(try connection.readHead(), on: connection)
+        trace(request, response.head)
+        return try Self.checked(response)
+    }
+
+    private func trace(_ request: HTTPRequest, _ head: HTTPResponseHead) {
+        guard isTraced else { return }
+        Console.complain("DEBUG: \(request.method) \(request.target): \(head.status)")
+        if let body = request.body { Console.complain("DEBUG: \(String(decoding: body, as: UTF8.self))") }
+    }
+
+    private var host: String {
+        switch address {
+        case .unix: "masu"
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        }
+    }
+
+    private func available() throws(CommandError) -> HTTPConnection {
+        if let connection = idle, !connection.isStale {
+            idle = nil
+            return connection
+        }
+        idle = nil
+        return try HTTPConnection(address)
+    }
+
+    private static func checked(_ response: HTTPResponse) throws -> HTTPResponse {
+        if response.head.status >= 400 { try check(response.head, try response.readAll()) }
+        return response
+    }
+
+    private static func check(_ head: HTTPResponseHead, _ body: [UInt8]) throws {
+        guard head.status >= 400 else { return }
+        // An error without a JSON body comes from something other than a daemon; its text is the best there is.
+        let message = (try? JSON.decode(ErrorResponse.self, from: body))?.message
+        let text = message ?? String(decoding: body, as: UTF8.self).trimmingLineFeeds()
+        throw DaemonError(httpStatus: head.status, message: text.isEmpty ? "HTTP status \(head.status)" : text)
+    }
+}
+
+/// Sends a descriptor's content in chunks while keeping an ear open: a daemon may report progress, or refuse early.
+private struct Upload {
+    let source: Int32
+    let connection: HTTPConnection
+
+    func run() throws(CommandError) {
+        var chunk = [UInt8](repeating: 0, count: 128 << 10)
+        let flags = fcntl(connection.descriptor, F_GETFL)
+        _ = fcntl(connection.descriptor, F_SETFL, flags | O_NONBLOCK)
+        defer { _ = fcntl(connection.descriptor, F_SETFL, flags) }
+        while true {
+            let count = read(source, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw CommandError("cannot read the input: \(Console.words(errno))") }
+            if count == 0 {
+                _ = try send(Array("0\r\n\r\n".utf8))
+                return
+            }
+            let frame = Array("\(String(count, radix: 16))\r\n".utf8) + chunk[..<count] + [13, 10]
+            if try !send(frame) { return }
+        }
+    }
+
+    /// False when the daemon does not want any more.
+    private func send(_ bytes: [UInt8]) throws(CommandError) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes.withUnsafeBytes {
+                Glibc.send(
+                    connection.descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset,
+                    Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 {
+                offset += count
+                continue
+            }
+            if errno == EPIPE || errno == ECONNRESET { return false }
+            guard errno == EAGAIN || errno == EINTR else {
+                throw CommandError("cannot send to the daemon: \(Console.words(errno))")
+            }
+            var entry = pollfd(fd: connection.descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
+            _ = poll(&entry, 1, -1)
+            if entry.revents & Int16(POLLIN) != 0 {
+                guard try connection.fill() else { return false }
+                if Self.isRefusal(connection.buffered) { return false }
+            }
+        }
+        return true
+    }
+
+    private static func isRefusal(_ bytes: ArraySlice<UInt8>) -> Bool {
+        guard bytes.count > 9 else { return false }
+        let digit = bytes[bytes.startIndex + 9]
+        return digit == UInt8(ascii: "4") || digit == UInt8(ascii: "5")
+    }
+}
+
+extension String {
+    /// The text without line feeds at its end.
+    func trimmingLineFeeds() -> String {
+        var text = self[...]
+        while text.last?.isNewline == true { text.removeLast() }
+        return String(text)
+    }
+}

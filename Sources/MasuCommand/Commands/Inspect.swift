@@ -1,0 +1,118 @@
+import Flags
+import JSON
+
+/// `inspect` in its three forms.
+enum InspectCommands {
+    private static let size = Flag.boolean("size", short: "s", "Display total file sizes if the type is container")
+    private static let type = Flag.string("type", "Only inspect objects of the given type")
+
+    static let any = Command(
+        "inspect", operands: "NAME|ID [NAME|ID...]", arity: .atLeast(1),
+        "Return low-level information on containers and images",
+        discussion: "Print everything the daemon knows about containers or images, as JSON or through a template.",
+        examples: [
+            .init("The process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
+            .init("All mounts as JSON", "masu inspect -f '{{json .Mounts}}' web"),
+        ],
+        flags: { [FormatFlags.object, size, type] },
+        action: { invocation in
+            let kinds: [Kind]
+            switch invocation.flags[type] {
+            case "": kinds = [.container, .image]
+            case "container": kinds = [.container]
+            case "image": kinds = [.image]
+            case let other:
+                throw CommandError("unknown type: \"\(other)\": must be one of \"container\", \"image\"")
+            }
+            return try run(invocation, kinds)
+        })
+
+    static let container = Command(
+        "inspect", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1),
+        "Display detailed information on one or more containers",
+        examples: [.init("How a container ended", "masu container inspect -f '{{.State.ExitCode}}' job")],
+        flags: { [FormatFlags.object, size] }, action: { try run($0, [.container]) })
+
+    static let image = Command(
+        "inspect", operands: "IMAGE [IMAGE...]", arity: .atLeast(1),
+        "Display detailed information on one or more images",
+        examples: [.init("What an image runs", "masu image inspect -f '{{.Config.Cmd}}' debian")],
+        flags: { [FormatFlags.object] }, action: { try run($0, [.image]) })
+
+    private enum Kind {
+        case container
+        case image
+    }
+
+    private static func run(_ invocation: Invocation, _ kinds: [Kind]) throws -> Int32 {
+        let format = invocation.flags[FormatFlags.object]
+        let template = try template(format)
+        let client = try DaemonClient(invocation)
+        var found: [JSONValue] = []
+        var complaints: [String] = []
+        for name in invocation.operands {
+            do {
+                found.append(try fetch(name, kinds, invocation.flags[size], client))
+            } catch let error as DaemonError {
+                complaints.append(error.description)
+            } catch let error as NotFound {
+                complaints.append(error.description)
+            }
+        }
+        if let template {
+            for object in found {
+                do {
+                    Console.print(try template.rendered(object))
+                } catch {
+                    complaints.append("template parsing error: \(error.description)")
+                }
+            }
+        } else if format == "json" {
+            Console.print(JSONValue.array(found).text())
+        } else {
+            Console.print(JSONValue.array(found).text(pretty: true))
+        }
+        for complaint in complaints { Console.complain(complaint) }
+        return complaints.isEmpty ? 0 : 1
+    }
+
+    /// Fields that the daemon leaves out when they are empty: a template may ask for them all the same.
+    private static let omittedWhenEmpty: [String: JSONValue] = [
+        "Annotations": [:], "Author": "", "Cmd": [], "Comment": "", "Created": "", "Descriptor": nil, "Entrypoint": [],
+        "Env": [], "ExposedPorts": [:], "Health": nil, "Healthcheck": nil, "Init": nil, "Labels": [:], "MacAddress": "",
+        "Mounts": [], "NetworkDisabled": false, "OnBuild": [], "OsVersion": "", "Runtime": "", "Shell": [],
+        "SizeRootFs": nil,
+        "SizeRw": nil, "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:], "Sysctls": [:], "Tmpfs": [:],
+        "User": "",
+        "Variant": "", "Volumes": [:], "WorkingDir": "",
+    ]
+
+    private struct NotFound: Error {
+        let description: String
+    }
+
+    private static func template(_ format: String) throws -> Template? {
+        guard !format.isEmpty, format != "json" else { return nil }
+        do {
+            return try Template(parsing: Listing.unescaped(format), missing: .omitted(omittedWhenEmpty))
+        } catch {
+            throw CommandError("template parsing error: \(error.description)", status: 64)
+        }
+    }
+
+    private static func fetch(_ name: String, _ kinds: [Kind], _ size: Bool, _ client: DaemonClient) throws -> JSONValue
+    {
+        for kind in kinds {
+            let path = kind == .container ? ContainerCommands.path(name, "/json") : ImageCommands.path(name, "/json")
+            do {
+                let query: [(String, String?)] = [("size", size && kind == .container ? "1" : nil)]
+                let object = try client.value(HTTPRequest("GET", path, query: query))
+                if size, kind == .image { Console.complain("WARNING: --size ignored for image") }
+                return object
+            } catch let error as DaemonError where error.httpStatus == 404 && kinds.count > 1 {
+                continue
+            }
+        }
+        throw NotFound(description: "Error: No such object: \(name)")
+    }
+}

@@ -1,0 +1,176 @@
+import EngineAPIModel
+import Flags
+import JSON
+
+extension ContainerCommands {
+    private static let all = Flag.boolean("all", short: "a", "Show all containers (default shows just running)")
+    private static let filter = Flag.list(
+        "filter", short: "f", type: "filter", "Filter output based on conditions provided", check: Filters.check)
+    private static let format = FormatFlags.list
+    private static let last = Flag.integer(
+        "last", short: "n", "Show n last created containers (includes all states)", default: -1)
+    private static let latest = Flag.boolean(
+        "latest", short: "l", "Show the latest created container (includes all states)")
+    private static let noTrunc = Flag.boolean("no-trunc", "Don't truncate output")
+    private static let quiet = Flag.boolean("quiet", short: "q", "Only display container IDs")
+    private static let size = Flag.boolean("size", short: "s", "Display total file sizes")
+
+    static func list(_ placement: Placement) -> Command {
+        Command(
+            placement == .grouped ? "ls" : "ps", aliases: placement == .grouped ? ["list", "ps"] : [],
+            "List containers",
+            examples: [
+                .init("All containers that ended badly", "masu ps -a --filter exited=1"),
+                .init("Columns of your own", "masu ps --format 'table {{.Names}}\\t{{.Status}}'"),
+            ],
+            spellings: ["masu container ls", "masu container list", "masu container ps", "masu ps"],
+            group: placement.heading, flags: { [all, filter, format, last, latest, noTrunc, quiet, size] },
+            action: { invocation in
+                let flags = invocation.flags
+                let format = flags[self.format]
+                let limit = flags[latest] && !flags.isSet(last) ? 1 : flags[last]
+                let needsSize = flags[size] || (format.contains(".Size") && !flags[quiet])
+                let summaries = try DaemonClient(invocation).call(
+                    HTTPRequest(
+                        "GET", "/containers/json",
+                        query: [
+                            ("all", flags[all] ? "1" : nil), ("limit", limit > 0 ? String(limit) : nil),
+                            ("size", needsSize ? "1" : nil), ("filters", Filters.query(flags[filter])),
+                        ]), as: [ContainerSummary].self)
+                let rows = summaries.map { ContainerRow($0, truncates: !flags[noTrunc]).row }
+                if flags[quiet], format.isEmpty || format == "table" {
+                    Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
+                    return 0
+                }
+                Console.write(try ContainerRow.listing(showsSize: flags[size]).rendered(rows, format: format))
+                return 0
+            })
+    }
+}
+
+/// The `--format` flags, whose help is long.
+enum FormatFlags {
+    static let list = Flag.string(
+        "format",
+        """
+        Format output using a custom template:
+        'table':            Print output in table format with column headers (default)
+        'table TEMPLATE':   Print output in table format using the given Go template
+        'json':             Print in JSON format
+        'TEMPLATE':         Print output using the given Go template
+        """)
+
+    static let object = Flag.string(
+        "format", short: "f",
+        """
+        Format output using a custom template:
+        'json':             Print in JSON format
+        'TEMPLATE':         Print output using the given Go template
+        """)
+}
+
+/// A container as a row of `ps`.
+package struct ContainerRow {
+    private let summary: ContainerSummary
+    private let truncates: Bool
+    private let now: Double
+
+    package init(_ summary: ContainerSummary, truncates: Bool, now: Double = HumanText.now()) {
+        self.summary = summary
+        self.truncates = truncates
+        self.now = now
+    }
+
+    /// All columns there are.
+    package static func listing(showsSize: Bool) -> Listing {
+        let columns: [Listing.Column] = [
+            .init("ID", "CONTAINER ID"), .init("Image", "IMAGE"), .init("Command", "COMMAND"),
+            .init("CreatedAt", "CREATED AT"), .init("RunningFor", "CREATED"), .init("Ports", "PORTS"),
+            .init("State", "STATE"), .init("Status", "STATUS"), .init("Size", "SIZE"), .init("Names", "NAMES"),
+            .init("Labels", "LABELS"), .init("Mounts", "MOUNTS"), .init("LocalVolumes", "LOCAL VOLUMES"),
+            .init("Networks", "NETWORKS"), .init("Platform", "PLATFORM"),
+        ]
+        let table =
+            "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
+            + (showsSize ? "\t{{.Size}}" : "")
+        return Listing(columns: columns, defaultTable: table)
+    }
+
+    /// The row; its members are in the order in which docker prints them as JSON.
+    package var row: Listing.Row {
+        var values = JSONObject()
+        values["Command"] = .string(command)
+        values["CreatedAt"] = .string(LocalTime.goString(summary.created))
+        values["ID"] = .string(truncates ? HumanText.shortID(summary.id) : summary.id)
+        values["Image"] = .string(image)
+        values["Labels"] = .string(
+            summary.labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ","))
+        values["LocalVolumes"] = .string(String(summary.mounts.count { $0.driver == "local" }))
+        values["Mounts"] = .string(mounts)
+        values["Names"] = .string(names)
+        values["Networks"] = .string(summary.networkSettings.networks.keys.sorted().joined(separator: ","))
+        values["Platform"] = .null
+        values["Ports"] = .string(Self.ports(summary.ports))
+        values["RunningFor"] = .string(HumanText.duration(now - Double(summary.created)) + " ago")
+        values["Size"] = .string(size)
+        values["State"] = .string(summary.state)
+        values["Status"] = .string(summary.status)
+        return Listing.Row(values, labels: summary.labels)
+    }
+
+    private var names: String {
+        let own = summary.names.map { $0.removing(prefix: "/") ?? $0 }
+        return (truncates ? own.filter { !$0.contains("/") } : own).joined(separator: ",")
+    }
+
+    private var image: String {
+        if summary.image.isEmpty { return "<no image>" }
+        if truncates, summary.image == summary.imageID { return HumanText.shortID(summary.image) }
+        return summary.image
+    }
+
+    private var command: String {
+        JSONValue.string(truncates ? HumanText.ellipsis(summary.command, 20) : summary.command).text()
+    }
+
+    private var mounts: String {
+        summary.mounts.map { mount in
+            let name = mount.name.isEmpty ? mount.source : mount.name
+            return truncates ? HumanText.ellipsis(name, 15) : name
+        }.joined(separator: ",")
+    }
+
+    private var size: String {
+        let own = HumanText.size(Double(summary.sizeRw))
+        return summary.sizeRootFs > 0 ? "\(own) (virtual \(HumanText.size(Double(summary.sizeRootFs))))" : own
+    }
+
+    /// `0.0.0.0:8080->80/tcp, 443/tcp`, neighbouring ports as ranges.
+    package static func ports(_ ports: [PortSummary]) -> String {
+        let sorted = ports.sorted {
+            ($0.privatePort, $0.publicPort, $0.type, $0.ip) < ($1.privatePort, $1.publicPort, $1.type, $1.ip)
+        }
+        var groups: [(first: PortSummary, last: PortSummary)] = []
+        for port in sorted {
+            let place = groups.firstIndex { group in
+                group.last.privatePort + 1 == port.privatePort && group.last.type == port.type
+                    && group.last.ip == port.ip
+                    && (port.publicPort == 0
+                        ? group.last.publicPort == 0 : group.last.publicPort + 1 == port.publicPort)
+                    && (port.publicPort == 0
+                        || group.first.publicPort - group.first.privatePort == port.publicPort - port.privatePort)
+            }
+            if let place { groups[place].last = port } else { groups.append((port, port)) }
+        }
+        return groups.map { group in
+            let inside = range(group.first.privatePort, group.last.privatePort) + "/" + group.first.type
+            guard group.first.publicPort > 0 else { return inside }
+            let host = group.first.ip.contains(":") ? "[\(group.first.ip)]" : group.first.ip
+            return "\(host):\(range(group.first.publicPort, group.last.publicPort))->\(inside)"
+        }.joined(separator: ", ")
+    }
+
+    private static func range(_ first: Int, _ last: Int) -> String {
+        first == last ? String(first) : "\(first)-\(last)"
+    }
+}

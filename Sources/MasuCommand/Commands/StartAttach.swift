@@ -1,0 +1,104 @@
+import EngineAPIModel
+import Flags
+import JSON
+
+extension ContainerCommands {
+    private static let attachAll = Flag.boolean("attach", short: "a", "Attach STDOUT/STDERR and forward signals")
+    private static let interactive = Flag.boolean("interactive", short: "i", "Attach container's STDIN")
+    private static let noStdin = Flag.boolean("no-stdin", "Do not attach STDIN")
+
+    static func start(_ placement: Placement) -> Command {
+        Command(
+            "start", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1), "Start one or more stopped containers",
+            discussion: """
+                Start containers that were created or have ended. With -a or -i the container's output \
+                comes here and its exit status becomes this program's.
+                """,
+            examples: [.init("Start a shell again where it was left", "masu start -ai box")],
+            spellings: ["masu container start", "masu start"],
+            flags: { [attachAll, interactive, detachKeys] },
+            action: { invocation in
+                if invocation.flags[attachAll] || invocation.flags[interactive] { return try startAttached(invocation) }
+                let client = try DaemonClient(invocation)
+                var failed: [String] = []
+                for container in invocation.operands {
+                    do {
+                        try client.call(HTTPRequest("POST", path(container, "/start")))
+                        Console.print(container)
+                    } catch let error as DaemonError {
+                        Console.complain(error.description)
+                        failed.append(container)
+                    }
+                }
+                guard failed.isEmpty else {
+                    throw CommandError("Error: failed to start containers: \(failed.joined(separator: ", "))")
+                }
+                return 0
+            })
+    }
+
+    private static func startAttached(_ invocation: Invocation) throws -> Int32 {
+        guard invocation.operands.count == 1 else {
+            throw CommandError("you cannot start and attach multiple containers at once")
+        }
+        let client = try DaemonClient(invocation)
+        let container = try inspect(invocation.operands[0], client)
+        let stdin = container.config.openStdin && invocation.flags[interactive]
+        try Terminal.check(attachesInput: stdin, tty: container.config.tty)
+        let session = ContainerSession(
+            client: client, id: container.id, tty: container.config.tty, stdin: stdin, stdout: true, stderr: true,
+            detachKeys: invocation.flags[detachKeys], proxiesSignals: !container.config.tty,
+            condition: container.hostConfig.autoRemove ? "removed" : "next-exit")
+        do {
+            return try session.run { wait in
+                try client.call(HTTPRequest("POST", path(container.id, "/start")), wait: wait)
+            }
+        } catch let error as ContainerSession.StartFailure {
+            throw CommandError(describe(error.underlying))
+        }
+    }
+
+    static func attach(_ placement: Placement) -> Command {
+        Command(
+            "attach", operands: "CONTAINER", arity: .exactly(1),
+            "Attach local standard input, output, and error streams to a running container",
+            discussion: """
+                Join the streams of a running container. With a terminal, ctrl-p ctrl-q leaves again without ending it.
+                """,
+            examples: [.init("Look in, and leave with ctrl-x", "masu attach --detach-keys ctrl-x box")],
+            spellings: ["masu container attach", "masu attach"], flags: { [noStdin, sigProxy, detachKeys] },
+            action: { invocation in
+                let client = try DaemonClient(invocation)
+                let container = try inspect(invocation.operands[0], client)
+                if !container.state.running {
+                    throw CommandError("You cannot attach to a stopped container, start it first")
+                }
+                if container.state.paused {
+                    throw CommandError("You cannot attach to a paused container, unpause it first")
+                }
+                if container.state.restarting {
+                    throw CommandError("You cannot attach to a restarting container, wait until it is running")
+                }
+                let stdin = container.config.openStdin && !invocation.flags[noStdin]
+                try Terminal.check(attachesInput: stdin, tty: container.config.tty)
+                let session = ContainerSession(
+                    client: client, id: container.id, tty: container.config.tty, stdin: stdin, stdout: true,
+                    stderr: true,
+                    detachKeys: invocation.flags[detachKeys],
+                    proxiesSignals: invocation.flags[sigProxy] && !container.config.tty, condition: nil)
+                return try session.run { _ in
+                    guard container.config.tty, let size = Terminal.size() else { return }
+                    // A program draws its screen again when the size changes: change it, so that the
+                    // following real size does so.
+                    try client.call(
+                        HTTPRequest(
+                            "POST", path(container.id, "/resize"),
+                            query: [("h", String(size.rows + 1)), ("w", String(size.columns + 1))]))
+                }
+            })
+    }
+
+    static func inspect(_ name: String, _ client: DaemonClient) throws -> ContainerInspection {
+        try client.call(HTTPRequest("GET", path(name, "/json")), as: ContainerInspection.self)
+    }
+}

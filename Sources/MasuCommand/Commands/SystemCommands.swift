@@ -1,0 +1,261 @@
+import BuildInformation
+import EngineAPIModel
+import Flags
+import JSON
+
+/// The commands about the daemon.
+enum SystemCommands {
+    private static let since = Flag.string("since", "Show all events created since timestamp")
+    private static let until = Flag.string("until", "Stream events until this timestamp")
+    private static let filter = Flag.list(
+        "filter", short: "f", type: "filter", "Filter output based on conditions provided", check: Filters.check)
+    private static let eventFormat = Flag.string(
+        "format",
+        """
+        Format output using a custom template:
+        'json':             Print in JSON format
+        'TEMPLATE':         Print output using the given Go template
+        """)
+    private static let clientOnly = Flag.boolean("client", "Only the client's version, without asking the daemon")
+
+    static func events(_ placement: Placement) -> Command {
+        Command(
+            "events", "Get real time events from the daemon",
+            examples: [
+                .init("How containers end", "masu events --filter event=die --format '{{.Actor.Attributes.exitCode}}'")
+            ],
+            spellings: ["masu system events", "masu events"], flags: { [filter, eventFormat, since, until] },
+            action: { invocation in
+                let flags = invocation.flags
+                var format = flags[eventFormat]
+                if format == "json" { format = "{{json .}}" }
+                var template: Template?
+                do {
+                    if !format.isEmpty { template = try Template(parsing: Listing.unescaped(format)) }
+                } catch let error as TemplateError {
+                    throw CommandError("template parsing error: \(error.description)", status: 64)
+                }
+                let response = try DaemonClient(invocation).open(
+                    HTTPRequest(
+                        "GET", "/events",
+                        query: [
+                            ("since", flags.given(since).map { try TimeText.apiTimestamp($0) }),
+                            ("until", flags.given(until).map { try TimeText.apiTimestamp($0) }),
+                            ("filters", Filters.query(flags[filter])),
+                        ]))
+                var lines = JSONLines()
+                while let piece = try response.next() {
+                    for line in lines.take(piece) {
+                        guard let template else {
+                            Console.print(EventLine.text(try JSON.decode(EventMessage.self, from: line)))
+                            continue
+                        }
+                        do {
+                            Console.print(try template.rendered(try JSON.parse(line)))
+                        } catch let error as TemplateError {
+                            throw CommandError(error.description)
+                        }
+                    }
+                }
+                return 0
+            })
+    }
+
+    static let version = Command(
+        "version", "Show the Masu version information",
+        examples: [.init("Only the daemon's", "masu version -f '{{.Server.Version}}'")],
+        group: "Common Commands", flags: { [FormatFlags.object, clientOnly] },
+        action: { invocation in
+            let format = invocation.flags[FormatFlags.object]
+            var report = VersionReport()
+            var failure: (any Error)?
+            if !invocation.flags[clientOnly] {
+                do {
+                    let client = try DaemonClient(invocation)
+                    report.server = try client.value(HTTPRequest("GET", "/version"))
+                } catch {
+                    failure = error
+                }
+            }
+            if format.isEmpty {
+                Console.write(report.text)
+            } else if format == "json" {
+                Console.print(report.value.text())
+            } else {
+                Console.print(try render(format, report.value, name: "version"))
+            }
+            if let failure { throw CommandError(describe(failure)) }
+            return 0
+        })
+
+    static func info(_ placement: Placement) -> Command {
+        Command(
+            "info", "Display system-wide information",
+            examples: [.init("Where everything is kept", "masu info -f '{{.DockerRootDir}}'")],
+            spellings: ["masu system info", "masu info"], group: placement.heading, flags: { [FormatFlags.object] },
+            action: { invocation in
+                let format = invocation.flags[FormatFlags.object]
+                var failure: (any Error)?
+                var answer: JSONValue?
+                do {
+                    answer = try DaemonClient(invocation).value(HTTPRequest("GET", "/info"))
+                } catch {
+                    failure = error
+                }
+                if format.isEmpty {
+                    Console.write(InfoReport(server: answer).text)
+                } else if let answer {
+                    Console.print(format == "json" ? answer.text() : try render(format, answer, name: ""))
+                }
+                if let failure { throw CommandError(describe(failure)) }
+                return 0
+            })
+    }
+
+    private static func render(_ format: String, _ value: JSONValue, name: String) throws -> String {
+        do {
+            return try Template(parsing: Listing.unescaped(format)).rendered(value)
+        } catch {
+            throw CommandError(
+                error.isSyntax ? "template parsing error: \(error.description)" : error.description,
+                status: error.isSyntax ? 64 : 1)
+        }
+    }
+}
+
+/// An event as `masu events` prints it.
+package enum EventLine {
+    /// `2026-11-21T08:17:03.916160045Z container create 88b096c1d38d (image=busybox, name=jolly)`.
+    package static func text(_ event: EventMessage) -> String {
+        var text = ""
+        if event.timeNano != 0 {
+            text = LocalTime.precise(event.timeNano) + " "
+        } else if event.time != 0 {
+            text = LocalTime.precise(event.time * 1_000_000_000) + " "
+        }
+        text += "\(event.type) \(event.action) \(event.actor.id)"
+        if !event.actor.attributes.isEmpty {
+            let attributes = event.actor.attributes.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+            text += " (\(attributes.joined(separator: ", ")))"
+        }
+        return text
+    }
+}
+
+/// What `masu version` prints.
+struct VersionReport {
+    /// The daemon's answer.
+    var server: JSONValue?
+
+    private var client: JSONValue {
+        [
+            "Version": .string(MasuVersion.version), "ApiVersion": .string(MasuVersion.apiVersion),
+            "DefaultAPIVersion": .string(MasuVersion.apiVersion), "Os": "linux", "Arch": .string(Self.architecture),
+        ]
+    }
+
+    /// The report as templates see it.
+    var value: JSONValue { ["Client": client, "Server": server ?? nil] }
+
+    private static var architecture: String {
+        #if arch(arm64)
+        "arm64"
+        #elseif arch(x86_64)
+        "amd64"
+        #elseif arch(riscv64)
+        "riscv64"
+        #else
+        "unknown"
+        #endif
+    }
+
+    var text: String {
+        var text = "Client: Masu\n"
+        func add(_ indent: Int, _ name: String, _ value: String) {
+            let label = String(repeating: " ", count: indent) + name + ":"
+            text += label + String(repeating: " ", count: max(1, 20 - label.count)) + value + "\n"
+        }
+        add(1, "Version", MasuVersion.version)
+        add(1, "API version", MasuVersion.apiVersion)
+        add(1, "OS/Arch", "linux/\(Self.architecture)")
+        guard let server else { return text }
+        func field(_ name: String) -> String { server[name].map(TemplateText.shown) ?? "" }
+        let platform = server["Platform"]?["Name"]?.string ?? ""
+        text += "\nServer:\(platform.isEmpty ? "" : " " + platform)\n Engine:\n"
+        add(2, "Version", field("Version"))
+        add(2, "API version", "\(field("ApiVersion")) (minimum version \(field("MinAPIVersion")))")
+        if !field("GoVersion").isEmpty { add(2, "Go version", field("GoVersion")) }
+        if !field("GitCommit").isEmpty { add(2, "Git commit", field("GitCommit")) }
+        if !field("BuildTime").isEmpty { add(2, "Built", field("BuildTime")) }
+        add(2, "OS/Arch", "\(field("Os"))/\(field("Arch"))")
+        add(2, "Kernel", field("KernelVersion"))
+        for component in server["Components"]?.array ?? [] where component["Name"]?.string != "Engine" {
+            text += " \(component["Name"]?.string ?? ""):\n"
+            add(2, "Version", component["Version"]?.string ?? "")
+            if let commit = component["Details"]?["GitCommit"]?.string, !commit.isEmpty { add(2, "GitCommit", commit) }
+        }
+        return text
+    }
+}
+
+/// What `masu info` prints.
+struct InfoReport {
+    let server: JSONValue?
+
+    var text: String {
+        var text = "Client: Masu\n Version:    \(MasuVersion.version)\n Debug Mode: false\n\nServer:\n"
+        guard let server else { return text }
+        func shown(_ value: JSONValue?) -> String { value.map(TemplateText.shown) ?? "" }
+        func add(_ indent: Int, _ name: String, _ value: String) {
+            text += String(repeating: " ", count: indent) + "\(name): \(value)\n"
+        }
+        func plain(_ name: String, _ key: String) { add(1, name, shown(server[key])) }
+        func list(_ key: String) -> String { (server[key]?.array ?? []).map(TemplateText.shown).joined(separator: " ") }
+
+        plain("Containers", "Containers")
+        add(2, "Running", shown(server["ContainersRunning"]))
+        add(2, "Paused", shown(server["ContainersPaused"]))
+        add(2, "Stopped", shown(server["ContainersStopped"]))
+        plain("Images", "Images")
+        plain("Server Version", "ServerVersion")
+        plain("Storage Driver", "Driver")
+        for pair in server["DriverStatus"]?.array ?? [] { add(2, shown(pair[0]), shown(pair[1])) }
+        plain("Logging Driver", "LoggingDriver")
+        plain("Cgroup Driver", "CgroupDriver")
+        plain("Cgroup Version", "CgroupVersion")
+        text += " Plugins:\n"
+        for kind in ["Volume", "Network", "Log"] {
+            let names = (server["Plugins"]?[kind]?.array ?? []).map(TemplateText.shown)
+            if !names.isEmpty { add(2, kind, names.joined(separator: " ")) }
+        }
+        add(1, "Runtimes", (server["Runtimes"]?.object?.keys.sorted() ?? []).joined(separator: " "))
+        plain("Default Runtime", "DefaultRuntime")
+        plain("Init Binary", "InitBinary")
+        if let options = server["SecurityOptions"]?.array, !options.isEmpty {
+            text += " Security Options:\n"
+            for option in options {
+                for part in shown(option).split(separator: ",") {
+                    let (key, value, _) = KeyValueTexts.divide(String(part))
+                    text +=
+                        key == "name"
+                        ? "  \(value)\n" : "   \(key.prefix(1).uppercased() + key.dropFirst()): \(value)\n"
+                }
+            }
+        }
+        plain("Kernel Version", "KernelVersion")
+        plain("Operating System", "OperatingSystem")
+        plain("OSType", "OSType")
+        plain("Architecture", "Architecture")
+        plain("CPUs", "NCPU")
+        add(1, "Total Memory", HumanText.binarySize(server["MemTotal"]?.double ?? 0))
+        plain("Name", "Name")
+        plain("ID", "ID")
+        plain("Docker Root Dir", "DockerRootDir")
+        plain("Debug Mode", "Debug")
+        if !list("Labels").isEmpty { add(1, "Labels", list("Labels")) }
+        plain("Experimental", "ExperimentalBuild")
+        plain("Live Restore Enabled", "LiveRestoreEnabled")
+        for warning in server["Warnings"]?.array ?? [] { text += shown(warning) + "\n" }
+        return text
+    }
+}

@@ -1,0 +1,125 @@
+import JSON
+
+/// What a list command prints: rows of named columns, through `--format`.
+package struct Listing {
+    /// A named value of each row.
+    package struct Column {
+        let name: String
+        let header: String
+
+        package init(_ name: String, _ header: String) {
+            self.name = name
+            self.header = header
+        }
+    }
+
+    /// A row's values by column name, and what its methods answer.
+    package struct Row {
+        let values: JSONObject
+        let labels: [String: String]
+
+        package init(_ values: JSONObject, labels: [String: String] = [:]) {
+            self.values = values
+            self.labels = labels
+        }
+    }
+
+    private let columns: [Column]
+    private let defaultTable: String
+
+    /// - Parameters:
+    ///   - columns: all columns there are.
+    ///   - defaultTable: the template of `table` alone.
+    package init(columns: [Column], defaultTable: String) {
+        self.columns = columns
+        self.defaultTable = defaultTable
+    }
+
+    /// The text for standard output.
+    ///
+    /// - Parameter format: `table`, `table TEMPLATE`, `json`, a template, or empty for `table`.
+    package func rendered(_ rows: [Row], format: String) throws(CommandError) -> String {
+        var text = format
+        if format.isEmpty || format == "table" { text = "table " + defaultTable }
+        if format == "json" { text = "{{json .}}" }
+        guard let body = text.removing(prefix: "table ") else {
+            return try lines(rows, text).map { $0 + "\n" }.joined()
+        }
+        var headers = JSONObject()
+        for column in columns { headers[column.name] = .string(column.header) }
+        let template = try Self.template(body, isHeader: true)
+        var table: [String]
+        do {
+            table = [
+                try template.rendered(.object(headers)) { name, arguments in
+                    name == "Label" ? .string(arguments[0]) : nil
+                }
+            ]
+        } catch {
+            throw CommandError("failed to execute template: \(error.description)")
+        }
+        table += try lines(rows, body)
+        return Self.aligned(table)
+    }
+
+    private func lines(_ rows: [Row], _ text: String) throws(CommandError) -> [String] {
+        let template = try Self.template(text, isHeader: false)
+        var lines: [String] = []
+        for row in rows {
+            do {
+                let line = try template.rendered(.object(row.values)) { name, arguments in
+                    guard name == "Label", arguments.count == 1 else { return nil }
+                    return .string(row.labels[arguments[0]] ?? "")
+                }
+                lines.append(line)
+            } catch {
+                throw CommandError("failed to execute template: \(error.description)")
+            }
+        }
+        return lines
+    }
+
+    private static func template(_ text: String, isHeader: Bool) throws(CommandError) -> Template {
+        do {
+            return try Template(parsing: Self.unescaped(text), missing: isHeader ? .noValue : .unknownField)
+        } catch {
+            throw CommandError("failed to parse template: \(error.description)")
+        }
+    }
+
+    /// `\t` and `\n` as shells hand them over.
+    static func unescaped(_ text: String) -> String {
+        var result = ""
+        var rest = text[...]
+        while let character = rest.popFirst() {
+            if character == "\\", rest.first == "t" || rest.first == "n" {
+                result.append(rest.removeFirst() == "t" ? "\t" : "\n")
+            } else {
+                result.append(character)
+            }
+        }
+        return result
+    }
+
+    /// Lines whose cells, divided by tabs, stand below each other; columns are at least ten wide and three apart.
+    package static func aligned(_ lines: [String], minimum: Int = 10, gap: Int = 3) -> String {
+        let rows = lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }
+            .map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
+        var widths: [Int] = []
+        for row in rows {
+            for (index, cell) in row.dropLast().enumerated() {
+                if index == widths.count { widths.append(minimum) }
+                widths[index] = max(widths[index], cell.count + gap)
+            }
+        }
+        var text = ""
+        for row in rows {
+            for (index, cell) in row.enumerated() {
+                text += cell
+                if index < row.count - 1 { text += String(repeating: " ", count: widths[index] - cell.count) }
+            }
+            text += "\n"
+        }
+        return text
+    }
+}

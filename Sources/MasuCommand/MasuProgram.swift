@@ -1,0 +1,169 @@
+import BuildInformation
+import Flags
+import Glibc
+
+/// The `masu` program.
+package enum MasuProgram {
+    /// Runs the program.
+    ///
+    /// - Parameter arguments: the command line without the program's name.
+    /// - Returns: the exit status.
+    package static func run(_ arguments: [String]) -> Int32 {
+        do {
+            let invocation = try root.parse(arguments)
+            if invocation.wantsHelp {
+                Console.write(invocation.help(width: helpWidth))
+                return 0
+            }
+            if invocation.flags[GlobalFlags.version] {
+                Console.print("Masu version \(MasuVersion.version)")
+                return 0
+            }
+            guard let action = invocation.command.action else {
+                Console.write(invocation.help(width: helpWidth))
+                return 0
+            }
+            return try action(invocation)
+        } catch let error as UsageError {
+            Console.complain(error.description)
+            return error.exitStatus
+        } catch let error as CommandError {
+            if !error.message.isEmpty { Console.complain(error.message) }
+            return error.status
+        } catch {
+            Console.complain(describe(error))
+            return 1
+        }
+    }
+
+    static var helpWidth: Int { min(max(Terminal.size()?.columns ?? 80, 60), 120) }
+
+    package static let root = Command(
+        "masu", "Build, ship and run containers: the same commands and flags as docker's",
+        discussion: """
+            Masu runs containers. The commands and flags are those you know from docker.
+            The daemon is 'masud'; this program talks to it over a socket (see -H).
+            """,
+        examples: [
+            .init("Run a command in a fresh container and remove it afterwards", "masu run --rm debian echo hello"),
+            .init("See what runs", "masu ps"),
+        ],
+        flags: { GlobalFlags.all }, subcommands: { commands.map { $0.make() } + LaterCommands.root },
+        findSubcommand: { word in commands.first { $0.name == word }?.make() })
+
+    /// A command by its name, made when it is needed: a start of this program needs one of them.
+    private struct Entry: Sendable {
+        let name: String
+        let make: @Sendable () -> Command
+
+        init(_ name: String, _ make: @escaping @Sendable () -> Command) {
+            self.name = name
+            self.make = make
+        }
+    }
+
+    private static var commands: [Entry] {
+        [
+            Entry("run") { ContainerCommands.run(.common) }, Entry("exec") { ContainerCommands.exec(.common) },
+            Entry("ps") { ContainerCommands.list(.common) }, Entry("images") { ImageCommands.list(.common) },
+            Entry("version") { SystemCommands.version }, Entry("info") { SystemCommands.info(.common) },
+            Entry("container") { management("container", "Manage containers") { containerCommands } },
+            Entry("image") { management("image", "Manage images") { imageCommands } },
+            Entry("system") { management("system", "Manage Masu") { systemCommands } },
+            Entry("attach") { ContainerCommands.attach(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
+            Entry("events") { SystemCommands.events(.plain) }, Entry("help") { HelpCommand.command },
+            Entry("history") { ImageCommands.history(.plain) }, Entry("import") { ImageCommands.importImage(.plain) },
+            Entry("inspect") { InspectCommands.any }, Entry("kill") { ContainerCommands.kill(.plain) },
+            Entry("load") { ImageCommands.load(.plain) }, Entry("logs") { ContainerCommands.logs(.plain) },
+            Entry("pause") { ContainerCommands.pause(.plain) }, Entry("rename") { ContainerCommands.rename(.plain) },
+            Entry("restart") { ContainerCommands.restart(.plain) }, Entry("rm") { ContainerCommands.remove(.plain) },
+            Entry("rmi") { ImageCommands.remove(.plain) }, Entry("start") { ContainerCommands.start(.plain) },
+            Entry("stop") { ContainerCommands.stop(.plain) }, Entry("tag") { ImageCommands.tag(.plain) },
+            Entry("top") { ContainerCommands.top(.plain) }, Entry("unpause") { ContainerCommands.unpause(.plain) },
+            Entry("wait") { ContainerCommands.wait(.plain) },
+        ]
+    }
+
+    private static var containerCommands: [Command] {
+        [
+            ContainerCommands.attach(.grouped), ContainerCommands.create(.grouped), ContainerCommands.exec(.grouped),
+            InspectCommands.container, ContainerCommands.kill(.grouped), ContainerCommands.logs(.grouped),
+            ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped), ContainerCommands.rename(.grouped),
+            ContainerCommands.restart(.grouped), ContainerCommands.remove(.grouped), ContainerCommands.run(.grouped),
+            ContainerCommands.start(.grouped), ContainerCommands.stop(.grouped), ContainerCommands.top(.grouped),
+            ContainerCommands.unpause(.grouped), ContainerCommands.wait(.grouped),
+        ] + LaterCommands.container
+    }
+
+    private static var imageCommands: [Command] {
+        [
+            ImageCommands.history(.grouped), ImageCommands.importImage(.grouped), InspectCommands.image,
+            ImageCommands.load(.grouped), ImageCommands.list(.grouped), ImageCommands.remove(.grouped),
+            ImageCommands.tag(.grouped),
+        ] + LaterCommands.image
+    }
+
+    private static var systemCommands: [Command] {
+        [SystemCommands.events(.grouped), SystemCommands.info(.grouped)] + LaterCommands.system
+    }
+
+    private static func management(
+        _ name: String, _ summary: String, _ subcommands: @escaping @Sendable () -> [Command]
+    ) -> Command {
+        Command(name, summary, group: "Management Commands", subcommands: subcommands)
+    }
+}
+
+/// Where in the tree a command stands: many stand twice (`masu ps`, `masu container ls`).
+enum Placement {
+    /// At the root, among those used every day.
+    case common
+    /// At the root.
+    case plain
+    /// Below `container`, `image` or `system`.
+    case grouped
+
+    /// The heading in the root's help.
+    var heading: String? { self == .common ? "Common Commands" : nil }
+}
+
+/// `masu help`.
+enum HelpCommand {
+    static let command = Command(
+        "help", operands: "[COMMAND]", arity: .any, "Help about any command",
+        examples: [.init("Read about run", "masu help run")],
+        action: { invocation in
+            let help = try MasuProgram.root.parse(invocation.operands + ["--help"])
+            Console.write(help.help(width: MasuProgram.helpWidth))
+            return 0
+        })
+}
+
+/// Commands that docker has and that come in a later version; they say so instead of being unknown.
+enum LaterCommands {
+    static var root: [Command] {
+        later([
+            "build", "builder", "buildx", "commit", "compose", "config", "context", "cp", "diff", "export", "login",
+            "logout",
+            "manifest", "network", "node", "plugin", "port", "pull", "push", "save", "search", "secret", "service",
+            "stack",
+            "stats", "swarm", "trust", "update", "volume",
+        ])
+    }
+
+    static var container: [Command] { later(["commit", "cp", "diff", "export", "port", "prune", "stats", "update"]) }
+    static var image: [Command] { later(["build", "prune", "pull", "push", "save"]) }
+    static var system: [Command] { later(["df", "prune", "dial-stdio"]) }
+
+    private static func later(_ names: [String]) -> [Command] {
+        names.map { name in
+            Command(
+                name, "Comes in a later version", isHidden: true, takesRawArguments: true,
+                action: { invocation in
+                    let command = invocation.commandPath
+                    throw CommandError(
+                        "masu: '\(command)' is not in this version of Masu yet; 'masu --help' lists what is")
+                })
+        }
+    }
+}

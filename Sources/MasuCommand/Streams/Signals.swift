@@ -1,0 +1,115 @@
+import Glibc
+
+/// The signals that this program passes on or dies of.
+enum SignalNames {
+    /// Number and name of all signals that can be passed on to a container.
+    static let forwarded: [(number: Int32, name: String)] = [
+        (SIGHUP, "HUP"), (SIGINT, "INT"), (SIGQUIT, "QUIT"), (SIGABRT, "ABRT"), (SIGUSR1, "USR1"), (SIGUSR2, "USR2"),
+        (SIGALRM, "ALRM"), (SIGTERM, "TERM"), (SIGCONT, "CONT"), (SIGTSTP, "TSTP"), (SIGXCPU, "XCPU"),
+        (SIGXFSZ, "XFSZ"),
+        (SIGVTALRM, "VTALRM"), (SIGPROF, "PROF"), (SIGIO, "IO"), (SIGPWR, "PWR"),
+    ]
+
+    /// Signals that end this program while the terminal is raw; also that nobody reads its output any more.
+    static let fatal: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE]
+}
+
+/// The write end of the pipe into which the signal handler puts what comes; −1 while nobody listens.
+///
+/// A handler can reach nothing but a global. This one is set before the handler is installed, in a program of one
+/// thread.
+private nonisolated(unsafe) var signalPipe: Int32 = -1
+
+/// Takes signals as data, so that one loop waits for streams and signals alike: the handler only writes a number to a
+/// pipe.
+final class SignalRelay {
+    /// Readable when a signal has come.
+    let descriptor: Int32
+    private let numbers: [Int32]
+    private let handle: (Int32) -> Void
+    /// Signals that came before they could be handled.
+    private var held: [Int32] = []
+
+    /// Takes the given signals from now on. There is one relay at a time.
+    init(_ signals: [Int32], handle: @escaping (Int32) -> Void) throws(CommandError) {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw CommandError("cannot watch signals: \(Console.words(errno))") }
+        for end in ends {
+            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        }
+        descriptor = ends[0]
+        numbers = signals
+        self.handle = handle
+        signalPipe = ends[1]
+        for number in signals {
+            signal(number) { number in
+                let before = errno
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = write(signalPipe, &byte, 1)
+                errno = before
+            }
+        }
+    }
+
+    deinit {
+        for number in numbers { signal(number, SIG_DFL) }
+        close(signalPipe)
+        signalPipe = -1
+        close(descriptor)
+    }
+
+    /// Handles all signals that have come.
+    func drain() {
+        while let number = next() { handle(number) }
+    }
+
+    private func next() -> Int32? {
+        var byte: UInt8 = 0
+        return read(descriptor, &byte, 1) == 1 ? Int32(byte) : nil
+    }
+
+    /// Keeps signals back until a descriptor can be read: a container that is just being started cannot have them yet.
+    ///
+    /// Whoever asks twice does not want to wait: a second interrupt or termination ends this program.
+    func hold(until other: Int32) {
+        while true {
+            var entries = [
+                pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&entries, 2, -1) < 0, errno != EINTR { return }
+            if entries[0].revents != 0 { return }
+            while let number = next() {
+                if number == SIGINT || number == SIGTERM, held.contains(number) { Self.die(of: number) }
+                held.append(number)
+            }
+        }
+    }
+
+    /// Handles what was kept back.
+    func release() {
+        for number in held { handle(number) }
+        held = []
+    }
+
+    /// Handles signals until a descriptor can be read.
+    func wait(for other: Int32) {
+        while true {
+            var entries = [
+                pollfd(fd: other, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&entries, 2, -1) < 0, errno != EINTR { return }
+            if entries[1].revents != 0 { drain() }
+            if entries[0].revents != 0 { return }
+        }
+    }
+
+    /// Ends this program by a signal's own effect, so that the parent sees what happened.
+    static func die(of number: Int32) -> Never {
+        signal(number, SIG_DFL)
+        raise(number)
+        exit(128 + number)
+    }
+}

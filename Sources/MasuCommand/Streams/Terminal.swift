@@ -1,0 +1,61 @@
+import Glibc
+
+/// The terminal behind standard input and output.
+enum Terminal {
+    /// Whether a descriptor is a terminal.
+    static func isTerminal(_ descriptor: Int32) -> Bool {
+        isatty(descriptor) == 1
+    }
+
+    /// A window's size in characters.
+    struct Size: Hashable {
+        let rows: Int
+        let columns: Int
+    }
+
+    /// The size of the terminal behind a descriptor; nil when it is none or does not know.
+    static func size(_ descriptor: Int32 = STDOUT_FILENO) -> Size? {
+        var window = winsize()
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, window.ws_row > 0 || window.ws_col > 0 else {
+            return nil
+        }
+        return Size(rows: Int(window.ws_row), columns: Int(window.ws_col))
+    }
+
+    /// Refuses to give a container a terminal when there is none to give.
+    static func check(attachesInput: Bool, tty: Bool) throws(CommandError) {
+        if attachesInput, tty, !isTerminal(STDIN_FILENO) {
+            throw CommandError("the input device is not a TTY")
+        }
+    }
+}
+
+/// A terminal in raw mode: every key goes to the container, none has a meaning here.
+final class RawTerminal {
+    private let descriptor: Int32
+    private var saved: termios?
+
+    /// Switches to raw mode; does nothing when the descriptor is no terminal.
+    init(_ descriptor: Int32 = STDIN_FILENO) {
+        self.descriptor = descriptor
+        var settings = termios()
+        guard tcgetattr(descriptor, &settings) == 0 else { return }
+        saved = settings
+        cfmakeraw(&settings)
+        tcsetattr(descriptor, TCSANOW, &settings)
+    }
+
+    /// Puts the terminal back as it was; safe to call again.
+    func restore() {
+        guard var settings = saved else { return }
+        saved = nil
+        // From the background, changing the terminal would stop the program; it must not stop half-way out.
+        let old = signal(SIGTTOU, SIG_IGN)
+        tcsetattr(descriptor, TCSADRAIN, &settings)
+        signal(SIGTTOU, old)
+    }
+
+    deinit {
+        restore()
+    }
+}

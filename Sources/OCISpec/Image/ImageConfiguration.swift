@@ -1,0 +1,117 @@
+/// An image's configuration (image-spec, config.md) with the fields Docker adds to it. Its digest is the image's id.
+package struct ImageConfiguration: Hashable, Sendable, Codable {
+    package var architecture: String
+    package var os: String
+    package var variant: String?
+    package var osVersion: String?
+    package var osFeatures: [String]?
+    package var created: Timestamp?
+    package var author: String?
+    /// Docker's: what `docker import -m` and `docker commit -m` said.
+    package var comment: String?
+    /// Docker's: the version of the program that made the image.
+    package var dockerVersion: String?
+    /// How a container of this image is run.
+    package var config: ImageProcess?
+    package var rootfs: RootFileSystem
+    package var history: [History]?
+
+    /// The layers an image's root file system is made of.
+    package struct RootFileSystem: Hashable, Sendable, Codable {
+        /// Always `layers`.
+        package var type: String
+        /// Digests of the uncompressed layers, lowest first.
+        package var diffIDs: [Digest]
+
+        enum CodingKeys: String, CodingKey {
+            case type
+            case diffIDs = "diff_ids"
+        }
+
+        package init(diffIDs: [Digest]) {
+            type = "layers"
+            self.diffIDs = diffIDs
+        }
+
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            type = try container.decodeIfPresent(String.self, forKey: .type) ?? "layers"
+            diffIDs = try container.decodeIfPresent([Digest].self, forKey: .diffIDs) ?? []
+        }
+    }
+
+    /// What made one layer, or changed the configuration without making one.
+    package struct History: Hashable, Sendable, Codable {
+        package var created: Timestamp?
+        package var author: String?
+        package var createdBy: String?
+        package var comment: String?
+        package var emptyLayer: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case created, author
+            case createdBy = "created_by"
+            case comment
+            case emptyLayer = "empty_layer"
+        }
+
+        package init(
+            created: Timestamp? = nil, author: String? = nil, createdBy: String? = nil, comment: String? = nil,
+            emptyLayer: Bool? = nil
+        ) {
+            self.created = created
+            self.author = author
+            self.createdBy = createdBy
+            self.comment = comment
+            self.emptyLayer = emptyLayer
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case architecture, os, variant
+        case osVersion = "os.version"
+        case osFeatures = "os.features"
+        case created, author, comment
+        case dockerVersion = "docker_version"
+        case config, rootfs, history
+    }
+
+    package init(
+        platform: Platform, created: Timestamp? = nil, author: String? = nil, comment: String? = nil,
+        config: ImageProcess? = nil, diffIDs: [Digest], history: [History]? = nil
+    ) {
+        architecture = platform.architecture
+        os = platform.os
+        variant = platform.variant
+        osVersion = platform.osVersion
+        osFeatures = platform.osFeatures
+        self.created = created
+        self.author = author
+        self.comment = comment
+        self.config = config
+        rootfs = RootFileSystem(diffIDs: diffIDs)
+        self.history = history
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        // Images of the first years have neither field; they are for the platform there was.
+        architecture = try container.decodeIfPresent(String.self, forKey: .architecture) ?? "amd64"
+        os = try container.decodeIfPresent(String.self, forKey: .os) ?? "linux"
+        variant = try container.decodeIfPresent(String.self, forKey: .variant)
+        osVersion = try container.decodeIfPresent(String.self, forKey: .osVersion)
+        osFeatures = try container.decodeIfPresent([String].self, forKey: .osFeatures)
+        created = try container.decodeIfPresent(Timestamp.self, forKey: .created)
+        author = try container.decodeIfPresent(String.self, forKey: .author)
+        comment = try container.decodeIfPresent(String.self, forKey: .comment)
+        dockerVersion = try container.decodeIfPresent(String.self, forKey: .dockerVersion)
+        config = try container.decodeIfPresent(ImageProcess.self, forKey: .config)
+        rootfs = try container.decode(RootFileSystem.self, forKey: .rootfs)
+        history = try container.decodeIfPresent([History].self, forKey: .history)
+    }
+
+    /// The platform the image is for.
+    package var platform: Platform {
+        Platform(os: os, architecture: architecture, variant: variant, osVersion: osVersion, osFeatures: osFeatures)
+    }
+}

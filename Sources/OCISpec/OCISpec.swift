@@ -1,0 +1,1 @@
+// OCISpec: the data types of the Open Container Initiative's specifications; see ARCHITECTURE.md.

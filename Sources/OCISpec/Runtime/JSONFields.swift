@@ -1,0 +1,115 @@
+import JSON
+
+/// The members of a JSON object, read one by one.
+///
+/// A container's configuration is read by hand and not through `Decodable`: in a program that lives for four
+/// milliseconds, setting up the generic machinery of some fifty types for a single use is a tenth of that.
+struct JSONFields {
+    private let object: JSONObject
+
+    init(_ value: JSONValue) throws(JSONError) {
+        guard case .object(let object) = value else {
+            throw JSONError.value(path: "", reason: "is \(value.kindName), not an object")
+        }
+        self.object = object
+    }
+
+    /// Reads the member `key` with `read`; `nil` if it is not there or null. Errors get the key in their path.
+    func optional<Value>(
+        _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
+    ) throws(JSONError) -> Value? {
+        guard let value = object[key], value != .null else { return nil }
+        do throws(JSONError) {
+            return try read(value)
+        } catch {
+            throw error.below(key)
+        }
+    }
+
+    func required<Value>(
+        _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
+    ) throws(JSONError) -> Value {
+        guard let value = try optional(key, read) else { throw JSONError.value(path: key, reason: "is missing") }
+        return value
+    }
+
+    func list<Value>(
+        _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
+    ) throws(JSONError) -> [Value]? {
+        try optional(key) { value throws(JSONError) in
+            guard case .array(let elements) = value else {
+                throw JSONError.value(path: "", reason: "is \(value.kindName), not an array")
+            }
+            var list: [Value] = []
+            list.reserveCapacity(elements.count)
+            for element in elements {
+                do throws(JSONError) {
+                    list.append(try read(element))
+                } catch {
+                    throw error.below("[\(list.count)]")
+                }
+            }
+            return list
+        }
+    }
+
+    func dictionary<Value>(
+        _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
+    ) throws(JSONError) -> [String: Value]? {
+        try optional(key) { value throws(JSONError) in
+            let fields = try JSONFields(value)
+            var dictionary: [String: Value] = [:]
+            for name in fields.object.keys { dictionary[name] = try fields.required(name, read) }
+            return dictionary
+        }
+    }
+
+    func string(_ key: String) throws(JSONError) -> String? { try optional(key, JSONRead.string) }
+    func strings(_ key: String) throws(JSONError) -> [String]? { try list(key, JSONRead.string) }
+    func bool(_ key: String) throws(JSONError) -> Bool? { try optional(key, JSONRead.bool) }
+
+    func integer<Value: FixedWidthInteger & Sendable>(_ key: String) throws(JSONError) -> Value? {
+        try optional(key, JSONRead.integer)
+    }
+}
+
+/// Single values.
+enum JSONRead {
+    static func string(_ value: JSONValue) throws(JSONError) -> String {
+        guard case .string(let text) = value else {
+            throw JSONError.value(path: "", reason: "is \(value.kindName), not a string")
+        }
+        return text
+    }
+
+    static func bool(_ value: JSONValue) throws(JSONError) -> Bool {
+        guard case .bool(let truth) = value else {
+            throw JSONError.value(path: "", reason: "is \(value.kindName), not a boolean")
+        }
+        return truth
+    }
+
+    static func integer<Value: FixedWidthInteger & Sendable>(_ value: JSONValue) throws(JSONError) -> Value {
+        let number: Value? =
+            switch value {
+            case .int(let number): Value(exactly: number)
+            case .uint(let number): Value(exactly: number)
+            case .double(let number): Value(exactly: number)
+            default: nil
+            }
+        guard let number else {
+            let what = value.double.map { "\($0)" } ?? value.kindName
+            throw JSONError.value(path: "", reason: "is \(what), not a whole number from \(Value.min) to \(Value.max)")
+        }
+        return number
+    }
+}
+
+extension JSONError {
+    /// This error, of a value inside the member or element `key`.
+    fileprivate func below(_ key: String) -> JSONError {
+        guard case .value(let path, let reason) = self else { return self }
+        if path.isEmpty { return .value(path: key, reason: reason) }
+        return .value(path: path.hasPrefix("[") ? key + path : "\(key).\(path)", reason: reason)
+    }
+}

@@ -1,0 +1,148 @@
+import JSON
+import LinuxKernel
+import ShimProtocol
+import SystemPackage
+
+/// A connection on which requests come and responses and events go.
+final class ControlClient {
+    /// What is done with a request.
+    enum Reply {
+        case response(ShimResponse)
+        /// `response` is the last message; after it the connection is attached to `streams`.
+        case attach(ShimResponse, ProcessStreams, AttachedClient.Interest, detachKeys: [UInt8])
+    }
+
+    /// A client that does not read while so much waits for it is not worth waiting for.
+    private static let outgoingLimit = 4 << 20
+
+    private let socket: FileDescriptor
+    private let loop: EventLoop
+    private let answer: (ControlClient, ShimRequest) -> Reply
+    private let onGone: (ControlClient) -> Void
+    private var watch: EventLoop.Watch?
+    private var reader = FrameReader()
+    private var outgoing: [UInt8] = []
+    private var isWaitingToWrite = false
+    private(set) var isGone = false
+    /// Whether it wants events.
+    var isSubscribed = false
+    /// Whether it has been sent the container's end.
+    var knowsExit = false
+
+    /// Takes over a connected socket that does not block.
+    init(
+        _ socket: FileDescriptor, loop: EventLoop, answer: @escaping (ControlClient, ShimRequest) -> Reply,
+        onGone: @escaping (ControlClient) -> Void
+    ) throws(Errno) {
+        self.socket = socket
+        self.loop = loop
+        self.answer = answer
+        self.onGone = onGone
+        watch = try loop.watch(socket, .readable) { [unowned self] in handle($0) }
+    }
+
+    /// Whether everything has been sent.
+    var isFlushed: Bool { outgoing.isEmpty }
+
+    /// Sends an event, if events are wanted.
+    func send(_ event: ShimEvent) {
+        if isSubscribed { send(.event(event)) }
+    }
+
+    /// Ends the connection.
+    func close() {
+        guard !isGone else { return }
+        isGone = true
+        unwatch()
+        socket.discard()
+        onGone(self)
+    }
+
+    private func unwatch() {
+        if let watch { loop.unwatch(watch) }
+        watch = nil
+    }
+
+    private func send(_ message: ShimMessage) {
+        guard !isGone else { return }
+        do throws(ShimError) {
+            outgoing += try MessageFraming.frame(message)
+        } catch {
+            return close()
+        }
+        if outgoing.count > Self.outgoingLimit { return close() }
+        flush()
+    }
+
+    private func flush() {
+        var offset = 0
+        sending: while offset < outgoing.count {
+            let transfer = outgoing.withUnsafeBytes {
+                Transfer.send(socket, UnsafeRawBufferPointer(rebasing: $0[offset...]))
+            }
+            switch transfer {
+            case .bytes(let count): offset += count
+            case .wouldBlock: break sending
+            case .ended, .failed: return close()
+            }
+        }
+        if offset == outgoing.count { outgoing = [] } else { outgoing.removeFirst(offset) }
+        if isWaitingToWrite == outgoing.isEmpty, let watch {
+            isWaitingToWrite = !outgoing.isEmpty
+            loop.change(watch, to: isWaitingToWrite ? [.readable, .writable] : .readable)
+        }
+    }
+
+    private func handle(_ events: ReadyEvents) {
+        if events.contains(.writable) { flush() }
+        guard !isGone, !events.isDisjoint(with: [.readable, .hangUp, .error]) else { return }
+        while true {
+            // Requests are short, and rare.
+            var chunk: [UInt8] = []
+            let transfer = withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
+                let transfer = Transfer.read(socket, into: buffer)
+                if case .bytes(let count) = transfer { chunk = Array(buffer[..<count]) }
+                return transfer
+            }
+            switch transfer {
+            case .bytes:
+                reader.append(chunk)
+                answerRequests()
+                if isGone { return }
+            case .wouldBlock:
+                return
+            case .ended, .failed:
+                return close()
+            }
+        }
+    }
+
+    private func answerRequests() {
+        do throws(ShimError) {
+            while !isGone, let body = try reader.next() {
+                let request: ShimRequest
+                do throws(ShimError) {
+                    request = try MessageFraming.message(ShimRequest.self, from: body)
+                } catch {
+                    // From another version of the engine; the stream of messages itself is in order.
+                    send(.response(.failure(error)))
+                    continue
+                }
+                switch answer(self, request) {
+                case .response(let response):
+                    send(.response(response))
+                case .attach(let response, let streams, let interest, let detachKeys):
+                    let frame = try MessageFraming.frame(ShimMessage.response(response))
+                    isGone = true
+                    unwatch()
+                    streams.attach(
+                        socket, interest: interest, detachKeys: detachKeys, first: outgoing + frame,
+                        received: reader.pending)
+                    onGone(self)
+                }
+            }
+        } catch {
+            close()
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import Cgroups
+import ContainerRuntime
+import Glibc
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+/// A container that has just been created, and all that the shim holds of it.
+struct LaunchedContainer {
+    var bundle: Bundle
+    var configuration: ShimConfiguration
+    var runtime: ContainerRuntime
+    var loop: EventLoop
+    var context: StreamContext
+    var streams: ProcessStreams
+    var log: JSONFileLog?
+    var cgroup: Cgroup?
+    var hasOwnPIDNamespace: Bool
+    /// The shim's `oom_score_adj` before it exempted itself.
+    var scoreBefore: Int?
+    var pid: Int32
+    var listener: FileDescriptor
+}
+
+/// Creates the container: validate first, act then, undo everything if anything fails.
+struct Launch {
+    /// Nearly exempt: with the shim a container's log and exit status would be lost.
+    private static let score = -999
+
+    private let bundle: Bundle
+    private let configuration: ShimConfiguration
+    private let spec: Spec
+    private let runtime: ContainerRuntime
+    private var undo: [() -> Void] = []
+
+    /// Reads what the engine has written into the bundle.
+    init(bundle path: FilePath) throws(ShimError) {
+        bundle = try Bundle(path)
+        configuration = try bundle.read(ShimConfiguration.self, from: ShimBundle.configuration)
+        if let runtimePath = configuration.runtimePath {
+            throw ShimError(.invalid, "runtime \(runtimePath): only the built-in runtime can be used")
+        }
+        runtime = ContainerRuntime(
+            root: configuration.runtimeRoot.map { FilePath($0) } ?? bundle.file(ShimBundle.runtime))
+        var spec = try bundle.readSpecification()
+        guard spec.process != nil else { throw ShimError(.invalid, "\(ShimBundle.specification) has no process") }
+        spec.process?.terminal = configuration.terminal
+        if let size = configuration.consoleSize { spec.process?.consoleSize = size }
+        if let path = configuration.cgroupPath {
+            var linux = spec.linux ?? Linux()
+            linux.cgroupsPath = path
+            spec.linux = linux
+        }
+        self.spec = spec
+    }
+
+    /// Creates the container. After an error nothing is left of it.
+    mutating func run() throws(ShimError) -> LaunchedContainer {
+        do throws(ShimError) {
+            return try create()
+        } catch {
+            revert()
+            throw error
+        }
+    }
+
+    /// Undoes everything, in the reverse order.
+    mutating func revert() {
+        while let step = undo.popLast() { step() }
+    }
+
+    private mutating func create() throws(ShimError) -> LaunchedContainer {
+        try bundle.clear()
+        let loop = try attempt("epoll_create") { () throws(Errno) in try EventLoop() }
+        let log = try openLog()
+        let directory = configuration.log.path.map { FilePath($0).removingLastComponent() } ?? bundle.path
+        let context = try attempt("mmap") { () throws(Errno) in
+            try StreamContext(loop: loop, spillDirectory: directory)
+        }
+        let streams = ProcessStreams(
+            execID: nil, isTerminal: configuration.terminal, stdinOnce: configuration.stdinOnce, log: log,
+            context: context)
+        let listener = try bundle.listen()
+        undo.append { [bundle] in
+            listener.discard()
+            bundle.removeSocket()
+        }
+        let score = OutOfMemoryScore.get()
+        let pid = try createContainer(streams, score: score)
+        // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
+        try? OutOfMemoryScore.set(Self.score)
+        try bundle.writeProcessIdentifier()
+        return LaunchedContainer(
+            bundle: bundle, configuration: configuration, runtime: runtime, loop: loop, context: context,
+            streams: streams, log: log, cgroup: cgroup, hasOwnPIDNamespace: hasOwnPIDNamespace, scoreBefore: score,
+            pid: pid, listener: listener)
+    }
+
+    private mutating func openLog() throws(ShimError) -> JSONFileLog? {
+        guard configuration.log.driver == .jsonFile else { return nil }
+        guard let path = configuration.log.path else { throw ShimError(.invalid, "the log has no path") }
+        let log = try attempt("open \(path)") { () throws(Errno) in
+            try JSONFileLog(configuration.log, path: FilePath(path))
+        }
+        undo.append { log.removeIfNew() }
+        return log
+    }
+
+    private mutating func createContainer(_ streams: ProcessStreams, score: Int?) throws(ShimError) -> Int32 {
+        var spec = spec
+        if spec.process?.oomScoreAdj == nil { spec.process?.oomScoreAdj = score }
+        var options = CreateOptions()
+        options.rootfsMounts = configuration.rootfsMounts.map {
+            RootfsMount(type: $0.type, source: $0.source, options: $0.options)
+        }
+        let pipes: StandardPipes? =
+            configuration.terminal
+            ? nil
+            : try attempt("pipe") { () throws(Errno) in
+                try StandardPipes(hasInput: configuration.openStdin, hasOutput: true)
+            }
+        if let pipes { options.streams = pipes.streams }
+        undo.append { [runtime] in
+            // Only if it is empty: other containers may be there.
+            try? Files.removeDirectory(runtime.root)
+        }
+        let started = try runtimeCall { () throws(RuntimeError) in
+            try runtime.create(id: configuration.id, bundle: bundle.path, spec: spec, options: options)
+        }
+        undo.append { [runtime, configuration] in
+            // The error that is reported is the one that led here.
+            try? runtime.delete(configuration.id, force: true)
+            _ = try? ProcessControl.wait(for: started.pid)
+            streams.close()
+        }
+        pipes?.closeTheirs()
+        try attempt("opening the container's streams") { () throws(Errno) in
+            if let pipes { try streams.open(pipes) }
+            if let console = started.console {
+                try streams.open(console: console, wantsInput: configuration.openStdin)
+            }
+        }
+        return started.pid
+    }
+
+    private var cgroup: Cgroup? {
+        // Without control groups there is nothing to be watched or counted; the runtime has its own opinion on that.
+        guard let hierarchies = try? CgroupHierarchies.mounted() else { return nil }
+        return try? Cgroup(path: spec.linux?.cgroupsPath ?? configuration.id, hierarchies: hierarchies)
+    }
+
+    private var hasOwnPIDNamespace: Bool {
+        spec.linux?.namespaces?.contains { $0.type == .pid && $0.path == nil } ?? false
+    }
+}
+
+extension Launch {
+    /// The launch has succeeded and will not be undone.
+    mutating func forget() {
+        undo = []
+    }
+}

@@ -1,0 +1,169 @@
+import BuildInformation
+import Glibc
+import JSON
+import LinuxKernel
+import ShimProtocol
+import SystemPackage
+
+/// `masu-shim --bundle DIR`: creates the container in `DIR` and stays behind it.
+///
+/// The caller waits for a process that returns when the container is created, with a line of JSON on its standard output
+/// (`ShimLaunchResult`); the shim itself is a child of that process, in a session of its own and attached to nothing of
+/// the caller's.
+package enum ShimProgram {
+    private static let usage = """
+        Usage: masu-shim --bundle DIR
+
+        Creates the container described by config.json and shim.json in DIR and stays in the
+        background as its parent until it has ended. masud runs this; there is no need to do so
+        by hand.
+
+          --bundle DIR   the container's bundle
+          --version      print the version
+        """
+
+    /// Runs the program. Returns in the caller's process and, when the container has ended, in the shim.
+    package static func run(_ arguments: [String]) -> Int32 {
+        switch Array(arguments.dropFirst()) {
+        case ["--version"], ["-v"]:
+            print("masu-shim version \(MasuVersion.version)")
+            return 0
+        case ["--help"], ["-h"]:
+            print(usage)
+            return 0
+        case let arguments where arguments.count == 2 && arguments[0] == "--bundle":
+            return launch(FilePath(arguments[1]))
+        case let arguments where arguments.count == 1 && arguments[0].hasPrefix("--bundle="):
+            return launch(FilePath(String(arguments[0].dropFirst("--bundle=".count))))
+        default:
+            // If standard error is closed nobody wants to read it.
+            try? FileDescriptor.standardError.writeEntire(Array((usage + "\n").utf8))
+            return 2
+        }
+    }
+
+    // MARK: The caller's process
+
+    private static func launch(_ bundle: FilePath) -> Int32 {
+        do throws(Errno) {
+            // Whatever the caller has left open is none of the shim's, let alone the container's, business.
+            try Descriptors.close(from: 3)
+            let (reading, writing) = try FileDescriptor.makePipe()
+            switch try ProcessControl.fork(wantsPIDFD: true) {
+            case .child:
+                reading.discard()
+                return serve(bundle, report: writing)
+            case .parent(let shim, let process):
+                writing.discard()
+                // Only here: the container's processes would inherit it.
+                Signals.ignore(SIGPIPE)
+                let result = awaitReport(reading, from: process)
+                // A shim without a container ends by itself, and whoever adopts orphans here is not troubled with it. That it
+                // cannot be waited for would mean that it is gone.
+                if case .failed = result { _ = try? ProcessControl.wait(for: shim) }
+                let status = print(result)
+                if case .launched = result, status != 0 { abandon(bundle) }
+                return status
+            }
+        } catch {
+            return print(.failed(ShimError(.system, "starting the shim: \(error)")))
+        }
+    }
+
+    private static func awaitReport(_ report: FileDescriptor, from process: FileDescriptor?) -> ShimLaunchResult {
+        var line: [UInt8] = []
+        while line.last != 0x0a {
+            // The end of the pipe says nothing: the container's first process, too, has it open until it is started.
+            // Fails only for want of memory; the shim is reported as lost then.
+            let events = try? Poll.wait(
+                for: [(report, .readable)] + (process.map { [($0, .readable)] } ?? []), milliseconds: -1)
+            if let ready = events?.first, !ready.isEmpty {
+                var byte = [UInt8](repeating: 0, count: 4096)
+                let count = byte.withUnsafeMutableBytes { read(report.rawValue, $0.baseAddress, $0.count) }
+                if count > 0 { line += byte[..<count] }
+                if count <= 0 { break }
+            } else {
+                break
+            }
+        }
+        // Nothing, or half of a line, is what a shim that has been killed leaves.
+        guard let result = try? JSON.decode(ShimLaunchResult.self, from: line) else {
+            return .failed(ShimError(.system, "the shim has ended unexpectedly"))
+        }
+        return result
+    }
+
+    /// Whoever wanted the container has gone away before it could be told of it: nobody will ever start it.
+    private static func abandon(_ bundle: FilePath) {
+        do throws(ShimError) {
+            let connection = try ShimConnection(bundle: bundle)
+            try connection.call(.subscribe)
+            try connection.call(.kill(signal: SIGKILL))
+            while try connection.nextEvent() != nil {}
+            try? Files.remove(bundle.appending(ShimBundle.exit))  // Not there if somebody else was faster.
+        } catch {
+            // The shim has ended meanwhile, or lives and can be asked by whoever finds it.
+        }
+    }
+
+    private static func print(_ result: ShimLaunchResult) -> Int32 {
+        do throws(Errno) {
+            try FileDescriptor.standardOutput.writeEntire(line(result))
+        } catch {
+            return 1
+        }
+        if case .launched = result { return 0 }
+        return 1
+    }
+
+    private static func line(_ result: ShimLaunchResult) -> [UInt8] {
+        // The type has nothing that could not be encoded.
+        ((try? JSON.encode(result)) ?? []) + [0x0a]
+    }
+
+    private static func print(_ text: String) {
+        // If standard output is closed nobody wants to read it.
+        try? FileDescriptor.standardOutput.writeEntire(Array((text + "\n").utf8))
+    }
+
+    // MARK: The shim
+
+    private static func serve(_ bundle: FilePath, report: FileDescriptor) -> Int32 {
+        var launch: Launch
+        let shim: Shim
+        do throws(ShimError) {
+            let path = try Bundle(bundle).path
+            try attempt("becoming a background process") { () throws(Errno) in try becomeBackgroundProcess() }
+            launch = try Launch(bundle: path)
+            let launched = try launch.run()
+            do throws(Errno) {
+                shim = try Shim(launched)
+                // If whoever wanted the container has gone away, nobody will ever start it.
+                try report.writeEntire(line(.launched(pid: launched.pid, shimPid: getpid())))
+            } catch {
+                launch.revert()
+                throw ShimError(.system, "starting the shim: \(error)")
+            }
+        } catch {
+            try? report.writeEntire(line(.failed(error)))  // As above; and there is nothing left to be undone.
+            return 1
+        }
+        report.discard()
+        launch.forget()
+        shim.loop.run()
+        return 0
+    }
+
+    private static func becomeBackgroundProcess() throws(Errno) {
+        // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its container. SIGPIPE is held back
+        // instead of being ignored because the container's processes would inherit that.
+        SignalSet.all.block()
+        try ProcessAttributes.startSession()
+        try ProcessAttributes.setChildSubreaper(true)
+        let null = try Files.open("/dev/null", .readWrite)
+        for number: Int32 in 0...2 { try null.duplicate(onto: number) }
+        null.discard()
+        umask(0o022)
+        if chdir("/") < 0 { throw Errno(rawValue: errno) }
+    }
+}

@@ -1,0 +1,179 @@
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// The standard streams of one process, from the shim's side, and everybody who is attached to them.
+final class ProcessStreams {
+    /// What the streams belong to; `nil` is the container's first process.
+    let execID: String?
+    let isTerminal: Bool
+    private let stdinOnce: Bool
+    private let context: StreamContext
+    private let log: JSONFileLog?
+    private var input: InputSink?
+    private var sources: [OutputSource] = []
+    private var clients: [AttachedClient] = []
+    private var console: FileDescriptor?
+    /// Our own hold on the process's side of its terminal; see `open(console:)`.
+    private var consolePeer: FileDescriptor?
+    private var graceTimer: EventLoop.Timer?
+    private var onDrained: (() -> Void)?
+
+    init(execID: String?, isTerminal: Bool, stdinOnce: Bool, log: JSONFileLog?, context: StreamContext) {
+        self.execID = execID
+        self.isTerminal = isTerminal
+        self.stdinOnce = stdinOnce
+        self.log = log
+        self.context = context
+    }
+
+    /// Whether somebody is attached.
+    var hasClients: Bool { !clients.isEmpty }
+
+    // MARK: Opening
+
+    /// Takes over the shim's side of pipes.
+    func open(_ pipes: StandardPipes) throws(Errno) {
+        if let descriptor = pipes.takeInput() { setInput(descriptor) }
+        if let descriptor = pipes.takeOutput() { try addSource(descriptor, .standardOutput) }
+        if let descriptor = pipes.takeError() { try addSource(descriptor, .standardError) }
+    }
+
+    /// Takes over the master side of a terminal.
+    func open(console: FileDescriptor, wantsInput: Bool) throws(Errno) {
+        self.console = console
+        try console.setNonBlocking(true)
+        // A program may close its terminal and open it again later (an init system does). While nobody has it open, the
+        // master reads an error that cannot be told from the end; so we keep it open until the process has ended.
+        consolePeer = try console.openTerminalPeer()
+        if wantsInput { setInput(try console.duplicate(from: 3)) }
+        try addSource(try console.duplicate(from: 3), .standardOutput)
+    }
+
+    private func setInput(_ descriptor: FileDescriptor) {
+        let sink = InputSink(descriptor, loop: context.loop)
+        sink.onRoom = { [unowned self] in
+            for client in clients { client.continueInput() }
+        }
+        input = sink
+    }
+
+    private func addSource(_ descriptor: FileDescriptor, _ stream: OutputStream) throws(Errno) {
+        do throws(Errno) {
+            sources.append(
+                try OutputSource(
+                    descriptor, stream: stream, context: context,
+                    onBytes: { [unowned self] source, count in deliver(count, from: source.stream) },
+                    onEnd: { [unowned self] source in ended(source) }))
+        } catch {
+            descriptor.discard()
+            throw error
+        }
+    }
+
+    // MARK: Output
+
+    private func deliver(_ count: Int, from stream: OutputStream) {
+        log?.write(context.buffer.bytes(count), stream: stream, time: .now())
+        guard !clients.isEmpty else { return }
+        let bytes = isTerminal ? context.buffer.bytes(count) : context.buffer.frame(count, stream: stream)
+        // A copy of the list: a client that has gone removes itself from it.
+        for client in clients where client.wants(stream) { client.send(bytes) }
+    }
+
+    private func ended(_ source: OutputSource) {
+        sources.removeAll { $0 === source }
+        if sources.isEmpty { drained() }
+    }
+
+    /// The process has ended: calls `completion` when all its output has been read. Whoever else has a stream open (a
+    /// process in the background) is listened to for `grace` milliseconds.
+    func drain(grace: Int64, _ completion: @escaping () -> Void) {
+        input?.closeNow()
+        consolePeer?.discard()
+        consolePeer = nil
+        onDrained = completion
+        if sources.isEmpty { return drained() }
+        for source in sources { source.drain() }
+        if onDrained == nil { return }
+        graceTimer = context.loop.schedule(milliseconds: grace) { [unowned self] in
+            graceTimer = nil
+            for source in sources {
+                source.drain()
+                source.close()
+            }
+            sources = []
+            drained()
+        }
+    }
+
+    private func drained() {
+        guard let onDrained else { return }
+        self.onDrained = nil
+        if let graceTimer { context.loop.cancel(graceTimer) }
+        graceTimer = nil
+        log?.finish()
+        onDrained()
+    }
+
+    /// Gives up what is open. Clients are let go when they have all their output.
+    func close() {
+        input?.closeNow()
+        for source in sources { source.close() }
+        sources = []
+        console?.discard()
+        console = nil
+        consolePeer?.discard()
+        consolePeer = nil
+        for client in clients { client.finish() }
+    }
+
+    // MARK: Clients
+
+    /// Attaches a connection. `first` is sent to it before any output, `received` is what has come from it already.
+    func attach(
+        _ socket: FileDescriptor, interest: AttachedClient.Interest, detachKeys: [UInt8], first: [UInt8],
+        received: [UInt8]
+    ) {
+        let client = AttachedClient(
+            socket, interest: interest, detachKeys: isTerminal ? detachKeys : [], first: first, streams: self,
+            context: context)
+        guard !client.isGone else { return }
+        clients.append(client)
+        client.takeInput(received)
+    }
+
+    func remove(_ client: AttachedClient) {
+        clients.removeAll { $0 === client }
+    }
+
+    // MARK: Input
+
+    /// How much input can be taken now.
+    var inputRoom: Int { input?.room ?? InputSink.limit }
+
+    func writeInput(_ bytes: UnsafeRawBufferPointer) {
+        input?.write(bytes)
+    }
+
+    /// A client that was attached to the input has ended its side, or is gone.
+    func clientEndedInput() {
+        if stdinOnce { closeInput() }
+    }
+
+    /// Ends the process's input after what has been written. A terminal has no end: the program gets to know of it by
+    /// a character.
+    func closeInput() {
+        if !isTerminal { input?.close() }
+    }
+
+    // MARK: Terminal
+
+    /// Sets the terminal's size.
+    ///
+    /// - Throws: `.notATTY` if there is no terminal (any more).
+    func resize(columns: UInt16, rows: UInt16) throws(Errno) {
+        guard let console else { throw Errno(rawValue: 25) }
+        try console.setWindowSize(columns: columns, rows: rows)
+    }
+}

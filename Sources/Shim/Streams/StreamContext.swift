@@ -1,0 +1,32 @@
+import SystemPackage
+
+/// What all streams of a shim share.
+final class StreamContext {
+    let loop: EventLoop
+    /// All output goes through this and is out of it again before the next event.
+    let buffer: ReadBuffer
+    /// All input does so through this, which is another because a client can turn out to be gone, and be asked for its
+    /// last input, while output is being passed to it. What waits in files for slow clients takes this way too.
+    let inputBuffer: PageBuffer
+    /// Where files for slow clients are made.
+    let spillDirectory: FilePath
+    /// Called when an attachment has been ended by its detach keys.
+    var onDetach: (ProcessStreams) -> Void = { _ in }
+    /// Called when a client has gone or has all it will get.
+    var onClientGone: () -> Void = {}
+    /// Called when more memory has been used than an idle shim may keep.
+    var onHeavyUse: () -> Void = {}
+
+    init(loop: EventLoop, spillDirectory: FilePath) throws(Errno) {
+        self.loop = loop
+        self.spillDirectory = spillDirectory
+        buffer = try ReadBuffer()
+        inputBuffer = try PageBuffer(count: 64 << 10)
+    }
+
+    /// Gives memory back that is only needed when there is much to do.
+    func release() {
+        buffer.release()
+        inputBuffer.release()
+    }
+}

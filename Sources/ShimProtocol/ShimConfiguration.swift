@@ -1,0 +1,112 @@
+import JSON
+import OCISpec
+
+/// What a shim has to know beside the OCI configuration: the content of `shim.json` in the bundle.
+///
+/// The engine writes it, the shim reads it once at its start.
+package struct ShimConfiguration: Codable, Hashable, Sendable {
+    /// The container's full id.
+    package var id: String
+    /// Whether the container's process has a terminal; must be what `process.terminal` in `config.json` says.
+    package var terminal: Bool
+    /// Whether the container's standard input stays open for clients that attach; else it is `/dev/null`.
+    package var openStdin: Bool
+    /// Whether the first client that ends its input, or goes away, ends the container's.
+    package var stdinOnce: Bool
+    /// Where output is written.
+    package var log: LogConfiguration
+    /// What the root file system is made of (`Snapshots.mounts`), in order. Mounted by the container's own init.
+    package var rootfsMounts: [RootMount]
+    /// The `ContainerRuntime`'s root; `nil` is `runtime` in the bundle.
+    package var runtimeRoot: String?
+    /// The path of an OCI runtime to be executed; `nil` is our own, within the shim's process.
+    package var runtimePath: String?
+    /// The container's control group, the same that `linux.cgroupsPath` in `config.json` names; `nil` is `/<id>`.
+    package var cgroupPath: String?
+    /// The terminal's size at the start; `nil` leaves what `config.json` says.
+    package var consoleSize: Box?
+
+    /// A configuration without terminal and standard input.
+    package init(
+        id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
+        log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
+        runtimePath: String? = nil, cgroupPath: String? = nil, consoleSize: Box? = nil
+    ) {
+        self.id = id
+        self.terminal = terminal
+        self.openStdin = openStdin
+        self.stdinOnce = stdinOnce
+        self.log = log
+        self.rootfsMounts = rootfsMounts
+        self.runtimeRoot = runtimeRoot
+        self.runtimePath = runtimePath
+        self.cgroupPath = cgroupPath
+        self.consoleSize = consoleSize
+    }
+}
+
+/// Where a container's output is kept.
+package struct LogConfiguration: Codable, Hashable, Sendable {
+    /// The kinds of logs, by Docker's names.
+    package enum Driver: String, Codable, Hashable, Sendable {
+        /// Nothing is kept.
+        case none
+        /// A line of JSON for each line of output.
+        case jsonFile = "json-file"
+    }
+
+    /// What is written.
+    package var driver: Driver
+    /// The file's absolute path; its directory exists. Older files have `.1`, `.2`, … after it.
+    package var path: String?
+    /// A file that has grown to this many bytes is set aside; `nil` lets it grow for ever.
+    package var maxSize: Int64?
+    /// How many files there are at most, the current one included; with 1 a full file is emptied.
+    package var maxFiles: Int
+    /// Docker's `attrs`: labels, environment variables and the tag that the log options name; an object of strings.
+    package var attributes: JSONValue?
+
+    /// Docker's `max-size`, which Masu sets by default: 20 MiB.
+    package static let defaultMaxSize: Int64 = 20 << 20
+    /// Docker's `max-file`, which Masu sets by default.
+    package static let defaultMaxFiles = 5
+
+    /// A log.
+    package init(
+        driver: Driver, path: String? = nil, maxSize: Int64? = defaultMaxSize, maxFiles: Int = defaultMaxFiles,
+        attributes: JSONValue? = nil
+    ) {
+        self.driver = driver
+        self.path = path
+        self.maxSize = maxSize
+        self.maxFiles = maxFiles
+        self.attributes = attributes
+    }
+
+    /// No log.
+    package static let none = LogConfiguration(driver: .none)
+
+    /// A `json-file` log with the usual rotation.
+    package static func jsonFile(
+        _ path: String, maxSize: Int64? = defaultMaxSize, maxFiles: Int = defaultMaxFiles
+    ) -> LogConfiguration {
+        LogConfiguration(driver: .jsonFile, path: path, maxSize: maxSize, maxFiles: maxFiles)
+    }
+}
+
+/// One mount of the container's root file system, in the terms of mount(8).
+package struct RootMount: Codable, Hashable, Sendable {
+    /// The file system's name, or `bind`.
+    package var type: String
+    /// The device, directory or mere name.
+    package var source: String
+    /// Options as in fstab(5).
+    package var options: [String]
+
+    /// A mount of `source`.
+    package init(type: String, source: String, options: [String] = []) {
+        self.type = type
+        self.source = source
+        self.options = options
+    }
+}

@@ -1,0 +1,71 @@
+/// Why a shim could not be launched, reached, or could not do what it was asked.
+package struct ShimError: Error, Codable, Hashable, Sendable {
+    /// What went wrong, as far as a caller decides by it.
+    package enum Kind: String, Codable, Hashable, Sendable {
+        /// The program does not exist in the container (exit status 127).
+        case commandNotFound
+        /// The program exists and cannot be executed (exit status 126).
+        case notExecutable
+        /// The configuration or an argument is wrong.
+        case invalid
+        /// There is no such process.
+        case notFound
+        /// Not possible in the present state.
+        case conflict
+        /// The kernel refused.
+        case system
+        /// There is no shim, or it has gone away: what the container came to says the file `exit`.
+        case unavailable
+    }
+
+    /// What a caller decides by.
+    package var kind: Kind
+    /// What a person reads.
+    package var message: String
+
+    /// An error of kind `kind`.
+    package init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}
+
+extension ShimError: CustomStringConvertible {
+    package var description: String { message }
+}
+
+/// The one line of JSON that `masu-shim` prints on its standard output before it returns.
+package enum ShimLaunchResult: Hashable, Sendable {
+    /// The container is created: its first process, and the shim. Exit status 0.
+    case launched(pid: Int32, shimPid: Int32)
+    /// It is not, and nothing is left over. Exit status 1.
+    case failed(ShimError)
+}
+
+extension ShimLaunchResult: Codable {
+    private enum Keys: String, CodingKey {
+        case pid, shimPid, error
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Keys.self)
+        if let error = try container.decodeIfPresent(ShimError.self, forKey: .error) {
+            self = .failed(error)
+        } else {
+            self = .launched(
+                pid: try container.decode(Int32.self, forKey: .pid),
+                shimPid: try container.decode(Int32.self, forKey: .shimPid))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Keys.self)
+        switch self {
+        case .launched(let pid, let shimPid):
+            try container.encode(pid, forKey: .pid)
+            try container.encode(shimPid, forKey: .shimPid)
+        case .failed(let error):
+            try container.encode(error, forKey: .error)
+        }
+    }
+}

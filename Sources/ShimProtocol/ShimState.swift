@@ -1,0 +1,50 @@
+import OCISpec
+
+/// Where a container is in its life, as its shim sees it.
+package enum ShimState: Codable, Hashable, Sendable {
+    /// Set up; its program has not begun.
+    case created(pid: Int32)
+    /// Its program runs, or is frozen.
+    case running(pid: Int32, startedAt: Timestamp, paused: Bool)
+    /// Its first process has ended and been reaped.
+    case exited(ExitRecord)
+}
+
+/// How a container ended: the content of the file `exit`.
+package struct ExitRecord: Codable, Hashable, Sendable {
+    /// What the first process exited with; 128 and the signal if one ended it.
+    package var exitCode: Int32
+    /// When it was reaped.
+    package var exitedAt: Timestamp
+    /// Whether the kernel killed a process of the container for want of memory.
+    package var oomKilled: Bool
+    /// The pid it had.
+    package var pid: Int32
+    /// When its program began; `nil` if it never did.
+    package var startedAt: Timestamp?
+    /// What could not be cleaned up, for people; `nil` if everything could.
+    package var warning: String?
+
+    /// A record.
+    package init(
+        exitCode: Int32, exitedAt: Timestamp, oomKilled: Bool = false, pid: Int32, startedAt: Timestamp? = nil,
+        warning: String? = nil
+    ) {
+        self.exitCode = exitCode
+        self.exitedAt = exitedAt
+        self.oomKilled = oomKilled
+        self.pid = pid
+        self.startedAt = startedAt
+        self.warning = warning
+    }
+}
+
+/// Where an additional process is in its life.
+package enum ExecState: Codable, Hashable, Sendable {
+    /// Known, not begun.
+    case created
+    /// It runs.
+    case running(pid: Int32)
+    /// It has ended, or could not be started (126 and 127 as shells give them).
+    case exited(exitCode: Int32, at: Timestamp)
+}

@@ -1,0 +1,164 @@
+import GRDB
+import SystemPackage
+
+/// The rows of one driver's snapshots, and where their directories are.
+///
+/// A row comes into being together with its directory and goes before it, so that a directory without a row is what a
+/// crash left, and a row always has its directory.
+struct SnapshotTable: Sendable {
+    struct Row: Sendable {
+        let id: Int64
+        let name: String
+        let state: SnapshotInformation.State
+        let parent: Int64?
+        let usage: SnapshotUsage
+    }
+
+    let database: any DatabaseWriter
+    let driver: String
+    /// The driver's directory: one directory per snapshot, named by the row's id.
+    let root: FilePath
+
+    static func registerMigrations(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("snapshots-1") { database in
+            // AUTOINCREMENT: an id, and with it a directory, is never used a second time.
+            try database.execute(
+                sql: """
+                    CREATE TABLE snapshot (
+                        id INTEGER PRIMARY KEY AUTOINCREMENT,
+                        driver TEXT NOT NULL,
+                        name TEXT NOT NULL,
+                        state TEXT NOT NULL CHECK (state IN ('staged', 'committed', 'active')),
+                        parent INTEGER REFERENCES snapshot (id),
+                        bytes INTEGER NOT NULL DEFAULT 0,
+                        inodes INTEGER NOT NULL DEFAULT 0,
+                        UNIQUE (driver, name)
+                    );
+                    CREATE INDEX snapshot_parent ON snapshot (parent);
+                    """)
+        }
+    }
+
+    func directory(of id: Int64) -> FilePath { root.appending(String(id)) }
+    func files(of id: Int64) -> FilePath { directory(of: id).appending("fs") }
+    func work(of id: Int64) -> FilePath { directory(of: id).appending("work") }
+
+    /// Runs `body` in one transaction, which an error undoes.
+    func write<T>(_ body: (Database) throws -> T) throws(SnapshotError) -> T {
+        do {
+            return try database.write(body)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    func read<T>(_ body: (Database) throws -> T) throws(SnapshotError) -> T {
+        do {
+            return try database.read(body)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    private static func translated(_ error: any Error) -> SnapshotError {
+        switch error {
+        case let error as SnapshotError: error
+        case let error as DatabaseError: .database(error.description)
+        default: .database("\(error)")
+        }
+    }
+
+    /// Adds a row. Throws `exists`, and `notFound` or `wrongState` for the parent.
+    func insert(
+        _ name: String, _ state: SnapshotInformation.State, parent: String?, in database: Database
+    ) throws -> Row {
+        if try find(name, in: database) != nil { throw SnapshotError.exists(name) }
+        let parentRow = try parent.map { try committed($0, in: database) }
+        try database.execute(
+            literal:
+                "INSERT INTO snapshot (driver, name, state, parent) VALUES (\(driver), \(name), \(state.rawValue), \(parentRow?.id))"
+        )
+        return Row(
+            id: database.lastInsertedRowID, name: name, state: state, parent: parentRow?.id, usage: SnapshotUsage())
+    }
+
+    func find(_ name: String, in database: Database) throws -> Row? {
+        try SQLRow.fetchOne(
+            database, sql: "SELECT * FROM snapshot WHERE driver = ? AND name = ?", arguments: [driver, name]
+        ).map(Self.row)
+    }
+
+    func require(_ name: String, in database: Database) throws -> Row {
+        guard let row = try find(name, in: database) else { throw SnapshotError.notFound(name) }
+        return row
+    }
+
+    func committed(_ name: String, in database: Database) throws -> Row {
+        let row = try require(name, in: database)
+        guard row.state == .committed else { throw SnapshotError.wrongState(name, row.state) }
+        return row
+    }
+
+    /// The ids of a snapshot's parents, nearest first.
+    func parents(of row: Row, in database: Database) throws -> [Int64] {
+        try Int64.fetchAll(
+            database,
+            sql: """
+                WITH RECURSIVE chain (id, parent, depth) AS (
+                    SELECT id, parent, 0 FROM snapshot WHERE id = ?
+                    UNION ALL
+                    SELECT snapshot.id, snapshot.parent, depth + 1 FROM snapshot JOIN chain ON snapshot.id = chain.parent
+                )
+                SELECT id FROM chain WHERE depth > 0 ORDER BY depth
+                """, arguments: [row.id])
+    }
+
+    func commit(
+        _ staged: String, as name: String, parent: String?, usage: SnapshotUsage, in database: Database
+    ) throws -> Row {
+        let row = try require(staged, in: database)
+        guard row.state == .staged else { throw SnapshotError.wrongState(staged, row.state) }
+        if try find(name, in: database) != nil { throw SnapshotError.exists(name) }
+        let parentID = try parent.map { try committed($0, in: database).id }
+        try database.execute(
+            literal: """
+                UPDATE snapshot SET name = \(name), state = 'committed', parent = \(parentID),
+                    bytes = \(usage.bytes), inodes = \(usage.inodes) WHERE id = \(row.id)
+                """)
+        return Row(id: row.id, name: name, state: .committed, parent: parentID, usage: usage)
+    }
+
+    /// Deletes a row, whose directory is then nobody's. Throws `notFound`, `inUse`.
+    func delete(_ name: String, in database: Database) throws -> Row {
+        let row = try require(name, in: database)
+        let hasChildren =
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM snapshot WHERE parent = ?)", arguments: [row.id]) ?? false
+        if hasChildren { throw SnapshotError.inUse(name) }
+        try database.execute(sql: "DELETE FROM snapshot WHERE id = ?", arguments: [row.id])
+        return row
+    }
+
+    func information(_ row: Row, in database: Database) throws -> SnapshotInformation {
+        let parent = try row.parent.flatMap {
+            try String.fetchOne(database, sql: "SELECT name FROM snapshot WHERE id = ?", arguments: [$0])
+        }
+        return SnapshotInformation(name: row.name, state: row.state, parent: parent, directory: directory(of: row.id))
+    }
+
+    func all(in database: Database) throws -> [Row] {
+        try SQLRow.fetchAll(database, sql: "SELECT * FROM snapshot WHERE driver = ? ORDER BY id", arguments: [driver])
+            .map(Self.row)
+    }
+
+    private static func row(_ row: SQLRow) throws -> Row {
+        guard let state = SnapshotInformation.State(rawValue: row["state"]) else {
+            throw SnapshotError.database("a snapshot is in an unknown state")
+        }
+        return Row(
+            id: row["id"], name: row["name"], state: state, parent: row["parent"],
+            usage: SnapshotUsage(bytes: row["bytes"], inodes: row["inodes"]))
+    }
+}
+
+private typealias SQLRow = GRDB.Row

@@ -1,0 +1,75 @@
+import ContainerRuntime
+import Flags
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// `create` and `run`.
+enum CreationCommands {
+    static let bundle = Flag.string("bundle", short: "b", type: "path", "The bundle's directory", default: ".")
+    static let consoleSocket = Flag.string(
+        "console-socket", type: "path", "Unix socket that gets the terminal's master side")
+    static let pidFile = Flag.string("pid-file", type: "path", "File that gets the first process's pid")
+    static let noPivot = Flag.boolean("no-pivot", "Use MS_MOVE and chroot instead of pivot_root")
+    static let noNewKeyring = Flag.boolean("no-new-keyring", "Keep the caller's session keyring")
+    static let noSubreaper = Flag.boolean("no-subreaper", "Accepted for compatibility").hidden()
+    static let preserveFDs = Flag.integer("preserve-fds", "Pass on this many descriptors, from 3 on")
+    static let detach = Flag.boolean("detach", short: "d", "Do not wait for the container's end")
+    static let keep = Flag.boolean("keep", "Do not delete the container when it has ended")
+
+    private static let common: [any FlagDeclaration] = [
+        bundle, consoleSocket, pidFile, noPivot, noNewKeyring, preserveFDs,
+    ]
+
+    static let create = Command(
+        "create", operands: "CONTAINER", arity: .exactly(1), "Create a container, to be started by \"start\"",
+        flags: { common },
+        action: { invocation in
+            let (spec, directory, options) = try arguments(invocation)
+            try ConsoleSocket.check(
+                terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
+            let process = try RuntimeCommands.runtime(invocation).create(
+                id: invocation.operands[0], bundle: directory, spec: spec, options: options)
+            if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
+            return 0
+        })
+
+    static let run = Command(
+        "run", operands: "CONTAINER", arity: .exactly(1), "Create and start a container, and wait for its end",
+        examples: [.init("Run the bundle in the working directory", "masu-runtime run demo")],
+        flags: { common + [detach, keep, noSubreaper] },
+        action: { invocation in
+            let (spec, directory, options) = try arguments(invocation)
+            let socket = invocation.flags[consoleSocket]
+            let isDetached = invocation.flags[detach]
+            try ConsoleSocket.check(terminal: spec.process?.terminal == true, detached: isDetached, socket: socket)
+            let runtime = RuntimeCommands.runtime(invocation)
+            let id = invocation.operands[0]
+            let foreground = isDetached ? nil : try Foreground()
+            let log = ErrorLog(invocation)
+            let process = try runtime.run(
+                id: id, bundle: directory, spec: spec, options: options, warn: { log.report($0, level: "warning") })
+            guard let foreground else {
+                if let console = process.console { try ConsoleSocket.send(console, to: socket) }
+                return 0
+            }
+            let status = try foreground.follow(process)
+            if !invocation.flags[keep] {
+                try runtime.delete(id, force: true, spec: spec, warn: { log.report($0, level: "warning") })
+            }
+            return status
+        })
+
+    private static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
+        let flags = invocation.flags
+        let directory = RuntimeCommands.absolute(flags[bundle])
+        let spec = try ContainerRuntime.configuration(of: directory)
+        var options = CreateOptions()
+        options.pidFile = RuntimeCommands.optionalPath(pidFile, invocation)
+        options.preservedDescriptors = max(0, flags[preserveFDs])
+        options.noPivot = flags[noPivot]
+        options.noNewKeyring = flags[noNewKeyring]
+        options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"
+        return (spec, directory, options)
+    }
+}

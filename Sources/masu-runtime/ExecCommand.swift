@@ -1,0 +1,110 @@
+import ContainerRuntime
+import Flags
+import JSON
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// `exec`.
+enum ExecCommand {
+    private static let processFile = Flag.string("process", short: "p", type: "path", "File with the process as JSON")
+    private static let tty = Flag.boolean("tty", short: "t", "Give the process a terminal")
+    private static let cwd = Flag.string("cwd", type: "path", "The working directory in the container")
+    private static let env = Flag.list("env", short: "e", "Set an environment variable (NAME=value)")
+    private static let user = Flag.string("user", short: "u", type: "uid[:gid]", "The user, by numbers")
+    private static let additionalGids = Flag.list("additional-gids", short: "g", "A supplementary group, by number")
+    private static let cap = Flag.list("cap", short: "c", "Add a capability to all sets")
+    private static let noNewPrivs = Flag.boolean("no-new-privs", "Let the process gain no privileges")
+    private static let apparmor = Flag.string("apparmor", "AppArmor profile")
+    private static let processLabel = Flag.string("process-label", "SELinux label")
+
+    static let exec = Command(
+        "exec", operands: "CONTAINER COMMAND [ARG...]", arity: .atLeast(1), "Run a process in a running container",
+        examples: [.init("A shell in the container \"demo\"", "masu-runtime exec -t demo sh")],
+        interspersed: false,
+        flags: {
+            [
+                processFile, tty, cwd, env, user, additionalGids, cap, noNewPrivs, apparmor, processLabel,
+                CreationCommands.detach, CreationCommands.consoleSocket, CreationCommands.pidFile,
+                CreationCommands.preserveFDs, CreationCommands.noSubreaper,
+            ]
+        },
+        action: { invocation in
+            let flags = invocation.flags
+            let runtime = RuntimeCommands.runtime(invocation)
+            let id = invocation.operands[0]
+            let process = try process(invocation, runtime)
+            let socket = flags[CreationCommands.consoleSocket]
+            let isDetached = flags[CreationCommands.detach]
+            try ConsoleSocket.check(terminal: process.terminal == true, detached: isDetached, socket: socket)
+            var options = ExecOptions()
+            options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
+            options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
+            let foreground = isDetached ? nil : try Foreground()
+            do {
+                let started = try runtime.exec(id, process: process, options: options)
+                guard let foreground else {
+                    if let console = started.console { try ConsoleSocket.send(console, to: socket) }
+                    return 0
+                }
+                return try foreground.follow(started)
+            } catch let error as RuntimeError {
+                // As runc, so that callers can tell a missing command from a failed one.
+                guard error.kind == .commandNotFound || error.kind == .notExecutable else { throw error }
+                ErrorLog(invocation).report(error.message)
+                return error.kind == .commandNotFound ? 127 : 126
+            }
+        })
+
+    /// The process of `--process`, or the container's own with what the flags change.
+    private static func process(_ invocation: Invocation, _ runtime: ContainerRuntime) throws -> Process {
+        let flags = invocation.flags
+        let arguments = Array(invocation.operands.dropFirst())
+        if let file = RuntimeCommands.optionalPath(processFile, invocation) {
+            var process = try JSON.decode(Process.self, from: Files.read(file))
+            if flags[tty] { process.terminal = true }
+            return process
+        }
+        guard !arguments.isEmpty else { throw RuntimeError(.invalid, "exec needs a command or --process") }
+        let bundle = try runtime.state(invocation.operands[0]).bundle
+        var process = try ContainerRuntime.configuration(of: FilePath(bundle)).process ?? Process()
+        process.args = arguments
+        process.terminal = flags[tty]
+        process.consoleSize = nil
+        if !flags[cwd].isEmpty { process.cwd = flags[cwd] }
+        // getenv(3) finds the first one.
+        process.env = flags[env] + (process.env ?? [])
+        if flags.isSet(user) { process.user = try parseUser(flags[user], umask: process.user.umask) }
+        for text in flags[additionalGids] {
+            guard let gid = UInt32(text) else { throw RuntimeError(.invalid, "\"\(text)\" is not a group's number") }
+            process.user.additionalGids = (process.user.additionalGids ?? []) + [gid]
+        }
+        if flags[noNewPrivs] { process.noNewPrivileges = true }
+        if !flags[apparmor].isEmpty { process.apparmorProfile = flags[apparmor] }
+        if !flags[processLabel].isEmpty { process.selinuxLabel = flags[processLabel] }
+        try add(flags[cap], to: &process)
+        return process
+    }
+
+    private static func parseUser(_ text: String, umask: UInt32?) throws(RuntimeError) -> User {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt32($0) }
+        guard parts.count <= 2, let uid = parts[0], let gid = parts.count == 2 ? parts[1] : 0 else {
+            throw RuntimeError(.invalid, "\"\(text)\" is not a user (uid[:gid], by numbers)")
+        }
+        return User(uid: uid, gid: gid, umask: umask)
+    }
+
+    private static func add(_ names: [String], to process: inout Process) throws(RuntimeError) {
+        guard !names.isEmpty else { return }
+        for name in names where CapabilitySet(name: name) == nil {
+            throw RuntimeError(.invalid, "unknown capability \"\(name)\"")
+        }
+        var sets = process.capabilities ?? LinuxCapabilities()
+        sets.bounding = (sets.bounding ?? []) + names
+        sets.effective = (sets.effective ?? []) + names
+        sets.permitted = (sets.permitted ?? []) + names
+        sets.inheritable = (sets.inheritable ?? []) + names
+        sets.ambient = (sets.ambient ?? []) + names
+        process.capabilities = sets
+    }
+}

@@ -1,0 +1,67 @@
+import BuildInformation
+import Flags
+import JSON
+import LinuxKernel
+import OCISpec
+
+/// `features`: what this runtime can do (`features.md` of the runtime specification).
+enum FeaturesCommand {
+    static let features = Command(
+        "features", "Print what this runtime supports as JSON",
+        action: { _ in
+            QueryCommands.print(document.serialized(pretty: true))
+            return 0
+        })
+
+    private static func strings(_ list: [String]) -> JSONValue { .array(list.map { .string($0) }) }
+
+    private static var document: JSONValue {
+        [
+            "ociVersionMin": "1.0.0",
+            "ociVersionMax": .string(MasuVersion.runtimeSpecification),
+            "hooks": strings([
+                "prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop",
+            ]),
+            "mountOptions": strings(mountOptions),
+            "linux": [
+                "namespaces": strings(LinuxNamespaceType.allCases.map(\.rawValue).sorted()),
+                "capabilities": strings(CapabilitySet.names),
+                "cgroup": ["v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true],
+                "seccomp": [
+                    "enabled": true,
+                    "actions": strings([
+                        "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
+                        "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP",
+                    ]),
+                    "operators": strings([
+                        "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
+                        "SCMP_CMP_NE",
+                    ]),
+                    "supportedFlags": strings([
+                        "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+                    ]),
+                ],
+                "apparmor": ["enabled": true],
+                "selinux": ["enabled": true],
+                "intelRdt": ["enabled": false],
+                "mountExtensions": ["idmap": ["enabled": false]],
+                "netDevices": ["enabled": false],
+            ],
+            "annotations": ["org.opencontainers.runtime-spec.features": "1.3.0"],
+        ]
+    }
+
+    private static let mountOptions: [String] = {
+        let attributes = [
+            "atime", "dev", "diratime", "exec", "noatime", "nodev", "nodiratime", "noexec", "norelatime",
+            "nostrictatime",
+            "nosuid", "nosymfollow", "relatime", "ro", "rw", "strictatime", "suid", "symfollow",
+        ]
+        let others = [
+            "async", "bind", "defaults", "dirsync", "iversion", "lazytime", "loud", "mand", "noiversion", "nolazytime",
+            "nomand", "private", "rbind", "remount", "rprivate", "rshared", "rslave", "runbindable", "shared", "silent",
+            "slave", "sync", "tmpcopyup", "unbindable",
+        ]
+        return (attributes + attributes.map { "r" + $0 } + others).sorted()
+    }()
+}

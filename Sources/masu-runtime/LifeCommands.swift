@@ -1,0 +1,55 @@
+import ContainerRuntime
+import Flags
+import LinuxKernel
+
+/// Commands that change a container that exists.
+enum LifeCommands {
+    private static let all = Flag.boolean("all", short: "a", "Send the signal to all processes in the container")
+    private static let force = Flag.boolean("force", short: "f", "Kill the container first if it runs")
+
+    static let start = Command(
+        "start", operands: "CONTAINER", arity: .exactly(1), "Execute the program of a created container",
+        action: { invocation in
+            let log = ErrorLog(invocation)
+            try RuntimeCommands.runtime(invocation).start(
+                invocation.operands[0], warn: { log.report($0, level: "warning") })
+            return 0
+        })
+
+    static let kill = Command(
+        "kill", operands: "CONTAINER [SIGNAL]", arity: .between(1, 2),
+        "Send a signal (TERM if none is named) to a container's first process", flags: { [all] },
+        action: { invocation in
+            let name = invocation.operands.count > 1 ? invocation.operands[1] : "TERM"
+            guard let signal = Signals.number(named: name) else {
+                throw RuntimeError(.invalid, "unknown signal \"\(name)\"")
+            }
+            try RuntimeCommands.runtime(invocation).kill(
+                invocation.operands[0], signal: signal, all: invocation.flags[all])
+            return 0
+        })
+
+    static let delete = Command(
+        "delete", operands: "CONTAINER", arity: .exactly(1), "Remove a stopped container's cgroup and state",
+        flags: { [force] },
+        action: { invocation in
+            let log = ErrorLog(invocation)
+            try RuntimeCommands.runtime(invocation).delete(
+                invocation.operands[0], force: invocation.flags[force], warn: { log.report($0, level: "warning") })
+            return 0
+        })
+
+    static let pause = Command(
+        "pause", operands: "CONTAINER", arity: .exactly(1), "Freeze all processes of a container",
+        action: { invocation in
+            try RuntimeCommands.runtime(invocation).pause(invocation.operands[0])
+            return 0
+        })
+
+    static let resume = Command(
+        "resume", operands: "CONTAINER", arity: .exactly(1), "Thaw all processes of a paused container",
+        action: { invocation in
+            try RuntimeCommands.runtime(invocation).resume(invocation.operands[0])
+            return 0
+        })
+}

@@ -1,0 +1,78 @@
+import ContainerRuntime
+import Flags
+import JSON
+import LinuxKernel
+import OCISpec
+import SystemPackage
+
+/// `update`.
+enum UpdateCommand {
+    private static let resources = Flag.string(
+        "resources", short: "r", type: "path", "File with the limits as JSON (\"-\" is standard input)")
+    private static let memory = Flag.bytes("memory", "Memory", minusOne: true)
+    private static let memorySwap = Flag.bytes("memory-swap", "Memory and swap together", minusOne: true)
+    private static let memoryReservation = Flag.bytes("memory-reservation", "Memory that is kept", minusOne: true)
+    private static let cpuPeriod = Flag.integer("cpu-period", "Length of a period in microseconds")
+    private static let cpuQuota = Flag.integer("cpu-quota", "Run time in each period in microseconds")
+    private static let cpuBurst = Flag.integer("cpu-burst", "Run time that may be saved up in microseconds")
+    private static let cpuShare = Flag.integer("cpu-share", "Relative weight of processor time")
+    private static let cpuIdle = Flag.integer("cpu-idle", "1 for idle scheduling")
+    private static let cpusetCPUs = Flag.string("cpuset-cpus", type: "list", "CPUs that may be used")
+    private static let cpusetMems = Flag.string("cpuset-mems", type: "list", "Memory nodes that may be used")
+    private static let pidsLimit = Flag.integer("pids-limit", "Number of processes")
+    private static let blkioWeight = Flag.integer("blkio-weight", "Relative weight of block I/O")
+
+    static let update = Command(
+        "update", operands: "CONTAINER", arity: .exactly(1), "Change the limits of a container",
+        flags: {
+            [
+                resources, memory, memorySwap, memoryReservation, cpuPeriod, cpuQuota, cpuBurst, cpuShare, cpuIdle,
+                cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
+            ]
+        },
+        action: { invocation in
+            let change = try resources(invocation.flags)
+            try RuntimeCommands.runtime(invocation).update(invocation.operands[0], resources: change)
+            return 0
+        })
+
+    private static func resources(_ flags: ParsedFlags) throws -> LinuxResources {
+        if flags.isSet(resources) {
+            let path = flags[resources]
+            let bytes =
+                path == "-"
+                ? try FileDescriptor.standardInput.readToEnd() : try Files.read(RuntimeCommands.absolute(path))
+            return try JSON.decode(LinuxResources.self, from: bytes)
+        }
+        var result = LinuxResources()
+        var ofMemory = LinuxMemory()
+        ofMemory.limit = flags.given(memory)
+        ofMemory.swap = flags.given(memorySwap)
+        ofMemory.reservation = flags.given(memoryReservation)
+        result.memory = ofMemory
+        var cpu = LinuxCPU()
+        cpu.period = try flags.given(cpuPeriod).map { try unsigned($0, "--cpu-period") }
+        cpu.quota = flags.given(cpuQuota).map { Int64($0) }
+        cpu.burst = try flags.given(cpuBurst).map { try unsigned($0, "--cpu-burst") }
+        cpu.shares = try flags.given(cpuShare).map { try unsigned($0, "--cpu-share") }
+        cpu.idle = flags.given(cpuIdle).map { Int64($0) }
+        cpu.cpus = flags.given(cpusetCPUs)
+        cpu.mems = flags.given(cpusetMems)
+        result.cpu = cpu
+        result.pids = flags.given(pidsLimit).map { LinuxPids(limit: Int64($0)) }
+        if let weight = flags.given(blkioWeight) {
+            guard let number = UInt16(exactly: weight) else {
+                throw RuntimeError(.invalid, "--blkio-weight \(weight) is not between 10 and 1000")
+            }
+            var blockIO = LinuxBlockIO()
+            blockIO.weight = number
+            result.blockIO = blockIO
+        }
+        return result
+    }
+
+    private static func unsigned(_ value: Int, _ flag: String) throws(RuntimeError) -> UInt64 {
+        guard let value = UInt64(exactly: value) else { throw RuntimeError(.invalid, "\(flag) may not be negative") }
+        return value
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import Shim
+
+exit(ShimProgram.run(CommandLine.arguments))

@@ -1,0 +1,134 @@
+import Flags
+import JSON
+import LinuxKernel
+import SystemPackage
+
+/// `daemon.json`: the same settings as the flags, by the keys of Docker's file.
+///
+/// The file is turned into arguments and read by the flag parser, so that a value means the same in both places.
+struct ConfigurationFile {
+    /// Arguments that say what the file says.
+    let arguments: [String]
+    /// The flags that the file sets, with their values as written.
+    let settings: [String: String]
+
+    /// Keys whose names differ from the flag's because they hold several values.
+    private static let lists = [
+        "hosts": "host", "labels": "label", "exec-opts": "exec-opt", "log-opts": "log-opt", "runtimes": "add-runtime",
+        "default-ulimits": "default-ulimit", "dns": "dns", "dns-opts": "dns-opt", "dns-search": "dns-search",
+    ]
+
+    /// What only makes sense on a command line.
+    private static let onlyFlags: Set = [
+        "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
+        "add-runtime", "default-ulimit", "dns-opt",
+    ]
+
+    /// Reads the text of a file.
+    ///
+    /// - Throws: `ConfigurationError` with the words of `dockerd`.
+    init(json: [UInt8]) throws {
+        var arguments: [String] = []
+        var settings: [String: String] = [:]
+        for (key, value) in try Self.object(json) {
+            let flag = Self.lists[key] ?? key
+            let texts = Self.lists[key] == nil ? [try Self.scalar(value, key)] : try Self.elements(value, key)
+            arguments += texts.map { "--\(flag)=\($0)" }
+            settings[flag] = texts.joined(separator: ", ")
+        }
+        self.arguments = arguments
+        self.settings = settings
+    }
+
+    /// Reads the file at `path`; `nil` if there is none.
+    static func read(_ path: FilePath) throws -> ConfigurationFile? {
+        do {
+            return try ConfigurationFile(json: try FileDescriptor.contents(of: path))
+        } catch Errno.noSuchFileOrDirectory {
+            return nil
+        }
+    }
+
+    private static func object(_ json: [UInt8]) throws -> JSONObject {
+        guard json.contains(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else { return JSONObject() }
+        guard let object = try JSON.parse(json).object else { throw ConfigurationError("must be a JSON object") }
+        let names = Set(DaemonFlags.all.map(\.definition.name)).subtracting(onlyFlags)
+        let unknown = object.keys.filter { !names.contains($0) && lists[$0] == nil }.sorted()
+        guard unknown.isEmpty else {
+            throw ConfigurationError(
+                "the following directives don't match any configuration option: \(unknown.joined(separator: ", "))")
+        }
+        return object
+    }
+
+    private static func scalar(_ value: JSONValue, _ key: String) throws -> String {
+        switch value {
+        case .string(let text): return text
+        case .bool(let truth): return truth ? "true" : "false"
+        case .int(let number): return String(number)
+        case .uint(let number): return String(number)
+        default: throw ConfigurationError("\(key): must not be \(value.kindName)")
+        }
+    }
+
+    private static func elements(_ value: JSONValue, _ key: String) throws -> [String] {
+        switch value {
+        case .array(let elements):
+            var texts: [String] = []
+            for element in elements { texts.append(try scalar(element, key)) }
+            return texts
+        case .object(let members):
+            var texts: [String] = []
+            for (name, member) in members { texts.append(name + "=" + (try self.member(member, key))) }
+            return texts
+        default:
+            throw ConfigurationError("\(key): must be an array or an object, not \(value.kindName)")
+        }
+    }
+
+    /// What stands after `name=`: a runtime's path, a ulimit's `soft:hard`, or a plain value.
+    private static func member(_ value: JSONValue, _ key: String) throws -> String {
+        guard let object = value.object else { return try scalar(value, key) }
+        switch key {
+        case "runtimes":
+            guard let path = object["path"]?.string, object["runtimeArgs"]?.array?.isEmpty ?? true,
+                object["runtimeType"] == nil
+            else { throw ConfigurationError("runtimes: only {\"path\": \"…\"} is supported") }
+            return path
+        case "default-ulimits":
+            guard let soft = object["Soft"]?.int, let hard = object["Hard"]?.int else {
+                throw ConfigurationError("default-ulimits: must have Soft and Hard")
+            }
+            return "\(soft):\(hard)"
+        default:
+            throw ConfigurationError("\(key): must not hold objects")
+        }
+    }
+}
+
+/// What is wrong with flags or the configuration file.
+struct ConfigurationError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension FileDescriptor {
+    /// Everything from here to the end of the file.
+    func readToEnd() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 16 << 10)
+        while true {
+            let count = try buffer.withUnsafeMutableBytes { try read(into: $0) }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// The contents of a file.
+    static func contents(of path: FilePath) throws -> [UInt8] {
+        let file = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        defer { file.discard() }
+        return try file.readToEnd()
+    }
+}

@@ -1,0 +1,175 @@
+import BuildInformation
+import Engine
+import EngineAPI
+import GRDB
+import Glibc
+import Images
+import LinuxKernel
+import Logging
+import NIOPosix
+import Snapshots
+import SystemPackage
+
+/// The object graph of a running daemon, put together in one place.
+struct Daemon {
+    private let configuration: DaemonConfiguration
+    private let logger: Logger
+    private let locks: [RootLock]
+    private let pidFile: PIDFile
+    private let database: DatabasePool
+    private let engine: Engine
+    private let group: MultiThreadedEventLoopGroup
+    private let server: HTTPServer
+    private let sockets: [ListeningSocket]
+
+    /// Takes the roots, opens what is below them, recovers the containers of an earlier daemon and begins to serve.
+    ///
+    /// Clients can connect from the first moment; they are answered when recovery is done.
+    static func start(_ configuration: DaemonConfiguration, logger: Logger) async throws -> Daemon {
+        try makeDirectory(configuration.dataRoot)
+        try makeDirectory(configuration.execRoot)
+        let locks = try [
+            RootLock(configuration.dataRoot, flag: "data-root"), RootLock(configuration.execRoot, flag: "exec-root"),
+        ]
+        let pidFile = try PIDFile(configuration.pidFile)
+        var made: [ListeningSocket] = []
+        do {
+            for address in configuration.addresses {
+                made += try ListeningSocket.open(
+                    address, group: GroupChoice(name: configuration.flags[DaemonFlags.group]))
+            }
+            let database = try openDatabase(configuration.dataRoot)
+            let snapshotter = try Snapshots.open(
+                driver: configuration.storageDriver, directory: configuration.dataRoot, database: database)
+            let images = try Images(
+                directory: configuration.dataRoot, database: database, snapshotter: snapshotter,
+                logger: Logger(label: "images"))
+            let engine = try Engine(
+                configuration: try configuration.engine(programs: try programs()), images: images, database: database,
+                logger: Logger(label: "engine"))
+            try await engine.recover()
+            // Two threads are enough to move bytes for two processors, and each costs memory.
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+            let routes = EngineRoutes(engine: engine, eventLoopGroup: group, logger: Logger(label: "api"))
+            let server = HTTPServer(group: group, responder: routes.responder)
+            for socket in made { try await server.accept(on: socket.descriptor) }
+            for address in configuration.addresses { logger.info("API listens", metadata: ["address": "\(address)"]) }
+            logger.info(
+                "daemon has completed initialization",
+                metadata: ["version": "\(MasuVersion.version)", "storage-driver": "\(snapshotter.driver)"])
+            return Daemon(
+                configuration: configuration, logger: logger, locks: locks, pidFile: pidFile, database: database,
+                engine: engine, group: group, server: server, sockets: made)
+        } catch {
+            for socket in made { socket.removeName() }
+            pidFile.remove()
+            throw error
+        }
+    }
+
+    /// Serves until a signal says otherwise, then stops. Containers live on.
+    func run(_ signals: AsyncStream<Int32>, output: LogOutput, arguments: [String]) async {
+        for await signal in signals {
+            if signal == SIGHUP {
+                await reload(output: output, arguments: arguments)
+                continue
+            }
+            logger.info("processing signal", metadata: ["signal": signal == SIGTERM ? "terminated" : "interrupt"])
+            break
+        }
+        // A second signal means now. Containers do not mind, and the database is safe against any end.
+        let impatience = Task {
+            if await signals.first(where: { $0 != SIGHUP }) != nil { _exit(1) }
+        }
+        await stop()
+        impatience.cancel()
+    }
+
+    private func stop() async {
+        let timeout = configuration.flags[DaemonFlags.shutdownTimeout]
+        await engine.shutdown()
+        // Streams of containers that live on never end by themselves; requests under way get a moment.
+        await server.stop(grace: .seconds(timeout < 0 ? 2 : min(2, timeout)))
+        for socket in sockets { socket.removeName() }
+        do {
+            try await group.shutdownGracefully()
+            try database.close()
+        } catch {
+            logger.warning("could not close everything", metadata: ["error": "\(error)"])
+        }
+        pidFile.remove()
+        logger.info("daemon shutdown complete")
+    }
+
+    /// SIGHUP: takes over from the configuration file what can change while running.
+    private func reload(output: LogOutput, arguments: [String]) async {
+        do {
+            let configuration = try DaemonConfiguration(arguments: arguments)
+            output.level = LogOutput.level(named: configuration.logLevel)
+            await engine.reload(
+                labels: configuration.flags[DaemonFlags.labels], debug: configuration.flags[DaemonFlags.debug])
+            logger.info("reloaded configuration", metadata: ["log-level": "\(configuration.logLevel)"])
+        } catch {
+            logger.error("could not reload the configuration; the old one stays", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private static func openDatabase(_ dataRoot: FilePath) throws -> DatabasePool {
+        let path = dataRoot.appending("masu.db")
+        // SQLite would make it with the umask's mode; what is in it is nobody else's business.
+        try FileDescriptor.open(path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+            .close()
+        var configuration = Configuration()
+        configuration.maximumReaderCount = 2
+        configuration.busyMode = .timeout(10)
+        configuration.prepareDatabase { database in
+            // In WAL mode NORMAL cannot corrupt the database; a power failure may undo the last transactions as a whole.
+            try database.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
+        }
+        let pool: DatabasePool
+        do {
+            pool = try DatabasePool(path: path.string, configuration: configuration)
+        } catch {
+            throw StartError("cannot open the database \(path): \(error)")
+        }
+        var migrator = DatabaseMigrator()
+        Images.registerMigrations(in: &migrator)
+        Snapshots.registerMigrations(in: &migrator)
+        Engine.registerMigrations(in: &migrator)
+        do {
+            guard try pool.read({ try !migrator.hasBeenSuperseded($0) }) else {
+                throw StartError(
+                    "the database \(path) was written by a newer version of masud; this one is \(MasuVersion.version)")
+            }
+            try migrator.migrate(pool)
+        } catch let error as StartError {
+            throw error
+        } catch {
+            throw StartError("cannot bring the database \(path) up to date: \(error)")
+        }
+        // Even on a full disk the end of a container has to be recorded and its removal, which frees space: the write-ahead
+        // log gets room for that beforehand. Where the file system cannot reserve (or is full already), there is none.
+        try? ReservedSpace.reserve(1 << 20, for: FilePath(path.string + "-wal"))
+        return pool
+    }
+
+    /// Where this program lies, and with it the others.
+    private static func programs() throws -> FilePath {
+        FilePath(try FileDescriptor.workingDirectory.readSymlink("/proc/self/exe")).removingLastComponent()
+    }
+
+    private static func makeDirectory(_ path: FilePath) throws {
+        var sofar = FilePath("/")
+        for component in path.components {
+            sofar.append(component)
+            do {
+                // Searchable by all: containers' users pass through to their own files.
+                try FileDescriptor.workingDirectory.makeDirectory(sofar.string, mode: sofar == path ? 0o711 : 0o755)
+            } catch Errno.fileExists {
+                continue
+            } catch {
+                throw StartError("cannot create \(sofar): \(error)")
+            }
+        }
+    }
+}

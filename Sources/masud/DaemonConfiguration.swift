@@ -1,0 +1,154 @@
+import Engine
+import Flags
+import SystemPackage
+
+/// All that the daemon was told, from flags and file together.
+struct DaemonConfiguration: Sendable {
+    let flags: ParsedFlags
+    /// Where to listen.
+    let addresses: [ListeningAddress]
+
+    /// Parses the arguments after the program's name and the configuration file they name.
+    ///
+    /// - Throws: `UsageError`, `ConfigurationError`.
+    init(arguments: [String]) throws {
+        let given = try DaemonFlags.command.parse(arguments)
+        let path = FilePath(given.flags[DaemonFlags.configFile])
+        let file: ConfigurationFile?
+        do {
+            file = try ConfigurationFile.read(path)
+        } catch {
+            throw ConfigurationError("unable to configure masud with file \(path): \(error)")
+        }
+        if file == nil, given.flags.isSet(DaemonFlags.configFile) {
+            throw ConfigurationError(
+                "unable to configure masud with file \(path): open \(path): no such file or directory")
+        }
+        let conflicts = try Self.conflicts(between: given.flags, and: file, path: path)
+        guard conflicts.isEmpty else {
+            throw ConfigurationError(
+                "unable to configure masud with file \(path): the following directives are specified both as a flag and in "
+                    + "the configuration file: \(conflicts.joined(separator: ", "))")
+        }
+        do {
+            flags = try DaemonFlags.command.parse((file?.arguments ?? []) + arguments).flags
+        } catch {
+            throw ConfigurationError("unable to configure masud with file \(path): \(error.message)")
+        }
+        addresses = try Self.addresses(flags)
+        try validate()
+    }
+
+    private static func conflicts(
+        between given: ParsedFlags, and file: ConfigurationFile?, path: FilePath
+    ) throws -> [String] {
+        guard let file else { return [] }
+        return DaemonFlags.all.compactMap { flag in
+            let name = flag.definition.name
+            guard let inFile = file.settings[name], given.isSet(flag) else { return nil }
+            return "\(name): (from flag: \(flag.text(in: given)), from file: \(inFile))"
+        }
+    }
+
+    private static func addresses(_ flags: ParsedFlags) throws -> [ListeningAddress] {
+        let standard = "unix://\(flags[DaemonFlags.execRoot])/masu.sock"
+        let hosts = flags[DaemonFlags.hosts]
+        return try (hosts.isEmpty ? [standard] : hosts).map { try ListeningAddress($0, standardSocket: standard) }
+    }
+
+    private func validate() throws {
+        for option in flags[DaemonFlags.execOptions] {
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, parts[0] == "native.cgroupdriver" else {
+                throw ConfigurationError("invalid exec option \"\(option)\": only native.cgroupdriver is known")
+            }
+            guard parts[1] == "cgroupfs" else {
+                throw ConfigurationError(
+                    "native.cgroupdriver=\(parts[1]) is not supported by this version: use cgroupfs")
+            }
+        }
+        let driver = flags[DaemonFlags.storageDriver]
+        guard ["", "overlay", "overlay2", "vfs"].contains(driver) else {
+            throw ConfigurationError("unknown storage driver \"\(driver)\": use overlay2 or vfs")
+        }
+        let runtime = flags[DaemonFlags.defaultRuntime]
+        guard
+            runtime == EngineConfiguration.builtInRuntime
+                || flags[DaemonFlags.runtimes].contains(where: { $0.name == runtime })
+        else { throw ConfigurationError("specified default runtime '\(runtime)' does not exist") }
+        guard ["json-file", "none"].contains(flags[DaemonFlags.logDriver]) else {
+            throw ConfigurationError("unknown log driver \"\(flags[DaemonFlags.logDriver])\": use json-file or none")
+        }
+        for root in [DaemonFlags.dataRoot, DaemonFlags.execRoot] where !flags[root].hasPrefix("/") {
+            throw ConfigurationError("--\(root.definition.name) must be an absolute path, not \"\(flags[root])\"")
+        }
+        guard flags[DaemonFlags.shutdownTimeout] >= -1 else {
+            throw ConfigurationError("invalid shutdown timeout: \(flags[DaemonFlags.shutdownTimeout])")
+        }
+        _ = try seccompProfile()
+    }
+
+    var dataRoot: FilePath { FilePath(flags[DaemonFlags.dataRoot]).lexicallyNormalized() }
+    var execRoot: FilePath { FilePath(flags[DaemonFlags.execRoot]).lexicallyNormalized() }
+
+    var pidFile: FilePath {
+        let given = flags[DaemonFlags.pidFile]
+        return given.isEmpty ? execRoot.appending("masud.pid") : FilePath(given)
+    }
+
+    /// Nil: chosen by what works.
+    var storageDriver: String? {
+        let name = flags[DaemonFlags.storageDriver]
+        return name.isEmpty ? nil : name
+    }
+
+    /// `--debug` wins over `--log-level`.
+    var logLevel: String { flags[DaemonFlags.debug] ? "debug" : flags[DaemonFlags.logLevel] }
+
+    private func seccompProfile() throws -> SeccompChoice {
+        let name = flags[DaemonFlags.seccompProfile]
+        switch name {
+        case "", "builtin": return .builtIn
+        case "unconfined": return .unconfined
+        default:
+            do {
+                return .profile(String(decoding: try FileDescriptor.contents(of: FilePath(name)), as: UTF8.self))
+            } catch {
+                throw ConfigurationError("opening seccomp profile (\(name)) failed: \(error)")
+            }
+        }
+    }
+
+    private func program(_ flag: Flag<String>, in directory: FilePath, _ name: String) -> FilePath {
+        flags[flag].isEmpty ? directory.appending(name) : FilePath(flags[flag])
+    }
+
+    /// What the engine needs to know. `programs` is where masu-shim and masu-init are looked for.
+    func engine(programs: FilePath) throws -> EngineConfiguration {
+        var engine = EngineConfiguration(
+            dataRoot: dataRoot, execRoot: execRoot, shimPath: program(DaemonFlags.shimPath, in: programs, "masu-shim"),
+            initPath: program(DaemonFlags.initPath, in: programs, "masu-init"))
+        engine.defaultRuntime = flags[DaemonFlags.defaultRuntime]
+        for runtime in flags[DaemonFlags.runtimes] {
+            engine.runtimes[runtime.name] = RuntimeProgram(path: runtime.path)
+        }
+        engine.cgroupParent = flags[DaemonFlags.cgroupParent]
+        engine.initByDefault = flags[DaemonFlags.initProcess]
+        engine.logDriver = flags[DaemonFlags.logDriver]
+        for option in flags[DaemonFlags.logOptions] { engine.logOptions[option.name] = option.value }
+        engine.labels = flags[DaemonFlags.labels]
+        engine.defaultUlimits = flags[DaemonFlags.ulimits].map { Ulimit(name: $0.name, soft: $0.soft, hard: $0.hard) }
+        engine.defaultShmSize = flags[DaemonFlags.shmSize]
+        engine.defaultIPCMode = try IPCMode(flags[DaemonFlags.ipcMode])
+        let cgroupNamespace = flags[DaemonFlags.cgroupNamespaceMode]
+        engine.defaultCgroupNamespaceMode = cgroupNamespace.isEmpty ? nil : try CgroupNamespaceMode(cgroupNamespace)
+        engine.seccompProfile = try seccompProfile()
+        engine.noNewPrivileges = flags[DaemonFlags.noNewPrivileges]
+        engine.dns = flags[DaemonFlags.dns]
+        engine.dnsOptions = flags[DaemonFlags.dnsOptions]
+        engine.dnsSearch = flags[DaemonFlags.dnsSearch]
+        engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]
+        engine.debug = flags[DaemonFlags.debug]
+        return engine
+    }
+}

@@ -1,0 +1,154 @@
+import Flags
+
+/// The flags of `masud`, named as `dockerd`'s.
+enum DaemonFlags {
+    static let dataRoot = Flag.string(
+        "data-root", "Directory of images, containers and the database", default: "/var/lib/masu")
+    static let execRoot = Flag.string(
+        "exec-root", "Directory of sockets and running containers' bundles", default: "/run/masu")
+    static let hosts = Flag.list(
+        "host", short: "H", "Address to listen on: unix:///path, tcp://127.0.0.1:port or fd:// (socket activation)")
+    static let pidFile = Flag.string(
+        "pidfile", short: "p", "File for the daemon's process id (default \"<exec-root>/masud.pid\")")
+    static let configFile = Flag.string("config-file", "Configuration file", default: "/etc/masu/daemon.json")
+    static let logLevel = Flag.choice(
+        "log-level", short: "l", "How much to log: trace, debug, info, warn, error or fatal",
+        among: ["trace", "debug", "info", "warn", "error", "fatal"], default: "info")
+    static let debug = Flag.boolean("debug", short: "D", "Log as with --log-level debug")
+    static let logFormat = Flag.choice(
+        "log-format", "How to log: text or json", among: ["text", "json"], default: "text")
+    static let rawLogs = Flag.boolean("raw-logs", "Log without colours (there are none)")
+    static let storageDriver = Flag.string(
+        "storage-driver", short: "s", "Storage driver: overlay2 or vfs (default: the best that works)")
+    static let runtimes = Flag.values(
+        "add-runtime", type: "runtime", "Register another OCI runtime: name=path", parse: RuntimeOption.init)
+    static let defaultRuntime = Flag.string("default-runtime", "Runtime of containers which name none", default: "masu")
+    static let cgroupParent = Flag.string("cgroup-parent", "Parent cgroup of all containers (default \"/masu\")")
+    static let execOptions = Flag.list("exec-opt", "Runtime options: native.cgroupdriver=cgroupfs")
+    static let shmSize = Flag.bytes("default-shm-size", "Default size of /dev/shm", default: 64 << 20)
+    static let ulimits = Flag.values(
+        "default-ulimit", type: "ulimit", "Default ulimits: name=soft[:hard]", parse: UlimitOption.init)
+    static let ipcMode = Flag.choice(
+        "default-ipc-mode", "Default IPC mode: private or shareable", among: ["private", "shareable"],
+        default: "private")
+    static let cgroupNamespaceMode = Flag.choice(
+        "default-cgroupns-mode", "Default cgroup namespace mode: private or host (default: private with cgroup v2)",
+        among: ["private", "host"], default: "")
+    static let initProcess = Flag.boolean("init", "Run masu-init as process 1 of every container")
+    static let initPath = Flag.string("init-path", "Path of masu-init (default: beside masud)")
+    static let shimPath = Flag.string("shim-path", "Path of masu-shim (default: beside masud)")
+    static let liveRestore = Flag.boolean(
+        "live-restore", "Keep containers running when the daemon ends; with =false a graceful end stops them",
+        default: true)
+    static let logDriver = Flag.string("log-driver", "Default log driver: json-file or none", default: "json-file")
+    static let logOptions = Flag.values("log-opt", "Default log driver options: name=value", parse: NamedOption.init)
+    static let labels = Flag.list("label", "Labels of the daemon: key=value", check: LabelOption.check)
+    static let group = Flag.string(
+        "group", short: "G", "Group of the unix socket (default: masu or docker, where it exists)")
+    static let noNewPrivileges = Flag.boolean("no-new-privileges", "Set no_new_privs for containers by default")
+    static let seccompProfile = Flag.string(
+        "seccomp-profile", "Path of the default seccomp profile, \"builtin\" or \"unconfined\"", default: "builtin")
+    static let dns = Flag.list("dns", "DNS server for containers which name none")
+    static let dnsOptions = Flag.list("dns-opt", "DNS options for containers which name none")
+    static let dnsSearch = Flag.list("dns-search", "DNS search domains for containers which name none")
+    static let shutdownTimeout = Flag.integer(
+        "shutdown-timeout", "Seconds for requests and containers to end on shutdown", default: 15)
+    static let validate = Flag.boolean("validate", "Check flags and configuration file, then exit")
+    static let version = Flag.boolean("version", short: "v", "Print version information and quit")
+
+    static let all: [any DaemonFlag] = [
+        dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver, runtimes,
+        defaultRuntime, cgroupParent, execOptions, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
+        initPath,
+        shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,
+        dnsSearch, shutdownTimeout, validate, version,
+    ]
+
+    static let command = Command(
+        "masud", "The Masu daemon: runs containers and serves the Docker Engine API",
+        discussion: """
+            The Masu daemon: runs containers and serves the Docker Engine API. \
+            Containers do not depend on it: they go on running while it is stopped, killed or replaced.
+            """,
+        examples: [
+            .init("start it for the whole machine", "masud"),
+            .init(
+                "start a second one beside it, with state of its own",
+                "masud --data-root /tmp/m/data --exec-root /tmp/m/run -H unix:///tmp/m/masu.sock"),
+            .init("check a configuration file", "masud --validate --config-file ./daemon.json"),
+        ],
+        flags: { all })
+}
+
+/// A flag whose value can be shown.
+protocol DaemonFlag: FlagDeclaration {
+    /// The value as text.
+    func text(in flags: ParsedFlags) -> String
+}
+
+extension Flag: DaemonFlag {
+    func text(in flags: ParsedFlags) -> String { "\(flags[self])" }
+}
+
+/// `name=path` of `--add-runtime`.
+struct RuntimeOption: Sendable {
+    let name: String
+    let path: String
+
+    init(_ text: String) throws(InvalidFlagValue) {
+        let option = try NamedOption(text)
+        guard !option.value.isEmpty else {
+            throw InvalidFlagValue("invalid runtime specification \"\(text)\": must be name=path")
+        }
+        guard option.name != "masu" else { throw InvalidFlagValue("runtime name 'masu' is reserved") }
+        name = option.name
+        path = option.value
+    }
+}
+
+/// `name=value`.
+struct NamedOption: Sendable {
+    let name: String
+    let value: String
+
+    init(_ text: String) throws(InvalidFlagValue) {
+        guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+            throw InvalidFlagValue("invalid option \"\(text)\": must be name=value")
+        }
+        name = String(text[..<equals])
+        value = String(text[text.index(after: equals)...])
+    }
+}
+
+/// `name=soft[:hard]` of `--default-ulimit`.
+struct UlimitOption: Sendable {
+    let name: String
+    let soft: Int64
+    let hard: Int64
+
+    init(_ text: String) throws(InvalidFlagValue) {
+        let option = try NamedOption(text)
+        let values = option.value.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
+        guard let first = values.first, let soft = first, values.count <= 2 else {
+            throw InvalidFlagValue("invalid ulimit argument: \(text)")
+        }
+        guard let hard = values.count == 2 ? values[1] : soft else {
+            throw InvalidFlagValue("invalid ulimit argument: \(text)")
+        }
+        guard hard == -1 || (soft != -1 && soft <= hard) else {
+            throw InvalidFlagValue("ulimit soft limit must be less than or equal to hard limit: \(text)")
+        }
+        name = option.name
+        self.soft = soft
+        self.hard = hard
+    }
+}
+
+/// `key` or `key=value` of `--label`.
+enum LabelOption {
+    static func check(_ text: String) throws(InvalidFlagValue) {
+        guard text.contains("="), !text.hasPrefix("=") else {
+            throw InvalidFlagValue("bad attribute format: \(text)")
+        }
+    }
+}

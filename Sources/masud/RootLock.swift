@@ -1,0 +1,64 @@
+import Glibc
+import LinuxKernel
+import SystemPackage
+
+/// The right to use a data root or exec root, held for the life of the process.
+///
+/// The kernel lets go of it when the process ends, however it ends: there is no stale lock.
+struct RootLock: Sendable {
+    private let file: FileDescriptor
+
+    /// Takes the lock of `directory`, which must exist.
+    ///
+    /// - Throws: `StartError` naming the process that has it.
+    init(_ directory: FilePath, flag: String) throws {
+        let path = directory.appending("masud.lock")
+        file = try FileDescriptor.open(
+            path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        if flock(file.rawValue, LOCK_EX | LOCK_NB) != 0 {
+            let error = Errno(rawValue: errno)
+            let holder = (try? file.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
+            file.discard()
+            guard error == .wouldBlock else { throw StartError("cannot lock \(path): \(error)") }
+            let process = holder.isEmpty ? "" : " (process \(holder.prefix { $0.isNumber }))"
+            throw StartError(
+                "another masud\(process) uses \(directory): stop it, or give this one its own with --\(flag)")
+        }
+        try file.resize(to: 0)
+        _ = try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+    }
+}
+
+/// The file that tells others the daemon's process id.
+struct PIDFile: Sendable {
+    private let path: FilePath
+
+    /// Writes the file.
+    ///
+    /// - Throws: `StartError` if another daemon that lives has written it.
+    init(_ path: FilePath) throws {
+        self.path = path
+        if let bytes = try? FileDescriptor.contents(of: path),
+            let pid = Int32(String(decoding: bytes, as: UTF8.self).filter(\.isNumber)), pid != getpid(),
+            Self.isDaemon(pid)
+        {
+            throw StartError("process with PID \(pid) is still running (\(path)): stop it, or choose another --pidfile")
+        }
+        let file = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+            permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        try file.closeAfter { _ = try file.writeAll("\(getpid())".utf8) }
+    }
+
+    /// Removes the file.
+    func remove() {
+        // Somebody else may have removed it; there is nothing to do about it at the end.
+        try? FileDescriptor.workingDirectory.remove(path.string)
+    }
+
+    /// Process ids are used again; a process of another name is not a daemon that was left running.
+    private static func isDaemon(_ pid: Int32) -> Bool {
+        let name = try? FileDescriptor.contents(of: FilePath("/proc/\(pid)/comm"))
+        return name.map { String(decoding: $0, as: UTF8.self).hasPrefix("masud") } ?? false
+    }
+}

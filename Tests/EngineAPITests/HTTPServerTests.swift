@@ -1,0 +1,188 @@
+import EngineAPI
+import LinuxKernel
+import NIOHTTP1
+import Testing
+
+@Suite("The HTTP server", .timeLimit(.minutes(1)))
+struct HTTPServerTests {
+    private static func responder(
+        _ respond: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+    ) -> HTTPResponder {
+        HTTPResponder(respond: respond) { error, _ in
+            HTTPResponse(status: .internalServerError, body: .bytes(Array("\(error)".utf8)))
+        }
+    }
+
+    private static let echo = responder { request in
+        HTTPResponse(
+            status: .ok,
+            body: .bytes(
+                Array("\(request.method) \(request.target) ".utf8) + (try await request.body.collect(limit: 1000))))
+    }
+
+    @Test("requests follow each other on one connection, also when sent at once")
+    func keepAlive() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receiveResponse().body == "GET /a ")
+            try await client.send(
+                "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nxyzGET /c?d=e HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receiveResponse().body == "POST /b xyz")
+            #expect(try await client.receiveResponse().body == "GET /c?d=e ")
+        }
+    }
+
+    @Test("a chunked body arrives whole")
+    func chunkedBody() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            try await client.send("2\r\nde\r\n0\r\n\r\n")
+            #expect(try await client.receiveResponse().body == "POST / abcde")
+        }
+    }
+
+    @Test("a body beyond the limit is an error, and the connection ends after the response")
+    func bodyLimit() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            try await client.send([UInt8](repeating: 65, count: 2000))
+            let response = try await client.receiveResponse()
+            #expect(response.head.hasPrefix("HTTP/1.1 500"))
+            #expect(response.body == "request body is larger than 1000 bytes")
+            #expect(try await client.receiveAll().isEmpty)
+        }
+    }
+
+    @Test("a client that asks to be told may send its body after 100 Continue")
+    func continueFirst() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+            #expect(try await client.receive(until: "\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n")
+            try await client.send("ok")
+            #expect(try await client.receiveResponse().body == "POST / ok")
+        }
+    }
+
+    @Test("HEAD has the length and no body; 204 has neither")
+    func withoutBody() async throws {
+        let responder = Self.responder { request in
+            request.target == "/none" ? .empty(.noContent) : HTTPResponse(status: .ok, body: .bytes(Array("OK".utf8)))
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+            let head = try await client.receive(until: "\r\n\r\n")
+            #expect(head.contains("Content-Length: 2"))
+            try await client.send("DELETE /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receive(until: "\r\n\r\n").hasPrefix("HTTP/1.1 204 No Content\r\n"))
+        }
+    }
+
+    @Test("the head of a stream is sent before its first piece exists")
+    func streamHead() async throws {
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let responder = Self.responder { _ in
+            HTTPResponse(
+                status: .ok,
+                body: .stream { writer in
+                    for await _ in gate { break }
+                    try await writer.write(Array("end".utf8))
+                })
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("POST /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receive(until: "\r\n\r\n").contains("transfer-encoding: chunked"))
+            open.yield()
+            #expect(try await client.receive(until: "0\r\n\r\n") == "3\r\nend\r\n0\r\n\r\n")
+        }
+    }
+
+    @Test("an error before the first piece of a late stream is a response of its own")
+    func lateStreamFailure() async throws {
+        let responder = Self.responder { _ in
+            HTTPResponse(status: .ok, body: .lateStream { _ in throw HTTPServerError.bodyTooLarge(limit: 7) })
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receiveResponse().head.hasPrefix("HTTP/1.1 500"))
+        }
+    }
+
+    @Test("a stream that fails half-way ends without its last chunk")
+    func streamFailure() async throws {
+        let responder = Self.responder { _ in
+            HTTPResponse(
+                status: .ok,
+                body: .stream { writer in
+                    try await writer.write(Array("part".utf8))
+                    throw HTTPServerError.connectionClosed
+                })
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            let all = String(decoding: try await client.receiveAll(), as: UTF8.self)
+            #expect(!all.hasSuffix("0\r\n\r\n"))
+        }
+    }
+
+    @Test("a client that goes away cancels its request")
+    func disconnect() async throws {
+        let (cancelled, tell) = AsyncStream.makeStream(of: Void.self)
+        let responder = Self.responder { _ in
+            await withTaskCancellationHandler {
+                while !Task.isCancelled { try? await Task.sleep(for: .seconds(10)) }
+            } onCancel: {
+                tell.yield()
+            }
+            return .empty(.noContent)
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            try await Task.sleep(for: .milliseconds(50))
+            client.close()
+            for await _ in cancelled { break }
+        }
+    }
+
+    @Test("a client that only has no more to say still gets its answer")
+    func halfClosedRequest() async throws {
+        let responder = Self.responder { _ in
+            try await Task.sleep(for: .milliseconds(50))
+            return HTTPResponse(status: .ok, body: .bytes(Array("late".utf8)))
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            try client.finishSending()
+            #expect(String(decoding: try await client.receiveAll(), as: UTF8.self).hasSuffix("late"))
+        }
+    }
+
+    @Test("what is not HTTP is answered with 400")
+    func noHTTP() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("hello\r\n\r\n")
+            let all = String(decoding: try await client.receiveAll(), as: UTF8.self)
+            #expect(all.hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+        }
+    }
+
+    @Test("much data passes a slow client piece by piece")
+    func backPressure() async throws {
+        let total = 8 << 20
+        let responder = Self.responder { _ in
+            HTTPResponse(
+                status: .ok, headers: ["Content-Length": "\(total)"],
+                body: .stream { writer in
+                    for index in 0..<(total / 1024) {
+                        try await writer.write([UInt8](repeating: UInt8(truncatingIfNeeded: index), count: 1024))
+                    }
+                })
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET / HTTP/1.0\r\n\r\n")
+            try await Task.sleep(for: .milliseconds(100))
+            let all = try await client.receiveAll()
+            #expect(all.count > total)
+            #expect(all.suffix(1024).allSatisfy { $0 == 255 })
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import EngineAPI
+import LinuxKernel
+import NIOPosix
+import Synchronization
+import SystemPackage
+
+/// A server with one connection, over a socket pair.
+struct TestServer {
+    let client: TestClient
+    private let server: HTTPServer
+
+    /// Runs `body` with a server that answers by `responder`.
+    static func run(
+        _ responder: HTTPResponder, _ body: @escaping @Sendable (TestClient) async throws -> Void
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let server = HTTPServer(group: group, responder: responder)
+        let (near, far) = try UnixSocket.pair(.stream)
+        try await server.serve(far)
+        let client = TestClient(socket: near)
+        do {
+            try await body(client)
+        } catch {
+            client.close()
+            await server.stop(grace: .zero)
+            throw error
+        }
+        client.close()
+        await server.stop(grace: .seconds(2))
+    }
+}
+
+/// A client that speaks HTTP by hand, or whatever else is at the end of a socket. Its blocking calls run on threads of their
+/// own.
+final class TestClient: Sendable {
+    let socket: FileDescriptor
+    private let isClosed = Mutex(false)
+    private static let pool = BlockingPool(threads: 16, name: "test-client")
+
+    init(socket: FileDescriptor) { self.socket = socket }
+
+    deinit { close() }
+
+    /// Closes the socket, once.
+    func close() {
+        let first = isClosed.withLock { closed in
+            defer { closed = true }
+            return !closed
+        }
+        if first { socket.discard() }
+    }
+
+    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) async throws {
+        let socket = socket
+        try await Self.pool.run { _ = try socket.writeAll(bytes) }
+    }
+
+    /// Ends the client's side, as closing standard input does.
+    func finishSending() throws { try socket.shutdownSending() }
+
+    /// Reads until `ending` has come, or the end of the stream.
+    func receive(until ending: String) async throws -> String {
+        let socket = socket
+        return try await Self.pool.run {
+            var bytes: [UInt8] = []
+            var one: [UInt8] = [0]
+            while !String(decoding: bytes, as: UTF8.self).hasSuffix(ending) {
+                guard try one.withUnsafeMutableBytes({ try socket.read(into: $0) }) > 0 else { break }
+                bytes += one
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    /// Reads everything up to the end of the stream.
+    func receiveAll() async throws -> [UInt8] {
+        let socket = socket
+        return try await Self.pool.run {
+            var bytes: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 64 << 10)
+            while true {
+                let count = try buffer.withUnsafeMutableBytes { try socket.read(into: $0) }
+                if count == 0 { return bytes }
+                bytes += buffer[..<count]
+            }
+        }
+    }
+
+    /// Reads one response with an announced length.
+    func receiveResponse() async throws -> (head: String, body: String) {
+        let head = try await receive(until: "\r\n\r\n")
+        let length =
+            head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length: ") }
+            .flatMap { Int($0.dropFirst(16)) } ?? 0
+        let socket = socket
+        let body = try await Self.pool.run {
+            var bytes: [UInt8] = []
+            while bytes.count < length {
+                var buffer = [UInt8](repeating: 0, count: length - bytes.count)
+                let count = try buffer.withUnsafeMutableBytes { try socket.read(into: $0) }
+                if count == 0 { break }
+                bytes += buffer[..<count]
+            }
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        return (head, body)
+    }
+
+    /// Runs a blocking function beside the test.
+    static func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await pool.run(body)
+    }
+}

@@ -1,0 +1,173 @@
+import Engine
+import GRDB
+import OCISpec
+import Testing
+
+@Suite("Lists of containers and events") struct ContainerListTests {
+    private func record(
+        _ name: String = "web", state: ContainerState = .created(failure: nil), labels: [String: String] = [:]
+    ) -> ContainerRecord {
+        var configuration = ContainerConfiguration(image: "debian")
+        configuration.labels = labels
+        configuration.exposedPorts = ["80/tcp"]
+        var record = ContainerRecord(
+            id: "abc123", name: name, createdAt: .now(), imageID: "sha256:1", configuration: configuration,
+            path: "sh", arguments: [])
+        record.state = state
+        return record
+    }
+
+    private func matches(_ filters: [String: [String]], _ record: ContainerRecord) throws -> Bool {
+        try ContainerFilter(ListFilters(filters)).matches(record)
+    }
+
+    @Test("values of one filter are alternatives, filters must all match")
+    func filters() throws {
+        let exited = ContainerState.exited(ContainerState.Exit(code: 3, startedAt: .now(), finishedAt: .now()))
+        let record = record("web-1", state: exited, labels: ["a": "1", "b": ""])
+        #expect(try matches([:], record))
+        #expect(try matches(["name": ["nope", "eb-"]], record))
+        #expect(try matches(["name": ["^/web-1$"]], record))
+        #expect(try matches(["name": ["^web-1$"], "status": ["exited"]], record))
+        #expect(try !matches(["name": ["^web-1$"], "status": ["running"]], record))
+        #expect(try matches(["exited": ["0", "3"]], record))
+        #expect(try !matches(["exited": ["0"]], record))
+        #expect(try matches(["id": ["abc"]], record))
+        #expect(try matches(["label": ["a=1", "b"]], record))
+        #expect(try !matches(["label": ["a=1", "c"]], record))
+        #expect(try matches(["expose": ["79-81"]], record))
+        #expect(try !matches(["expose": ["80/udp"]], record))
+    }
+
+    @Test("unknown filters and values are refused")
+    func badFilters() {
+        #expect(throws: EngineError(.invalid, "invalid filter 'nope'")) {
+            try ContainerFilter(ListFilters(["nope": ["1"]]))
+        }
+        #expect(throws: EngineError.self) { try ContainerFilter(ListFilters(["status": ["nope"]])) }
+        #expect(throws: EngineError.self) { try ContainerFilter(ListFilters(["exited": ["x"]])) }
+        #expect(throws: EngineError.self) { try EventFilter(ListFilters(["nope": ["1"]])) }
+    }
+
+    @Test("events are filtered by Docker's rules")
+    func events() throws {
+        let event = EngineEvent(
+            kind: .container, action: "exec_create: sh -c ls", actorID: "abcdef",
+            attributes: ["name": "web", "image": "debian:bookworm", "k": "v"])
+        func matches(_ filters: [String: [String]]) throws -> Bool {
+            try EventFilter(ListFilters(filters)).matches(event)
+        }
+        #expect(try matches([:]))
+        #expect(try matches(["event": ["exec_create"], "type": ["container"]]))
+        #expect(try !matches(["event": ["exec"]]))
+        #expect(try matches(["container": ["web"]]))
+        #expect(try matches(["container": ["abc"]]))
+        #expect(try matches(["image": ["debian"]]))
+        #expect(try matches(["label": ["k=v"]]))
+        #expect(try !matches(["label": ["k=w"]]))
+        #expect(try !matches(["type": ["image"]]))
+    }
+
+    @Test("past events come first, and an end in the past ends the stream")
+    func eventHub() async throws {
+        let hub = EventHub()
+        let start = Timestamp.now()
+        for number in 0..<300 { hub.publish(EngineEvent(kind: .container, action: "start", actorID: "\(number)")) }
+        let filter = try EventFilter(ListFilters())
+        var ids: [String] = []
+        for await event in hub.listen(filter: filter, since: start, until: .now()) { ids.append(event.actorID) }
+        #expect(ids == (44..<300).map { "\($0)" })
+        let live = hub.listen(filter: filter, since: nil, until: nil)
+        hub.publish(EngineEvent(kind: .container, action: "die", actorID: "x"))
+        hub.close()
+        var actions: [String] = []
+        for await event in live { actions.append(event.action) }
+        #expect(actions == ["die"])
+    }
+
+    @Test(
+        "states are told in Docker's words",
+        arguments: [
+            (0.5, "Less than a second"), (1, "1 second"), (59, "59 seconds"), (60, "About a minute"),
+            (150, "2 minutes"),
+            (3600, "About an hour"), (7200, "2 hours"), (200_000, "2 days"), (1_500_000, "2 weeks"),
+            (9_000_000, "3 months"),
+            (90_000_000, "2 years"),
+        ] as [(Double, String)])
+    func phrases(_ seconds: Double, _ text: String) {
+        #expect(humanDuration(seconds: seconds) == text)
+    }
+
+    @Test(
+        "names are checked",
+        arguments: [("web", true), ("/web", true), ("a", false), ("-a", false), ("a b", false), ("é1", false)])
+    func names(_ name: String, _ isValid: Bool) {
+        #expect(((try? ContainerNames.validated(name)) != nil) == isValid)
+        #expect((try? ContainerNames.validated(ContainerNames.random())) != nil)
+        #expect(RandomIdentifier.make().utf8.count == 64)
+    }
+
+    @Test("a row keeps every state")
+    func rows() throws {
+        let database = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        ContainerRecord.registerMigrations(in: &migrator)
+        try migrator.migrate(database)
+        let (start, end) = (Timestamp("2026-01-02T03:04:05.000000006Z")!, Timestamp("2026-01-02T03:04:06Z")!)
+        let exit = ContainerState.Exit(code: 137, startedAt: start, finishedAt: end, isOOMKilled: true, error: "x")
+        let states: [ContainerState] = [
+            .created(failure: nil), .created(failure: .init(exitCode: 127, message: "not found")),
+            .running(.init(pid: 7, shimPID: 6, startedAt: start)),
+            .running(.init(pid: 7, shimPID: 6, startedAt: start, isPaused: true, previouslyFinishedAt: end)),
+            .restarting(exit), .exited(exit), .removing(nil), .dead(exit),
+        ]
+        var record = record()
+        try database.write { try record.insert(in: $0) }
+        for state in states {
+            record.state = state
+            record.restartCount += 1
+            let stored = try database.write { [record] database in
+                try record.updateState(in: database)
+                return try ContainerRecord.all(in: database)
+            }
+            #expect(stored.map(\.state) == [state])
+            #expect(stored.first?.restartCount == record.restartCount)
+        }
+    }
+}
+
+@Suite("Restart policy") struct RestartPolicyTests {
+    @Test("the pause doubles from 100 ms to a minute and begins anew after ten seconds")
+    func delays() {
+        var delays: [Duration] = []
+        var delay = Duration.zero
+        for _ in 0..<12 {
+            delay = RestartDecision.delay(after: delay, runSeconds: 0.1)
+            delays.append(delay)
+        }
+        #expect(delays.prefix(4) == [.milliseconds(100), .milliseconds(200), .milliseconds(400), .milliseconds(800)])
+        #expect(delays.last == .seconds(60))
+        #expect(RestartDecision.delay(after: .seconds(60), runSeconds: 10) == .milliseconds(100))
+    }
+
+    @Test(
+        "what ended is started again or not",
+        arguments: [
+            (RestartPolicy.no, 1, 0, false, false), (.always, 0, 50, false, true), (.always, 0, 0, true, false),
+            (.unlessStopped, 0, 0, false, true), (.onFailure(maximumRetryCount: 0), 0, 0, false, false),
+            (.onFailure(maximumRetryCount: 2), 1, 1, false, true),
+            (.onFailure(maximumRetryCount: 2), 1, 2, false, false),
+        ] as [(RestartPolicy, Int32, Int, Bool, Bool)])
+    func decisions(_ policy: RestartPolicy, _ code: Int32, _ count: Int, _ isStopped: Bool, _ restarts: Bool) {
+        #expect(
+            RestartDecision.restarts(policy, exitCode: code, restartCount: count, isManuallyStopped: isStopped)
+                == restarts)
+    }
+
+    @Test("policies are read in Docker's words")
+    func parsing() throws {
+        #expect(try RestartPolicy(name: "on-failure", maximumRetryCount: 3) == .onFailure(maximumRetryCount: 3))
+        #expect(throws: EngineError.self) { try RestartPolicy(name: "always", maximumRetryCount: 3) }
+        #expect(throws: EngineError.self) { try RestartPolicy(name: "sometimes", maximumRetryCount: 0) }
+    }
+}

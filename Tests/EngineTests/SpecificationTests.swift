@@ -1,0 +1,196 @@
+import Engine
+import OCISpec
+import SystemPackage
+import Testing
+
+@Suite("OCI specification") struct SpecificationTests {
+    private func context(ipc: IPCMode) throws -> SpecificationContext {
+        var context = SpecificationContext(
+            id: "abc", path: "/bin/sh", arguments: ["-c", "true"], rootfs: "/run/x/rootfs", files: "/var/x",
+            user: try ContainerUser("", passwd: [], group: []), hostname: "box")
+        context.ipcMode = ipc
+        context.defaultUlimits = [Ulimit(name: "nofile", soft: 1, hard: 2)]
+        return context
+    }
+
+    private func spec(
+        ipc: IPCMode = .private,
+        _ change: (inout ContainerConfiguration, inout SpecificationContext) -> Void = { _, _ in }
+    ) throws -> Spec {
+        var configuration = ContainerConfiguration(image: "debian")
+        var context = try context(ipc: ipc)
+        change(&configuration, &context)
+        return try SpecificationBuilder(configuration: configuration, context: context).build()
+    }
+
+    @Test("a plain container has Docker's defaults")
+    func defaults() throws {
+        let spec = try spec()
+        let process = try #require(spec.process)
+        let linux = try #require(spec.linux)
+        #expect(process.args == ["/bin/sh", "-c", "true"])
+        #expect(
+            process.env == [
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=box", "HOME=/",
+            ])
+        #expect(process.cwd == "/")
+        #expect(process.capabilities?.bounding?.count == 14)
+        #expect(process.capabilities?.inheritable == nil && process.capabilities?.ambient == nil)
+        #expect(process.rlimits == [POSIXRlimit(type: "RLIMIT_NOFILE", soft: 1, hard: 2)])
+        #expect(Set((linux.namespaces ?? []).map(\.type)) == [.mount, .network, .uts, .pid, .ipc, .cgroup])
+        #expect(linux.cgroupsPath == "/masu/abc")
+        #expect(linux.maskedPaths?.contains("/proc/kcore") ?? false)
+        #expect(linux.readonlyPaths?.contains("/proc/sys") ?? false)
+        #expect(linux.seccomp?.defaultAction == "SCMP_ACT_ERRNO")
+        #expect(linux.resources?.devices?.first?.allow == false)
+        #expect(spec.hostname == "box")
+        let destinations = (spec.mounts ?? []).map(\.destination)
+        #expect(destinations.starts(with: ["/proc", "/dev", "/sys"]))
+        #expect(destinations.contains("/etc/resolv.conf") && destinations.contains("/dev/shm"))
+    }
+
+    @Test("variables are replaced in their place, and a bare name removes one")
+    func environment() {
+        let result = SpecificationBuilder.environment(
+            ["PATH=/bin", "HOSTNAME", "X=1", "X=2"], hostname: "box", tty: true, home: "/root")
+        #expect(result == ["PATH=/bin", "TERM=xterm", "X=2", "HOME=/root"])
+    }
+
+    @Test("modes choose name spaces")
+    func namespaces() throws {
+        let shared = try spec(ipc: .host) { configuration, context in
+            configuration.host.networkMode = .host
+            configuration.host.pidMode = .host
+            configuration.host.utsMode = .host
+            context.cgroupNamespace = .host
+        }
+        #expect(shared.linux?.namespaces?.map(\.type) == [.mount])
+        #expect(shared.hostname == nil)
+        #expect(shared.mounts?.first { $0.destination == "/dev/shm" }?.type == "bind")
+        #expect(shared.linux?.sysctl == nil)
+        let joined = try spec { configuration, context in
+            configuration.host.networkMode = .container("x")
+            context.networkTarget = 42
+        }
+        #expect(joined.linux?.namespaces?.contains(LinuxNamespace(type: .network, path: "/proc/42/ns/net")) ?? false)
+    }
+
+    @Test("privileged: all capabilities, devices, no masks, no seccomp")
+    func privileged() throws {
+        let spec = try spec { configuration, _ in configuration.host.privileged = true }
+        #expect(spec.process?.capabilities?.bounding?.count == Capabilities.all.count)
+        #expect(spec.linux?.seccomp == nil && spec.linux?.maskedPaths == nil)
+        #expect(spec.linux?.resources?.devices == [LinuxDeviceCgroup(allow: true, access: "rwm")])
+        #expect(spec.mounts?.first { $0.destination == "/sys" }?.options?.contains("rw") ?? false)
+    }
+
+    @Test("another user than root keeps capabilities as a bound only")
+    func otherUser() throws {
+        let spec = try spec { _, context in context.user.uid = 1000 }
+        #expect(spec.process?.capabilities?.bounding?.isEmpty == false)
+        #expect(spec.process?.capabilities?.effective == nil)
+    }
+
+    @Test(
+        "capabilities are added and dropped",
+        arguments: [
+            ([], ["ALL"], []), (["NET_ADMIN"], ["ALL"], ["CAP_NET_ADMIN"]), (["cap_net_raw"], ["all"], ["CAP_NET_RAW"]),
+        ] as [([String], [String], [String])])
+    func capabilities(_ added: [String], _ dropped: [String], _ expected: [String]) throws {
+        #expect(try Capabilities.effective(adding: added, dropping: dropped, privileged: false) == expected)
+        let all = try Capabilities.effective(adding: ["ALL"], dropping: ["MKNOD"], privileged: false)
+        #expect(all.count == Capabilities.all.count - 1 && !all.contains("CAP_MKNOD"))
+    }
+
+    @Test("the default seccomp profile opens with capabilities")
+    func seccomp() {
+        func names(_ capabilities: [String]) -> Set<String> {
+            let rules = DefaultSeccompProfile.profile(capabilities: capabilities).syscalls ?? []
+            return Set(rules.filter { $0.action == "SCMP_ACT_ALLOW" && $0.args == nil }.flatMap(\.names))
+        }
+        let plain = names(Capabilities.defaults)
+        #expect(plain.contains("read") && plain.contains("chroot"))
+        #expect(!plain.contains("mount") && !plain.contains("unshare") && !plain.contains("clone"))
+        #expect(names(["CAP_SYS_ADMIN"]).isSuperset(of: ["mount", "clone", "setns"]))
+        let clone3 = DefaultSeccompProfile.profile(capabilities: []).syscalls?.first { $0.names == ["clone3"] }
+        #expect(clone3?.errnoRet == 38)
+    }
+
+    @Test("a profile file's conditions decide by capability, machine and kernel")
+    func seccompFile() throws {
+        let text = """
+            {"defaultAction":"SCMP_ACT_ERRNO","archMap":[{"architecture":"SCMP_ARCH_X86_64","subArchitectures":["SCMP_ARCH_X86"]}],
+             "syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"},
+               {"names":["mount"],"action":"SCMP_ACT_ALLOW","includes":{"caps":["CAP_SYS_ADMIN"]}},
+               {"names":["clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38,"excludes":{"caps":["CAP_SYS_ADMIN"]}},
+               {"names":["ptrace"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"7.5"}},
+               {"names":["modify_ldt"],"action":"SCMP_ACT_ALLOW","includes":{"arches":["amd64"]}}]}
+            """
+        let file = try SeccompProfileFile(text: text)
+        func names(_ capabilities: [String]) -> [String] {
+            (file.resolved(capabilities: capabilities, machine: "amd64", kernel: (6, 1)).syscalls ?? []).flatMap(
+                \.names)
+        }
+        #expect(names([]) == ["read", "clone3", "modify_ldt"])
+        #expect(names(["CAP_SYS_ADMIN"]) == ["read", "mount", "modify_ldt"])
+        #expect(throws: EngineError.self) { try SeccompProfileFile(text: "{") }
+    }
+
+    @Test("the user's mounts replace defaults and are ordered by depth")
+    func mounts() throws {
+        let spec = try spec { configuration, _ in
+            configuration.host.tmpfs = ["/dev/shm": "size=1m,exec", "/a/b/c": ""]
+            configuration.host.binds = (try? [BindSpecification("/tmp:/a:ro")]) ?? []
+        }
+        let mounts = try #require(spec.mounts)
+        let memory = mounts.filter { $0.destination == "/dev/shm" }
+        #expect(memory.count == 1)
+        #expect(memory.first?.options == ["nosuid", "nodev", "rprivate", "size=1m", "exec"])
+        let order = mounts.map(\.destination)
+        let outer = try #require(order.firstIndex(of: "/a"))
+        let inner = try #require(order.firstIndex(of: "/a/b/c"))
+        #expect(outer < inner)
+        #expect(mounts[outer].options == ["rbind", "rprivate", "rro"])
+    }
+
+    @Test("limits are written in the specification's terms")
+    func resources() throws {
+        let spec = try spec { configuration, context in
+            configuration.host.resources.memory = 64 << 20
+            configuration.host.resources.memorySwap = -1
+            configuration.host.resources.nanoCPUs = 1_500_000_000
+            configuration.host.resources.pidsLimit = 100
+            context.cgroupParent = "/custom/"
+        }
+        let resources = try #require(spec.linux?.resources)
+        #expect(resources.memory?.limit == 64 << 20 && resources.memory?.swap == -1)
+        #expect(resources.cpu?.quota == 150_000 && resources.cpu?.period == 100_000)
+        #expect(resources.pids?.limit == 100)
+        #expect(spec.linux?.cgroupsPath == "/custom/abc")
+    }
+
+    @Test("an unknown device is refused by name")
+    func unknownDevice() {
+        #expect {
+            _ = try spec { configuration, _ in
+                configuration.host.resources.devices = [DeviceMapping(pathOnHost: "/dev/nope")]
+            }
+        } throws: {
+            ($0 as? EngineError)?.message.contains("\"/dev/nope\": no such file or directory") ?? false
+        }
+    }
+
+    @Test("resolver files leave the host's loopback servers out, unless its network is used")
+    func resolvConf() {
+        let host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n"
+        #expect(
+            NetworkFiles.resolvConf(mode: .default, servers: [], search: [], options: [], hostFile: host)
+                == "nameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n")
+        #expect(
+            NetworkFiles.resolvConf(mode: .host, servers: [], search: ["."], options: [], hostFile: host)
+                == "nameserver 127.0.0.53\nnameserver 10.0.0.1\noptions edns0\n")
+        #expect(
+            NetworkFiles.resolvConf(mode: .none, servers: ["9.9.9.9"], search: [], options: ["ndots:2"], hostFile: "")
+                == "nameserver 9.9.9.9\noptions ndots:2\n")
+    }
+}

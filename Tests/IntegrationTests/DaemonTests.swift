@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+extension Integration {
+    /// The daemon as a program: its sockets, its drivers, its versions.
+    @Suite("daemon")
+    struct Daemon {
+        @Test("every API version from 1.24 to 1.51 is answered, with or without a prefix; ping says which")
+        func versions() throws {
+            try withDaemon(image: false) { daemon in
+                for prefix in ["", "/v1.24", "/v1.41", "/v1.51"] {
+                    let answer = try daemon.http("GET", prefix + "/containers/json?all=1")
+                    #expect(answer.status == 200 && answer.body.hasPrefix("[]"), "\(prefix): \(answer)")
+                }
+                let curl = try #require(Programs.find("curl"), "curl is not installed")
+                let ping = try Command(curl, "-s", "-i", "--unix-socket", daemon.socket, "http://masu/_ping").runToEnd()
+                for header in ["Api-Version: 1.51", "Ostype: linux", "Server: "] {
+                    #expect(ping.output.lowercased().contains(header.lowercased()), "\(ping)")
+                }
+                #expect(ping.output.hasSuffix("OK"))
+            }
+        }
+
+        @Test(
+            "an old client is spoken to in its version",
+            .enabled(if: Programs.docker != nil, "no docker of version 23 or newer"))
+        func negotiation() throws {
+            try withDaemon { daemon in
+                for version in ["1.24", "1.40", "1.51"] {
+                    var command = daemon.command(.docker, ["run", "--rm", "busybox", "echo", "version", version])
+                    command.environment["DOCKER_API_VERSION"] = version
+                    let result = try command.runToEnd()
+                    #expect(result.output == "version \(version)\n", "\(result)")
+                }
+            }
+        }
+
+        @Test("the socket is for root and one group")
+        func socketMode() throws {
+            try withDaemon(image: false) { daemon in
+                var status = stat()
+                #expect(stat(daemon.socket, &status) == 0)
+                #expect(status.st_mode & 0o777 == 0o660)
+                #expect(status.st_uid == 0)
+            }
+        }
+
+        @Test("tcp without TLS is for loopback only")
+        func tcp() throws {
+            let port = 20_000 + Int(getpid()) % 20_000
+            try withDaemon(options: ["-H", "tcp://127.0.0.1:\(port)"]) { daemon in
+                var command = daemon.command(.masu, ["run", "--rm", "busybox", "echo", "over tcp"])
+                command.environment["MASU_HOST"] = "tcp://127.0.0.1:\(port)"
+                let result = try command.runToEnd()
+                #expect(result.output == "over tcp\n", "\(result)")
+                let refused = try Command(
+                    Programs.masud, "--data-root", daemon.root + "/other", "--exec-root", daemon.root + "/otherrun",
+                    "--pidfile",
+                    daemon.root + "/other.pid", "--config-file", daemon.root + "/daemon.json", "-H",
+                    "tcp://0.0.0.0:\(port + 1)"
+                ).runToEnd(timeout: 10)
+                #expect(refused.code != 0)
+                #expect((refused.errors + refused.output).contains("loopback"), "\(refused)")
+            }
+        }
+
+        @Test("plain copies stand in for overlay", arguments: Client.available)
+        func copies(_ client: Client) throws {
+            try withDaemon(options: ["--storage-driver", "vfs"]) { daemon in
+                let first = try daemon.run(
+                    client, "run", "--rm", "busybox", "sh", "-c", "echo x >/made; rm /etc/group; ls /etc")
+                #expect(first.code == 0 && !first.output.contains("group"), "\(first)")
+                let second = try daemon.run(client, "run", "--rm", "busybox", "sh", "-c", "ls / /etc")
+                #expect(second.output.contains("group") && !second.output.contains("made"), "\(second)")
+                #expect(try daemon.ok(client, "info", "-f", "{{.Driver}}") == "vfs")
+            }
+        }
+
+        @Test(
+            "a mistake in the configuration is named, and nothing is started",
+            arguments: [
+                (#"{"log-level": 7}"#, "log-level"), (#"{"no-such-key": true}"#, "no-such-key"), ("{", "daemon.json"),
+            ])
+        func configuration(_ text: String, _ named: String) throws {
+            let file = try TemporaryFile(containing: Array(text.utf8))
+            let directory = "/tmp/masu-configuration-\(getpid())"
+            let copy = directory + ".daemon.json"
+            try FileManager.default.copyItem(atPath: file.path, toPath: copy)
+            defer {
+                unlink(copy)
+                try? FileManager.default.removeItem(atPath: directory)
+            }
+            let result = try Command(
+                Programs.masud, "--data-root", directory + "/data", "--exec-root", directory + "/run", "--pidfile",
+                directory + "/pid", "--config-file", copy, "-H", "unix://\(directory)/socket"
+            ).runToEnd(timeout: 10)
+            #expect(result.code != 0, "\(result)")
+            #expect((result.errors + result.output).contains(named), "\(result)")
+            #expect(access(directory + "/socket", F_OK) != 0)
+        }
+    }
+}

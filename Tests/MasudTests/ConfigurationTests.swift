@@ -1,0 +1,81 @@
+import Foundation
+import Testing
+
+@Suite("The daemon's configuration")
+struct ConfigurationTests {
+    private func validate(_ configuration: String, _ flags: [String] = []) throws -> (status: Int32, errors: String) {
+        let masud = try Masud()
+        defer { try? masud.remove() }
+        try masud.write(configuration)
+        return try masud.run(["--validate", "--config-file", masud.path("daemon.json")] + flags)
+    }
+
+    @Test(
+        "a file with the keys of Docker's is accepted",
+        arguments: [
+            "", "{}", #"{"debug":true,"hosts":["unix:///a","tcp://127.0.0.1:1","tcp://[::1]:2"],"labels":["a=b"]}"#,
+            #"{"log-opts":{"max-size":"10m"},"default-shm-size":"128m","live-restore":true,"shutdown-timeout":5}"#,
+            #"{"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-runtime":"crun"}"#,
+            #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,
+            #"{"exec-opts":["native.cgroupdriver=cgroupfs"],"storage-driver":"overlay2","log-driver":"none"}"#,
+        ])
+    func accepted(_ configuration: String) throws {
+        let result = try validate(configuration)
+        #expect(result.errors == "configuration OK\n")
+        #expect(result.status == 0)
+    }
+
+    @Test(
+        "a file that is wrong is refused with what is wrong in it",
+        arguments: [
+            (#"{"foo":1,"bar":2}"#, "the following directives don't match any configuration option: bar, foo"),
+            (#"{"config-file":"x"}"#, "the following directives don't match any configuration option: config-file"),
+            (#"{"debug":true"#, "invalid JSON at line 1, column 14"), ("[]", "must be a JSON object"),
+            (#"{"debug":"maybe"}"#, #"invalid argument "maybe" for "-D, --debug" flag"#),
+            (#"{"log-level":"loud"}"#, #"invalid argument "loud" for "-l, --log-level" flag"#),
+            (#"{"hosts":"unix:///a"}"#, "hosts: must be an array or an object, not a string"),
+            (#"{"default-runtime":"runc"}"#, "specified default runtime 'runc' does not exist"),
+            (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
+            (#"{"storage-driver":"btrfs"}"#, #"unknown storage driver "btrfs""#),
+            (#"{"exec-opts":["native.cgroupdriver=systemd"]}"#, "native.cgroupdriver=systemd is not supported"),
+            (#"{"data-root":"relative"}"#, "--data-root must be an absolute path"),
+            (#"{"hosts":["tcp://0.0.0.0:2375"]}"#, "refusing to listen on tcp://0.0.0.0:2375"),
+            (#"{"hosts":["tcp://192.168.0.1:2375"]}"#, "refusing to listen on"),
+            (#"{"hosts":["tcp://127.0.0.1:x"]}"#, "invalid port"), (#"{"hosts":["ftp://x"]}"#, "unsupported scheme"),
+            (#"{"hosts":["unix://relative"]}"#, "must be absolute"), (#"{"labels":["x"]}"#, "bad attribute format: x"),
+            (
+                #"{"default-ulimits":{"nofile":{"Hard":1,"Soft":2}}}"#,
+                "soft limit must be less than or equal to hard limit"
+            ),
+        ])
+    func refused(_ configuration: String, _ text: String) throws {
+        let result = try validate(configuration)
+        #expect(result.status == 1)
+        #expect(result.errors.contains(text), "\(result.errors)")
+    }
+
+    @Test("what is said by flag and file is a conflict")
+    func conflict() throws {
+        let result = try validate(#"{"debug":false,"hosts":["unix:///a"]}"#, ["-D"])
+        #expect(result.status == 1)
+        #expect(
+            result.errors.contains(
+                "specified both as a flag and in the configuration file: debug: (from flag: true, from file: false)"))
+    }
+
+    @Test("a file that was named must be there")
+    func missing() throws {
+        let masud = try Masud()
+        defer { try? masud.remove() }
+        let result = try masud.run(["--validate", "--config-file", masud.path("none.json")])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("no such file or directory"))
+    }
+
+    @Test("an unknown flag is a usage error")
+    func unknownFlag() throws {
+        let result = try validate("{}", ["--bogus"])
+        #expect(result.status == 125)
+        #expect(result.errors.hasPrefix("unknown flag: --bogus\n"))
+    }
+}

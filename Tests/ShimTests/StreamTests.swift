@@ -1,0 +1,80 @@
+import LinuxKernel
+import Shim
+import SystemPackage
+import Testing
+
+@Suite("Streams for attached clients")
+struct StreamTests {
+    @Test(
+        "what goes into a queue comes out in order, from memory or from a file",
+        arguments: [10, 100_000, SpillQueue.memoryLimit, SpillQueue.memoryLimit + 1, 3_000_000], [1, 7, 4096, 100_000])
+    func spill(_ total: Int, _ portion: Int) throws {
+        let directory = try TemporaryDirectory()
+        let queue = SpillQueue(directory: directory.path)
+        let bytes = (0..<total).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+        // More goes in than out until all is in.
+        var read: [UInt8] = []
+        for part in Self.parts(of: bytes, size: max(portion, total / 1000)) {
+            try Self.add(part, to: queue)
+            read += try Self.take(part.count / 2, from: queue)
+        }
+        #expect(queue.count == total - read.count)
+        while !queue.isEmpty { read += try Self.take(50_000, from: queue) }
+        #expect(read == bytes)
+        #expect(!queue.isSpilled, "the file is given back when all has been read")
+        #expect(try Files.names(in: directory.path).isEmpty, "the file has no name")
+    }
+
+    private static func parts(of bytes: [UInt8], size: Int) -> [[UInt8]] {
+        stride(from: 0, to: bytes.count, by: size).map { Array(bytes[$0..<min($0 + size, bytes.count)]) }
+    }
+
+    @inline(never)  // The optimiser of Swift 6.3 crashes on this in a loop.
+    private static func add(_ bytes: [UInt8], to queue: SpillQueue) throws {
+        try bytes.withUnsafeBytes { bytes in try queue.append(bytes) }
+    }
+
+    /// Takes at most `count` bytes out of a queue.
+    @inline(never)  // As above.
+    private static func take(_ count: Int, from queue: SpillQueue) throws -> [UInt8] {
+        let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 65536, alignment: 8)
+        defer { scratch.deallocate() }
+        var taken: [UInt8] = []
+        try queue.consume(scratch: scratch) { bytes in
+            taken = Array(bytes.prefix(count))
+            return taken.count
+        }
+        return taken
+    }
+
+    @Test("little stays in memory, more goes to a file")
+    func limits() throws {
+        let directory = try TemporaryDirectory()
+        let queue = SpillQueue(directory: directory.path)
+        let bytes = [UInt8](repeating: 1, count: SpillQueue.memoryLimit)
+        try Self.add(bytes, to: queue)
+        #expect(!queue.isSpilled)
+        try Self.add([2], to: queue)
+        #expect(queue.isSpilled)
+    }
+
+    @Test(
+        "detach keys are found however they come, and what may only begin them is not lost",
+        arguments: [
+            (["ab"], "ab", false), (["\u{10}\u{11}"], "", true), (["a\u{10}", "\u{11}b"], "a", true),
+            (["\u{10}", "x"], "\u{10}x", false), (["\u{10}\u{10}", "\u{11}"], "\u{10}", true), (["\u{10}"], "", false),
+            (["x\u{11}\u{10}y\u{10}\u{11}"], "x\u{11}\u{10}y", true),
+        ] as [([String], String, Bool)])
+    func detach(_ input: [String], _ expected: String, _ isDetached: Bool) throws {
+        var scanner = try #require(DetachScanner([16, 17]))
+        var passed: [UInt8] = []
+        var found = false
+        for part in input where !found {
+            let result = Array(part.utf8).withUnsafeBytes { scanner.scan($0) }
+            passed += result.input
+            found = result.isDetached
+        }
+        #expect(String(decoding: passed, as: UTF8.self) == expected)
+        #expect(found == isDetached)
+    }
+}

@@ -1,0 +1,107 @@
+// The floor: the least that has to happen for `true` to run in a container, and nothing else.
+//
+//     floor ROOTFS PROGRAM [ARGUMENT...]
+//
+// One clone3 with six new namespaces, the mounts, devices, masked and read-only paths of a default container, pivot_root,
+// exec, wait. No configuration is read, no cgroup made, no capability dropped, no filter loaded, no state written, no error
+// explained. What a runtime takes longer than this is the price of being one.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MUST(call)             \
+    do {                       \
+        if ((call) < 0) {      \
+            perror(#call);     \
+            _exit(125);        \
+        }                      \
+    } while (0)
+
+static const struct {
+    const char *source, *target, *type;
+    unsigned long flags;
+    const char *data;
+} mounts[] = {
+    {"proc", "proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL},
+    {"tmpfs", "dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"},
+    {"devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"},
+    {"sysfs", "sys", "sysfs", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY, NULL},
+    {"mqueue", "dev/mqueue", "mqueue", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL},
+    {"shm", "dev/shm", "tmpfs", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=1777,size=65536k"},
+};
+
+static const struct {
+    const char *path;
+    unsigned major, minor;
+} devices[] = {
+    {"dev/null", 1, 3}, {"dev/zero", 1, 5},   {"dev/full", 1, 7},
+    {"dev/tty", 5, 0},  {"dev/random", 1, 8}, {"dev/urandom", 1, 9},
+};
+
+static const char *const links[][2] = {
+    {"/proc/self/fd", "dev/fd"},       {"/proc/self/fd/0", "dev/stdin"}, {"/proc/self/fd/1", "dev/stdout"},
+    {"/proc/self/fd/2", "dev/stderr"}, {"pts/ptmx", "dev/ptmx"},
+};
+
+static const char *const masked_files[] = {"/proc/kcore", "/proc/keys", "/proc/timer_list"};
+static const char *const masked_directories[] = {"/proc/acpi", "/proc/scsi", "/sys/firmware"};
+static const char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void child(const char *rootfs, char **arguments) {
+    MUST(sethostname("floor", 5));
+    MUST(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    MUST(mount(rootfs, rootfs, NULL, MS_BIND | MS_REC, NULL));
+    MUST(chdir(rootfs));
+    umask(0);
+    for (size_t i = 0; i < COUNT(mounts); i++) {
+        mkdir(mounts[i].target, 0755);
+        MUST(mount(mounts[i].source, mounts[i].target, mounts[i].type, mounts[i].flags, mounts[i].data));
+    }
+    for (size_t i = 0; i < COUNT(devices); i++)
+        MUST(mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)));
+    for (size_t i = 0; i < COUNT(links); i++) MUST(symlink(links[i][0], links[i][1]));
+    MUST(syscall(SYS_pivot_root, ".", "."));
+    MUST(umount2(".", MNT_DETACH));
+    MUST(chdir("/"));
+    // Not every kernel has each of these files.
+    for (size_t i = 0; i < COUNT(masked_files); i++) mount("/dev/null", masked_files[i], NULL, MS_BIND, NULL);
+    for (size_t i = 0; i < COUNT(masked_directories); i++)
+        mount("tmpfs", masked_directories[i], "tmpfs", MS_RDONLY, "size=0k");
+    for (size_t i = 0; i < COUNT(read_only); i++) {
+        if (mount(read_only[i], read_only[i], NULL, MS_BIND | MS_REC, NULL) == 0)
+            mount(NULL, read_only[i], NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+    }
+    char *environment[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    execvpe(arguments[0], arguments, environment);
+    perror(arguments[0]);
+    _exit(127);
+}
+
+int main(int count, char **arguments) {
+    if (count < 3) {
+        fprintf(stderr, "usage: floor ROOTFS PROGRAM [ARGUMENT...]\n");
+        return 2;
+    }
+    struct clone_args clone = {
+        .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP,
+        .exit_signal = SIGCHLD,
+    };
+    long pid = syscall(SYS_clone3, &clone, sizeof clone);
+    if (pid == 0) child(arguments[1], arguments + 2);
+    MUST(pid);
+    int status;
+    MUST(waitpid((pid_t)pid, &status, 0));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
