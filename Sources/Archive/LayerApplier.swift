@@ -26,6 +26,9 @@ package struct LayerApplier: ~Copyable {
     let whiteouts: WhiteoutForm
     let directories: DirectoryCache
     var result = Result()
+    /// Directories that were made because something in them came first, and those of them that came themselves later.
+    var implied: [EntryPath] = []
+    var impliedAndNamed: Set<EntryPath> = []
     /// Directories get their times when nothing more is put into them.
     var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
     /// What this layer has made, to tell it from what was there before; kept only where whiteouts are carried out.
@@ -66,6 +69,7 @@ package struct LayerApplier: ~Copyable {
             try apply(entry, archive, isCancelled: isCancelled)
         }
         try setDirectoryTimes()
+        result.impliedDirectories = implied.filter { !impliedAndNamed.contains($0) }.map { FilePath($0.display) }
         return result
     }
 
@@ -114,7 +118,8 @@ package struct LayerApplier: ~Copyable {
                     let above = try directories.directory(at: made.parent)
                 else { throw .system("open directory", path.display, .noSuchFileOrDirectory) }
                 try Self.check("create directory", made) { mkdirat(above.descriptor, $0, 0o755) }
-                result.impliedDirectories.append(FilePath(made.display))
+                implied.append(made)
+                impliedAndNamed.remove(made)
                 result.inodes += 1
                 if whiteouts == .remove { self.made.insert(made.text) }
             }

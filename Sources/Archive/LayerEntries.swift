@@ -108,7 +108,7 @@ extension LayerApplier {
         if isNew {
             result.inodes += 1
         } else {
-            result.impliedDirectories.removeAll { $0.string.utf8.elementsEqual(path.text) }
+            impliedAndNamed.insert(path)
         }
         let needsDescriptor = !entry.extendedAttributes.isEmpty
         if needsDescriptor || !isNew {
@@ -165,7 +165,10 @@ extension LayerApplier {
         }
         if status != 0, errno == EEXIST {
             let directory = try clear(path, in: directory)
-            let source = try directories.directory(at: target.parent) ?? source
+            // What had to go may have been a directory with the target in it.
+            guard let source = try directories.directory(at: target.parent) else {
+                throw .malformed("hard link \"\(path.display)\" to \"\(target.display)\", which is not there")
+            }
             status = target.withName { old in
                 path.withName { linkat(source.descriptor, old, directory.descriptor, $0, 0) }
             }

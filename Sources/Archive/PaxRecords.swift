@@ -3,6 +3,8 @@
 struct PaxRecords {
     private(set) var values: [String: [UInt8]] = [:]
     private(set) var extendedAttributes: [TarEntry.ExtendedAttribute] = []
+    /// Where each of them is.
+    private var attributePlaces: [[UInt8]: Int] = [:]
     /// The numbers of repeated `GNU.sparse.offset` and `GNU.sparse.numbytes` records, in order (sparse format 0.0).
     private(set) var sparseNumbers: [Int64] = []
 
@@ -37,8 +39,13 @@ struct PaxRecords {
         if key.starts(with: Self.attributePrefix) {
             let name = Array(key.dropFirst(Self.attributePrefix.count))
             guard !name.isEmpty, !name.contains(0) else { throw .malformed("an extended attribute without a name") }
-            extendedAttributes.removeAll { $0.name == name }
-            extendedAttributes.append(TarEntry.ExtendedAttribute(name: name, value: value))
+            let attribute = TarEntry.ExtendedAttribute(name: name, value: value)
+            if let place = attributePlaces[name] {
+                extendedAttributes[place] = attribute
+            } else {
+                attributePlaces[name] = extendedAttributes.count
+                extendedAttributes.append(attribute)
+            }
             return
         }
         let key = String(decoding: key, as: UTF8.self)

@@ -173,6 +173,25 @@ package struct Cgroup: Hashable, Sendable {
         for directory in directories { try write("0", to: directory.appending(file)) }
     }
 
+    /// On version 1, puts the calling process, which must have a single thread, into the group but where processes are counted.
+    ///
+    /// A limit that is reached stops forks, not those who join. A process that has to fork on its way into the group
+    /// therefore leaves this last step to its child.
+    ///
+    /// - Returns: The file in which the child writes "0" to join there, too; `nil` if processes are not counted.
+    package func joinBeforeFork() throws(CgroupError) -> FileDescriptor? {
+        let counting = directory(of: "pids")
+        for directory in directories where directory != counting {
+            try write("0", to: directory.appending("tasks"))
+        }
+        guard let file = counting?.appending("tasks") else { return nil }
+        do throws(Errno) {
+            return try Files.open(file, .writeOnly)
+        } catch {
+            throw CgroupError("open \(file)", error)
+        }
+    }
+
     /// The directory of version 2 for `ProcessControl.fork(cgroup:)`; `nil` on version 1.
     package func openForClone() throws(CgroupError) -> FileDescriptor? {
         guard isUnified, let directory = directories.first else { return nil }

@@ -70,14 +70,18 @@ extension RootFilesystem {
         }
         var data = options.data
         try attempt(describe(mount)) { () throws(Errno) in
+            if type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),
+                // Not there yet: it is made below and gets the mode of a new tmpfs, writable to all.
+                let existing = try? handle.openInRoot(mount.destination, [.path, .directory])
+            {
+                defer { existing.discard() }
+                // A temporary directory stays writable to all, a private one private.
+                data.append("mode=" + String(try FileStatus.of(existing).mode & 0o7777, radix: 8))
+            }
             let target = try mountPoint(mount.destination, type: type)
             defer { target.discard() }
             var below: FileDescriptor?
             if type == "tmpfs" {
-                if !data.contains(where: { $0.hasPrefix("mode=") }) {
-                    // A temporary directory stays writable to all, a private one private.
-                    data.append("mode=" + String(try FileStatus.of(target).mode & 0o7777, radix: 8))
-                }
                 // What is to be copied up has to be open before it is hidden.
                 if options.copiesUp { below = try target.open(".", [.readOnly, .directory]) }
             }

@@ -142,7 +142,8 @@ struct Creation {
             case .readyForHooks: break reports
             case .failure(let error): throw error
             case .console(let console): undo.console = console
-            case .ready, .closed: throw RuntimeError(.system, "the container's process ended before its hooks ran")
+            case .ready, .replaced, .closed:
+                throw RuntimeError(.system, "the container's process ended before its hooks ran")
             }
         }
         let state = State(
@@ -178,7 +179,7 @@ struct Creation {
             case .ready where waitsForStart: return undo.console
             case .ready: isReady = true
             case .closed where isReady: return undo.console
-            case .readyForHooks, .closed:
+            case .readyForHooks, .replaced, .closed:
                 throw RuntimeError(.system, "the container's process ended unexpectedly while it was being set up")
             }
         }

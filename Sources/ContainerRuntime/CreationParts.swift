@@ -15,19 +15,12 @@ enum PIDNamespace {
             try Files.open(path, .readOnly)
         }
         defer { file.discard() }
-        return try forked(into: file, fork)
-    }
-
-    /// The same, for a namespace's file or the pidfd of a process in it.
-    static func forked(
-        into namespace: FileDescriptor, _ fork: () throws(Errno) -> ProcessControl.Fork
-    ) throws(RuntimeError) -> ProcessControl.Fork {
         let own = try attempt("opening this process's pid namespace") { () throws(Errno) in
             try Files.open("/proc/self/ns/pid", .readOnly)
         }
         defer { own.discard() }
         try attempt("joining the pid namespace", kind: .invalid) { () throws(Errno) in
-            try Namespaces.pid.enter(namespace)
+            try Namespaces.pid.enter(file)
         }
         let result: Result<ProcessControl.Fork, Errno>
         do throws(Errno) { result = .success(try fork()) } catch { result = .failure(error) }

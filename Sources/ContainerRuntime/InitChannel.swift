@@ -8,6 +8,8 @@ struct InitChannel {
     enum Report {
         /// It cannot go on.
         case failure(RuntimeError)
+        /// It has made the process that takes its place; `needsGroup`: which is not in its control group yet.
+        case replaced(by: Int32, needsGroup: Bool)
         /// Here is the master side of the terminal.
         case console(FileDescriptor)
         /// All namespaces and mounts are there; hooks can run now.
@@ -69,6 +71,9 @@ struct InitChannel {
         switch bytes.first {
         case UInt8(ascii: "E"): return .failure(Self.error(bytes.dropFirst()))
         case UInt8(ascii: "C") where descriptors.count == 1: return .console(descriptors[0])
+        case UInt8(ascii: "P") where bytes.count == 6:
+            let pid = bytes[2...].reduce(0) { $0 << 8 | Int32($1) }
+            return .replaced(by: pid, needsGroup: bytes[1] != 0)
         case UInt8(ascii: "N"): return .readyForHooks
         case UInt8(ascii: "R"): return .ready
         default: return .closed
@@ -82,6 +87,12 @@ struct InitChannel {
         try attempt("reporting to the runtime") { () throws(Errno) in
             try socket.sendMessage(message, descriptors: descriptors)
         }
+    }
+
+    func reportReplacement(by pid: Int32, needsGroup: Bool) throws(RuntimeError) {
+        let message =
+            [UInt8(ascii: "P"), needsGroup ? 1 : 0] + (0..<4).reversed().map { UInt8(pid >> ($0 * 8) & 0xff) }
+        try attempt("reporting to the runtime") { () throws(Errno) in try socket.sendMessage(message) }
     }
 
     func report(_ error: RuntimeError) {

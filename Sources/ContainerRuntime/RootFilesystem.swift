@@ -121,8 +121,11 @@ struct RootFilesystem {
                 try Mounts.mount(plan.rootfs.string, on: "/", flags: .move)
                 try WorkingDirectory.changeRoot(to: ".")
             } else {
-                // Both at the same place: the old root then lies on top of the new one at "." and goes from there.
+                let old = try Files.open("/", [.path, .directory])
+                defer { old.discard() }
+                // Both at the same place: the old root then lies on top of the new one and goes from there.
                 try Mounts.pivotRoot(to: ".", oldRoot: ".")
+                try WorkingDirectory.change(to: old)
                 if plan.linux.rootfsPropagation != nil {
                     // Or the unmounting would spread to the host.
                     try Mounts.mount(nil, on: ".", flags: [.slave, .recursive])

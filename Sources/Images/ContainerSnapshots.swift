@@ -41,9 +41,11 @@ extension Images {
         try register([try image.newImage()], blobs: [:], layers: unpacked)
     }
 
-    /// How to mount a container's snapshot.
-    package func mounts(key: String) async throws -> [SnapshotMount] {
-        try await pool.run { try ImagesError.translating { try self.snapshotter.mounts(key) } }
+    /// How to mount a container's snapshot; `isDisposable` as in `Snapshotter.mounts`.
+    package func mounts(key: String, isDisposable: Bool = false) async throws -> [SnapshotMount] {
+        try await pool.run {
+            try ImagesError.translating { try self.snapshotter.mounts(key, isDisposable: isDisposable) }
+        }
     }
 
     /// Removes a container's snapshot, and layers that only it still kept. One that does not exist is no error.

@@ -20,6 +20,8 @@ struct LaunchedContainer {
     /// The shim's `oom_score_adj` before it exempted itself.
     var scoreBefore: Int?
     var pid: Int32
+    /// The container's root directory, see `Shim.root`.
+    var root: FileDescriptor?
     var listener: FileDescriptor
 }
 
@@ -91,10 +93,12 @@ struct Launch {
         // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
         try? OutOfMemoryScore.set(Self.score)
         try bundle.writeProcessIdentifier()
+        // Without it the container's last process takes the mount away with it, which works as well.
+        let root = try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory])
         return LaunchedContainer(
             bundle: bundle, configuration: configuration, runtime: runtime, loop: loop, context: context,
             streams: streams, log: log, cgroup: cgroup, hasOwnPIDNamespace: hasOwnPIDNamespace, scoreBefore: score,
-            pid: pid, listener: listener)
+            pid: pid, root: root, listener: listener)
     }
 
     private mutating func openLog() throws(ShimError) -> JSONFileLog? {

@@ -36,6 +36,9 @@ final class Shim {
     /// Whether the kernel ends all other processes with the first one.
     private let hasOwnPIDNamespace: Bool
     let scoreBefore: Int?
+    /// The container's root, held to the end of its processes: to let go of an overlay makes the kernel write the whole file system
+    /// below it to disk, and whoever does that inside the container does it within the container's limits, unkillable.
+    private var root: FileDescriptor?
 
     var phase: Phase
     var execs: [String: ExecProcess] = [:]
@@ -63,6 +66,7 @@ final class Shim {
         hasOwnPIDNamespace = launched.hasOwnPIDNamespace
         scoreBefore = launched.scoreBefore
         phase = .created(pid: launched.pid)
+        root = launched.root
         listener = launched.listener
         let signals = try SignalSet([SIGCHLD]).makeDescriptor()
         _ = try loop.watch(signals, .readable) { [unowned self] _ in
@@ -195,6 +199,9 @@ final class Shim {
     /// Writes the end down, cleans up, and says so.
     private func conclude() {
         guard case .ending(var record) = phase else { return }
+        // Now, so that whoever is told of the end finds it unmounted.
+        root?.discard()
+        root = nil
         do throws(ShimError) {
             try bundle.write(record)
         } catch {

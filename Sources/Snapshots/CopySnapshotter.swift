@@ -70,7 +70,7 @@ package struct CopySnapshotter: Snapshotter {
         _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
     }
 
-    package func mounts(_ name: String) throws(SnapshotError) -> [SnapshotMount] {
+    package func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
         let row = try table.read { try table.require(name, in: $0) }
         guard row.state == .active else { throw .wrongState(name, row.state) }
         return [SnapshotMount(type: "bind", source: table.files(of: row.id).string, options: ["rbind", "rw"])]

@@ -65,7 +65,7 @@ package struct OverlaySnapshotter: Snapshotter {
         }
     }
 
-    package func mounts(_ name: String) throws(SnapshotError) -> [SnapshotMount] {
+    package func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
         let (row, parents) = try table.read { database in
             let row = try table.require(name, in: database)
             guard row.state == .active else { throw SnapshotError.wrongState(name, row.state) }
@@ -74,10 +74,22 @@ package struct OverlaySnapshotter: Snapshotter {
         guard !parents.isEmpty else {
             return [SnapshotMount(type: "bind", source: table.files(of: row.id).string, options: ["rbind", "rw"])]
         }
+        var options = [String]()
+        if isDisposable {
+            // Else the kernel writes the whole file system that holds the snapshot to disk before it lets the mount go. It leaves a
+            // mark which keeps such a directory from being mounted again, in case it was not complete after a crash.
+            options.append("volatile")
+            let mark = table.work(of: row.id).appending("work/incompat")
+            do throws(Errno) {
+                if Files.exists(mark) { try TreeRemoval.remove(mark) }
+            } catch {
+                throw .system("remove", mark, error)
+            }
+        }
         return [
             SnapshotMount(
                 type: "overlay", source: "overlay",
-                options: [
+                options: options + [
                     "lowerdir=" + parents.map { table.files(of: $0).string }.joined(separator: ":"),
                     "upperdir=" + table.files(of: row.id).string, "workdir=" + table.work(of: row.id).string,
                     // An index would tie the upper directory to this set of lower ones for ever, for the sake of NFS.

@@ -61,7 +61,10 @@ package protocol Snapshotter: Sendable {
     func prepare(_ name: String, parent: String?) throws(SnapshotError)
 
     /// How to mount an active snapshot, in order, at the container's root.
-    func mounts(_ name: String) throws(SnapshotError) -> [SnapshotMount]
+    ///
+    /// `isDisposable`: nobody needs what is written to it after the machine goes down, which spares the driver the care for that.
+    /// It is then to be mounted right away, once.
+    func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount]
 
     /// Removes a snapshot that is nobody's parent.
     func remove(_ name: String) throws(SnapshotError)
@@ -74,6 +77,13 @@ package protocol Snapshotter: Sendable {
 
     /// All snapshots of this driver.
     func list() throws(SnapshotError) -> [SnapshotInformation]
+}
+
+extension Snapshotter {
+    /// How to mount a snapshot that is to be kept.
+    package func mounts(_ name: String) throws(SnapshotError) -> [SnapshotMount] {
+        try mounts(name, isDisposable: false)
+    }
 }
 
 /// One mount of a container's root, in the terms of mount(8).

@@ -225,6 +225,12 @@ struct LayerApplierTests {
             testDescription: "a hard link to a file of the host",
             bytes: TarFixture.build { $0.hardLink("h", to: "/etc/passwd") }, expected: "not there"),
         Hostile(
+            testDescription: "a hard link in the place of the directory that its target is in",
+            bytes: TarFixture.build {
+                $0.file("a/b/c", "x")
+                $0.hardLink("a", to: "a/b/c")
+            }, expected: "not there"),
+        Hostile(
             testDescription: "a hard link through a symbolic link",
             bytes: TarFixture.build {
                 $0.symbolicLink("l", to: "/etc")

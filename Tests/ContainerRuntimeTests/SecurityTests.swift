@@ -130,6 +130,39 @@ extension RuntimeTests {
             #expect(try Files.names(in: bundle.rootfs.appending("data")) == [])
         }
 
+        @Test("whoever may look into everything sees nothing of the host in a process on its way in (CVE-2016-9962)")
+        func lookingIntoExec() throws {
+            let bundle = try TestBundle(
+                """
+                while [ ! -e /data/stop ]; do
+                    for process in /proc/[0-9]*; do [ ! -e $process/root$MARK ] || echo seen >> /data/verdict; done
+                    echo > /data/looking
+                done
+                """)
+            try Files.replace(bundle.directory.appending("mark"), with: [])
+            bundle.spec.process?.env?.append("MARK=\(bundle.directory)/mark")
+            bundle.spec.process?.capabilities = LinuxCapabilities(["CAP_SYS_PTRACE"])
+            #expect(try bundle.start().code == 0)
+            #expect(try bundle.wait { Files.exists(bundle.rootfs.appending("data/looking")) })
+            for _ in 0..<100 { #expect(try bundle.runtime("exec", bundle.id, "true").code == 0) }
+            #expect(!Files.exists(bundle.rootfs.appending("data/verdict")))
+        }
+
+        @Test("an exec joins a container that is at its limit of processes, and is counted")
+        func execAtLimit() throws {
+            let bundle = try TestBundle("exec busybox sleep 100")
+            var resources = bundle.spec.linux?.resources ?? LinuxResources()
+            resources.pids = LinuxPids(limit: 1)
+            bundle.spec.linux?.resources = resources
+            #expect(try bundle.start().code == 0)
+            let result = try bundle.runtime("exec", bundle.id, "busybox", "cat", "/proc/self/cgroup")
+            // As the root of its view of control groups; from outside of the group it would be "/..".
+            #expect(
+                result.code == 0 && result.lines.allSatisfy { $0.hasSuffix(":/") || !$0.contains("pids") }, "\(result)")
+            let forking = try bundle.runtime("exec", bundle.id, "sh", "-c", "busybox true; echo survived")
+            #expect(!forking.output.contains("survived") || forking.errors.contains("fork"), "\(forking)")
+        }
+
         @Test("a process on its way into a container cannot be looked into (CVE-2016-9962)")
         func dumpable() throws {
             // A hook of the container's own runs while the first process waits: it is the same kind of process.

@@ -105,6 +105,38 @@ extension Integration {
                 #expect(
                     output.contains("size=1024k") && output.contains("nosuid") && output.contains("noexec"), "\(output)"
                 )
+                // A place that is not in the image is for everybody, as a new tmpfs is; one that is keeps its mode.
+                #expect(
+                    try inside(
+                        daemon, ["--tmpfs", "/new", "--tmpfs", "/root", "-u", "1000"],
+                        "touch /new/x && echo new; touch /root/x 2>/dev/null || echo refused") == "new\nrefused")
+            }
+        }
+
+        @Test("a shared bind mount shares with the host, a private one cannot be shared")
+        func sharedBindMounts() throws {
+            try withDaemon { daemon in
+                let host = daemon.root + "/host"
+                mkdir(host, 0o755)
+                try #require(mount("none", host, "tmpfs", 0, nil) == 0)
+                defer { umount2(host, Int32(MNT_DETACH)) }
+                for (kind, what) in [("rshared", "shared"), ("rslave", "shared or slave")] {
+                    try #require(mount(nil, host, nil, UInt(MS_PRIVATE), nil) == 0)
+                    let refused = try daemon.run(.masu, "run", "--rm", "-v", "\(host):/data:\(kind)", "busybox", "true")
+                    #expect(refused.code == 125)
+                    #expect(
+                        refused.errors.contains("path \(host) is mounted on \(host) but it is not a \(what) mount"),
+                        "\(refused)")
+                }
+                try #require(mount(nil, host, nil, UInt(MS_SHARED), nil) == 0)
+                _ = try inside(
+                    daemon, ["--privileged", "-v", "\(host):/data:rshared"],
+                    "mkdir /data/in; mount -t tmpfs in /data/in")
+                #expect(try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8).contains(host + "/in"))
+                umount2(host + "/in", Int32(MNT_DETACH))
+                let slave = try inside(
+                    daemon, ["-v", "\(host):/data:rslave"], "grep ' /data ' /proc/self/mountinfo")
+                #expect(slave.contains(" master:") && !slave.contains(" shared:"), "\(slave)")
             }
         }
 

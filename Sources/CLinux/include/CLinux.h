@@ -67,7 +67,8 @@ static inline long masu_clone3(uint64_t flags, int *pidfd, int cgroup) {
     memset(&args, 0, sizeof args);
     args.flags = flags;
     args.pidfd = (uint64_t)(uintptr_t)pidfd;
-    args.exit_signal = SIGCHLD;
+    // A sibling sends the signal its maker would.
+    args.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD;
     args.cgroup = (uint64_t)(cgroup < 0 ? 0 : cgroup);
     return masu_result(syscall(SYS_clone3, &args, sizeof args));
 }

@@ -102,7 +102,9 @@ extension Container {
             default: nil
             }
         return LaunchPlan(
-            record: record, configuration: services.configuration, mounts: try await services.images.mounts(key: id),
+            record: record, configuration: services.configuration,
+            mounts: try await services.images.mounts(
+                key: id, isDisposable: record.configuration.host.autoRemove),
             bundle: bundle, files: files, logPath: logPath, sharedMemory: shared, targets: targets, hostname: hostname)
     }
 

@@ -25,6 +25,7 @@ struct LaunchPlan: Sendable {
         )
         let spec = try SpecificationBuilder(configuration: record.configuration, context: context(user: user)).build()
         try makeBindSources()
+        try MountPropagation.check(record.configuration.host)
         do {
             try writeFiles()
             try writeBundle(spec)

@@ -1,0 +1,129 @@
+import Cgroups
+import LinuxKernel
+import OCISpec
+import Seccomp
+import SystemPackage
+
+extension Execution {
+    /// The way of a new process into a running container, from the fork to the program.
+    ///
+    /// In the container's pid namespace there may be processes that can look into others whatever those do (CAP_SYS_PTRACE).
+    /// What they see must not be the host (CVE-2016-9962): a first process joins everything else, closes what is not the
+    /// container's business, and only its child, which takes its place, appears in that namespace.
+    struct Entry {
+        let execution: Execution
+        /// The container's first process.
+        let pidfd: PIDFD
+        let namespaces: Namespaces
+        let cgroup: Cgroup?
+        /// The directory of `cgroup`, if that is of version 2.
+        let group: FileDescriptor?
+        let channel: InitChannel
+
+        /// Never returns: the process executes the program, or reports why not and ends.
+        func run(_ filter: [UInt8]) -> Never {
+            do throws(RuntimeError) {
+                try leave()
+                let counting = try joinGroup()
+                try ProcessFiles.apply(execution.process)
+                if !namespaces.isEmpty {
+                    try attempt("joining the container's namespaces") { () throws(Errno) in
+                        try namespaces.enter(pidfd.descriptor)
+                        if namespaces.contains(.user) {
+                            try Credentials.setGroup(0)
+                            try Credentials.setUser(0)
+                        }
+                    }
+                }
+                pidfd.close()
+                if namespaces.contains(.pid) { try takePlace(counting) }
+                group?.discard()
+                try startSession()
+                let setup = ProcessSetup(
+                    process: execution.process, streams: execution.options.streams,
+                    preservedDescriptors: execution.options.preservedDescriptors, console: try console(),
+                    sessionKeyring: "_ses.\(execution.record.id)", personality: nil, memoryPolicy: nil)
+                let program = try setup.prepare()
+                channel.report(
+                    setup.execute(program, filter: filter.isEmpty ? nil : SeccompProgram(message: filter)))
+            } catch {
+                channel.report(error)
+            }
+            ProcessControl.exit(1)
+        }
+
+        /// Leaves behind what came over the fork.
+        private func leave() throws(RuntimeError) {
+            try attempt("leaving the runtime's process") { () throws(Errno) in
+                // Nobody without that capability may look into this process.
+                if !namespaces.contains(.user) { try ProcessAttributes.setDumpable(false) }
+                try Descriptors.close(from: 3, except: keptDescriptors)
+                Signals.resetAll()
+                SignalSet().block()
+            }
+        }
+
+        private var keptDescriptors: [FileDescriptor] {
+            let streams = execution.options.streams
+            let kept = [channel.socket, pidfd.descriptor, group, streams.input, streams.output, streams.error]
+            return kept.compactMap { $0 }
+                + (0..<execution.options.preservedDescriptors).map { FileDescriptor(rawValue: Int32(3 + $0)) }
+        }
+
+        /// Joins control groups of version 1, of which that for counting is left to the child where there is one.
+        private func joinGroup() throws(RuntimeError) -> FileDescriptor? {
+            guard let cgroup, !cgroup.isUnified else { return nil }
+            return try withCgroupErrors { () throws(CgroupError) in
+                if namespaces.contains(.pid) { return try cgroup.joinBeforeFork() }
+                try cgroup.join()
+                return nil
+            }
+        }
+
+        /// Goes on as a child of the same parent, in the pid namespace.
+        private func takePlace(_ counting: FileDescriptor?) throws(RuntimeError) {
+            var needsGroup = false
+            let fork: ProcessControl.Fork
+            do throws(Errno) {
+                do throws(Errno) {
+                    // In a user namespace the right to do so may be gone.
+                    fork = try ProcessControl.fork(cgroup: group, asSibling: true)
+                } catch  where group != nil {
+                    // Whoever joins is not stopped by a limit of processes, as a fork is.
+                    fork = try ProcessControl.fork(asSibling: true)
+                    needsGroup = true
+                }
+            } catch {
+                throw RuntimeError(.system, "making a process in the container: \(error)")
+            }
+            if case .parent(let pid, _) = fork {
+                try channel.reportReplacement(by: pid, needsGroup: needsGroup)
+                ProcessControl.exit(0)
+            }
+            guard case .enterCgroup = try channel.nextOrder() else {
+                throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+            }
+            guard let counting else { return }
+            defer { counting.discard() }
+            try attempt("joining the control group \(cgroup?.path ?? "")") { () throws(Errno) in
+                try counting.writeEntire([UInt8(ascii: "0")])
+            }
+        }
+
+        private func startSession() throws(RuntimeError) {
+            try attempt("starting a session") { () throws(Errno) in try ProcessAttributes.startSession() }
+        }
+
+        private func console() throws(RuntimeError) -> Console? {
+            guard execution.process.terminal == true else { return nil }
+            let root = try attempt("opening the container's root") { () throws(Errno) in
+                try Files.open("/", [.path, .directory])
+            }
+            defer { root.discard() }
+            let terminal = try Console(
+                root: root, size: execution.process.consoleSize, owner: execution.process.user.uid)
+            try channel.report("C", descriptors: [terminal.master])
+            return terminal
+        }
+    }
+}
