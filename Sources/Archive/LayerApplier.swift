@@ -30,7 +30,9 @@ package struct LayerApplier: ~Copyable {
     var implied: [EntryPath] = []
     var impliedAndNamed: Set<EntryPath> = []
     /// Directories get their times when nothing more is put into them.
-    var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
+    private var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
+    /// Where in `directoryTimes` each is: an archive may have the same directory over and over.
+    private var directoryPlaces: [EntryPath: Int] = [:]
     /// What this layer has made, to tell it from what was there before; kept only where whiteouts are carried out.
     var made: Set<ArraySlice<UInt8>> = []
     /// Permission bits that the kernel takes from new files.
@@ -129,6 +131,16 @@ package struct LayerApplier: ~Copyable {
             throw .system("open directory", path.display, .noSuchFileOrDirectory)
         }
         return directory
+    }
+
+    /// Remembers the times of a directory for the end.
+    mutating func note(_ seconds: Int64, _ nanoseconds: Int64, of path: EntryPath) {
+        if let place = directoryPlaces[path] {
+            directoryTimes[place] = (path, seconds, nanoseconds)
+        } else {
+            directoryPlaces[path] = directoryTimes.count
+            directoryTimes.append((path, seconds, nanoseconds))
+        }
     }
 
     private mutating func setDirectoryTimes() throws(ArchiveError) {

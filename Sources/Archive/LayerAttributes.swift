@@ -37,7 +37,7 @@ extension LayerApplier {
         guard let path = EntryPath([]) else { return }
         try setAllAttributes(entry, of: root, path)
         directories.forget()
-        directoryTimes.append((path, entry.modified.seconds, entry.modified.nanoseconds))
+        note(entry.modified.seconds, entry.modified.nanoseconds, of: path)
     }
 
     func setOwnerByName(

@@ -127,7 +127,7 @@ extension LayerApplier {
                 try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), 0) }
             }
         }
-        directoryTimes.append((path, entry.modified.seconds, entry.modified.nanoseconds))
+        note(entry.modified.seconds, entry.modified.nanoseconds, of: path)
     }
 
     mutating func makeSymbolicLink(

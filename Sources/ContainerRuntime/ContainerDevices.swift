@@ -10,7 +10,7 @@ extension RootFilesystem {
 
     private static let links = [
         ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
-        ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),
+        ("stderr", "/proc/self/fd/2"),
     ]
 
     /// Whether the configuration brings a `/dev` of the host, which is left as it is.
@@ -31,7 +31,8 @@ extension RootFilesystem {
         }
         for device in additional { try add(device, dev: dev) }
         try attempt("making the links in /dev") { () throws(Errno) in
-            for (name, target) in Self.links {
+            let core = Files.exists("/proc/kcore") ? [("core", "/proc/kcore")] : []
+            for (name, target) in Self.links + core {
                 do throws(Errno) { try dev.makeSymlink(name, to: target) } catch .fileExists {}
             }
             if (plan.spec.mounts ?? []).contains(where: { $0.destination == "/dev/pts" }) {

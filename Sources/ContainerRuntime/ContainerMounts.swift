@@ -41,8 +41,20 @@ extension RootFilesystem {
             throw RuntimeError(.system, "\(describe(mount)): \(error)")
         }
         defer { tree.discard() }
+        try refuseFalseProc(mount, tree)
+        let isDirectory = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(tree).isDirectory }
+        // Not there yet is as good as of the same kind.
+        if let existing = try? handle.openInRoot(mount.destination) {
+            defer { existing.discard() }
+            let status = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(existing) }
+            if status.isDirectory != isDirectory {
+                throw RuntimeError(
+                    .invalid,
+                    "\(describe(mount)): not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type"
+                )
+            }
+        }
         try attempt(describe(mount)) { () throws(Errno) in
-            let isDirectory = try FileStatus.of(tree).isDirectory
             // Changed while it is detached: it never is in the container without its restrictions.
             if !options.attributes.isEmpty {
                 try Mounts.setAttributes(of: tree, set: options.attributes.set, clear: options.attributes.clear)
@@ -62,12 +74,42 @@ extension RootFilesystem {
         }
     }
 
+    /// Files of procfs that other programs (lxcfs) may stand in for.
+    private static let replaceableProcFiles: Set = [
+        "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
+        "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+    ]
+
+    /// What is masked and protected is files of procfs, and so are those through which a process is confined: something else in
+    /// their place would defeat it (CVE-2019-16884, CVE-2019-19921).
+    private func refuseFalseProc(_ mount: Mount, _ source: FileDescriptor?) throws(RuntimeError) {
+        let components = mount.destination.split(separator: "/").filter { $0 != "." }
+        guard components.first == "proc" else { return }
+        let inside = components.dropFirst().joined(separator: "/")
+        if inside.isEmpty {
+            let isProc =
+                if let source {
+                    try attempt(describe(mount)) { () throws(Errno) in try FileSystemType.of(source) } == .proc
+                } else {
+                    mount.type == "proc"
+                }
+            guard isProc else {
+                throw RuntimeError(
+                    .invalid, "\"\(mount.destination)\" cannot be mounted because it is not of type proc")
+            }
+        } else if !Self.replaceableProcFiles.contains(inside) {
+            throw RuntimeError(
+                .invalid, "\"\(mount.destination)\" cannot be mounted because it is inside /proc")
+        }
+    }
+
     // MARK: New file systems
 
     private func mountNew(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
         guard let type = mount.type, !type.isEmpty, type != "none" else {
             throw RuntimeError(.invalid, "the mount on \"\(mount.destination)\" has no type")
         }
+        try refuseFalseProc(mount, nil)
         var data = options.data
         try attempt(describe(mount)) { () throws(Errno) in
             if type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),

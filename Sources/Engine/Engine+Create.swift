@@ -9,29 +9,35 @@ extension Engine {
     package func create(
         _ configuration: ContainerConfiguration, name: String?, platform: String? = nil
     ) async throws -> CreatedContainer {
-        try await reporting {
-            let name = try name.flatMap { $0.isEmpty ? nil : $0 }
-                .map { text throws(EngineError) in try ContainerNames.validated(text) }
-            if configuration.image.isEmpty { throw EngineError.invalid("No image specified") }
-            let image = try await images.resolve(configuration.image)
-            try check(image, for: platform, named: configuration.image)
-            let warnings = try configuration.validate(in: validationContext())
-            var merged = configuration.merged(with: image.configuration.config)
-            let command = (merged.entrypoint ?? []) + (merged.command ?? [])
-            guard let path = command.first else { throw EngineError.invalid("no command specified") }
-            if path.isEmpty { throw EngineError.invalid("exec: \"\": executable file not found in $PATH") }
-            if !merged.workingDirectory.isEmpty { merged.workingDirectory = lexicallyClean(merged.workingDirectory) }
-            try resolveContainers(&merged.host)
-
-            let id = RandomIdentifier.make()
-            applyDefaults(to: &merged, id: id)
-            let record = ContainerRecord(
-                id: id, name: name ?? "", createdAt: .now(), imageID: image.id.description, configuration: merged,
-                path: path, arguments: Array(command.dropFirst()))
-            let container = try await make(record, image: image)
-            container.emit("create")
-            return CreatedContainer(id: id, warnings: warnings)
+        try await finishing {
+            try await self.createContainer(configuration, name: name, platform: platform)
         }
+    }
+
+    private func createContainer(
+        _ configuration: ContainerConfiguration, name: String?, platform: String?
+    ) async throws -> CreatedContainer {
+        let name = try name.flatMap { $0.isEmpty ? nil : $0 }
+            .map { text throws(EngineError) in try ContainerNames.validated(text) }
+        if configuration.image.isEmpty { throw EngineError.invalid("No image specified") }
+        let image = try await images.resolve(configuration.image)
+        try check(image, for: platform, named: configuration.image)
+        let warnings = try configuration.validate(in: validationContext())
+        var merged = configuration.merged(with: image.configuration.config)
+        let command = (merged.entrypoint ?? []) + (merged.command ?? [])
+        guard let path = command.first else { throw EngineError.invalid("no command specified") }
+        if path.isEmpty { throw EngineError.invalid("exec: \"\": executable file not found in $PATH") }
+        if !merged.workingDirectory.isEmpty { merged.workingDirectory = lexicallyClean(merged.workingDirectory) }
+        try resolveContainers(&merged.host)
+
+        let id = RandomIdentifier.make()
+        applyDefaults(to: &merged, id: id)
+        let record = ContainerRecord(
+            id: id, name: name ?? "", createdAt: .now(), imageID: image.id.description, configuration: merged,
+            path: path, arguments: Array(command.dropFirst()))
+        let container = try await make(record, image: image)
+        container.emit("create")
+        return CreatedContainer(id: id, warnings: warnings)
     }
 
     /// Touches the world; undoes all of it after an error.
@@ -129,7 +135,8 @@ extension Engine {
         if (host.shmSize ?? 0) == 0 { host.shmSize = configuration.defaultShmSize }
         if host.runtime.isEmpty { host.runtime = configuration.defaultRuntime }
         if host.resources.memory > 0, host.resources.memorySwap == 0 {
-            host.resources.memorySwap = host.resources.memory * 2
+            let (twice, isTooMuch) = host.resources.memory.multipliedReportingOverflow(by: 2)
+            host.resources.memorySwap = isTooMuch ? -1 : twice
         }
         if (host.logConfiguration?.driver ?? "").isEmpty {
             var options = configuration.logOptions

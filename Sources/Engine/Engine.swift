@@ -61,6 +61,12 @@ package actor Engine {
         }
     }
 
+    /// The same for what changes something: it is done to its end whatever becomes of the client that asked for it. A half of a
+    /// start or a removal would be worse than one that nobody waits for.
+    func finishing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
+        try await Task { try await self.reporting(body) }.value
+    }
+
     /// Takes over what can change while the daemon runs.
     package func reload(labels: [String], debug: Bool) {
         self.labels = labels
@@ -77,35 +83,35 @@ package actor Engine {
     /// Starts a container; `notModified` if it runs already.
     package func start(_ name: String) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.start() }
+        try await finishing { try await container.start() }
     }
 
     /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL; `notModified` if it does not run.
     package func stop(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.stop(timeout: timeout, signal: signal) }
+        try await finishing { try await container.stop(timeout: timeout, signal: signal) }
     }
 
     /// Stops it if it runs, then starts it.
     package func restart(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.restart(timeout: timeout, signal: signal) }
+        try await finishing { try await container.restart(timeout: timeout, signal: signal) }
     }
 
     /// Sends a signal (name with or without `SIG`, or a number); nil or SIGKILL also waits for the end.
     package func kill(_ name: String, signal: String? = nil) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.kill(signal: signal, name: name) }
+        try await finishing { try await container.kill(signal: signal, name: name) }
     }
 
     package func pause(_ name: String) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.pause() }
+        try await finishing { try await container.pause() }
     }
 
     package func unpause(_ name: String) async throws {
         let container = try services.registry.find(name)
-        try await reporting { try await container.unpause() }
+        try await finishing { try await container.unpause() }
     }
 
     /// Gives a container another name.
@@ -117,11 +123,13 @@ package actor Engine {
             throw EngineError.invalid("Renaming a container with the same name as its current name")
         }
         try services.registry.reserve(name: valid, for: container.id)
-        do {
-            try await container.rename(to: valid)
-        } catch {
-            services.registry.release(name: valid, of: container.id)
-            throw EngineError.from(error)
+        try await finishing { [services] in
+            do {
+                try await container.rename(to: valid)
+            } catch {
+                services.registry.release(name: valid, of: container.id)
+                throw error
+            }
         }
     }
 
@@ -129,7 +137,7 @@ package actor Engine {
     package func remove(_ name: String, force: Bool = false, volumes: Bool = false, link: Bool = false) async throws {
         if link { throw EngineError.notImplemented("links between containers are not available in this version") }
         let container = try services.registry.find(name)
-        try await reporting { try await container.remove(force: force, name: name) }
+        try await finishing { try await container.remove(force: force, name: name) }
     }
 
     // MARK: Streams and processes
@@ -165,14 +173,14 @@ package actor Engine {
     /// Prepares a process in a running container and returns the exec's id (64 hexadecimal digits).
     package func createExec(_ name: String, _ configuration: ExecConfiguration) async throws -> String {
         let container = try services.registry.find(name)
-        return try await reporting { try await container.createExec(configuration) }
+        return try await finishing { try await container.createExec(configuration) }
     }
 
     /// Starts an exec. Detached: it runs when this returns, nil is returned. Else the stream whose `connection()` starts it and
     /// throws what made that fail (Docker writes that text to the upgraded connection, the exec's exit code is 126 or 127).
     package func startExec(_ id: String, options: ExecStartOptions) async throws -> AttachStream? {
         let container = try services.registry.container(ofExec: id)
-        return try await reporting { try await container.startExec(id, options: options) }
+        return try await finishing { try await container.startExec(id, options: options) }
     }
 
     package func inspectExec(_ id: String) async throws -> ExecDetails {

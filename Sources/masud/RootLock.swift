@@ -56,9 +56,15 @@ struct PIDFile: Sendable {
         try? FileDescriptor.workingDirectory.remove(path.string)
     }
 
-    /// Process ids are used again; a process of another name is not a daemon that was left running.
+    /// Process ids are used again; a process of another name is not a daemon that was left running, and neither is one that has
+    /// ended and is only not reaped yet.
     private static func isDaemon(_ pid: Int32) -> Bool {
-        let name = try? FileDescriptor.contents(of: FilePath("/proc/\(pid)/comm"))
-        return name.map { String(decoding: $0, as: UTF8.self).hasPrefix("masud") } ?? false
+        // It is gone if there is nothing to be read.
+        guard let bytes = try? FileDescriptor.contents(of: FilePath("/proc/\(pid)/stat")) else { return false }
+        // pid (name) state …
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let nameEnd = text.lastIndex(of: ")") else { return false }
+        let state = text[nameEnd...].dropFirst(2).first
+        return text.contains("(masud") && state != "Z" && state != "X"
     }
 }

@@ -80,6 +80,11 @@ static inline long masu_pidfd_open(int pid, unsigned flags) { return masu_result
 static inline long masu_pidfd_send_signal(int fd, int signal) {
     return masu_result(syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0));
 }
+// The kernel's own structure: all zero is SIG_DFL, no flags, an empty mask.
+static inline long masu_reset_signal(int signal) {
+    uint64_t action[4] = {0};
+    return masu_result(syscall(SYS_rt_sigaction, signal, action, NULL, 8));
+}
 static inline long masu_execve(const char *path, char *const *argv, char *const *envp) {
     return masu_result(execve(path, argv, envp));
 }

@@ -67,6 +67,7 @@ extension ResourceLimits {
 
     private func validateProcessors(in context: ValidationContext) throws(EngineError) {
         if cpuShares < 0 { throw .invalid("invalid CPU shares (\(cpuShares)): value must be a positive integer") }
+        if cpuShares == 1 { throw .invalid("The minimum allowed cpu-shares is 2") }
         if nanoCPUs != 0 {
             if cpuPeriod > 0 { throw .invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set") }
             if cpuQuota > 0 { throw .invalid("Conflicting options: Nano CPUs and CPU Quota cannot both be set") }

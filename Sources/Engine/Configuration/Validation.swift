@@ -136,6 +136,9 @@ extension HostConfiguration {
     }
 
     private func validateMounts() throws(EngineError) {
+        if !storageOptions.isEmpty {
+            throw .invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
+        }
         if !volumesFrom.isEmpty {
             throw .notImplemented("--volumes-from is not available in this version")
         }
@@ -150,6 +153,7 @@ extension HostConfiguration {
                     "named volumes are not available in this version: '\(bind)' (use an absolute host path as the source)"
                 )
             }
+            if bind.options.contains("nocopy") { throw .invalid("invalid volume specification: '\(bind)'") }
             try claim(bind.destination)
         }
         for mount in mounts {
@@ -215,8 +219,14 @@ extension LogConfiguration {
             if name == "max-file", (Int(value).map { $0 < 1 } ?? true) {
                 throw .invalid("max-file cannot be less than 1")
             }
+            if name == "max-file", let count = Int(value), count > Self.maximumFiles {
+                throw .invalid("max-file cannot be more than \(Self.maximumFiles)")
+            }
         }
     }
+
+    /// Each rotation looks at every file.
+    private static let maximumFiles = 1000
 
     /// `10m`, `1g`, `-1` (no limit, answered as 0) as bytes.
     package static func bytes(_ text: String) -> Int64? {

@@ -73,9 +73,12 @@ extension Container {
         pendingAttachments = []
     }
 
+    /// Seconds after which a shim that does not answer no longer keeps a thread waiting.
+    static let patience = 10
+
     /// A stream of the container's process. Blocks for the shim's answer.
     static func connect(_ options: AttachOptions, bundle: FilePath) throws(ShimError) -> FileDescriptor {
-        try ShimConnection(bundle: bundle).attach(
+        try ShimConnection(bundle: bundle, timeout: patience).attach(
             stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
             detachKeys: try DetachKeys.parse(options.detachKeys))
     }

@@ -15,16 +15,12 @@ extension Container {
         } catch {
             throw EngineError.invalid("Invalid escape keys (\(configuration.detachKeys)) provided")
         }
-        if !configuration.workingDirectory.isEmpty, !configuration.workingDirectory.hasPrefix("/") {
-            throw EngineError.invalid("Cwd must be an absolute path")
-        }
         for variable in configuration.environment where variable.isEmpty || variable.hasPrefix("=") {
             throw EngineError.invalid("invalid environment variable: \(variable)")
         }
         forgetOldExecs()
-        let process = try await execProcess(configuration)
         let execID = RandomIdentifier.make()
-        execs[execID] = Exec(id: execID, configuration: configuration, process: process)
+        execs[execID] = Exec(id: execID, configuration: configuration)
         services.registry.insert(exec: execID, of: id)
         emit("exec_create: " + configuration.command.joined(separator: " "), ["execID": execID])
         return execID
@@ -84,7 +80,8 @@ extension Container {
             return nil
         }
         return AttachStream(tty: exec.configuration.tty) { [self] in
-            try await runExec(exec, size: options.consoleSize, attaching: true)
+            // To its end, whatever becomes of the client.
+            try await Task { try await runExec(exec, size: options.consoleSize, attaching: true) }.value
         } abandon: { [weak self] in
             Task { [weak self] in await self?.abandonExec(execID) }
         }
@@ -92,19 +89,20 @@ extension Container {
 
     private func runExec(_ exec: Exec, size: ConsoleSize?, attaching: Bool) async throws -> FileDescriptor? {
         let configuration = exec.configuration
-        var process = exec.process
-        if configuration.tty, let size, size.rows > 0, size.columns > 0 {
-            process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
-        }
         var stream: FileDescriptor?
         do {
+            var process = try await execProcess(configuration)
+            if configuration.tty, let size, size.rows > 0, size.columns > 0 {
+                process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
+            }
+            let wanted = process
             let shim = try requireShim()
             let openStdin = configuration.attachStdin && attaching
-            try await shim.call(.exec(id: exec.id, process: process, openStdin: openStdin))
+            try await shim.call(.exec(id: exec.id, process: wanted, openStdin: openStdin))
             if attaching {
                 let bundle = bundle
                 stream = try await services.pool.run {
-                    try ShimConnection(bundle: bundle).attach(
+                    try ShimConnection(bundle: bundle, timeout: Self.patience).attach(
                         execID: exec.id, stdin: configuration.attachStdin, stdout: configuration.attachStdout,
                         stderr: configuration.attachStderr, detachKeys: try DetachKeys.parse(configuration.detachKeys))
                 }
@@ -114,8 +112,11 @@ extension Container {
         } catch {
             stream?.discard()
             let refusal = error as? ShimError
-            execs[exec.id]?.state = .exited(code: refusal?.exitCode ?? 126, at: .now())
-            throw refusal.map { EngineError.exec($0) } ?? EngineError.from(error)
+            let failure = refusal.map { EngineError.exec($0) } ?? EngineError.from(error)
+            let isMissing =
+                refusal?.kind == .commandNotFound || failure.message.contains("no such file or directory")
+            execs[exec.id]?.state = .exited(code: isMissing ? 127 : 126, at: .now())
+            throw failure
         }
     }
 

@@ -8,28 +8,34 @@ extension Container {
         if isRemoving {
             throw EngineError.conflict("removal of container \(name) is already in progress")
         }
-        if record.state.isRunning {
-            guard force else {
-                let reason =
-                    record.state.isPaused
-                    ? "container is paused and must be unpaused first"
-                    : "container is \(record.state.status.rawValue): stop the container before removing or force remove"
-                throw EngineError.conflict("cannot remove container \"\(name)\": \(reason)")
-            }
-        }
+        if !force { try refuseRemovalOfRunning(name) }
         isRemoving = true
         cancelRestart()
-        if record.state.isRunning {
+        await gate.enter()
+        // A start may have been under way and is over by now.
+        while record.state.isRunning {
+            gate.leave()
             do {
+                if !force { try refuseRemovalOfRunning(name) }
                 try await killAndWait()
             } catch {
                 isRemoving = false
+                if !force { throw error }
                 throw EngineError.system("cannot remove container \"\(name)\": could not kill container: \(error)")
             }
+            await gate.enter()
         }
-        await gate.enter()
         defer { gate.leave() }
         await removeNow()
+    }
+
+    private func refuseRemovalOfRunning(_ name: String) throws(EngineError) {
+        guard record.state.isRunning else { return }
+        let reason =
+            record.state.isPaused
+            ? "container is paused and must be unpaused first"
+            : "container is \(record.state.status.rawValue): stop the container before removing or force remove"
+        throw .conflict("cannot remove container \"\(name)\": \(reason)")
     }
 
     /// Deletes everything there is of it; behind the gate.

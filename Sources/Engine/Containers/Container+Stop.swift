@@ -72,7 +72,11 @@ extension Container {
     private func send(_ signal: Int32) async throws {
         let shim = try requireShim()
         do {
-            try await shim.call(.kill(signal: signal))
+            if signal == Signal.kill {
+                try await shim.call(.kill(signal: signal), orKillWithin: .seconds(5))
+            } else {
+                try await shim.call(.kill(signal: signal))
+            }
         } catch let error as ShimError {
             // The process ended a moment ago: what Docker says about one that ended long ago.
             if error.kind == .notFound || error.kind == .unavailable { throw EngineError.notRunning(id) }

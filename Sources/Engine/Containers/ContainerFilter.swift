@@ -97,22 +97,3 @@ package struct ContainerFilter: Sendable {
         }
     }
 }
-
-/// The `name` filter: Docker takes a regular expression which may match anywhere.
-package struct GoRegularExpression: @unchecked Sendable {
-    // A Regex is a value that is never changed after it was made, but the type does not say that it may be shared.
-    private let regex: Regex<AnyRegexOutput>
-
-    package init(_ text: String) throws(EngineError) {
-        do {
-            regex = try Regex(text)
-        } catch {
-            throw .invalid("invalid filter 'name=\(text)': \(error)")
-        }
-    }
-
-    package func matches(_ text: String) -> Bool {
-        // An expression that fails at run time matches nothing.
-        ((try? regex.firstMatch(in: text)) ?? nil) != nil
-    }
-}

@@ -12,7 +12,6 @@ struct Exec: Sendable {
 
     let id: String
     let configuration: ExecConfiguration
-    let process: Process
     var state: State = .created {
         didSet {
             guard case .exited(let code, _) = state else { return }
@@ -23,10 +22,9 @@ struct Exec: Sendable {
     /// Those who want to know when it has ended.
     private var waiters: [AsyncStream<WaitResult>.Continuation] = []
 
-    init(id: String, configuration: ExecConfiguration, process: Process) {
+    init(id: String, configuration: ExecConfiguration) {
         self.id = id
         self.configuration = configuration
-        self.process = process
     }
 
     /// How long an ended exec can still be inspected, in seconds: Docker's number.

@@ -75,6 +75,25 @@ final class ShimClient: Sendable {
         return response
     }
 
+    /// The same for a shim that may not be able to answer (stopped, or stuck in a way nobody has thought of). One that has not
+    /// answered within `patience` is killed: the connection ends with it, and the container as that of a killed shim does.
+    @discardableResult
+    func call(_ request: ShimRequest, orKillWithin patience: Duration) async throws -> ShimResponse {
+        let timer = Task { [weak self] in
+            try await Task.sleep(for: patience)
+            self?.killShim()
+        }
+        defer { timer.cancel() }
+        return try await call(request)
+    }
+
+    private func killShim() {
+        // As long as the connection is open its other end lives, and the pid is its.
+        // Either fails only if it has ended by itself just now.
+        guard state.withLock({ $0.isOpen }), let pid = try? descriptor.peerCredentials().pid else { return }
+        try? Signals.send(Signal.kill, to: pid)  // As above.
+    }
+
     /// Writes what can be written without waiting; the event loop goes on with the rest.
     private func flush() {
         let failure: Errno? = state.withLock { state in

@@ -14,7 +14,7 @@ struct ContainerSession {
     let stderr: Bool
     /// The keys as the user gave them; empty for the standard ones.
     let detachKeys: String
-    /// Whether signals go to the container; only ever without a terminal.
+    /// Whether signals go to the container.
     let proxiesSignals: Bool
     /// The condition to wait for: `next-exit`, `removed`, or nil for a container that already runs.
     let condition: String?
@@ -28,9 +28,9 @@ struct ContainerSession {
     ///
     /// - Parameter start: starts the container; called once everything is in place to see all of it, with what to do
     ///   while waiting for an answer.
-    /// - Returns: the container's exit status, 0 when detached.
+    /// - Returns: the container's exit status, nil when detached.
     /// - Throws: ``StartFailure``, or what went wrong with the streams.
-    func run(start: (_ wait: @escaping (Int32) -> Void) throws -> Void) throws -> Int32 {
+    func run(start: (_ wait: @escaping (Int32) -> Void) throws -> Void) throws -> Int32? {
         let keys = detachKeys.isEmpty ? DetachKeys.standard : try DetachKeys(parsing: detachKeys)
         var terminal: RawTerminal?
         defer { terminal?.restore() }
@@ -61,23 +61,22 @@ struct ContainerSession {
             signals: signals, resizer: resizer)
         let ending = try session.run()
         terminal?.restore()
-        if ending == .detached { return 0 }
+        if ending == .detached { return nil }
         return try status(end, signals)
     }
 
     private func relay(_ resizer: WindowResizer?, restore: @escaping () -> Void) throws -> SignalRelay? {
-        if tty {
-            return try SignalRelay(SignalNames.fatal + [SIGWINCH]) { number in
-                if number == SIGWINCH {
-                    resizer?.resize()
-                } else {
-                    restore()
-                    SignalRelay.die(of: number)
-                }
+        guard tty || proxiesSignals else { return nil }
+        let numbers = proxiesSignals ? SignalNames.forwarded.map(\.number) : SignalNames.fatal
+        return try SignalRelay(tty ? Array(Set(numbers + [SIGWINCH, SIGPIPE])) : numbers) { number in
+            if tty, number == SIGWINCH {
+                resizer?.resize()
+                return
             }
-        }
-        guard proxiesSignals else { return nil }
-        return try SignalRelay(SignalNames.forwarded.map(\.number)) { number in
+            guard proxiesSignals, number != SIGPIPE else {
+                restore()
+                SignalRelay.die(of: number)
+            }
             guard let name = SignalNames.forwarded.first(where: { $0.number == number })?.name else { return }
             // The container may have ended a moment ago; then nobody is left to have the signal.
             _ = try? client.call(HTTPRequest("POST", "/containers/\(id)/kill", query: [("signal", name)]))

@@ -114,10 +114,11 @@ extension ContainerCommands {
             }
             if request.attachStdin { terminal = RawTerminal() }
             resizer.resize()
-            _ = try StreamSession(
+            let ending = try StreamSession(
                 stream: stream, tty: true, forwardsInput: request.attachStdin,
                 detachKeys: request.attachStdin && !keys.bytes.isEmpty ? keys : nil, signals: signals, resizer: resizer
             ).run()
+            if ending == .detached { throw StreamSession.detached }
         }
     }
 }

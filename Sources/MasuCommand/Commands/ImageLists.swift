@@ -111,7 +111,15 @@ package struct ImageRows {
                 .init("VirtualSize", "SIZE"),
             ],
             defaultTable: "{{.Repository}}\t{{.Tag}}\t" + (showsDigests ? "{{.Digest}}\t" : "")
-                + "{{.ID}}\t{{.CreatedSince}}\t{{.Size}}")
+                + "{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+            raw: """
+                repository: {{.Repository}}
+                tag: {{.Tag}}
+                \(showsDigests ? "digest: {{.Digest}}\n" : "")image_id: {{.ID}}
+                created_at: {{.CreatedAt}}
+                virtual_size: {{.Size}}
+
+                """)
     }
 
     /// The rows.

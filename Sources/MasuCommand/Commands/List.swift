@@ -29,7 +29,9 @@ extension ContainerCommands {
                 let flags = invocation.flags
                 let format = flags[self.format]
                 let limit = flags[latest] && !flags.isSet(last) ? 1 : flags[last]
-                let needsSize = flags[size] || (format.contains(".Size") && !flags[quiet])
+                // The size is asked for where it is shown; `json` shows everything.
+                let showsSize = [".Size", "json"].contains(where: format.contains)
+                let needsSize = flags[size] || (showsSize && !flags[quiet])
                 let summaries = try DaemonClient(invocation).call(
                     HTTPRequest(
                         "GET", "/containers/json",
@@ -42,7 +44,8 @@ extension ContainerCommands {
                     Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                     return 0
                 }
-                Console.write(try ContainerRow.listing(showsSize: flags[size]).rendered(rows, format: format))
+                let listing = ContainerRow.listing(showsSize: flags[size], isQuiet: flags[quiet])
+                Console.write(try listing.rendered(rows, format: format))
                 return 0
             })
     }
@@ -82,7 +85,7 @@ package struct ContainerRow {
     }
 
     /// All columns there are.
-    package static func listing(showsSize: Bool) -> Listing {
+    package static func listing(showsSize: Bool, isQuiet: Bool = false) -> Listing {
         let columns: [Listing.Column] = [
             .init("ID", "CONTAINER ID"), .init("Image", "IMAGE"), .init("Command", "COMMAND"),
             .init("CreatedAt", "CREATED AT"), .init("RunningFor", "CREATED"), .init("Ports", "PORTS"),
@@ -93,7 +96,21 @@ package struct ContainerRow {
         let table =
             "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
             + (showsSize ? "\t{{.Size}}" : "")
-        return Listing(columns: columns, defaultTable: table)
+        let raw = """
+            container_id: {{.ID}}
+            image: {{.Image}}
+            command: {{.Command}}
+            created_at: {{.CreatedAt}}
+            state: {{.State}}
+            status: {{.Status}}
+            names: {{.Names}}
+            labels: {{.Labels}}
+            ports: {{.Ports}}
+
+            """
+        return Listing(
+            columns: columns, defaultTable: table,
+            raw: isQuiet ? "container_id: {{.ID}}" : raw + (showsSize ? "size: {{.Size}}\n" : ""))
     }
 
     /// The row; its members are in the order in which docker prints them as JSON.

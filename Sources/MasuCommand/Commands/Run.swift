@@ -184,9 +184,9 @@ private struct Run {
                 client: client, id: id, tty: request.config.tty, stdin: request.config.attachStdin,
                 stdout: request.config.attachStdout, stderr: request.config.attachStderr,
                 detachKeys: flags[ContainerCommands.detachKeys],
-                proxiesSignals: flags[ContainerCommands.sigProxy] && !request.config.tty,
+                proxiesSignals: flags[ContainerCommands.sigProxy],
                 condition: request.hostConfig.autoRemove ? "removed" : "next-exit")
-            return try session.run { try start(id, client, wait: $0) }
+            return try session.run { try start(id, client, wait: $0) } ?? 0
         } catch let error as ContainerSession.StartFailure {
             throw creation.withHelp(error.underlying, Self.status(of: error.underlying))
         } catch let error as CommandError where error.status == 125 {

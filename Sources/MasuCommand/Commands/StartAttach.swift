@@ -52,7 +52,7 @@ extension ContainerCommands {
         do {
             return try session.run { wait in
                 try client.call(HTTPRequest("POST", path(container.id, "/start")), wait: wait)
-            }
+            } ?? 0
         } catch let error as ContainerSession.StartFailure {
             throw CommandError(describe(error.underlying))
         }
@@ -86,7 +86,7 @@ extension ContainerCommands {
                     stderr: true,
                     detachKeys: invocation.flags[detachKeys],
                     proxiesSignals: invocation.flags[sigProxy] && !container.config.tty, condition: nil)
-                return try session.run { _ in
+                let status = try session.run { _ in
                     guard container.config.tty, let size = Terminal.size() else { return }
                     // A program draws its screen again when the size changes: change it, so that the
                     // following real size does so.
@@ -95,6 +95,8 @@ extension ContainerCommands {
                             "POST", path(container.id, "/resize"),
                             query: [("h", String(size.rows + 1)), ("w", String(size.columns + 1))]))
                 }
+                guard let status else { throw StreamSession.detached }
+                return status
             })
     }
 

@@ -26,22 +26,26 @@ package struct Listing {
 
     private let columns: [Column]
     private let defaultTable: String
+    private let raw: String?
 
     /// - Parameters:
     ///   - columns: all columns there are.
     ///   - defaultTable: the template of `table` alone.
-    package init(columns: [Column], defaultTable: String) {
+    ///   - raw: that of `raw`, for lists that docker has it for.
+    package init(columns: [Column], defaultTable: String, raw: String? = nil) {
         self.columns = columns
         self.defaultTable = defaultTable
+        self.raw = raw
     }
 
     /// The text for standard output.
     ///
-    /// - Parameter format: `table`, `table TEMPLATE`, `json`, a template, or empty for `table`.
+    /// - Parameter format: `table`, `table TEMPLATE`, `json`, `raw`, a template, or empty for `table`.
     package func rendered(_ rows: [Row], format: String) throws(CommandError) -> String {
         var text = format
         if format.isEmpty || format == "table" { text = "table " + defaultTable }
         if format == "json" { text = "{{json .}}" }
+        if format == "raw", let raw { text = raw }
         guard let body = text.removing(prefix: "table ") else {
             return try lines(rows, text).map { $0 + "\n" }.joined()
         }

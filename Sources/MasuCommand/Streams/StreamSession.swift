@@ -11,6 +11,9 @@ struct StreamSession {
         case detached
     }
 
+    /// How a command says that the user has left what it was there to watch.
+    static let detached = CommandError("read escape sequence")
+
     /// The hijacked connection.
     let stream: HTTPResponse
     /// Whether the container has a terminal: then its output is not multiplexed.

@@ -74,7 +74,10 @@ final class LogFile {
             ftruncate(descriptor.rawValue, 0)
             return
         }
-        for number in stride(from: maxFiles - 1, to: 1, by: -1) { rename("\(path).\(number - 1)", "\(path).\(number)") }
+        // The first free number, or the last there may be: those before it move up.
+        var free = 1
+        while free < maxFiles - 1, Files.exists(FilePath("\(path).\(free)")) { free += 1 }
+        for number in stride(from: free, to: 1, by: -1) { rename("\(path).\(number - 1)", "\(path).\(number)") }
         rename(path.string, "\(path).1")
         // As said above.
         guard let next = try? Self.open(path) else { return }
