@@ -66,4 +66,12 @@ struct EntryPath: Hashable {
     var text: ArraySlice<UInt8> { bytes[..<(bytes.count - 1)] }
 
     var display: String { String(decoding: text, as: UTF8.self) }
+    /// The same for messages: an archive may have names of any length.
+    var shown: String { shownName(text) }
+}
+
+/// At most 255 bytes of a name, for messages.
+func shownName(_ bytes: some Collection<UInt8>) -> String {
+    let text = String(decoding: bytes.prefix(255), as: UTF8.self)
+    return bytes.count > 255 ? text + "…" : text
 }

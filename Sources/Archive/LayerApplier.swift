@@ -118,7 +118,7 @@ package struct LayerApplier: ~Copyable {
             if try directories.directory(at: part) == nil {
                 guard let made = EntryPath(Array(part)),
                     let above = try directories.directory(at: made.parent)
-                else { throw .system("open directory", path.display, .noSuchFileOrDirectory) }
+                else { throw .system("open directory", path.shown, .noSuchFileOrDirectory) }
                 try Self.check("create directory", made) { mkdirat(above.descriptor, $0, 0o755) }
                 implied.append(made)
                 impliedAndNamed.remove(made)
@@ -128,7 +128,7 @@ package struct LayerApplier: ~Copyable {
             end = next + 1
         }
         guard let directory = try directories.directory(at: path.parent) else {
-            throw .system("open directory", path.display, .noSuchFileOrDirectory)
+            throw .system("open directory", path.shown, .noSuchFileOrDirectory)
         }
         return directory
     }
@@ -153,7 +153,7 @@ package struct LayerApplier: ~Copyable {
                 guard let parent = try directories.directory(at: path.parent) else { continue }
                 status = Self.setTimes(parent.descriptor, path, seconds, nanoseconds)
             }
-            if status != 0, errno != ENOENT { throw .system("set times", path.display, Errno(rawValue: errno)) }
+            if status != 0, errno != ENOENT { throw .system("set times", path.shown, Errno(rawValue: errno)) }
         }
     }
 
@@ -173,7 +173,7 @@ package struct LayerApplier: ~Copyable {
     static func check(
         _ operation: String, _ path: EntryPath, _ body: (UnsafePointer<CChar>) -> Int32
     ) throws(ArchiveError) {
-        guard path.withName(body) == 0 else { throw .system(operation, path.display, Errno(rawValue: errno)) }
+        guard path.withName(body) == 0 else { throw .system(operation, path.shown, Errno(rawValue: errno)) }
     }
 
     private static func device(_ major: UInt32, _ minor: UInt32) -> dev_t {

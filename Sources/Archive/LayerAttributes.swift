@@ -11,12 +11,12 @@ extension LayerApplier {
     ) throws(ArchiveError) {
         if entry.owner != owner || entry.group != group || parent.setsGroup {
             if isPrivileged, fchown(file, entry.owner, entry.group) != 0 {
-                throw .system("set owner of", path.display, Errno(rawValue: errno))
+                throw .system("set owner of", path.shown, Errno(rawValue: errno))
             }
         }
         if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL {
             guard fchmod(file, mode_t(entry.mode)) == 0 else {
-                throw .system("set mode of", path.display, Errno(rawValue: errno))
+                throw .system("set mode of", path.shown, Errno(rawValue: errno))
             }
         }
         try setExtendedAttributes(entry, path) { name, value, size in fsetxattr(file, name, value, size, 0) }
@@ -25,10 +25,10 @@ extension LayerApplier {
     /// For a directory that was there: everything, whatever it is now.
     mutating func setAllAttributes(_ entry: TarEntry, of file: Int32, _ path: EntryPath) throws(ArchiveError) {
         if isPrivileged, fchown(file, entry.owner, entry.group) != 0 {
-            throw .system("set owner of", path.display, Errno(rawValue: errno))
+            throw .system("set owner of", path.shown, Errno(rawValue: errno))
         }
         guard fchmod(file, mode_t(entry.mode)) == 0 else {
-            throw .system("set mode of", path.display, Errno(rawValue: errno))
+            throw .system("set mode of", path.shown, Errno(rawValue: errno))
         }
         try setExtendedAttributes(entry, path) { name, value, size in fsetxattr(file, name, value, size, 0) }
     }
@@ -53,7 +53,7 @@ extension LayerApplier {
         _ entry: TarEntry, _ path: EntryPath, in parent: DirectoryCache.Directory
     ) throws(ArchiveError) {
         guard Self.setTimes(parent.descriptor, path, entry.modified.seconds, entry.modified.nanoseconds) == 0 else {
-            throw .system("set times of", path.display, Errno(rawValue: errno))
+            throw .system("set times of", path.shown, Errno(rawValue: errno))
         }
     }
 
@@ -95,7 +95,7 @@ extension LayerApplier {
             // and directories may have (`user.` on a link); Docker does the same.
             if code == ENOTSUP || code == EPERM { continue }
             throw .system(
-                "set attribute \(String(decoding: attribute.name, as: UTF8.self)) of", path.display,
+                "set attribute \(String(decoding: attribute.name, as: UTF8.self)) of", path.shown,
                 Errno(rawValue: code))
         }
     }

@@ -15,7 +15,7 @@ extension LayerApplier {
             parent = try clear(path, in: parent)
             file = path.withName { openat(parent.descriptor, $0, flags, mode) }
         }
-        guard file >= 0 else { throw .system("create", path.display, Errno(rawValue: errno)) }
+        guard file >= 0 else { throw .system("create", path.shown, Errno(rawValue: errno)) }
         defer { close(file) }
         result.inodes += 1
         result.bytes += entry.extents?.reduce(0) { $0 + $1.length } ?? entry.size
@@ -26,7 +26,7 @@ extension LayerApplier {
         }
         try setAttributes(entry, of: file, path, createdIn: parent)
         guard Self.setTimes(file, nil, entry.modified.seconds, entry.modified.nanoseconds) == 0 else {
-            throw .system("set times", path.display, Errno(rawValue: errno))
+            throw .system("set times", path.shown, Errno(rawValue: errno))
         }
     }
 
@@ -44,7 +44,7 @@ extension LayerApplier {
         _ entry: TarEntry, _ archive: TarReader, to file: Int32, _ path: EntryPath, isCancelled: () -> Bool
     ) throws(ArchiveError) {
         guard ftruncate(file, off_t(entry.size)) == 0 else {
-            throw .system("set size of", path.display, Errno(rawValue: errno))
+            throw .system("set size of", path.shown, Errno(rawValue: errno))
         }
         var chunk = UnsafeRawBufferPointer(start: nil, count: 0)
         for extent in entry.extents ?? [] {
@@ -79,7 +79,7 @@ extension LayerApplier {
                 }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw .system("write", path.display, Errno(rawValue: errno))
+                throw .system("write", path.shown, Errno(rawValue: errno))
             }
             done += count
         }
@@ -91,7 +91,7 @@ extension LayerApplier {
         var parent = parent
         var isNew = true
         if path.withName({ mkdirat(parent.descriptor, $0, mode_t(entry.mode & 0o777)) }) != 0 {
-            guard errno == EEXIST else { throw .system("create directory", path.display, Errno(rawValue: errno)) }
+            guard errno == EEXIST else { throw .system("create directory", path.shown, Errno(rawValue: errno)) }
             let kind = try kind(of: path, in: parent)
             if kind == S_IFDIR {
                 isNew = false
@@ -115,7 +115,7 @@ extension LayerApplier {
             let directory = path.withName {
                 openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             }
-            guard directory >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+            guard directory >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
             defer { close(directory) }
             try setAllAttributes(entry, of: directory, path)
             // Its set-group-id bit may have changed, which the cache remembers.
@@ -133,7 +133,7 @@ extension LayerApplier {
     mutating func makeSymbolicLink(
         _ entry: TarEntry, _ path: EntryPath, in parent: DirectoryCache.Directory
     ) throws(ArchiveError) {
-        guard !entry.linkName.isEmpty else { throw .malformed("symbolic link \"\(path.display)\" leads to nothing") }
+        guard !entry.linkName.isEmpty else { throw .malformed("symbolic link \"\(path.shown)\" leads to nothing") }
         let target = entry.linkName + [0]
         let parent = try make(path, in: parent, "create symbolic link") { directory, name in
             target.withUnsafeBufferPointer { bytes in
@@ -156,7 +156,7 @@ extension LayerApplier {
         }
         guard target != path else { return }
         guard let source = try directories.directory(at: target.parent) else {
-            throw .malformed("hard link \"\(path.display)\" to \"\(target.display)\", which is not there")
+            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
         }
         // The look-up may have closed the parent's descriptor.
         let directory = try parentDirectory(of: path)
@@ -167,7 +167,7 @@ extension LayerApplier {
             let directory = try clear(path, in: directory)
             // What had to go may have been a directory with the target in it.
             guard let source = try directories.directory(at: target.parent) else {
-                throw .malformed("hard link \"\(path.display)\" to \"\(target.display)\", which is not there")
+                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
             }
             status = target.withName { old in
                 path.withName { linkat(source.descriptor, old, directory.descriptor, $0, 0) }
@@ -175,9 +175,9 @@ extension LayerApplier {
         }
         guard status == 0 else {
             if errno == ENOENT {
-                throw .malformed("hard link \"\(path.display)\" to \"\(target.display)\", which is not there")
+                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
             }
-            throw .system("create hard link", path.display, Errno(rawValue: errno))
+            throw .system("create hard link", path.shown, Errno(rawValue: errno))
         }
     }
 
@@ -208,7 +208,7 @@ extension LayerApplier {
             parent = try clear(path, in: parent)
             status = path.withName { body(parent.descriptor, $0) }
         }
-        guard status == 0 else { throw .system(operation, path.display, Errno(rawValue: errno)) }
+        guard status == 0 else { throw .system(operation, path.shown, Errno(rawValue: errno)) }
         result.inodes += 1
         return parent
     }

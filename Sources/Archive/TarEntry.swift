@@ -50,7 +50,7 @@ package struct TarEntry: Hashable, Sendable {
     }
 
     /// The name for messages, bytes that are no UTF-8 replaced.
-    package var displayName: String { String(decoding: name, as: UTF8.self) }
+    package var displayName: String { shownName(name) }
 }
 
 /// A part of a sparse file that has data.

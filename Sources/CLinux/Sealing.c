@@ -33,20 +33,20 @@ static void fail(const char *what) {
 
 __attribute__((constructor(101))) static void seal(int argc, char **argv, char **envp) {
     if (!masu_runs_sealed || argc < 1 || !masu_runs_sealed(argc, argv)) return;
-    if (is_sealed()) {
+    size_t count = 0;
+    int is_second_life = 0;
+    while (envp[count]) is_second_life |= strcmp(envp[count++], marker) == 0;
+    // Without the marker it is the host's own mount that is read-only, which may change.
+    if (is_second_life) {
+        if (!is_sealed()) {
+            errno = EROFS;
+            fail("the read-only copy is not read-only");
+        }
         // The kernel before 6.14 names a program executed by descriptor after the descriptor's number.
         const char *name = strrchr(argv[0], '/');
         prctl(PR_SET_NAME, name ? name + 1 : argv[0], 0, 0, 0);
         unsetenv("MASU_SEALED");
         return;
-    }
-    size_t count = 0;
-    while (envp[count]) {
-        if (strcmp(envp[count], marker) == 0) {
-            errno = EROFS;
-            fail("the read-only copy is not read-only");
-        }
-        count++;
     }
     int file = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
     if (file < 0) {

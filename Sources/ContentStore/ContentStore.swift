@@ -117,6 +117,9 @@ package struct ContentStore: Sendable {
     }
 
     private func replace(_ name: String, with document: [UInt8]) throws(ContentError) {
+        // What is there already needs no room: a daemon has to come up on a full disk, too, to help against it. A file that cannot be
+        // read is one that has to be written.
+        if (try? Files.read(root.appending(name), limit: document.count + 1)) == document { return }
         let ingest = try ingest()
         try ingest.write(document)
         try ingest.move(to: root.appending(name))

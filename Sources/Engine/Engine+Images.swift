@@ -13,6 +13,7 @@ extension Engine {
             let id = try await images.importImage(
                 from: stream, reference: reference, changes: changes, message: message, platform: platform,
                 progress: progress)
+            if let reference { emit("tag", id.description, name: reference.familiar) }
             emit("import", id.description, name: reference?.familiar ?? id.description)
             return id
         } catch {

@@ -71,8 +71,8 @@ extension Engine {
         guard Files.exists(bundle.appending(ShimBundle.socket)) else { return }
         do {
             let client = try ShimClient(bundle: bundle)
-            try await client.call(.subscribe)
-            try await client.call(.kill(signal: Signal.kill, all: true))
+            try await client.call(.subscribe, orKillWithin: .seconds(3))
+            try await client.call(.kill(signal: Signal.kill, all: true), orKillWithin: .seconds(3))
             for await event in client.events {
                 if case .exited = event { break }
             }

@@ -79,3 +79,10 @@ package enum SeccompChoice: Hashable, Sendable {
     /// A profile in Docker's JSON format (the text itself; the CLI sends the file's content).
     case profile(String)
 }
+extension EngineConfiguration {
+    /// Throws `invalid` for defaults that no container could be made with: the daemon's administrator shall hear of it, not every user.
+    package func validate() throws(EngineError) {
+        try LogConfiguration(driver: logDriver, options: logOptions).validate()
+        try ResourceLimits.validate(defaultUlimits)
+    }
+}

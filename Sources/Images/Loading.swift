@@ -64,7 +64,9 @@ extension Images {
         for image in images {
             var parent: Digest?
             for (chain, layer) in zip(ChainID.chain(of: image.diffIDs), image.layers) {
-                if try snapshotter.information(chain.description) == nil {
+                // Of a layer that is there already a blob may still be new, and has to be what it says before it is kept.
+                let isKnown = content.size(of: layer.blob.digest) != nil
+                if try !isKnown || snapshotter.information(chain.description) == nil {
                     work.add(LayerQueue.Job(chain: chain, parent: parent, layer: layer))
                 }
                 parent = chain
@@ -99,6 +101,10 @@ extension Images {
             while let job = work.next() {
                 let layer = try unpack(job, cancellation, progress)
                 do {
+                    if try snapshotter.information(job.chain.description) != nil {
+                        discardIfStaged(layer)
+                        continue
+                    }
                     try snapshotter.commit(
                         layer.staged, as: job.chain.description, parent: job.parent?.description,
                         contents: layer.contents)

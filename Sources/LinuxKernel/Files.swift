@@ -185,6 +185,18 @@ extension FileDescriptor {
         return bytes
     }
 
+    /// All bytes from the present position of a stream to the end of a line or of the stream; what follows the line must not be
+    /// there yet.
+    package func readLine(limit: Int = .max) throws(Errno) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < limit, bytes.last != 0x0a {
+            let more = try readOnce(capacity: min(4096, limit - bytes.count))
+            if more.isEmpty { break }
+            bytes += more
+        }
+        return bytes
+    }
+
     /// Writes all of `bytes`.
     package func writeEntire(_ bytes: some Collection<UInt8>) throws(Errno) {
         let done: Result<Void, Errno>? = bytes.withContiguousStorageIfAvailable { writeEntire(buffer: $0) }

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import SystemPackage
 
 /// Removes whole directory trees, whatever a container has made of them.
@@ -8,13 +9,14 @@ import SystemPackage
 package enum TreeRemoval {
     /// How many directories are open at once.
     private static let depthLimit = 64
+    /// Makes names of what is moved up unique among the threads of this process.
+    private static let serial = Atomic(0)
 
     /// Removes the file or directory `name` of the directory `parent`. One that does not exist is no error.
     package static func remove(_ name: [UInt8], in parent: Int32) throws(Errno) {
         var pending = [name]
-        var serial = 0
         while let next = pending.popLast() {
-            try remove(next, in: parent, top: parent, depth: 0, pending: &pending, serial: &serial)
+            try remove(next, in: parent, top: parent, depth: 0, pending: &pending)
         }
     }
 
@@ -35,7 +37,7 @@ package enum TreeRemoval {
     }
 
     private static func remove(
-        _ name: [UInt8], in parent: Int32, top: Int32, depth: Int, pending: inout [[UInt8]], serial: inout Int
+        _ name: [UInt8], in parent: Int32, top: Int32, depth: Int, pending: inout [[UInt8]]
     ) throws(Errno) {
         let name = name + [0]
         if call(name, { unlinkat(parent, $0, 0) }) == 0 || errno == ENOENT { return }
@@ -44,7 +46,7 @@ package enum TreeRemoval {
         guard errno == ENOTEMPTY || errno == EEXIST else { throw Errno(rawValue: errno) }
         if depth == depthLimit {
             // Next to the tree's own name: whoever removes the tree owns that directory.
-            serial += 1
+            let serial = serial.wrappingAdd(1, ordering: .relaxed).newValue
             let moved = Array(".removing-\(getpid())-\(serial)".utf8)
             let status = call(name) { old in call(moved + [0]) { renameat(parent, old, top, $0) } }
             guard status == 0 else { throw Errno(rawValue: errno) }
@@ -55,7 +57,7 @@ package enum TreeRemoval {
         guard directory >= 0 else { throw Errno(rawValue: errno) }
         defer { close(directory) }
         for child in try DirectoryListing.names(of: directory) {
-            try remove(child, in: directory, top: top, depth: depth + 1, pending: &pending, serial: &serial)
+            try remove(child, in: directory, top: top, depth: depth + 1, pending: &pending)
         }
         guard call(name, { unlinkat(parent, $0, AT_REMOVEDIR) }) == 0 || errno == ENOENT else {
             throw Errno(rawValue: errno)

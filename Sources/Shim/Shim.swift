@@ -198,16 +198,25 @@ final class Shim {
 
     /// Writes the end down, cleans up, and says so.
     private func conclude() {
-        guard case .ending(var record) = phase else { return }
+        guard case .ending(let record) = phase else { return }
         // Now, so that whoever is told of the end finds it unmounted.
         root?.discard()
         root = nil
         do throws(ShimError) {
             try bundle.write(record)
         } catch {
-            // A full disk. Whoever asks is told by the socket, which therefore stays.
+            // A full disk. An engine that listens writes the end down itself; and with its directory the container has been removed.
+            // Else whoever asks is told by the socket, which therefore stays.
+            let isNeeded = !clients.contains(where: \.isSubscribed) && Files.exists(bundle.path)
+            if !isNeeded { return finish(record) }
             return loop.schedule(milliseconds: 1000) { [unowned self] in conclude() }.ignore()
         }
+        finish(record)
+    }
+
+    /// Cleans up, and says that the container has ended.
+    private func finish(_ end: ExitRecord) {
+        var record = end
         // Hooks and whatever else is executed now must not be exempt from the kernel's choice of victims, as we are.
         if let scoreBefore { try? OutOfMemoryScore.set(scoreBefore) }
         do throws(ShimError) {

@@ -9,7 +9,8 @@ import SystemPackage
 ///
 /// The caller waits for a process that returns when the container is created, with a line of JSON on its standard output
 /// (`ShimLaunchResult`); the shim itself is a child of that process, in a session of its own and attached to nothing of
-/// the caller's.
+/// the caller's. With `--child` there is no such process in between: the caller's own child writes the line, closes its
+/// standard output and is the shim.
 package enum ShimProgram {
     private static let usage = """
         Usage: masu-shim --bundle DIR
@@ -19,6 +20,7 @@ package enum ShimProgram {
         by hand.
 
           --bundle DIR   the container's bundle
+          --child        be the shim, instead of leaving it behind in the background
           --version      print the version
         """
 
@@ -33,6 +35,8 @@ package enum ShimProgram {
             return 0
         case let arguments where arguments.count == 2 && arguments[0] == "--bundle":
             return launch(FilePath(arguments[1]))
+        case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--child":
+            return serveCaller(FilePath(arguments[1]))
         case let arguments where arguments.count == 1 && arguments[0].hasPrefix("--bundle="):
             return launch(FilePath(String(arguments[0].dropFirst("--bundle=".count))))
         default:
@@ -127,6 +131,16 @@ package enum ShimProgram {
     }
 
     // MARK: The shim
+
+    private static func serveCaller(_ bundle: FilePath) -> Int32 {
+        do throws(Errno) {
+            // As in `launch`.
+            try Descriptors.close(from: 3)
+            return serve(bundle, report: try FileDescriptor.standardOutput.duplicate(from: 3))
+        } catch {
+            return print(.failed(ShimError(.system, "starting the shim: \(error)")))
+        }
+    }
 
     private static func serve(_ bundle: FilePath, report: FileDescriptor) -> Int32 {
         var launch: Launch

@@ -12,6 +12,12 @@ import SystemPackage
 
 /// The object graph of a running daemon, put together in one place.
 struct Daemon {
+    /// Half of the descriptors this process may have: containers need some as well.
+    private static var connectionLimit: Int {
+        // It cannot fail for this process; 512 would be right for the smallest limit in use.
+        (try? ResourceLimit.nofile.get()).map { Int(clamping: $0.soft / 2) } ?? 512
+    }
+
     private let configuration: DaemonConfiguration
     private let logger: Logger
     private let locks: [RootLock]
@@ -51,7 +57,8 @@ struct Daemon {
             // Two threads are enough to move bytes for two processors, and each costs memory.
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
             let routes = EngineRoutes(engine: engine, eventLoopGroup: group, logger: Logger(label: "api"))
-            let server = HTTPServer(group: group, responder: routes.responder)
+            let server = HTTPServer(
+                group: group, responder: routes.responder, connectionLimit: Self.connectionLimit)
             for socket in made { try await server.accept(on: socket.descriptor) }
             for address in configuration.addresses { logger.info("API listens", metadata: ["address": "\(address)"]) }
             logger.info(

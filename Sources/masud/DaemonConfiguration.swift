@@ -149,6 +149,7 @@ struct DaemonConfiguration: Sendable {
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]
         engine.debug = flags[DaemonFlags.debug]
+        try engine.validate()
         return engine
     }
 }

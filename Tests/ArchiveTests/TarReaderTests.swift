@@ -64,7 +64,7 @@ struct TarReaderTests {
             }
         }
         let entry = try #require(try entries(bytes).first).0
-        #expect(entry.displayName == long)
+        #expect(entry.name == Array(long.utf8))
         #expect(String(decoding: entry.linkName, as: UTF8.self) == long)
         #expect(entry.owner == 3_000_000)
         #expect(entry.modified.seconds == -1)

@@ -14,13 +14,7 @@ extension ResourceLimits {
         for device in blkioWeightDevice where !(10...1000).contains(device.weight) && device.weight != 0 {
             throw .invalid("Range of blkio weight is from 10 to 1000")
         }
-        for ulimit in ulimits {
-            guard Self.rlimitNames.contains(ulimit.name) else { throw .invalid("invalid ulimit type: \(ulimit.name)") }
-            if ulimit.hard != -1, ulimit.soft == -1 || ulimit.soft > ulimit.hard {
-                throw .invalid(
-                    "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > \(ulimit.hard)")
-            }
-        }
+        try Self.validate(ulimits)
         if oomKillDisable == true, memory == 0 {
             warnings.append(
                 "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources."
@@ -62,6 +56,16 @@ extension ResourceLimits {
             warnings.append(
                 "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap."
             )
+        }
+    }
+
+    static func validate(_ ulimits: [Ulimit]) throws(EngineError) {
+        for ulimit in ulimits {
+            guard rlimitNames.contains(ulimit.name) else { throw .invalid("invalid ulimit type: \(ulimit.name)") }
+            if ulimit.hard != -1, ulimit.soft == -1 || ulimit.soft > ulimit.hard {
+                throw .invalid(
+                    "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > \(ulimit.hard)")
+            }
         }
     }
 

@@ -29,15 +29,24 @@ extension ContainerConfiguration {
         for variable in environment where variable.isEmpty || variable.hasPrefix("=") {
             throw .invalid("invalid environment variable: \(variable)")
         }
+        // They become lines of the container's files.
+        for text in [hostname, domainname] + host.extraHosts + host.dnsSearch + host.dnsOptions
+        where text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) {
+            throw .invalid("invalid name: \"\(text)\" contains a control character")
+        }
         if hostname.utf8.count > 64 {
             throw .invalid("invalid hostname: \"\(hostname)\" is too long (maximum 64 bytes)")
         }
         try noNull(
             in: environment + (command ?? []) + (entrypoint ?? []) + [hostname, domainname, workingDirectory, user])
         try healthcheck?.validate()
-        if !volumes.isEmpty {
+        // Many clients name the target of every bind mount here too.
+        let mounted = Set(
+            (host.binds.map(\.destination) + host.mounts.map(\.target) + host.tmpfs.keys).map(lexicallyClean))
+        let anonymous = volumes.filter { !mounted.contains(lexicallyClean($0)) }
+        if !anonymous.isEmpty {
             throw .notImplemented(
-                "volumes are not available in this version: \(volumes.joined(separator: ", ")) (bind a host directory instead: -v /host/path:\(volumes[0]))"
+                "volumes are not available in this version: \(anonymous.joined(separator: ", ")) (bind a host directory instead: -v /host/path:\(anonymous[0]))"
             )
         }
         try validateConflicts()
@@ -214,6 +223,10 @@ extension LogConfiguration {
         for (name, value) in options.sorted(by: { $0.key < $1.key }) {
             guard known.contains(name) else {
                 throw .invalid("unknown log opt '\(name)' for json-file log driver")
+            }
+            if name == "compress", value != "false" {
+                throw .invalid(
+                    "log opt 'compress' is not available in this version: rotated files are kept as they are")
             }
             if name == "max-size", Self.bytes(value) == nil { throw .invalid("invalid size: '\(value)'") }
             if name == "max-file", (Int(value).map { $0 < 1 } ?? true) {

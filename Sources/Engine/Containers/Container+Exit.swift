@@ -50,7 +50,6 @@ extension Container {
                 let cgroup = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
                 try cgroup.signalAll(Signal.kill)
                 try cgroup.remove()
-                ShimReaper.reapOrphans()
             }
         } catch {
             logger.warning("cannot clean up after a killed shim: \(error)")

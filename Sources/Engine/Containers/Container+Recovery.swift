@@ -44,7 +44,11 @@ extension Container {
         guard Files.exists(bundle.appending(ShimBundle.socket)) else { return .gone }
         do {
             let client = try ShimClient(bundle: bundle)
-            guard case .state(let state) = try await client.call(.subscribe) else { return .gone }
+            let answer = Task { try await client.call(.subscribe) }
+            guard let response = try await answer.value(within: .seconds(3)) else {
+                return adoptUnresponsive(client, answer)
+            }
+            guard case .state(let state) = response else { return .gone }
             switch state {
             case .running(let pid, let startedAt, let isPaused):
                 adopt(client, pid: pid, startedAt: startedAt, isPaused: isPaused)
@@ -67,6 +71,23 @@ extension Container {
             logger.warning("cannot reconnect to the container's shim: \(error)")
             return .gone
         }
+    }
+
+    /// A shim that is stopped, or waits for a disk, shall not keep the daemon from serving the other containers. Until it answers, what
+    /// the row says is taken for true.
+    private func adoptUnresponsive(_ client: ShimClient, _ answer: Task<ShimResponse, any Error>) -> Found {
+        logger.warning("the container's shim does not answer; waiting for it in the background")
+        guard let running = record.state.running else {
+            client.killShim()
+            return .gone
+        }
+        adopt(client, pid: running.pid, startedAt: running.startedAt, isPaused: running.isPaused)
+        Task { [weak self] in
+            // That the connection ends is noticed by whoever follows it.
+            guard case .state(.exited(let exit)) = try? await answer.value else { return }
+            await self?.ended(exit, client: client)
+        }
+        return .alive
     }
 
     private func adopt(_ client: ShimClient, pid: Int32, startedAt: Timestamp, isPaused: Bool) {
@@ -119,5 +140,24 @@ extension Container {
             gate.leave()
         case .running: break
         }
+    }
+}
+
+extension Task where Failure == any Error {
+    /// The result if there is one by then, else nil; the task goes on.
+    func value(within limit: Duration) async throws -> Success? {
+        let (results, continuation) = AsyncStream.makeStream(of: Result<Success, any Error>?.self)
+        let waiting = Task<Void, Never> { continuation.yield(await result) }
+        let timer = Task<Void, Never> {
+            // Cancelled when the result has come.
+            try? await Task<Never, Never>.sleep(for: limit)
+            continuation.yield(nil)
+        }
+        defer {
+            waiting.cancel()
+            timer.cancel()
+        }
+        for await first in results { return try first?.get() }
+        return nil
     }
 }

@@ -62,7 +62,7 @@ extension Container {
         do {
             try await send(Signal.kill)
         } catch let error as EngineError where error.kind == .conflict {
-            return
+            // It ended a moment ago, which is about to be recorded.
         }
         if try await !end.isMet(within: .seconds(10)) {
             throw EngineError.system("tried to kill container \(id), but did not receive an exit event")

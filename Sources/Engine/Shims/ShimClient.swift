@@ -87,7 +87,8 @@ final class ShimClient: Sendable {
         return try await call(request)
     }
 
-    private func killShim() {
+    /// Ends the shim and with it the connection.
+    func killShim() {
         // As long as the connection is open its other end lives, and the pid is its.
         // Either fails only if it has ended by itself just now.
         guard state.withLock({ $0.isOpen }), let pid = try? descriptor.peerCredentials().pid else { return }

@@ -9,9 +9,8 @@ import SystemPackage
 enum ShimLaunch {
     /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started.
     ///
-    /// The parent process ends as soon as the shim is ready; nothing of the daemon but its standard error is passed on.
+    /// The shim is a child of this process; nothing of the daemon is passed on to it but its standard error, until it is ready.
     static func run(program: FilePath, bundle: FilePath) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
-        ShimReaper.prepare()
         let output: FileDescriptor
         let started: Result<pid_t, Errno>
         do throws(Errno) {
@@ -29,25 +28,44 @@ enum ShimLaunch {
         case .success(let pid): child = pid
         case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
         }
+        // The line is all there is before the end: a shim that lives closes its output, one that does not ends.
         let reply: Result<[UInt8], Errno>
-        do throws(Errno) { reply = .success(try output.readToEnd(limit: 1 << 20)) } catch { reply = .failure(error) }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        guard case .success(let bytes) = reply, !bytes.isEmpty else {
-            throw ShimError(.system, "\(program) ended without an answer (wait status \(status))")
-        }
+        do throws(Errno) { reply = .success(try output.readLine(limit: 1 << 20)) } catch { reply = .failure(error) }
         let result: ShimLaunchResult
-        do {
-            result = try JSON.decode(ShimLaunchResult.self, from: bytes)
+        do throws(ShimError) {
+            result = try answer(reply, of: program, child)
         } catch {
-            throw ShimError(.system, "\(program) answered what cannot be read: \(error)")
+            ShimReaper.watch(child)
+            throw error
         }
         switch result {
         case .launched(let pid, let shimPid):
-            ShimReaper.watch(shimPid)
+            ShimReaper.watch(child)
             return (pid, shimPid)
-        case .failed(let error): throw error
+        case .failed(let error):
+            _ = end(of: child)
+            throw error
         }
+    }
+
+    private static func answer(
+        _ reply: Result<[UInt8], Errno>, of program: FilePath, _ child: pid_t
+    ) throws(ShimError) -> ShimLaunchResult {
+        guard case .success(let bytes) = reply, !bytes.isEmpty else {
+            throw ShimError(.system, "\(program) ended without an answer (wait status \(end(of: child)))")
+        }
+        do {
+            return try JSON.decode(ShimLaunchResult.self, from: bytes)
+        } catch {
+            throw ShimError(.system, "\(program) answered what cannot be read: \(error)")
+        }
+    }
+
+    /// Waits for a child that is about to end; its wait status.
+    private static func end(of child: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return status
     }
 
     private static func spawn(program: FilePath, bundle: FilePath, output: Int32) -> Result<pid_t, Errno> {
@@ -67,7 +85,7 @@ enum ShimLaunch {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        let arguments = [program.string, "--bundle", bundle.string]
+        let arguments = [program.string, "--bundle", bundle.string, "--child"]
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)

@@ -3,29 +3,12 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// Buries the shims this daemon has started.
-///
-/// A shim is nobody's child: its parent ended when it was ready. While the daemon lives it takes such orphans in (it is a
-/// subreaper), so that they do not wait for an init that is slow or not there; when it dies, init inherits them.
+/// Buries the shims this daemon has started, which are its children. Those that an earlier daemon left are init's.
 enum ShimReaper {
-    /// Whether orphans come to us; asked for once.
-    private static let isSubreaper: Bool = {
-        do {
-            try ProcessAttributes.setChildSubreaper(true)
-            return true
-        } catch {
-            return false
-        }
-    }()
-
-    /// To be called before a shim is started.
-    static func prepare() { _ = isSubreaper }
-
     /// Reaps the shim `pid` when it ends.
     static func watch(_ pid: Int32) {
-        guard isSubreaper, case .success(let loop) = EventLoop.shared else { return }
         // A shim that cannot be watched stays a zombie until the daemon ends, which is all there is to it.
-        guard let process = try? PIDFD.open(pid) else { return }
+        guard case .success(let loop) = EventLoop.shared, let process = try? PIDFD.open(pid) else { return }
         let end = ShimEnd(pid: pid, process: process, loop: loop)
         do throws(Errno) {
             // The handler keeps the object, and the loop the handler, until the end.
@@ -33,13 +16,6 @@ enum ShimReaper {
         } catch {
             process.close()
         }
-    }
-
-    /// Reaps what a killed shim left us: the processes of its container.
-    static func reapOrphans() {
-        guard isSubreaper else { return }
-        var status: Int32 = 0
-        while waitpid(-1, &status, WNOHANG) > 0 {}
     }
 }
 
@@ -67,7 +43,6 @@ private final class ShimEnd: Sendable {
         loop.remove(process.descriptor, token: token.withLock { $0 })
         process.close()
         var status: Int32 = 0
-        // Somebody else's child by now, or reaped with the orphans: gone either way.
         waitpid(pid, &status, WNOHANG)
     }
 }

@@ -106,7 +106,7 @@ package struct LayeredFiles: Sendable {
                     // Something else lies below a directory: the directory hides it and all under it.
                     break search
                 case S_IFLNK: return .link(try part.link(name))
-                case S_IFREG: return .file(try part.open(name, O_NONBLOCK))
+                case S_IFREG: return .file(try part.openRegular(name))
                 default:
                     // A whiteout (device 0:0), or something that cannot be read.
                     return nil
@@ -132,6 +132,15 @@ package struct LayeredFiles: Sendable {
             let result = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags)
             if result < 0 { throw Errno(rawValue: errno) }
             return OpenFile(result)
+        }
+
+        /// Looks before it opens: to open a device can have effects by itself, and a container may put one in the file's place at
+        /// any time.
+        func openRegular(_ name: String) throws(Errno) -> OpenFile {
+            let handle = try FileDescriptor(rawValue: descriptor).open(name, [.path, .noFollow])
+            defer { handle.discard() }
+            guard try FileStatus.of(handle).kind == .regular else { throw .invalidArgument }
+            return OpenFile(try Files.open(handle.procPath, [.readOnly, OpenFlags(rawValue: O_NONBLOCK)]).rawValue)
         }
 
         func link(_ name: String) throws(Errno) -> String {

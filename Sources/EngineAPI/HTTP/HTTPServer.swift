@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 import struct SystemPackage.FileDescriptor
 
 /// An HTTP/1.1 server on sockets that listen already.
@@ -10,9 +11,16 @@ package actor HTTPServer {
     private let responder: HTTPResponder
     private var listeners: [any Channel] = []
     private var connections: [ObjectIdentifier: any Channel] = [:]
+    /// How many connections have been accepted and are open.
+    private let count = ConnectionCount()
+
+    private let connectionLimit: Int
 
     /// A server whose connections live on `group` and are answered by `responder`.
-    package init(group: any EventLoopGroup, responder: HTTPResponder) {
+    ///
+    /// - Parameter connectionLimit: how many connections there may be at a time.
+    package init(group: any EventLoopGroup, responder: HTTPResponder, connectionLimit: Int = .max) {
+        self.connectionLimit = connectionLimit
         self.group = group
         self.responder = responder
     }
@@ -20,10 +28,16 @@ package actor HTTPServer {
     /// Accepts connections on a listening stream socket, which the server owns from now on.
     package func accept(on descriptor: FileDescriptor) async throws {
         let responder = responder
+        let (count, limit) = (count, connectionLimit)
         let listener = try await ServerBootstrap(group: group)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
+                // Descriptors are needed for containers as well; one connection too many ends at once.
+                channel.closeFuture.whenComplete { _ in count.value.wrappingSubtract(1, ordering: .relaxed) }
+                if count.value.wrappingAdd(1, ordering: .relaxed).newValue > limit {
+                    return channel.eventLoop.makeFailedFuture(HTTPServerError.connectionClosed)
+                }
                 Task { await self.opened(channel) }
                 return channel.eventLoop.makeCompletedFuture {
                     try HTTPConnection.install(on: channel, responder: responder)
@@ -80,4 +94,9 @@ package actor HTTPServer {
     private func closed(_ identity: ObjectIdentifier) {
         connections[identity] = nil
     }
+}
+
+/// A number that closures share.
+private final class ConnectionCount: Sendable {
+    let value = Atomic(0)
 }

@@ -40,7 +40,7 @@ final class AttachedClient {
         self.interest = interest
         self.streams = streams
         self.context = context
-        queue = SpillQueue(directory: context.spillDirectory)
+        queue = context.makeQueue()
         scanner = DetachScanner(detachKeys)
         do throws(Errno) {
             watch = try context.loop.watch(socket, .readable) { [unowned self] in handle($0) }
@@ -192,7 +192,7 @@ final class AttachedClient {
 
     private func outputIsLost() {
         outputIsDead = true
-        queue = SpillQueue(directory: context.spillDirectory)
+        queue = context.makeQueue()
         // It may have sent input before it closed; that still counts.
         if inputIsOpen, interest.input { readInput(events: .readable) } else { drop() }
     }
@@ -203,7 +203,7 @@ final class AttachedClient {
         isGone = true
         if let watch { context.loop.unwatch(watch) }
         watch = nil
-        queue = SpillQueue(directory: context.spillDirectory)
+        queue = context.makeQueue()
         if inputIsOpen { endInput() }
         // Input that nobody has read would make the kernel tell the client of a reset instead of the end.
         shutdown(socket.rawValue, Int32(SHUT_WR))

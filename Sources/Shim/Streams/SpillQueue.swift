@@ -3,18 +3,35 @@ import Glibc
 import LinuxKernel
 import SystemPackage
 
+/// How much of a disk all slow clients of one shim may use together.
+package final class SpillBudget {
+    /// How much may wait in all; whoever is that far behind will not catch up.
+    package static let limit = 1 << 30
+
+    private var used = 0
+
+    package init() {}
+
+    fileprivate func take(_ count: Int) -> Bool {
+        guard used + count <= Self.limit else { return false }
+        used += count
+        return true
+    }
+
+    fileprivate func giveBack(_ count: Int) { used -= count }
+}
+
 /// Bytes on their way to a client that does not take them fast enough: first in memory, then in a file without a name.
 ///
 /// A slow client must neither stall the container nor lose output.
 package final class SpillQueue {
     /// How much is kept in memory.
     package static let memoryLimit = 256 << 10
-    /// How much may wait in all; whoever is that far behind will not catch up.
-    static let limit = 1 << 30
     /// How much of the file is given back to the disk at a time.
     private static let holeSize = 8 << 20
 
     private let directory: FilePath
+    private let budget: SpillBudget
     private var memory: [UInt8] = []
     private var memoryStart = 0
     private var file: FileDescriptor?
@@ -22,12 +39,14 @@ package final class SpillQueue {
     private var fileEnd = 0
     private var holeEnd = 0
 
-    /// A queue whose file, should it need one, is made in `directory`.
-    package init(directory: FilePath) {
+    /// A queue whose file, should it need one, is made in `directory`, at the expense of `budget`.
+    package init(directory: FilePath, budget: SpillBudget = SpillBudget()) {
         self.directory = directory
+        self.budget = budget
     }
 
     deinit {
+        budget.giveBack(fileEnd - fileStart)
         file?.discard()
     }
 
@@ -42,16 +61,17 @@ package final class SpillQueue {
 
     /// Adds bytes at the end.
     ///
-    /// - Throws: `.noSpace` beyond the limit; what the disk says.
+    /// - Throws: `.noSpace` beyond the budget; what the disk says.
     package func append(_ bytes: UnsafeRawBufferPointer) throws(Errno) {
         // As long as there is something in the file, what comes later has to go there too.
         if fileStart == fileEnd, memory.count - memoryStart + bytes.count <= Self.memoryLimit {
             memory.append(contentsOf: bytes)
             return
         }
-        guard count + bytes.count <= Self.limit else { throw .noSpace }
         let file = try openFile()
+        guard budget.take(bytes.count) else { throw .noSpace }
         var offset = 0
+        defer { budget.giveBack(bytes.count - offset) }
         while offset < bytes.count {
             let written = pwrite(
                 file.rawValue, bytes.baseAddress.map { $0 + offset }, bytes.count - offset, off_t(fileEnd))
@@ -85,7 +105,9 @@ package final class SpillQueue {
         let wanted = min(scratch.count, fileEnd - fileStart)
         let got = pread(file.rawValue, scratch.baseAddress, wanted, off_t(fileStart))
         guard got > 0 else { throw got < 0 ? Errno(rawValue: errno) : .ioError }
-        fileStart += body(UnsafeRawBufferPointer(rebasing: scratch[..<got]))
+        let used = body(UnsafeRawBufferPointer(rebasing: scratch[..<got]))
+        fileStart += used
+        budget.giveBack(used)
         giveBack(file)
     }
 

@@ -10,6 +10,7 @@ final class StreamContext {
     let inputBuffer: PageBuffer
     /// Where files for slow clients are made.
     let spillDirectory: FilePath
+    private let spillBudget = SpillBudget()
     /// Called when an attachment has been ended by its detach keys.
     var onDetach: (ProcessStreams) -> Void = { _ in }
     /// Called when a client has gone or has all it will get.
@@ -23,6 +24,9 @@ final class StreamContext {
         buffer = try ReadBuffer()
         inputBuffer = try PageBuffer(count: 64 << 10)
     }
+
+    /// What waits for one client.
+    func makeQueue() -> SpillQueue { SpillQueue(directory: spillDirectory, budget: spillBudget) }
 
     /// Gives memory back that is only needed when there is much to do.
     func release() {
