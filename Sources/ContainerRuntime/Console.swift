@@ -8,7 +8,7 @@ struct Console {
     let slave: FileDescriptor
 
     /// Opens a pair by the multiplexer of the container whose root is `root`.
-    init(root: FileDescriptor, size: Box?, owner: UInt32) throws(RuntimeError) {
+    init(root: FileDescriptor, size: Box?, owner: UInt32, keepsLineEnds: Bool) throws(RuntimeError) {
         (master, slave) = try attempt("opening a terminal in the container (/dev/pts/ptmx)") {
             () throws(Errno) -> (FileDescriptor, FileDescriptor) in
             let directory = try root.openInRoot("/dev/pts", [.path, .directory])
@@ -25,6 +25,7 @@ struct Console {
             if let size {
                 try slave.setWindowSize(columns: UInt16(clamping: size.width), rows: UInt16(clamping: size.height))
             }
+            if keepsLineEnds { try TerminalAttributes(of: slave).keepLineEnds(slave) }
             if owner != 0 { try slave.changeOwner(uid: owner, gid: .max) }
         }
     }

@@ -243,7 +243,9 @@ extension RootFilesystem {
             empty?.discard()
             null?.discard()
         }
-        for path in paths {
+        var seen: Set<String> = []
+        for path in paths
+        where seen.insert(path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")).inserted {
             try attempt("masking \(path)") { () throws(Errno) in
                 let target: FileDescriptor
                 do throws(Errno) {

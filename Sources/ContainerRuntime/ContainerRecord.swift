@@ -23,7 +23,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var annotations: [String: String]?
     /// Whether `exec` has a filter to set, and `start` and `delete` have hooks to run, for which the configuration must
     /// be read.
-    var hasSeccomp: Bool
+    var execNeedsConfiguration: Bool
     var hasPoststartHooks: Bool
     var hasPoststopHooks: Bool
 

@@ -63,7 +63,8 @@ package struct ContainerRuntime: Hashable, Sendable {
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of hooks that fail after the start, which has no further consequence.
+    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
+    /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
         warn: (String) -> Void = { _ in }
@@ -72,19 +73,25 @@ package struct ContainerRuntime: Hashable, Sendable {
         let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run()
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
-        HookRunner.runAll(spec.hooks?.poststart, point: "poststart", state: state, warn: warn)
+        do throws(RuntimeError) {
+            try HookRunner(point: "poststart", directory: bundle).run(spec.hooks?.poststart, state: state)
+        } catch {
+            // The error says what went wrong; what cannot be killed or removed is still listed.
+            try? kill(id, signal: 9)
+            _ = try? ProcessControl.wait(for: process.pid)  // As above.
+            try? delete(id, force: true, spec: spec, warn: warn)  // As above.
+            throw error
+        }
         return process
     }
 
     /// Executes the program of a created container.
     ///
-    /// - Parameters:
-    ///   - spec: The container's configuration, if the caller has it at hand.
-    ///   - warn: Is told of hooks that fail after the start, which has no further consequence.
-    /// - Throws: `conflict` if it is not in the state `created`; `commandNotFound`, `notExecutable` or `system` if the
+    /// - Parameter spec: The container's configuration, if the caller has it at hand.
+    /// - Throws: what a poststart hook that fails says; the container is then killed. `conflict` if it is not in the state `created`; `commandNotFound`, `notExecutable` or `system` if the
     ///   kernel refuses to execute the program; the container is then stopped.
     package func start(
-        _ id: String, spec: Spec? = nil, warn: (String) -> Void = { _ in }
+        _ id: String, spec: Spec? = nil
     ) throws(RuntimeError) {
         let record = try record(id)
         guard let pidfd = try record.openProcess() else {
@@ -96,7 +103,14 @@ package struct ContainerRuntime: Hashable, Sendable {
         let spec = try configuration(of: record, known: spec)
         let state = State(
             id: id, status: .running, pid: record.pid, bundle: record.bundle, annotations: record.annotations)
-        HookRunner.runAll(spec.hooks?.poststart, point: "poststart", state: state, warn: warn)
+        do throws(RuntimeError) {
+            try HookRunner(point: "poststart", directory: FilePath(record.bundle)).run(
+                spec.hooks?.poststart, state: state)
+        } catch {
+            // It may have ended by itself.
+            try? pidfd.send(signal: 9)
+            throw error
+        }
     }
 
     /// Runs another process in a running container. Returns when its program has been executed.
@@ -158,7 +172,8 @@ package struct ContainerRuntime: Hashable, Sendable {
         if record.hasPoststopHooks {
             let spec = try configuration(of: record, known: spec)
             let state = State(id: id, status: .stopped, bundle: record.bundle, annotations: record.annotations)
-            HookRunner.runAll(spec.hooks?.poststop, point: "poststop", state: state, warn: warn)
+            HookRunner(point: "poststop", directory: FilePath(record.bundle)).runAll(
+                spec.hooks?.poststop, state: state, warn: warn)
         }
     }
 

@@ -42,6 +42,8 @@ package struct StandardStreams: Hashable, Sendable {
 package struct CreateOptions: Hashable, Sendable {
     /// The first process's standard streams; not used when it has a terminal.
     package var streams = StandardStreams()
+    /// Whether a line's end that the process writes to its terminal stays what it is (no carriage return is added).
+    package var keepsLineEnds = false
     /// What the root file system is made of, in order; empty if the configuration's root path already holds it.
     package var rootfsMounts: [RootfsMount] = []
     /// A file that gets the first process's pid in decimal digits.
@@ -65,6 +67,8 @@ package struct CreateOptions: Hashable, Sendable {
 package struct ExecOptions: Hashable, Sendable {
     /// The process's standard streams; not used when it has a terminal.
     package var streams = StandardStreams()
+    /// Whether a line's end that the process writes to its terminal stays what it is (no carriage return is added).
+    package var keepsLineEnds = false
     /// A file that gets the process's pid in decimal digits.
     package var pidFile: FilePath?
     /// How many descriptors from 3 on the process keeps.

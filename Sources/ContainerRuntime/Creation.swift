@@ -148,8 +148,9 @@ struct Creation {
         }
         let state = State(
             id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
-        try HookRunner.run(plan.spec.hooks?.prestart, point: "prestart", state: state)
-        try HookRunner.run(plan.spec.hooks?.createRuntime, point: "createRuntime", state: state)
+        try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
+        try HookRunner(point: "createRuntime", directory: plan.bundle).run(
+            plan.spec.hooks?.createRuntime, state: state)
         try channel.send(.hooksDone)
     }
 
@@ -161,7 +162,7 @@ struct Creation {
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
             bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
             cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
-            annotations: plan.spec.annotations, hasSeccomp: plan.linux.seccomp != nil,
+            annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
             hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
             hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
         try record.write(to: directory)

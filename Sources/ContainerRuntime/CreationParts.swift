@@ -96,8 +96,7 @@ enum StateDirectory {
         } catch .noSuchFileOrDirectory {
             return
         } catch .directoryNotEmpty {
-            for name in try Files.names(in: directory) { try Files.remove(directory.appending(name)) }
-            try Files.removeDirectory(directory)
+            try TreeRemoval.remove(directory)
         }
     }
 }

@@ -97,6 +97,11 @@ struct CreationPlan {
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }
 
+    /// Whether later processes need what only the configuration says: a filter, a personality, a memory policy.
+    var execNeedsConfiguration: Bool {
+        linux.seccomp != nil || linux.personality != nil || linux.memoryPolicy != nil
+    }
+
     /// Ids become names of directories.
     static func check(id: String) throws(RuntimeError) {
         let allowed = id.utf8.allSatisfy { byte in
@@ -113,13 +118,13 @@ struct CreationPlan {
 
     /// What a process must have, whether it is the first or a later one.
     static func check(_ process: Process) throws(RuntimeError) {
-        guard let first = process.args?.first else { throw RuntimeError(.invalid, "the process has no args") }
+        guard let first = process.args?.first else { throw RuntimeError(.invalid, "args must not be empty") }
         guard !first.isEmpty else {
             throw RuntimeError(.commandNotFound, "exec: \"\": executable file not found in $PATH")
         }
-        guard process.cwd.hasPrefix("/") else {
-            throw RuntimeError(.invalid, "the working directory \"\(process.cwd)\" is not an absolute path")
-        }
+        guard !process.cwd.isEmpty else { throw RuntimeError(.invalid, "Cwd property must not be empty") }
+        guard process.cwd.hasPrefix("/") else { throw RuntimeError(.invalid, "Cwd must be an absolute path") }
+        try ProcessEnvironment.check(process.env ?? [])
         for limit in process.rlimits ?? [] where ResourceLimit(name: limit.type) == nil {
             throw RuntimeError(.invalid, "\"\(limit.type)\" is not a resource limit")
         }

@@ -41,7 +41,7 @@ struct Execution {
         guard case .parent(let pid, _) = fork else {
             Entry(
                 execution: self, pidfd: pidfd, namespaces: namespaces, cgroup: cgroup, group: group,
-                channel: childChannel
+                channel: childChannel, linux: spec?.linux
             )
             .run(filter)
         }
@@ -50,7 +50,7 @@ struct Execution {
     }
 
     private func configuration() throws(RuntimeError) -> Spec? {
-        guard record.hasSeccomp else { return nil }
+        guard record.execNeedsConfiguration else { return nil }
         if let spec = options.spec { return spec }
         return try ContainerRuntime.configuration(of: FilePath(record.bundle))
     }

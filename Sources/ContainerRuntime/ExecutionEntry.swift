@@ -19,11 +19,15 @@ extension Execution {
         /// The directory of `cgroup`, if that is of version 2.
         let group: FileDescriptor?
         let channel: InitChannel
+        /// The part of the container's configuration that counts for all its processes, if there is one.
+        let linux: Linux?
 
         /// Never returns: the process executes the program, or reports why not and ends.
         func run(_ filter: [UInt8]) -> Never {
             do throws(RuntimeError) {
                 try leave()
+                let affinity = execution.process.execCPUAffinity
+                if let initial = affinity?.initial, !initial.isEmpty { try AffinitySetup.set(initial) }
                 let counting = try joinGroup()
                 try ProcessFiles.apply(execution.process)
                 if !namespaces.isEmpty {
@@ -38,11 +42,15 @@ extension Execution {
                 pidfd.close()
                 if namespaces.contains(.pid) { try takePlace(counting) }
                 group?.discard()
+                if let final = affinity?.final, !final.isEmpty { try AffinitySetup.set(final) }
+                if affinity == nil { AffinitySetup.reset() }
                 try startSession()
                 let setup = ProcessSetup(
                     process: execution.process, streams: execution.options.streams,
                     preservedDescriptors: execution.options.preservedDescriptors, console: try console(),
-                    sessionKeyring: "_ses.\(execution.record.id)", personality: nil, memoryPolicy: nil)
+                    sessionKeyring: "_ses.\(execution.record.id)",
+                    personality: linux?.personality, memoryPolicy: linux?.memoryPolicy,
+                    isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
                 let program = try setup.prepare()
                 channel.report(
                     setup.execute(program, filter: filter.isEmpty ? nil : SeccompProgram(message: filter)))
@@ -121,7 +129,8 @@ extension Execution {
             }
             defer { root.discard() }
             let terminal = try Console(
-                root: root, size: execution.process.consoleSize, owner: execution.process.user.uid)
+                root: root, size: execution.process.consoleSize, owner: execution.process.user.uid,
+                keepsLineEnds: execution.options.keepsLineEnds)
             try channel.report("C", descriptors: [terminal.master])
             return terminal
         }

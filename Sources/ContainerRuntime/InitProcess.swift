@@ -18,6 +18,7 @@ struct InitProcess {
             var membership = Membership(process: self)
             let console = try buildRoot(&membership)
             try membership.enter()
+            AffinitySetup.reset()
             try setAttributes()
             let root = console.root
             try root.mask(plan.linux.maskedPaths ?? [])
@@ -28,7 +29,8 @@ struct InitProcess {
                 process: plan.process, streams: plan.options.streams,
                 preservedDescriptors: plan.options.preservedDescriptors, console: console.console,
                 sessionKeyring: plan.options.noNewKeyring ? nil : "_ses.\(plan.id)",
-                personality: plan.linux.personality, memoryPolicy: plan.linux.memoryPolicy)
+                personality: plan.linux.personality, memoryPolicy: plan.linux.memoryPolicy,
+                isBoundToCPUs: plan.linux.resources?.cpu?.cpus?.isEmpty == false)
             let program = try setup.prepare()
             guard case .goOn(let instructions) = try channel.nextOrder() else {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
@@ -40,8 +42,8 @@ struct InitProcess {
                 try gate.wait()
             }
             if plan.spec.hooks?.startContainer?.isEmpty == false {
-                try HookRunner.run(
-                    plan.spec.hooks?.startContainer, point: "startContainer", state: state(.created))
+                try HookRunner(point: "startContainer", environment: program.environment).run(
+                    plan.spec.hooks?.startContainer, state: state(.created))
             }
             let failure = setup.execute(program, filter: filter)
             if let gate { gate.report(failure) } else { channel.report(failure) }
@@ -111,7 +113,8 @@ struct InitProcess {
         var console: Console?
         if plan.process.terminal == true {
             let terminal = try Console(
-                root: root.handle, size: plan.process.consoleSize, owner: plan.process.user.uid)
+                root: root.handle, size: plan.process.consoleSize, owner: plan.process.user.uid,
+                keepsLineEnds: plan.options.keepsLineEnds)
             try terminal.attachToDevConsole(root: root.handle)
             try channel.report("C", descriptors: [terminal.master])
             console = terminal
@@ -128,7 +131,10 @@ struct InitProcess {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }
         }
-        try HookRunner.run(hooks?.createContainer, point: "createContainer", state: state(.creating))
+        if hooks?.createContainer?.isEmpty == false {
+            try HookRunner(point: "createContainer", directory: root.handle.procPath, environment: []).run(
+                hooks?.createContainer, state: state(.creating))
+        }
         return (root, console)
     }
 

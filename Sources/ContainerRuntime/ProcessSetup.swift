@@ -13,6 +13,8 @@ struct ProcessSetup {
     let sessionKeyring: String?
     let personality: LinuxPersonality?
     let memoryPolicy: LinuxMemoryPolicy?
+    /// Whether the container may use some of the CPUs only.
+    let isBoundToCPUs: Bool
 
     /// Everything that can be done before the start; what is left to `execute` cannot fail for reasons of the
     /// configuration, save what only execve itself can tell.
@@ -41,12 +43,9 @@ struct ProcessSetup {
         guard current.hasPrefix("/") else {
             throw RuntimeError(.invalid, "the working directory \"\(process.cwd)\" is outside the container")
         }
-        return try Program.find(process.args?.first ?? "", path: environment("PATH"))
-    }
-
-    private func environment(_ name: String) -> String? {
-        // As getenv(3): the first one counts.
-        process.env?.first { $0.hasPrefix(name + "=") }.map { String($0.dropFirst(name.utf8.count + 1)) }
+        let environment = try ProcessEnvironment(process.env ?? [], uid: process.user.uid)
+        return try Program.find(
+            process.args?.first ?? "", path: environment["PATH"], environment: environment.entries)
     }
 
     /// Gives up all privileges that are not the program's, sets the filter and executes the program.
@@ -74,7 +73,7 @@ struct ProcessSetup {
         } catch {
             return error
         }
-        return program.execute(arguments: process.args ?? [], environment: process.env ?? [])
+        return program.execute(arguments: process.args ?? [])
     }
 
     // MARK: Steps
@@ -115,12 +114,7 @@ struct ProcessSetup {
             }
         }
         if let priority = process.ioPriority { try setIOPriority(priority) }
-        if let scheduler = process.scheduler { try SchedulerSetup.apply(scheduler) }
-        if let list = process.execCPUAffinity?.final, let cpus = NumberList.parse(list) {
-            try attempt("setting the CPU affinity to \(list)") { () throws(Errno) in
-                try ProcessAttributes.setAffinity(cpus)
-            }
-        }
+        if let scheduler = process.scheduler { try SchedulerSetup.apply(scheduler, isBound: isBoundToCPUs) }
         if let personality {
             let domains: [String: UInt] = ["LINUX": 0, "LINUX32": 8]
             guard let domain = domains[personality.domain] else {

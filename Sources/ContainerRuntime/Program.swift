@@ -5,14 +5,18 @@ import SystemPackage
 struct Program {
     /// Its path.
     let path: String
+    /// What it gets as its environment.
+    let environment: [String]
 
     /// Finds `name` as a shell would: a name with `/` is a path, any other is looked for in the directories of `path`.
     ///
     /// The messages are those that Docker's clients know: they tell "not found" (127) from "not executable" (126) by them.
-    static func find(_ name: String, path searchPath: String?) throws(RuntimeError) -> Program {
+    static func find(
+        _ name: String, path searchPath: String?, environment: [String]
+    ) throws(RuntimeError) -> Program {
         if name.contains("/") {
             switch check(name) {
-            case .executable: return Program(path: name)
+            case .executable: return Program(path: name, environment: environment)
             case .directory: throw RuntimeError(.notExecutable, "exec: \"\(name)\": is a directory")
             case .notExecutable: throw RuntimeError(.notExecutable, "exec: \"\(name)\": permission denied")
             case .missing(let error):
@@ -27,7 +31,7 @@ struct Program {
             // An empty entry is the working directory.
             let candidate = directory.isEmpty ? "./\(name)" : "\(directory)/\(name)"
             switch check(candidate) {
-            case .executable: return Program(path: candidate)
+            case .executable: return Program(path: candidate, environment: environment)
             case .notExecutable: foundNotExecutable = true
             case .directory, .missing: break
             }
@@ -54,7 +58,7 @@ struct Program {
     }
 
     /// Executes it in place of this process. Returns why that could not be done.
-    func execute(arguments: [String], environment: [String]) -> RuntimeError {
+    func execute(arguments: [String]) -> RuntimeError {
         let error = ProcessControl.execute(path, arguments: arguments, environment: environment)
         switch error {
         case .noSuchFileOrDirectory:

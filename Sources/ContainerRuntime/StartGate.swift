@@ -9,8 +9,9 @@ import SystemPackage
 /// kernel alone whether anybody waits, and because the container's process needs no path for either of them, having
 /// left the host's file system already.
 struct StartGate {
-    static let orderName = "start"
-    static let answerName = "started"
+    /// The names of both, which show in `/proc/<pid>/fd` and say there what they are for.
+    static let orderName = "exec.fifo"
+    static let answerName = "answer/exec.fifo"
 
     /// The ends that the container's process keeps.
     let order: FileDescriptor
@@ -22,6 +23,7 @@ struct StartGate {
             () throws(Errno) -> (FileDescriptor, FileDescriptor) in
             let handle = try Files.open(directory, [.path, .directory])
             defer { handle.discard() }
+            try handle.makeDirectory("answer", mode: 0o700)
             for name in [Self.orderName, Self.answerName] { try handle.makeNode(name, mode: 0o010600) }
             // Opened for both, neither open waits for another side.
             let order = try handle.open(Self.orderName, .readWrite)
@@ -66,6 +68,7 @@ struct StartGate {
             answer = try Files.open(directory.appending(answerName), [.readOnly, .nonBlocking])
             // Taken away first: of two callers of `start` one finds nothing.
             try Files.remove(directory.appending(answerName))
+            try Files.removeDirectory(directory.appending("answer"))
         } catch .noSuchFileOrDirectory {
             throw RuntimeError(.conflict, "cannot start a container that is not in the state created")
         } catch {

@@ -112,6 +112,17 @@ package enum ProcessAttributes {
     /// This process's pid in its own pid namespace.
     package static var pid: Int32 { getpid() }
 
+    /// This process's environment, `NAME=value`.
+    package static var environment: [String] {
+        var result: [String] = []
+        var next = masu_environment()
+        while let place = next, let entry = place.pointee {
+            result.append(String(cString: entry))
+            next = place + 1
+        }
+        return result
+    }
+
     /// This process's effective user.
     package static var uid: UInt32 { geteuid() }
 

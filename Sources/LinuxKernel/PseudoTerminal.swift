@@ -63,10 +63,19 @@ package struct TerminalAttributes: @unchecked Sendable {
         if tcsetattr(terminal.rawValue, TCSANOW, &attributes) < 0 { throw Errno(rawValue: errno) }
     }
 
-    /// Passes every byte through unchanged from now on (cfmakeraw(3)).
+    /// Passes every byte through unchanged from now on (cfmakeraw(3)), except that a line's end on its way out becomes one for this
+    /// terminal, as it was.
     package func makeRaw(_ terminal: FileDescriptor) throws(Errno) {
         var raw = attributes
         cfmakeraw(&raw)
+        raw.c_oflag |= attributes.c_oflag & tcflag_t(OPOST)
         if tcsetattr(terminal.rawValue, TCSANOW, &raw) < 0 { throw Errno(rawValue: errno) }
+    }
+
+    /// Lets a line's end on its way out be what the program wrote.
+    package func keepLineEnds(_ terminal: FileDescriptor) throws(Errno) {
+        var changed = attributes
+        changed.c_oflag &= ~tcflag_t(ONLCR)
+        if tcsetattr(terminal.rawValue, TCSANOW, &changed) < 0 { throw Errno(rawValue: errno) }
     }
 }

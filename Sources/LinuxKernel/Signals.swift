@@ -85,6 +85,12 @@ package enum Signals {
         for signal in 1...Int32(64) where signal != 9 && signal != 19 { masu_reset_signal(signal) }
     }
 
+    /// What `signal` means, in lower case: "killed", "segmentation fault".
+    package static func description(of signal: Int32) -> String {
+        guard let text = strsignal(signal) else { return "signal \(signal)" }
+        return String(cString: text).lowercased()
+    }
+
     /// Names without `SIG`, by number.
     private static let names: [(String, Int32)] = [
         ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("IOT", 6), ("BUS", 7), ("FPE", 8),

@@ -67,6 +67,8 @@ enum CreationCommands {
         var options = CreateOptions()
         options.pidFile = RuntimeCommands.optionalPath(pidFile, invocation)
         options.preservedDescriptors = max(0, flags[preserveFDs])
+        // Without one the terminal's other side is ours, and copied to what may be none.
+        options.keepsLineEnds = flags[consoleSocket].isEmpty
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"

@@ -40,6 +40,7 @@ enum ExecCommand {
             var options = ExecOptions()
             options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
             options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
+            options.keepsLineEnds = socket.isEmpty
             let foreground = isDetached ? nil : try Foreground()
             do {
                 let started = try runtime.exec(id, process: process, options: options)
@@ -61,7 +62,7 @@ enum ExecCommand {
         let flags = invocation.flags
         let arguments = Array(invocation.operands.dropFirst())
         if let file = RuntimeCommands.optionalPath(processFile, invocation) {
-            var process = try JSON.decode(Process.self, from: Files.read(file))
+            var process = try Process(json: JSON.parse(Files.read(file)))
             if flags[tty] { process.terminal = true }
             return process
         }

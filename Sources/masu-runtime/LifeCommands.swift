@@ -12,7 +12,7 @@ enum LifeCommands {
         action: { invocation in
             let log = ErrorLog(invocation)
             try RuntimeCommands.runtime(invocation).start(
-                invocation.operands[0], warn: { log.report($0, level: "warning") })
+                invocation.operands[0])
             return 0
         })
 

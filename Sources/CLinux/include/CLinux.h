@@ -85,6 +85,8 @@ static inline long masu_reset_signal(int signal) {
     uint64_t action[4] = {0};
     return masu_result(syscall(SYS_rt_sigaction, signal, action, NULL, 8));
 }
+extern char **environ;
+static inline char **masu_environment(void) { return environ; }
 static inline long masu_execve(const char *path, char *const *argv, char *const *envp) {
     return masu_result(execve(path, argv, envp));
 }

@@ -30,9 +30,8 @@ extension LinuxIDMapping {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            containerID: try fields.required("containerID", JSONRead.integer),
-            hostID: try fields.required("hostID", JSONRead.integer), size: try fields.required("size", JSONRead.integer)
-        )
+            containerID: try fields.integer("containerID") ?? 0, hostID: try fields.integer("hostID") ?? 0,
+            size: try fields.integer("size") ?? 0)
     }
 }
 
@@ -77,7 +76,7 @@ extension LinuxIntelRdt {
 extension LinuxPersonality {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
-        self.init(domain: try fields.required("domain", JSONRead.string))
+        self.init(domain: try fields.string("domain") ?? "")
         flags = try fields.strings("flags")
     }
 }
@@ -94,7 +93,7 @@ extension LinuxTimeOffset {
 extension LinuxMemoryPolicy {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
-        self.init(mode: try fields.required("mode", JSONRead.string))
+        self.init(mode: try fields.string("mode") ?? "")
         nodes = try fields.string("nodes")
         flags = try fields.strings("flags")
     }
@@ -128,7 +127,7 @@ extension LinuxSeccompArg {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            index: try fields.required("index", JSONRead.integer), value: try fields.integer("value") ?? 0,
+            index: try fields.integer("index") ?? 0, value: try fields.integer("value") ?? 0,
             valueTwo: try fields.integer("valueTwo"), op: try fields.required("op", JSONRead.string))
     }
 }

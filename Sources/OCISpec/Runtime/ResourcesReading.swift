@@ -22,7 +22,7 @@ extension LinuxDeviceCgroup {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            allow: try fields.required("allow", JSONRead.bool), type: try fields.string("type"),
+            allow: try fields.bool("allow") ?? false, type: try fields.string("type"),
             major: try fields.integer("major"), minor: try fields.integer("minor"), access: try fields.string("access"))
     }
 }

@@ -1,7 +1,7 @@
 import JSON
 
 extension Spec {
-    /// Reads a configuration.
+    /// Reads a configuration. A number or text that is left out is 0 or empty where the specification's own (Go) types make it so.
     ///
     /// - Throws: `JSONError` with the path of what does not fit.
     package init(json bytes: [UInt8]) throws(JSONError) {
@@ -61,11 +61,12 @@ extension Hook {
 // MARK: Process
 
 extension Process {
-    init(json value: JSONValue) throws(JSONError) {
+    /// Reads one alone, as for `exec`.
+    package init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            args: try fields.strings("args"), cwd: try fields.required("cwd", JSONRead.string),
-            env: try fields.strings("env"), user: try fields.required("user", User.init(json:)))
+            args: try fields.strings("args"), cwd: try fields.string("cwd") ?? "", env: try fields.strings("env"),
+            user: try fields.optional("user", User.init(json:)) ?? User(uid: 0, gid: 0))
         terminal = try fields.bool("terminal")
         consoleSize = try fields.optional("consoleSize", Box.init(json:))
         capabilities = try fields.optional("capabilities", LinuxCapabilities.init(json:))
@@ -84,8 +85,7 @@ extension Box {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            height: try fields.required("height", JSONRead.integer),
-            width: try fields.required("width", JSONRead.integer))
+            height: try fields.integer("height") ?? 0, width: try fields.integer("width") ?? 0)
     }
 }
 
@@ -93,7 +93,7 @@ extension User {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            uid: try fields.required("uid", JSONRead.integer), gid: try fields.required("gid", JSONRead.integer),
+            uid: try fields.integer("uid") ?? 0, gid: try fields.integer("gid") ?? 0,
             additionalGids: try fields.list("additionalGids", JSONRead.integer), umask: try fields.integer("umask"))
         username = try fields.string("username")
     }
@@ -115,15 +115,15 @@ extension POSIXRlimit {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init(
-            type: try fields.required("type", JSONRead.string), soft: try fields.required("soft", JSONRead.integer),
-            hard: try fields.required("hard", JSONRead.integer))
+            type: try fields.required("type", JSONRead.string), soft: try fields.integer("soft") ?? 0,
+            hard: try fields.integer("hard") ?? 0)
     }
 }
 
 extension LinuxIOPriority {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
-        self.init(class: try fields.required("class", JSONRead.string), priority: try fields.integer("priority"))
+        self.init(class: try fields.string("class") ?? "", priority: try fields.integer("priority"))
     }
 }
 
