@@ -215,14 +215,22 @@ enum ProcessFiles {
                 try Files.write("\(value)", to: "/proc/self/oom_score_adj")
             }
         }
-        if let profile = process.apparmorProfile, !profile.isEmpty, Files.exists("/sys/kernel/security/apparmor") {
+        // A container that is to be confined does not run unconfined because the machine cannot do it.
+        if let profile = process.apparmorProfile, !profile.isEmpty {
+            guard Files.exists("/sys/kernel/security/apparmor") else {
+                throw RuntimeError(
+                    .invalid, "apparmorProfile \"\(profile)\": AppArmor is not available on this machine")
+            }
             // Takes effect at the execve.
             try attempt("setting the AppArmor profile \(profile)") { () throws(Errno) in
                 let file: FilePath = "/proc/self/attr/apparmor/exec"
                 try Files.write("exec \(profile)", to: Files.exists(file) ? file : "/proc/self/attr/exec")
             }
         }
-        if let label = process.selinuxLabel, !label.isEmpty, Files.exists("/sys/fs/selinux/enforce") {
+        if let label = process.selinuxLabel, !label.isEmpty {
+            guard Files.exists("/sys/fs/selinux/enforce") else {
+                throw RuntimeError(.invalid, "selinuxLabel \"\(label)\": SELinux is not available on this machine")
+            }
             try attempt("setting the SELinux label \(label)") { () throws(Errno) in
                 try Files.write(label, to: "/proc/self/attr/exec")
             }

@@ -150,20 +150,48 @@ extension RuntimeTests {
                 lines == ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"])
         }
 
-        @Test("a hook that fails after the start or the end is a warning, and the others run")
+        @Test("a hook that fails after the end is a warning, and the others run")
         func lenientHooks() throws {
             let bundle = try TestBundle("exit 3")
             var hooks = Hooks()
-            hooks.poststart = [
-                Hook(path: "/bin/false"), Hook(path: "/bin/touch", args: ["touch", "\(bundle.directory)/ran"]),
+            hooks.poststop = [
+                Hook(path: "/no/such/hook"), Hook(path: "/bin/touch", args: ["touch", "\(bundle.directory)/ran"]),
             ]
-            hooks.poststop = [Hook(path: "/no/such/hook")]
             bundle.spec.hooks = hooks
             let result = try bundle.run()
             #expect(result.code == 3, "\(result)")
-            #expect(result.errors.contains("poststart hook /bin/false: exited with status 1"), "\(result)")
-            #expect(result.errors.contains("poststop hook /no/such/hook: exited with status 127"), "\(result)")
+            #expect(
+                result.errors.contains(
+                    "error running poststop hook #0: fork/exec /no/such/hook: no such file or directory"), "\(result)")
             #expect(Files.exists(bundle.directory.appending("ran")))
+            #expect(bundle.leftovers() == [])
+        }
+
+        @Test("a hook that fails after the start ends the container, and is shown with what it said")
+        func failedPoststart() throws {
+            let bundle = try TestBundle("exec busybox sleep 100")
+            var hooks = Hooks()
+            hooks.poststart = [Hook(path: "/bin/sh", args: ["sh", "-c", "echo out; echo err >&2; exit 4"])]
+            bundle.spec.hooks = hooks
+            let result = try bundle.run()
+            #expect(
+                result.code == 1
+                    && result.errors.contains(
+                        "error running poststart hook #0: exit status 4, stdout: out\n, stderr: err\n"),
+                "\(result)")
+            #expect(bundle.leftovers() == [])
+        }
+
+        @Test("of a variable that is there twice the last counts, and HOME is looked up where it is missing")
+        func environment() throws {
+            let bundle = try TestBundle("echo $A $HOME")
+            try bundle.write("root:x:0:0::/home/of/root:/bin/sh\n", to: "etc/passwd")
+            bundle.spec.process?.env = ["A=1", "PATH=/bin", "A=2", "HOME="]
+            let result = try bundle.run()
+            #expect(result.output == "2 /home/of/root\n", "\(result)")
+            bundle.spec.process?.env = ["nonsense"]
+            let refused = try bundle.run()
+            #expect(refused.code == 1 && refused.errors.contains("missing '='"), "\(refused)")
             #expect(bundle.leftovers() == [])
         }
 
@@ -209,12 +237,12 @@ extension RuntimeTests {
             hooks.createRuntime = [Hook(path: "/bin/false")]
             bundle.spec.hooks = hooks
             let failed = try bundle.run()
-            #expect(failed.code == 1 && failed.errors.contains("createRuntime hook /bin/false"), "\(failed)")
+            #expect(failed.code == 1 && failed.errors.contains("createRuntime hook #0: exit status 1"), "\(failed)")
             #expect(bundle.leftovers() == [])
             hooks.createRuntime = [Hook(path: "/bin/sleep", args: ["sleep", "60"], timeout: 1)]
             bundle.spec.hooks = hooks
             let slow = try bundle.run()
-            #expect(slow.code == 1 && slow.errors.lowercased().contains("timed out"), "\(slow)")
+            #expect(slow.code == 1 && slow.errors.contains("ran past specified timeout of 1.0s"), "\(slow)")
             #expect(bundle.leftovers() == [])
         }
     }
