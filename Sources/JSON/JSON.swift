@@ -39,12 +39,14 @@ package enum JSON {
         try decode(type, from: parse(bytes))
     }
 
-    /// Decodes a `T` from a value.
+    /// Decodes a `T` from a value; with `ignoringCase` members' names may be spelt in other cases than its keys, as for Go's decoder.
     ///
     /// - Throws: `JSONError.value` with the path of what does not fit; or whatever `T`'s own `init(from:)` throws.
-    package static func decode<T: Decodable>(_ type: T.Type, from value: JSONValue) throws -> T {
+    package static func decode<T: Decodable>(
+        _ type: T.Type, from value: JSONValue, ignoringCase: Bool = false
+    ) throws -> T {
         do {
-            return try JSONDecoder(value).decode(type)
+            return try JSONDecoder(value, ignoringCase: ignoringCase).decode(type)
         } catch let error as DecodingError {
             throw JSONError(error)
         }

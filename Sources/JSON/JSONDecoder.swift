@@ -1,13 +1,16 @@
 /// The standard library's decoding protocol over a parsed value.
 struct JSONDecoder: Decoder {
     let value: JSONValue
+    /// Whether a member's name may be spelt in other cases than the key, as Go's decoder has it.
+    let ignoresCase: Bool
 
     /// Always empty: an error's path is made when the error travels up (see `JSONError.within`).
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(_ value: JSONValue) {
+    init(_ value: JSONValue, ignoringCase: Bool) {
         self.value = value
+        ignoresCase = ignoringCase
     }
 
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
@@ -18,12 +21,12 @@ struct JSONDecoder: Decoder {
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let object) = value else { throw mismatch("an object") }
-        return KeyedDecodingContainer(JSONKeyedDecodingContainer(object: object))
+        return KeyedDecodingContainer(JSONKeyedDecodingContainer(object: object, ignoringCase: ignoresCase))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         guard case .array(let elements) = value else { throw mismatch("an array") }
-        return JSONUnkeyedDecodingContainer(elements: elements)
+        return JSONUnkeyedDecodingContainer(elements: elements, ignoresCase: ignoresCase)
     }
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer {
@@ -94,17 +97,33 @@ struct JSONIndex: CodingKey {
 
 private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let object: JSONObject
+    private let ignoresCase: Bool
+    /// Whether a name that is not found as it is may be there in another case: those of the Engine API begin with a capital.
+    private let hasOtherCases: Bool
     var codingPath: [any CodingKey] { [] }
+
+    init(object: JSONObject, ignoringCase: Bool) {
+        self.object = object
+        ignoresCase = ignoringCase
+        hasOtherCases = ignoringCase && object.keys.contains { $0.utf8.first.map { $0 < 0x41 || $0 > 0x5a } ?? false }
+    }
+
+    private func member(_ name: String) -> JSONValue? {
+        if let value = object[name] { return value }
+        guard hasOtherCases else { return nil }
+        let wanted = name.lowercased()
+        return object.keys.first { $0.lowercased() == wanted }.flatMap { object[$0] }
+    }
 
     var allKeys: [Key] { object.keys.compactMap(Key.init(stringValue:)) }
 
-    func contains(_ key: Key) -> Bool { object[key.stringValue] != nil }
+    func contains(_ key: Key) -> Bool { member(key.stringValue) != nil }
 
     private func decoder(_ key: some CodingKey) throws -> JSONDecoder {
-        guard let value = object[key.stringValue] else {
+        guard let value = member(key.stringValue) else {
             throw JSONError.value(path: key.stringValue, reason: "is missing")
         }
-        return JSONDecoder(value)
+        return JSONDecoder(value, ignoringCase: ignoresCase)
     }
 
     func decodeNil(forKey key: Key) throws -> Bool { try decoder(key).decodeNil() }
@@ -126,8 +145,8 @@ private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContaine
 
     // A member that is `null` counts as absent, as it does for Go's decoder, whose clients send both.
     func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
-        guard let value = object[key.stringValue], !value.isNull else { return nil }
-        return try within(key) { try JSONDecoder(value).decode(type) }
+        guard let value = member(key.stringValue), !value.isNull else { return nil }
+        return try within(key) { try JSONDecoder(value, ignoringCase: ignoresCase).decode(type) }
     }
 
     func nestedContainer<Nested: CodingKey>(
@@ -142,17 +161,19 @@ private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContaine
         return try within(key) { try decoder.unkeyedContainer() }
     }
 
-    func superDecoder() throws -> any Decoder { JSONDecoder(.object(object)) }
+    func superDecoder() throws -> any Decoder { JSONDecoder(.object(object), ignoringCase: ignoresCase) }
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
 }
 
 private struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
     let elements: [JSONValue]
+    let ignoresCase: Bool
     var codingPath: [any CodingKey] { [] }
     private(set) var currentIndex = 0
 
-    init(elements: [JSONValue]) {
+    init(elements: [JSONValue], ignoresCase: Bool) {
         self.elements = elements
+        self.ignoresCase = ignoresCase
     }
 
     var count: Int? { elements.count }
@@ -163,7 +184,9 @@ private struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
             throw JSONError.value(path: "", reason: "expected more than \(elements.count) elements")
         }
         defer { currentIndex += 1 }
-        return try within(JSONIndex(currentIndex)) { try body(JSONDecoder(elements[currentIndex])) }
+        return try within(JSONIndex(currentIndex)) {
+            try body(JSONDecoder(elements[currentIndex], ignoringCase: ignoresCase))
+        }
     }
 
     mutating func decodeNil() throws -> Bool {

@@ -38,7 +38,7 @@ extension RoutedRequest {
         let value = try JSON.parse(bytes)
         // The kernel would take what comes before it: what is checked would not be what is done.
         if value.hasNull { throw APIError.invalid("invalid JSON: a string contains a NUL character") }
-        return value == .null ? nil : try JSON.decode(type, from: value)
+        return value == .null ? nil : try JSON.decode(type, from: value, ignoringCase: true)
     }
 
     private static func checkContentType(_ text: String) throws {
