@@ -131,7 +131,7 @@ let package = Package(
         staticProgram("masu-shim", ["Shim"]),
         staticProgram(
             "masu-runtime",
-            ["ContainerRuntime", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
+            ["ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules

@@ -33,6 +33,10 @@ extension Cgroup {
         }
     }
 
+    /// A limit of processes as the kernel wants it: a negative one is none, and one of 0, with which not even the first
+    /// process could be, is taken for the least there can be.
+    static func processLimit(_ limit: Int64) -> String { limit < 0 ? "max" : "\(max(limit, 1))" }
+
     /// Refuses values that no kernel accepts with words better than its own.
     static func checkRanges(_ resources: LinuxResources) throws(CgroupError) {
         if let weight = resources.blockIO?.weight, weight != 0, !(10...1000).contains(weight) {

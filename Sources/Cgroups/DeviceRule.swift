@@ -44,8 +44,12 @@ package struct DeviceRule: Hashable, Sendable {
             case "r": access.insert(.read)
             case "w": access.insert(.write)
             case "m": access.insert(.makeNode)
-            default: throw CgroupError("\"\(rule.access ?? "")\" is not an access to a device (any of r, w and m)")
+            // As other runtimes do: what is not one of the three letters means nothing.
+            default: continue
             }
+        }
+        guard !access.isEmpty || (rule.access ?? "").isEmpty else {
+            throw CgroupError("\"\(rule.access ?? "")\" is not an access to a device (any of r, w and m)")
         }
         if access.isEmpty { access = .all }
     }

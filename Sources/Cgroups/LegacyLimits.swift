@@ -7,12 +7,13 @@ extension Cgroup {
     func applyLegacy(_ resources: LinuxResources) throws(CgroupError) {
         try Self.checkRanges(resources)
         if let unified = resources.unified, !unified.isEmpty {
-            throw CgroupError("cannot set \(unified.keys.sorted()[0]): this machine has control groups of version 1")
+            throw CgroupError(
+                "invalid configuration: cannot use unified on cgroup v1 (\(unified.keys.sorted()[0]))")
         }
         if let cpu = resources.cpu { try applyLegacy(cpu) }
         if let memory = resources.memory { try applyLegacy(memory) }
         if let limit = resources.pids?.limit {
-            try set("the limit of processes", limit > 0 ? "\(limit)" : "max", in: directory(of: "pids"), "pids.max")
+            try set("the limit of processes", Self.processLimit(limit), in: directory(of: "pids"), "pids.max")
         }
         if let blockIO = resources.blockIO { try applyLegacy(blockIO) }
         for page in resources.hugepageLimits ?? [] {
@@ -60,12 +61,7 @@ extension Cgroup {
             try period?()
         }
         if let burst = cpu.burst { try set("the CPU burst", "\(burst)", in: directory, "cpu.cfs_burst_us") }
-        if let period = cpu.realtimePeriod, period != 0 {
-            try set("the real-time period", "\(period)", in: directory, "cpu.rt_period_us")
-        }
-        if let runtime = cpu.realtimeRuntime, runtime != 0 {
-            try set("the real-time run time", "\(runtime)", in: directory, "cpu.rt_runtime_us")
-        }
+        try applyRealtime(cpu, in: directory)
         if let idle = cpu.idle { try set("CPU idle", "\(idle)", in: directory, "cpu.idle") }
         if let cpus = cpu.cpus, !cpus.isEmpty {
             try set("the CPU list", cpus, in: self.directory(of: "cpuset"), "cpuset.cpus")
@@ -75,10 +71,38 @@ extension Cgroup {
         }
     }
 
+    /// A period shorter than the run time is refused, as is a run time longer than the period: where one of them goes
+    /// first in vain, the other one does.
+    private func applyRealtime(_ cpu: LinuxCPU, in directory: FilePath?) throws(CgroupError) {
+        let runtime = cpu.realtimeRuntime.flatMap { $0 == 0 ? nil : $0 }
+        let setRuntime = { () throws(CgroupError) in
+            if let runtime { try set("the real-time run time", "\(runtime)", in: directory, "cpu.rt_runtime_us") }
+        }
+        let setPeriod = { () throws(CgroupError) in
+            if let period = cpu.realtimePeriod, period != 0 {
+                try set("the real-time period", "\(period)", in: directory, "cpu.rt_period_us")
+            }
+        }
+        do throws(CgroupError) {
+            try setPeriod()
+        } catch  where error.errno == .invalidArgument && runtime != nil {
+            try setRuntime()
+            return try setPeriod()
+        }
+        try setRuntime()
+    }
+
     private func applyLegacy(_ memory: LinuxMemory) throws(CgroupError) {
         let directory = directory(of: "memory")
         let limit = memory.limit.flatMap { $0 == 0 ? nil : $0 }
-        let swap = memory.swap.flatMap { $0 == 0 ? nil : $0 }
+        var wantedSwap = memory.swap.flatMap { $0 == 0 ? nil : $0 }
+        // No limit of memory is above any limit of both together, which therefore has to go as well.
+        if limit == -1, wantedSwap == nil, let directory,
+            Files.exists(directory.appending("memory.memsw.limit_in_bytes"))
+        {
+            wantedSwap = -1
+        }
+        let swap = wantedSwap
         let setLimit = { () throws(CgroupError) in
             if let limit { try set("the memory limit", "\(limit)", in: directory, "memory.limit_in_bytes") }
         }

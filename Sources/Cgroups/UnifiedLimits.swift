@@ -9,7 +9,7 @@ extension Cgroup {
         if let memory = resources.memory { try applyUnified(memory, in: directory) }
         if let cpu = resources.cpu { try applyUnified(cpu, in: directory) }
         if let limit = resources.pids?.limit {
-            try set("the limit of processes", limit > 0 ? "\(limit)" : "max", in: directory, "pids.max")
+            try set("the limit of processes", Self.processLimit(limit), in: directory, "pids.max")
         }
         if let blockIO = resources.blockIO { try applyUnified(blockIO, in: directory) }
         for page in resources.hugepageLimits ?? [] {

@@ -20,6 +20,9 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var cgroupPath: String?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
+    /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.
+    /// Not there in what earlier versions wrote.
+    var hasOwnPIDNamespace: Bool?
     var annotations: [String: String]?
     /// Whether `exec` has a filter to set, and `start` and `delete` have hooks to run, for which the configuration must
     /// be read.

@@ -122,13 +122,20 @@ package struct ContainerRuntime: Hashable, Sendable {
         try Execution(record: record(id), process: process, options: options).run()
     }
 
-    /// Sends `signal` to the first process, or with `all` to every process of the container.
+    /// Sends `signal` to the first process, or with `all` to every process of the container. Without a pid namespace of
+    /// its own SIGKILL goes to all of them too, also when the first one has ended.
     ///
     /// - Throws: `conflict` if the first process has ended (with `all`, only if none is left).
     package func kill(_ id: String, signal: Int32, all: Bool = false) throws(RuntimeError) {
         let record = try anyRecord(id).record
         if all, let cgroup = try record.cgroup() {
             return try withCgroupErrors { () throws(CgroupError) in try cgroup.signalAll(signal) }
+        }
+        if signal == 9, record.hasOwnPIDNamespace == false, let cgroup = try record.cgroup() {
+            let isPopulated = try withCgroupErrors { () throws(CgroupError) in try !cgroup.processes().isEmpty }
+            if isPopulated {
+                return try withCgroupErrors { () throws(CgroupError) in try cgroup.signalAll(signal) }
+            }
         }
         guard let pidfd = try record.openProcess() else {
             throw RuntimeError(.conflict, "container not running: \(id)")

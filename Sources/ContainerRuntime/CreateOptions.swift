@@ -75,6 +75,10 @@ package struct ExecOptions: Hashable, Sendable {
     package var preservedDescriptors = 0
     /// The container's configuration, if the caller has it at hand; otherwise it is read from the bundle when needed.
     package var spec: Spec?
+    /// Let the process be added to a paused container, where it waits with the others until the container goes on.
+    package var ignoresPause = false
+    /// Groups below the container's that the process joins instead of that, by controller; "" is for all others.
+    package var subgroups: [String: String] = [:]
 
     /// Defaults throughout.
     package init() {}

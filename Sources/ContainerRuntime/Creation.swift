@@ -162,6 +162,7 @@ struct Creation {
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
             bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
             cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
             annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
             hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
             hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)

@@ -18,16 +18,23 @@ struct Execution {
             throw RuntimeError(.conflict, "cannot exec in a stopped container: \(record.id)")
         }
         defer { pidfd.close() }
-        let cgroup = try record.cgroup()
-        if let cgroup, try withCgroupErrors({ () throws(CgroupError) in try cgroup.isFrozen() }) {
-            throw RuntimeError(.conflict, "cannot exec in a paused container: \(record.id)")
+        var cgroup = try record.cgroup()
+        if !options.ignoresPause, let cgroup,
+            try withCgroupErrors({ () throws(CgroupError) in try cgroup.isFrozen() })
+        {
+            throw RuntimeError(
+                .conflict, "cannot exec in a paused container (use --ignore-paused to override): \(record.id)")
+        }
+        if !options.subgroups.isEmpty {
+            guard cgroup != nil else { throw RuntimeError(.conflict, "the container has no control group") }
+            try withCgroupErrors { () throws(CgroupError) in try cgroup?.setSubgroups(options.subgroups) }
         }
         let spec = try configuration()
         let filter = try SeccompFilters.compiled(spec?.linux?.seccomp)
         let (channel, childChannel) = try InitChannel.pair()
         defer { channel.socket.discard() }
         let namespaces = Namespaces(record.namespaces.map(\.kernelFlag))
-        let group = try withCgroupErrors { () throws(CgroupError) in try cgroup?.openForClone() }
+        let group = try openGroup(cgroup)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
@@ -47,6 +54,14 @@ struct Execution {
         }
         childChannel.socket.discard()
         return try follow(pid, channel, cgroup)
+    }
+
+    private func openGroup(_ cgroup: Cgroup?) throws(RuntimeError) -> FileDescriptor? {
+        do throws(CgroupError) {
+            return try cgroup?.openForClone()
+        } catch {
+            throw RuntimeError(.system, "error adding pid to cgroups: \(error.message)")
+        }
     }
 
     private func configuration() throws(RuntimeError) -> Spec? {

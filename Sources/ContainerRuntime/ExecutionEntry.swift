@@ -81,10 +81,13 @@ extension Execution {
         /// Joins control groups of version 1, of which that for counting is left to the child where there is one.
         private func joinGroup() throws(RuntimeError) -> FileDescriptor? {
             guard let cgroup, !cgroup.isUnified else { return nil }
-            return try withCgroupErrors { () throws(CgroupError) in
+            do throws(CgroupError) {
                 if namespaces.contains(.pid) { return try cgroup.joinBeforeFork() }
                 try cgroup.join()
                 return nil
+            } catch {
+                throw RuntimeError(
+                    .system, "error adding pid \(ProcessAttributes.pid) to cgroups: \(error.message)")
             }
         }
 

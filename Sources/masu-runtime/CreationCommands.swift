@@ -18,7 +18,7 @@ enum CreationCommands {
     static let keep = Flag.boolean("keep", "Do not delete the container when it has ended")
 
     private static let common: [any FlagDeclaration] = [
-        bundle, consoleSocket, pidFile, noPivot, noNewKeyring, preserveFDs,
+        bundle, consoleSocket, pidFile, noPivot, noNewKeyring, preserveFDs, PIDFDSocket.flag,
     ]
 
     static let create = Command(
@@ -30,6 +30,7 @@ enum CreationCommands {
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
             let process = try RuntimeCommands.runtime(invocation).create(
                 id: invocation.operands[0], bundle: directory, spec: spec, options: options)
+            try PIDFDSocket.send(process, invocation, name: "standard")
             if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
             return 0
         })
@@ -49,6 +50,7 @@ enum CreationCommands {
             let log = ErrorLog(invocation)
             let process = try runtime.run(
                 id: id, bundle: directory, spec: spec, options: options, warn: { log.report($0, level: "warning") })
+            try PIDFDSocket.send(process, invocation, name: "standard")
             guard let foreground else {
                 if let console = process.console { try ConsoleSocket.send(console, to: socket) }
                 return 0

@@ -13,9 +13,12 @@ enum ExecCommand {
     private static let env = Flag.list("env", short: "e", "Set an environment variable (NAME=value)")
     private static let user = Flag.string("user", short: "u", type: "uid[:gid]", "The user, by numbers")
     private static let additionalGids = Flag.list("additional-gids", short: "g", "A supplementary group, by number")
-    private static let cap = Flag.list("cap", short: "c", "Add a capability to all sets")
+    private static let cap = Flag.list("cap", short: "c", "Add a capability")
     private static let noNewPrivs = Flag.boolean("no-new-privs", "Let the process gain no privileges")
     private static let apparmor = Flag.string("apparmor", "AppArmor profile")
+    private static let cgroup = Flag.list(
+        "cgroup", "Run in this group below the container's ([CONTROLLER[,CONTROLLER...]:]PATH)")
+    private static let ignorePaused = Flag.boolean("ignore-paused", "In a paused container, wait until it goes on")
     private static let processLabel = Flag.string("process-label", "SELinux label")
 
     static let exec = Command(
@@ -26,36 +29,59 @@ enum ExecCommand {
             [
                 processFile, tty, cwd, env, user, additionalGids, cap, noNewPrivs, apparmor, processLabel,
                 CreationCommands.detach, CreationCommands.consoleSocket, CreationCommands.pidFile,
-                CreationCommands.preserveFDs, CreationCommands.noSubreaper,
+                CreationCommands.preserveFDs, CreationCommands.noSubreaper, cgroup, ignorePaused, PIDFDSocket.flag,
             ]
         },
         action: { invocation in
-            let flags = invocation.flags
-            let runtime = RuntimeCommands.runtime(invocation)
-            let id = invocation.operands[0]
-            let process = try process(invocation, runtime)
-            let socket = flags[CreationCommands.consoleSocket]
-            let isDetached = flags[CreationCommands.detach]
-            try ConsoleSocket.check(terminal: process.terminal == true, detached: isDetached, socket: socket)
-            var options = ExecOptions()
-            options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
-            options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
-            options.keepsLineEnds = socket.isEmpty
-            let foreground = isDetached ? nil : try Foreground()
             do {
-                let started = try runtime.exec(id, process: process, options: options)
-                guard let foreground else {
-                    if let console = started.console { try ConsoleSocket.send(console, to: socket) }
-                    return 0
-                }
-                return try foreground.follow(started)
-            } catch let error as RuntimeError {
-                // As runc, so that callers can tell a missing command from a failed one.
-                guard error.kind == .commandNotFound || error.kind == .notExecutable else { throw error }
-                ErrorLog(invocation).report(error.message)
-                return error.kind == .commandNotFound ? 127 : 126
+                return try run(invocation)
+            } catch {
+                // A status that programs seldom end with: callers can tell that theirs has not been run.
+                ErrorLog(invocation).report("exec failed: \(error)")
+                return 255
             }
         })
+
+    private static func run(_ invocation: Invocation) throws -> Int32 {
+        let flags = invocation.flags
+        let runtime = RuntimeCommands.runtime(invocation)
+        let id = invocation.operands[0]
+        let process = try process(invocation, runtime)
+        let socket = flags[CreationCommands.consoleSocket]
+        let isDetached = flags[CreationCommands.detach]
+        try ConsoleSocket.check(terminal: process.terminal == true, detached: isDetached, socket: socket)
+        var options = ExecOptions()
+        options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
+        options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
+        options.keepsLineEnds = socket.isEmpty
+        options.ignoresPause = flags[ignorePaused]
+        options.subgroups = try subgroups(flags[cgroup])
+        let foreground = isDetached ? nil : try Foreground()
+        let started = try runtime.exec(id, process: process, options: options)
+        try PIDFDSocket.send(started, invocation, name: "setns")
+        guard let foreground else {
+            if let console = started.console { try ConsoleSocket.send(console, to: socket) }
+            return 0
+        }
+        return try foreground.follow(started)
+    }
+
+    /// The groups below the container's to join: `PATH` everywhere, `CONTROLLER[,CONTROLLER...]:PATH` for some.
+    private static func subgroups(_ values: [String]) throws(RuntimeError) -> [String: String] {
+        var groups: [String: String] = [:]
+        for value in values {
+            let parts = value.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let path = parts[parts.count - 1]
+            guard !path.split(separator: "/").contains("..") else {
+                throw RuntimeError(.invalid, "bad sub cgroup path: \(path)")
+            }
+            let controllers = parts.count == 2 ? parts[0].split(separator: ",").map(String.init) : [""]
+            for controller in controllers where groups.updateValue(path, forKey: controller) != nil {
+                throw RuntimeError(.invalid, "--cgroup names two paths for the same controller")
+            }
+        }
+        return groups
+    }
 
     /// The process of `--process`, or the container's own with what the flags change.
     private static func process(_ invocation: Invocation, _ runtime: ContainerRuntime) throws -> Process {
@@ -104,8 +130,8 @@ enum ExecCommand {
         sets.bounding = (sets.bounding ?? []) + names
         sets.effective = (sets.effective ?? []) + names
         sets.permitted = (sets.permitted ?? []) + names
-        sets.inheritable = (sets.inheritable ?? []) + names
-        sets.ambient = (sets.ambient ?? []) + names
+        // What a program passes on to others is for the configuration to say; only what it says can be ambient.
+        if sets.inheritable != nil { sets.ambient = (sets.ambient ?? []) + names }
         process.capabilities = sets
     }
 }

@@ -21,11 +21,16 @@ enum LifeCommands {
         "Send a signal (TERM if none is named) to a container's first process", flags: { [all] },
         action: { invocation in
             let name = invocation.operands.count > 1 ? invocation.operands[1] : "TERM"
-            guard let signal = Signals.number(named: name) else {
+            // 0 is no signal: whether it could be sent says whether there is anybody to get one.
+            guard let signal = Int32(name) == 0 ? 0 : Signals.number(named: name) else {
                 throw RuntimeError(.invalid, "unknown signal \"\(name)\"")
             }
-            try RuntimeCommands.runtime(invocation).kill(
-                invocation.operands[0], signal: signal, all: invocation.flags[all])
+            let everybody = invocation.flags[all]
+            do {
+                try RuntimeCommands.runtime(invocation).kill(invocation.operands[0], signal: signal, all: everybody)
+            } catch let error as RuntimeError where everybody && error.kind == .conflict {
+                // None are left of all processes: nothing to be done, and nothing wrong.
+            }
             return 0
         })
 

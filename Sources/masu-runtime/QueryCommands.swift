@@ -7,7 +7,7 @@ import SystemPackage
 
 /// Commands that only look.
 enum QueryCommands {
-    private static let format = Flag.choice("format", short: "f", "Format", among: ["table", "json"], default: "table")
+    static let format = Flag.choice("format", short: "f", "Format", among: ["table", "json"], default: "table")
     private static let quiet = Flag.boolean("quiet", short: "q", "Print ids only")
 
     static let state = Command(
@@ -22,16 +22,22 @@ enum QueryCommands {
         "list", aliases: ["ls"], "List containers", flags: { [format, quiet] },
         action: { invocation in
             let runtime = RuntimeCommands.runtime(invocation)
+            if invocation.flags.isSet(RuntimeCommands.rootDirectory), !Files.exists(runtime.root) {
+                throw RuntimeError(.notFound, "open \(runtime.root): no such file or directory")
+            }
             let ids = try runtime.list()
             if invocation.flags[quiet] {
                 for id in ids { print(Array(id.utf8)) }
                 return 0
             }
             // One that is deleted while we look has not been there.
-            let all = try ids.compactMap { id throws(RuntimeError) -> ContainerDetails? in
+            let log = ErrorLog(invocation)
+            let all = ids.compactMap { id -> ContainerDetails? in
                 do throws(RuntimeError) {
                     return try runtime.details(id)
-                } catch  where error.kind == .notFound {
+                } catch {
+                    // One that cannot be read is no reason to hide the others.
+                    if error.kind != .notFound { log.report("reading container \(id): \(error)", level: "warning") }
                     return nil
                 }
             }
@@ -42,43 +48,12 @@ enum QueryCommands {
             let rows = all.map { details in
                 [
                     details.state.id, "\(details.state.pid ?? 0)", details.state.status.rawValue, details.state.bundle,
-                    details.created.description, "\(details.owner)",
+                    details.created.description, owner(details.owner),
                 ]
             }
             printTable(["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"], rows)
             return 0
         })
-
-    static let ps = Command(
-        "ps", operands: "CONTAINER", arity: .atLeast(1), "List the processes in a container", interspersed: false,
-        flags: { [format] },
-        action: { invocation in
-            let pids = try RuntimeCommands.runtime(invocation).processes(invocation.operands[0])
-            if invocation.flags[format] == "json" {
-                print(JSONValue.array(pids.map { .int(Int64($0)) }).serialized())
-                return 0
-            }
-            // A process that has ended meanwhile has no row.
-            printTable(["UID", "PID", "PPID", "CMD"], pids.compactMap(row))
-            return 0
-        })
-
-    private static func row(_ pid: Int32) -> [String]? {
-        // It may have ended since it was listed.
-        // The process may end while it is looked at; it is left out then.
-        guard let status = try? Files.readText(FilePath("/proc/\(pid)/status")),
-            let command = try? Files.read(FilePath("/proc/\(pid)/cmdline"))  // as above
-        else { return nil }
-        func field(_ name: String) -> String {
-            let line = status.split(separator: "\n").first { $0.hasPrefix(name + ":") } ?? ""
-            return line.split(whereSeparator: { $0 == "\t" || $0 == " " }).dropFirst().first.map(String.init) ?? ""
-        }
-        let words = command.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        // Kernel threads and zombies have no command line.
-        return [
-            field("Uid"), "\(pid)", field("PPid"), words.isEmpty ? "[\(field("Name"))]" : words.joined(separator: " "),
-        ]
-    }
 
     private static func summary(_ details: ContainerDetails) -> JSONValue {
         var object: JSONValue = [
@@ -93,10 +68,20 @@ enum QueryCommands {
                 for (key, value) in annotations.sorted(by: { $0.key < $1.key }) { values[key] = .string(value) }
                 members["annotations"] = .object(values)
             }
-            members["owner"] = .string(details.owner == 0 ? "root" : "\(details.owner)")
+            members["owner"] = .string(owner(details.owner))
             object = .object(members)
         }
         return object
+    }
+
+    /// The user's name, or the number where the number is all there is.
+    private static func owner(_ uid: UInt32) -> String {
+        // Without the file numbers are all there is.
+        for line in ((try? Files.readText("/etc/passwd")) ?? "").split(separator: "\n") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            if fields.count > 2, UInt32(fields[2]) == uid { return String(fields[0]) }
+        }
+        return "#\(uid)"
     }
 
     static func print(_ line: [UInt8]) {

@@ -34,7 +34,7 @@ enum RuntimeCommands {
             [
                 CreationCommands.create, CreationCommands.run, ExecCommand.exec, LifeCommands.start, LifeCommands.kill,
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
-                QueryCommands.list, QueryCommands.ps, SpecCommand.spec, FeaturesCommand.features,
+                QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
             ]
         })
 

@@ -1,5 +1,7 @@
+import Cgroups
 import ContainerRuntime
 import Flags
+import Glibc
 import JSON
 import LinuxKernel
 import OCISpec
@@ -8,24 +10,57 @@ import SystemPackage
 /// `spec`: a configuration to begin with.
 enum SpecCommand {
     static let spec = Command(
-        "spec", "Write a configuration to begin with into a bundle", flags: { [CreationCommands.bundle] },
+        "spec", "Write a configuration to begin with into a bundle", 
+        flags: { [CreationCommands.bundle, rootless] },
         action: { invocation in
             let file = RuntimeCommands.absolute(invocation.flags[CreationCommands.bundle]).appending("config.json")
             do throws(Errno) {
                 let target = try Files.open(file, [.writeOnly, .create, .exclusive], mode: 0o644)
                 defer { target.discard() }
-                try target.writeEntire(encoded())
+                try target.writeEntire(encoded(rootless: invocation.flags[rootless]))
             } catch .fileExists {
-                throw RuntimeError(.conflict, "\(file) exists already; remove it first")
+                throw RuntimeError(.conflict, "File \(file.lastComponent?.string ?? "") exists. Remove it first")
             } catch {
                 throw RuntimeError(.system, "writing \(file): \(error)")
             }
             return 0
         })
 
-    private static func encoded() -> [UInt8] {
+    private static let rootless = Flag.boolean("rootless", "Write one for a container that is not root on the host")
+
+    private static func encoded(rootless: Bool) -> [UInt8] {
+        var spec = template
+        if rootless { makeRootless(&spec) }
         // Fails for numbers that JSON cannot spell only, and there are none.
-        ((try? JSON.encode(template, pretty: true)) ?? []) + [0x0a]
+        return ((try? JSON.encode(spec, pretty: true)) ?? []) + [0x0a]
+    }
+
+    /// Leaves out what needs privileges on the host, and makes the caller root of a user namespace.
+    private static func makeRootless(_ spec: inout Spec) {
+        var linux = spec.linux ?? Linux()
+        linux.namespaces = (linux.namespaces ?? []).filter { $0.type != .network } + [LinuxNamespace(type: .user)]
+        linux.uidMappings = [LinuxIDMapping(containerID: 0, hostID: ProcessAttributes.uid, size: 1)]
+        linux.gidMappings = [LinuxIDMapping(containerID: 0, hostID: getegid(), size: 1)]
+        linux.resources = nil
+        spec.linux = linux
+        spec.mounts = (spec.mounts ?? []).map { mount in
+            var mount = mount
+            // No group but the caller's own exists there.
+            if mount.type == "devpts" { mount.options?.removeAll { $0.hasPrefix("gid=") } }
+            // Only the owner of a network namespace may mount sysfs.
+            if mount.type == "sysfs" {
+                mount = Mount(
+                    destination: "/sys", type: "none", source: "/sys",
+                    options: ["rbind", "nosuid", "noexec", "nodev", "ro"])
+            }
+            return mount
+        }
+    }
+
+    /// Whether control groups are of version 2. Not known is not.
+    private static var isUnified: Bool {
+        guard case .unified? = try? CgroupHierarchies.mounted() else { return false }  // Nothing mounted: no.
+        return true
     }
 
     private static var template: Spec {
@@ -63,8 +98,9 @@ enum SpecCommand {
         var resources = LinuxResources()
         resources.devices = [LinuxDeviceCgroup(allow: false, access: "rwm")]
         linux.resources = resources
-        linux.namespaces = [LinuxNamespaceType.pid, .network, .ipc, .uts, .cgroup, .mount].map {
-            LinuxNamespace(type: $0)
+        // On version 1 such a namespace hides less than it breaks.
+        linux.namespaces = ([.pid, .network, .ipc, .uts, .mount] + (isUnified ? [.cgroup] : [])).map {
+            (type: LinuxNamespaceType) in LinuxNamespace(type: type)
         }
         linux.maskedPaths = [
             "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",

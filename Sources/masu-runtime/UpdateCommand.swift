@@ -16,6 +16,10 @@ enum UpdateCommand {
     private static let cpuQuota = Flag.integer("cpu-quota", "Run time in each period in microseconds")
     private static let cpuBurst = Flag.integer("cpu-burst", "Run time that may be saved up in microseconds")
     private static let cpuShare = Flag.integer("cpu-share", "Relative weight of processor time")
+    private static let cpuRealtimePeriod = Flag.integer(
+        "cpu-rt-period", "Length of a period of real-time scheduling in microseconds")
+    private static let cpuRealtimeRuntime = Flag.integer(
+        "cpu-rt-runtime", "Real-time run time in each period in microseconds")
     private static let cpuIdle = Flag.integer("cpu-idle", "1 for idle scheduling")
     private static let cpusetCPUs = Flag.string("cpuset-cpus", type: "list", "CPUs that may be used")
     private static let cpusetMems = Flag.string("cpuset-mems", type: "list", "Memory nodes that may be used")
@@ -26,7 +30,8 @@ enum UpdateCommand {
         "update", operands: "CONTAINER", arity: .exactly(1), "Change the limits of a container",
         flags: {
             [
-                resources, memory, memorySwap, memoryReservation, cpuPeriod, cpuQuota, cpuBurst, cpuShare, cpuIdle,
+                resources, memory, memorySwap, memoryReservation, cpuPeriod, cpuQuota, cpuBurst, cpuRealtimePeriod,
+                cpuRealtimeRuntime, cpuShare, cpuIdle,
                 cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
             ]
         },
@@ -54,6 +59,8 @@ enum UpdateCommand {
         cpu.period = try flags.given(cpuPeriod).map { try unsigned($0, "--cpu-period") }
         cpu.quota = flags.given(cpuQuota).map { Int64($0) }
         cpu.burst = try flags.given(cpuBurst).map { try unsigned($0, "--cpu-burst") }
+        cpu.realtimePeriod = try flags.given(cpuRealtimePeriod).map { try unsigned($0, "--cpu-rt-period") }
+        cpu.realtimeRuntime = flags.given(cpuRealtimeRuntime).map { Int64($0) }
         cpu.shares = try flags.given(cpuShare).map { try unsigned($0, "--cpu-share") }
         cpu.idle = flags.given(cpuIdle).map { Int64($0) }
         cpu.cpus = flags.given(cpusetCPUs)

@@ -1,0 +1,74 @@
+import Cgroups
+import ContainerRuntime
+import Flags
+import JSON
+import LinuxKernel
+import SystemPackage
+
+/// `events`: what a container uses, and when it runs out of memory, as lines of JSON.
+enum EventsCommand {
+    private static let stats = Flag.boolean("stats", "Print what the container uses once, and end")
+    private static let interval = Flag.duration(
+        "interval", "Time between two looks at what the container uses", default: 5_000_000_000, defaultText: "5s")
+
+    static let events = Command(
+        "events", operands: "CONTAINER", arity: .exactly(1),
+        "Print a container's statistics and its lack of memory as JSON, until its control group is gone",
+        flags: { [stats, interval] },
+        action: { invocation in
+            let nanoseconds = invocation.flags[interval]
+            guard nanoseconds > 0 else { throw RuntimeError(.invalid, "duration interval must be greater than 0") }
+            let runtime = RuntimeCommands.runtime(invocation)
+            let id = invocation.operands[0]
+            guard try runtime.state(id).status != .stopped else {
+                throw RuntimeError(.conflict, "container with id \(id) is not running")
+            }
+            guard let cgroup = try runtime.cgroup(id) else {
+                throw RuntimeError(.conflict, "container \(id) has no control group")
+            }
+            if invocation.flags[stats] {
+                printStatistics(id, cgroup)
+            } else {
+                try follow(id, cgroup, milliseconds: max(1, nanoseconds / 1_000_000))
+            }
+            return 0
+        })
+
+    private static func printStatistics(_ id: String, _ cgroup: Cgroup) {
+        let event: JSONValue = [
+            "type": "stats", "id": .string(id), "data": StatisticsDocument(cgroup: cgroup).value,
+        ]
+        QueryCommands.print(event.serialized())
+    }
+
+    private static func follow(_ id: String, _ cgroup: Cgroup, milliseconds: Int64) throws {
+        // A machine that does not count memory has no lack of it to report.
+        let watch = try? OutOfMemoryWatch(cgroup)
+        defer { watch?.close() }
+        let timer = try TimerFD()
+        defer { timer.descriptor.discard() }
+        try timer.set(milliseconds: milliseconds, interval: milliseconds)
+        var kills = cgroup.outOfMemoryKills()
+        var interests: [(descriptor: FileDescriptor, events: ReadyEvents)] = [(timer.descriptor, .readable)]
+        if let watch { interests.append((watch.descriptor, .readable)) }
+        while true {
+            let ready = try Poll.wait(for: interests)
+            // The removal of the group wakes whoever watches it.
+            guard cgroup.directories.contains(where: Files.exists) else { return }
+            if ready.count > 1, !ready[1].isEmpty, let watch {
+                watch.take()
+                // The file of version 2 changes for milder things, too; on version 1 there is one kind of event only.
+                let now = cgroup.outOfMemoryKills()
+                if !cgroup.isUnified || now > kills {
+                    let event: JSONValue = ["type": "oom", "id": .string(id)]
+                    QueryCommands.print(event.serialized())
+                }
+                kills = now
+            }
+            if !ready[0].isEmpty {
+                _ = try timer.take()
+                printStatistics(id, cgroup)
+            }
+        }
+    }
+}
