@@ -7,11 +7,15 @@ import SystemPackage
 extension RootFilesystem {
     /// Makes one mount inside the root.
     ///
-    /// - Parameter cgroup: The container's control group, of which this process is a member already.
-    func add(_ mount: Mount, cgroup: Cgroup?) throws(RuntimeError) {
+    /// - Parameters:
+    ///   - cgroup: The container's control group, of which this process is a member already.
+    ///   - requestSource: Asks the runtime for the source, as a detached mount.
+    func add(
+        _ mount: Mount, cgroup: Cgroup?, requestSource: () throws(RuntimeError) -> FileDescriptor
+    ) throws(RuntimeError) {
         let options = MountOptions(mount.options ?? [])
         if options.isBind || mount.type == "bind" {
-            try bind(mount, options)
+            try bind(mount, options, requestSource)
         } else if mount.type == "cgroup" || mount.type == "cgroup2" {
             try mountCgroup(mount, options, cgroup)
         } else {
@@ -21,25 +25,42 @@ extension RootFilesystem {
     }
 
     private func describe(_ mount: Mount) -> String {
-        "mounting \(mount.source.map { "\"\($0)\" " } ?? "")on \"\(mount.destination)\" in the container"
+        // Callers of other runtimes know this text.
+        "error mounting \"\(mount.source ?? mount.type ?? "")\" to rootfs at \"\(mount.destination)\""
     }
 
     // MARK: Bind mounts
 
-    private func bind(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
-        guard let source = mount.source, !source.isEmpty else {
+    /// The mount that is to be bound, detached.
+    private func source(
+        _ mount: Mount, _ options: MountOptions, _ request: () throws(RuntimeError) -> FileDescriptor
+    ) throws(RuntimeError) -> FileDescriptor {
+        guard mount.source?.isEmpty == false else {
             throw RuntimeError(.invalid, "the bind mount on \"\(mount.destination)\" has no source")
         }
-        let path = source.hasPrefix("/") ? source : plan.bundle.appending(source).string
-        let isRecursive = options.flags.contains(.recursive)
-        let tree: FileDescriptor
+        let path = mount.path(from: plan.bundle)
         do throws(Errno) {
-            tree = try Mounts.cloneTree(path, recursive: isRecursive)
+            if !mount.isIDMapped {
+                return try Mounts.cloneTree(path, recursive: options.flags.contains(.recursive))
+            }
         } catch .noSuchFileOrDirectory {
             throw RuntimeError(.invalid, "bind source path does not exist: \(path)")
+        } catch  where error == .permissionDenied && plan.mayNeedSources {
+            // Root of the user namespace is anybody on the host.
         } catch {
             throw RuntimeError(.system, "\(describe(mount)): \(error)")
         }
+        do throws(RuntimeError) {
+            return try request()
+        } catch {
+            throw RuntimeError(error.kind, "\(describe(mount)): \(error.message)")
+        }
+    }
+
+    private func bind(
+        _ mount: Mount, _ options: MountOptions, _ request: () throws(RuntimeError) -> FileDescriptor
+    ) throws(RuntimeError) {
+        let tree = try source(mount, options, request)
         defer { tree.discard() }
         try refuseFalseProc(mount, tree)
         let isDirectory = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(tree).isDirectory }
@@ -54,11 +75,13 @@ extension RootFilesystem {
                 )
             }
         }
+        // Changed while it is detached: it never is in the container without its restrictions.
+        do throws(RuntimeError) {
+            try BindAttributes(options).apply(to: tree)
+        } catch {
+            throw RuntimeError(error.kind, "\(describe(mount)): \(error.message)")
+        }
         try attempt(describe(mount)) { () throws(Errno) in
-            // Changed while it is detached: it never is in the container without its restrictions.
-            if !options.attributes.isEmpty {
-                try Mounts.setAttributes(of: tree, set: options.attributes.set, clear: options.attributes.clear)
-            }
             if !options.recursiveAttributes.isEmpty {
                 let change = options.recursiveAttributes
                 try Mounts.setAttributes(of: tree, set: change.set, clear: change.clear, recursive: true)
@@ -68,9 +91,6 @@ extension RootFilesystem {
                 ? try handle.makeDirectoriesInRoot(mount.destination) : try handle.makeFileInRoot(mount.destination)
             defer { target.discard() }
             try Mounts.attach(tree, on: target)
-        }
-        if options.isIDMapped || mount.uidMappings != nil || mount.gidMappings != nil {
-            throw RuntimeError(.invalid, "id-mapped mounts are not supported: \"\(mount.destination)\"")
         }
     }
 
@@ -110,6 +130,15 @@ extension RootFilesystem {
             throw RuntimeError(.invalid, "the mount on \"\(mount.destination)\" has no type")
         }
         try refuseFalseProc(mount, nil)
+        do throws(RuntimeError) {
+            try mountNew(mount, type, options)
+        } catch {
+            if type == "proc" || type == "sysfs" { try refuseLink(mount, type) }
+            throw error
+        }
+    }
+
+    private func mountNew(_ mount: Mount, _ type: String, _ options: MountOptions) throws(RuntimeError) {
         var data = options.data
         try attempt(describe(mount)) { () throws(Errno) in
             if type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),
@@ -128,7 +157,8 @@ extension RootFilesystem {
                 if options.copiesUp { below = try target.open(".", [.readOnly, .directory]) }
             }
             defer { below?.discard() }
-            let flags = below == nil ? options.flags : options.flags.subtracting(.readOnly)
+            // What is mounted and made in it comes first (`restrictNew`).
+            let flags = isRestrictedLate(mount) ? options.flags.subtracting(.readOnly) : options.flags
             try Mounts.mount(
                 mount.source ?? type, on: target.procPath, type: type, flags: flags,
                 data: data.isEmpty ? nil : data.joined(separator: ","))
@@ -136,8 +166,18 @@ extension RootFilesystem {
                 let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
                 defer { new.discard() }
                 try CopyUp.copy(from: below, to: new)
-                if options.flags.contains(.readOnly) { try Mounts.setAttributes(of: new, set: .readOnly) }
             }
+        }
+    }
+
+    private func refuseLink(_ mount: Mount, _ type: String) throws(RuntimeError) {
+        do throws(Errno) {
+            try handle.open(mount.destination, [.path, .directory], resolve: [.inRoot, .noSymlinks]).discard()
+        } catch  where error == .tooManySymbolicLinkLevels || error == .notDirectory {
+            throw RuntimeError(
+                .invalid, "\(describe(mount)): filesystem \"\(type)\" must be mounted on ordinary directory")
+        } catch {
+            // Then that is not what went wrong.
         }
     }
 
@@ -149,6 +189,21 @@ extension RootFilesystem {
             return try handle.open(path, [.path, .directory], resolve: [.inRoot, .noSymlinks])
         }
         return target
+    }
+
+    private func isRestrictedLate(_ mount: Mount) -> Bool { mount.type == "tmpfs" || mount.destination == "/dev" }
+
+    /// Makes those new file systems read-only that could not be so while they were filled.
+    func restrictNew() throws(RuntimeError) {
+        for mount in plan.spec.mounts ?? [] where isRestrictedLate(mount) && mount.options?.contains("ro") == true {
+            let options = MountOptions(mount.options ?? [])
+            guard options.flags.contains(.readOnly), !options.isBind, mount.type != "bind" else { continue }
+            try attempt("making \"\(mount.destination)\" read-only") { () throws(Errno) in
+                let target = try handle.openInRoot(mount.destination)
+                defer { target.discard() }
+                try Mounts.setAttributes(of: target, set: .readOnly)
+            }
+        }
     }
 
     /// Changes of propagation, and of attributes below a new mount.

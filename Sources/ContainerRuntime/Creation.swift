@@ -67,25 +67,40 @@ struct Creation {
     private func fork(_ undo: inout Undo) throws(RuntimeError) -> StartedProcess {
         let gate = waitsForStart ? try StartGate(in: directory) : nil
         defer { gate?.close() }
-        let (channel, childChannel) = try InitChannel.pair()
-        defer { channel.socket.discard() }
+        var (channel, childChannel) = try InitChannel.pair()
+        defer { channel.close() }
+        if plan.mayNeedSources {
+            (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
+                try UnixSocket.pair(.messages)
+            }
+        }
         // On version 2 a process can start inside its group, if there is one by then.
         let group = try makeUnifiedGroup(&undo)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
-            fork = try PIDNamespace.forked(into: plan.joinedNamespaces.first { $0.kind == .pid }?.path) {
-                () throws(Errno) in try ProcessControl.fork(namespaces: namespacesOfFork, cgroup: group)
+            if plan.joinsUserNamespace {
+                fork = try attempt("making the container's process") { () throws(Errno) in
+                    try ProcessControl.fork(cgroup: group)
+                }
+            } else {
+                fork = try PIDNamespace.forked(into: plan.joinedNamespaces.first { $0.kind == .pid }?.path) {
+                    () throws(Errno) in try ProcessControl.fork(namespaces: namespacesOfFork, cgroup: group)
+                }
             }
         } catch {
-            childChannel.socket.discard()
+            childChannel.close()
             throw error
         }
-        guard case .parent(let pid, _) = fork else {
-            InitProcess(plan: plan, channel: childChannel, gate: gate).run()
+        guard case .parent(var pid, _) = fork else {
+            InitProcess(plan: plan, channel: childChannel, gate: gate).run(makingNamespaces: namespacesOfFork)
         }
         undo.process = pid
-        childChannel.socket.discard()
+        childChannel.close()
+        if plan.joinsUserNamespace {
+            pid = try JoinedUserNamespace.replacement(of: pid, channel)
+            undo.process = pid
+        }
         try prepare(pid, channel, &undo)
         let console = try follow(pid, channel, &undo)
         try ContainerRecord.complete(in: directory)
@@ -106,7 +121,10 @@ struct Creation {
     /// Does this side's share of the work while the process does its own.
     private func prepare(_ pid: Int32, _ channel: InitChannel, _ undo: inout Undo) throws(RuntimeError) {
         try writeState(pid)
-        if plan.hasUserNamespace { try UserNamespaceMaps.write(plan.linux, process: pid) }
+        if plan.newNamespaces.contains(.user) {
+            try UserNamespaceMaps.write(
+                uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
+        }
         if let cgroup = plan.cgroup, !cgroup.isUnified {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
             undo.cgroup = cgroup
@@ -141,6 +159,7 @@ struct Creation {
             switch try channel.nextReport() {
             case .readyForHooks: break reports
             case .failure(let error): throw error
+            case .sourceRequest(let index): try answer(index, pid, channel)
             case .console(let console): undo.console = console
             case .ready, .replaced, .closed:
                 throw RuntimeError(.system, "the container's process ended before its hooks ran")
@@ -152,6 +171,13 @@ struct Creation {
         try HookRunner(point: "createRuntime", directory: plan.bundle).run(
             plan.spec.hooks?.createRuntime, state: state)
         try channel.send(.hooksDone)
+    }
+
+    private func answer(_ index: Int, _ pid: Int32, _ channel: InitChannel) throws(RuntimeError) {
+        guard let socket = channel.sources else {
+            throw RuntimeError(.system, "the container's process asked for a mount's source out of turn")
+        }
+        try MountSources(plan: plan, process: pid, socket: socket).answer(index)
     }
 
     private func writeState(_ pid: Int32) throws(RuntimeError) {
@@ -177,6 +203,7 @@ struct Creation {
         while true {
             switch try channel.nextReport() {
             case .failure(let error): throw error
+            case .sourceRequest(let index): try answer(index, pid, channel)
             case .console(let console): undo.console = console
             case .ready where waitsForStart: return undo.console
             case .ready: isReady = true

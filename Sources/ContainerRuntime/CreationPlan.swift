@@ -20,7 +20,14 @@ struct CreationPlan {
     /// `nil` when control groups are not to be used.
     let cgroup: Cgroup?
 
-    var hasUserNamespace: Bool { newNamespaces.contains(.user) }
+    /// Whether the container has a user namespace other than the runtime's.
+    var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
+
+    /// Whether that is one that exists already.
+    var joinsUserNamespace: Bool { joinedNamespaces.contains { $0.kind == .user } }
+
+    /// Whether the container's process may have to ask for sources of mounts.
+    var mayNeedSources: Bool { hasUserNamespace || spec.mounts?.contains(where: \.isIDMapped) == true }
 
     /// Checks everything that can be checked without doing anything.
     init(
@@ -38,7 +45,6 @@ struct CreationPlan {
         }
         let linux = spec.linux ?? Linux()
         self.id = id
-        self.spec = spec
         self.process = process
         self.linux = linux
         self.bundle = bundle
@@ -61,11 +67,18 @@ struct CreationPlan {
         }
         newNamespaces = new
         joinedNamespaces = joined
-        guard new.contains(.mount) else {
-            throw RuntimeError(.invalid, "a container needs a mount namespace of its own")
+        if !new.contains(.mount), linux.maskedPaths?.isEmpty == false || linux.readonlyPaths?.isEmpty == false {
+            throw RuntimeError(.invalid, "unable to restrict sys entries without a private MNT namespace")
         }
-        if joined.contains(where: { $0.0 == .user || $0.0 == .time }) {
-            throw RuntimeError(.invalid, "joining an existing user or time namespace is not supported")
+        let joinsUser = joined.contains { $0.0 == .user }
+        if joinsUser, linux.uidMappings?.isEmpty == false || linux.gidMappings?.isEmpty == false {
+            throw RuntimeError(.invalid, "a user namespace that is joined has its uidMappings and gidMappings already")
+        }
+        if joined.contains(where: { $0.0 == .time }), linux.timeOffsets?.isEmpty == false {
+            throw RuntimeError(
+                .invalid,
+                "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one"
+            )
         }
         if new.contains(.user), linux.uidMappings?.isEmpty ?? true || linux.gidMappings?.isEmpty ?? true {
             throw RuntimeError(.invalid, "a user namespace needs uidMappings and gidMappings")
@@ -77,13 +90,24 @@ struct CreationPlan {
         }
         if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
         if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
-        for mount in spec.mounts ?? [] {
-            guard mount.destination.hasPrefix("/") else {
-                throw RuntimeError(.invalid, "the mount destination \"\(mount.destination)\" is not absolute")
-            }
+        var complete = spec
+        for (index, mount) in (spec.mounts ?? []).enumerated() {
+            try MountSources.check(mount, hasUserNamespace: joinsUser || new.contains(.user))
+            let destination = Self.destination(mount.destination, rootfs: rootfs.string)
+            if destination != mount.destination { complete.mounts?[index].destination = destination }
         }
+        self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+    }
+
+    /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
+    /// the root's own path in front.
+    static func destination(_ path: String, rootfs: String) -> String {
+        guard path.hasPrefix("/") else { return "/" + path }
+        guard rootfs != "/", path.hasPrefix(rootfs) else { return path }
+        let inside = path.dropFirst(rootfs.count)
+        return inside.isEmpty ? "/" : inside.hasPrefix("/") ? String(inside) : path
     }
 
     private static func cgroup(

@@ -92,7 +92,7 @@ struct Execution {
                     }
                     try channel.send(.enterCgroup)
                 case .closed: return StartedProcess(pid: process, console: console)
-                case .ready, .readyForHooks:
+                case .ready, .readyForHooks, .sourceRequest:
                     throw RuntimeError(.system, "the new process sent reports in the wrong order")
                 }
             }

@@ -12,6 +12,8 @@ struct InitChannel {
         case replaced(by: Int32, needsGroup: Bool)
         /// Here is the master side of the terminal.
         case console(FileDescriptor)
+        /// It needs the source of this mount of the configuration (`MountSources`).
+        case sourceRequest(Int)
         /// All namespaces and mounts are there; hooks can run now.
         case readyForHooks
         /// Everything is done up to the start.
@@ -33,10 +35,18 @@ struct InitChannel {
     }
 
     let socket: FileDescriptor
+    /// Where the sources of mounts come from, if the container's process may have to ask for some: a connection of its own,
+    /// because orders may be under way already.
+    var sources: FileDescriptor?
 
     static func pair() throws(RuntimeError) -> (runtime: InitChannel, process: InitChannel) {
         let (first, second) = try attempt("socketpair") { () throws(Errno) in try UnixSocket.pair(.messages) }
         return (InitChannel(socket: first), InitChannel(socket: second))
+    }
+
+    func close() {
+        socket.discard()
+        sources?.discard()
     }
 
     // MARK: The runtime's side
@@ -74,6 +84,7 @@ struct InitChannel {
         case UInt8(ascii: "P") where bytes.count == 6:
             let pid = bytes[2...].reduce(0) { $0 << 8 | Int32($1) }
             return .replaced(by: pid, needsGroup: bytes[1] != 0)
+        case UInt8(ascii: "S") where bytes.count == 3: return .sourceRequest(Int(bytes[1]) << 8 | Int(bytes[2]))
         case UInt8(ascii: "N"): return .readyForHooks
         case UInt8(ascii: "R"): return .ready
         default: return .closed

@@ -12,8 +12,13 @@ struct InitProcess {
     let gate: StartGate?
 
     /// Never returns: the process executes the container's program, or reports why not and ends.
-    func run() -> Never {
+    ///
+    /// - Parameter namespaces: Those that the fork has made, unless a user namespace is to be joined first.
+    func run(makingNamespaces namespaces: Namespaces) -> Never {
         do throws(RuntimeError) {
+            if plan.joinsUserNamespace {
+                try JoinedUserNamespace(plan: plan, channel: channel, newNamespaces: namespaces).enter()
+            }
             try begin()
             var membership = Membership(process: self)
             let console = try buildRoot(&membership)
@@ -23,6 +28,7 @@ struct InitProcess {
             let root = console.root
             try root.mask(plan.linux.maskedPaths ?? [])
             try root.protect(plan.linux.readonlyPaths ?? [])
+            try root.restrictNew()
             try root.enter()
             try setUpNamespaces()
             let setup = ProcessSetup(
@@ -64,7 +70,9 @@ struct InitProcess {
     /// program could reach the host through them (CVE-2024-21626).
     private var keptDescriptors: [FileDescriptor] {
         let streams = plan.options.streams
-        var kept = [channel.socket] + [streams.input, streams.output, streams.error].compactMap { $0 }
+        var kept =
+            [channel.socket]
+            + [channel.sources, streams.input, streams.output, streams.error].compactMap { $0 }
         if let gate { kept += [gate.order, gate.answer] }
         return kept + (0..<plan.options.preservedDescriptors).map { FileDescriptor(rawValue: Int32(3 + $0)) }
     }
@@ -79,7 +87,7 @@ struct InitProcess {
             SignalSet().block()
             try ProcessAttributes.startSession()
         }
-        for (kind, path) in plan.joinedNamespaces where kind != .pid {
+        for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {
             try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
                 let file = try Files.open(path, .readOnly)
                 defer { file.discard() }
@@ -104,11 +112,12 @@ struct InitProcess {
         _ membership: inout Membership
     ) throws(RuntimeError) -> (root: RootFilesystem, console: Console?) {
         let root = try RootFilesystem(plan)
-        for mount in plan.spec.mounts ?? [] {
+        for (index, mount) in (plan.spec.mounts ?? []).enumerated() {
             // The group's own view can be mounted only from inside the group.
             if mount.type == "cgroup" || mount.type == "cgroup2" { try membership.enter() }
-            try root.add(mount, cgroup: plan.cgroup)
+            try root.add(mount, cgroup: plan.cgroup) { () throws(RuntimeError) in try channel.source(ofMount: index) }
         }
+        channel.sources?.discard()
         try root.addDevices()
         var console: Console?
         if plan.process.terminal == true {
@@ -149,6 +158,10 @@ struct InitProcess {
     private func enterTimeNamespace() throws(RuntimeError) {
         guard plan.newNamespaces.contains(.time) else { return }
         try attempt("making a time namespace") { () throws(Errno) in
+            // In a user namespace, becoming its root has made this process's files those of the host's root. In a pid
+            // namespace of its own there is nobody yet who could use that they are not.
+            let isInvisible = plan.hasUserNamespace && plan.newNamespaces.contains(.pid)
+            if isInvisible { try ProcessAttributes.setDumpable(true) }
             // That of this process's children, until it enters it itself.
             try Namespaces.time.unshare()
             for (clock, offset) in (plan.linux.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -158,6 +171,7 @@ struct InitProcess {
             let namespace = try Files.open("/proc/self/ns/time_for_children", .readOnly)
             defer { namespace.discard() }
             try Namespaces.time.enter(namespace)
+            if isInvisible { try ProcessAttributes.setDumpable(false) }
         }
     }
 

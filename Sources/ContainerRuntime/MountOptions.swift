@@ -4,6 +4,8 @@ import LinuxKernel
 struct MountOptions: Hashable, Sendable {
     /// For a new file system: flags of mount(2).
     var flags: MountFlags = []
+    /// Flags that an option names in order to clear them.
+    var clearedFlags: MountFlags = []
     /// For a bind mount: what is set and cleared on the mount itself.
     var attributes = Change()
     /// The same for everything below it too (`rro` and its sisters).
@@ -16,8 +18,7 @@ struct MountOptions: Hashable, Sendable {
     var data: [String] = []
     /// Copy what the mount will hide into it (tmpfs).
     var copiesUp = false
-    /// Map ids as the container's user namespace does (`idmap`), for everything below too (`ridmap`).
-    var isIDMapped = false
+    /// Map ids for everything below too (`ridmap`).
     var isRecursivelyIDMapped = false
 
     struct Change: Hashable, Sendable {
@@ -40,7 +41,13 @@ struct MountOptions: Hashable, Sendable {
 
     private mutating func add(_ option: String) {
         if let (flag, isOn) = Self.flagOption(option) {
-            if isOn { flags.formUnion(flag) } else { flags.subtract(flag) }
+            if isOn {
+                flags.formUnion(flag)
+                clearedFlags.subtract(flag)
+            } else {
+                flags.subtract(flag)
+                clearedFlags.formUnion(flag)
+            }
         }
         if let change = Self.attributeOption(option) {
             attributes.add(change)
@@ -62,10 +69,8 @@ struct MountOptions: Hashable, Sendable {
         case "unbindable": propagation.append(.unbindable)
         case "runbindable": propagation.append([.unbindable, .recursive])
         case "tmpcopyup": copiesUp = true
-        case "idmap": isIDMapped = true
-        case "ridmap":
-            isIDMapped = true
-            isRecursivelyIDMapped = true
+        case "idmap": break
+        case "ridmap": isRecursivelyIDMapped = true
         default: data.append(option)
         }
     }

@@ -18,8 +18,11 @@ struct RootFilesystem {
         let path = plan.rootfs
         // What happens on the host may be seen inside (slave), but not the other way round, unless it is asked for.
         let propagation = Self.propagation(plan.linux.rootfsPropagation ?? "")
-        try attempt("changing the propagation of mounts") { () throws(Errno) in
-            try Mounts.mount(nil, on: "/", flags: propagation ?? [.slave, .recursive])
+        // Mounts that the container shares with others are left as they are.
+        if plan.newNamespaces.contains(.mount) {
+            try attempt("changing the propagation of mounts") { () throws(Errno) in
+                try Mounts.mount(nil, on: "/", flags: propagation ?? [.slave, .recursive])
+            }
         }
         if let propagation, propagation.contains(.shared) {
             try Self.makePrivate(above: path)
@@ -111,8 +114,27 @@ struct RootFilesystem {
         }
     }
 
+    /// Changes the root of this process alone, whose mounts are others' too: neither may their root change, nor a mount of
+    /// theirs become read-only.
+    private func enterShared() throws(RuntimeError) {
+        try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+            try WorkingDirectory.change(to: handle)
+            try WorkingDirectory.changeRoot(to: ".")
+            try WorkingDirectory.change(to: "/")
+        }
+        handle.discard()
+    }
+
     /// Closes the handle; the tree is now to be reached by `/`.
     func enter() throws(RuntimeError) {
+        guard plan.newNamespaces.contains(.mount) else { return try enterShared() }
+        if plan.options.noPivot {
+            let path = try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+                try WorkingDirectory.change(to: handle)
+                return try WorkingDirectory.current()
+            }
+            try HostMounts.removeKernelFileSystems(outside: path)
+        }
         let isReadOnly = plan.spec.root?.readonly == true
         try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
             if isReadOnly { try Mounts.setAttributes(of: handle, set: .readOnly) }

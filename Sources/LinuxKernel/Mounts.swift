@@ -113,6 +113,16 @@ package enum Mounts {
         try checked(masu_mount_setattr(mount.rawValue, "", 0x1000 | (recursive ? 0x8000 : 0), &attributes))
     }
 
+    /// fstatfs(2): the flags of the mount that `descriptor` is on, as far as it is the mount that has them.
+    package static func flags(of descriptor: FileDescriptor) throws(Errno) -> MountFlags {
+        let bits = UInt(try checked(masu_fstatfs_flags(descriptor.rawValue)))
+        // The lower ones are those of mount(2).
+        var flags = MountFlags(rawValue: bits & 0xc0f)
+        if bits & 0x1000 != 0 { flags.insert(.relativeAccessTime) }
+        if bits & 0x2000 != 0 { flags.insert(.noSymbolicLinks) }
+        return flags
+    }
+
     /// fsopen(2), fsconfig(2) for each option and fsmount(2): a detached mount of a new file system.
     ///
     /// - Parameter options: Keys with values, or without for flags.
