@@ -101,6 +101,7 @@ struct Creation {
             pid = try JoinedUserNamespace.replacement(of: pid, channel)
             undo.process = pid
         }
+        plan.options.trace?.note("nsexec[\(pid)]: nsexec container setup")
         try prepare(pid, channel, &undo)
         let console = try follow(pid, channel, &undo)
         try ContainerRecord.complete(in: directory)
@@ -140,6 +141,9 @@ struct Creation {
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
         let filter = try SeccompFilters.compiled(plan.linux.seccomp)
+        if !filter.isEmpty {
+            plan.options.trace?.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
+        }
         if let file = plan.options.pidFile {
             try attempt("writing the pid file \(file)") { () throws(Errno) in
                 try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
@@ -161,7 +165,7 @@ struct Creation {
             case .failure(let error): throw error
             case .sourceRequest(let index): try answer(index, pid, channel)
             case .console(let console): undo.console = console
-            case .ready, .replaced, .closed:
+            case .ready, .replaced, .listening, .closed:
                 throw RuntimeError(.system, "the container's process ended before its hooks ran")
             }
         }
@@ -201,10 +205,24 @@ struct Creation {
     ) throws(RuntimeError) -> FileDescriptor? {
         var isReady = false
         while true {
-            switch try channel.nextReport() {
+            let report = try channel.nextReport()
+            if case .ready = report {
+                plan.options.trace?.note("child process in init()")
+                plan.options.trace?.note("init: closing the pipe to signal completion")
+            }
+            switch report {
             case .failure(let error): throw error
             case .sourceRequest(let index): try answer(index, pid, channel)
             case .console(let console): undo.console = console
+            case .listening(let number):
+                let listener = try SeccompAgent.listener(number, of: pid)
+                defer { listener.discard() }
+                // First, as the process may not even be able to read this without the agent.
+                try channel.send(.listenerTaken)
+                let state = State(
+                    id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string,
+                    annotations: plan.spec.annotations)
+                try SeccompAgent(plan.linux.seccomp)?.send(listener, process: pid, state: state)
             case .ready where waitsForStart: return undo.console
             case .ready: isReady = true
             case .closed where isReady: return undo.console

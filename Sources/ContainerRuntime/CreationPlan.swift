@@ -98,6 +98,7 @@ struct CreationPlan {
         }
         self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
+        _ = try SeccompAgent(linux.seccomp)
         cgroup = try Self.cgroup(id: id, linux: linux, options: options)
     }
 

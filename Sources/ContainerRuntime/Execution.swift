@@ -30,6 +30,7 @@ struct Execution {
             try withCgroupErrors { () throws(CgroupError) in try cgroup?.setSubgroups(options.subgroups) }
         }
         let spec = try configuration()
+        let agent = try SeccompAgent(spec?.linux?.seccomp)
         let filter = try SeccompFilters.compiled(spec?.linux?.seccomp)
         let (channel, childChannel) = try InitChannel.pair()
         defer { channel.socket.discard() }
@@ -53,7 +54,20 @@ struct Execution {
             .run(filter)
         }
         childChannel.socket.discard()
-        return try follow(pid, channel, cgroup)
+        noteBeginning(pid, filter)
+        return try follow(pid, channel, cgroup, agent)
+    }
+
+    private func noteBeginning(_ pid: Int32, _ filter: [UInt8]) {
+        guard let trace = options.trace else { return }
+        trace.note("nsexec[\(pid)]: nsexec container setup")
+        if let initial = process.execCPUAffinity?.initial, let cpus = NumberList.parse(initial) {
+            // What is shown has room for 64.
+            let mask = cpus.filter { $0 < 64 }.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1) }
+            trace.note("nsexec-0[\(pid)]: affinity: 0x\(String(mask, radix: 16))")
+        }
+        trace.note("child process in init()")
+        if !filter.isEmpty { trace.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
     }
 
     private func openGroup(_ cgroup: Cgroup?) throws(RuntimeError) -> FileDescriptor? {
@@ -71,9 +85,9 @@ struct Execution {
     }
 
     /// Waits until the process has executed its program.
-    private func follow(_ first: Int32, _ channel: InitChannel, _ cgroup: Cgroup?) throws(RuntimeError)
-        -> StartedProcess
-    {
+    private func follow(
+        _ first: Int32, _ channel: InitChannel, _ cgroup: Cgroup?, _ agent: SeccompAgent?
+    ) throws(RuntimeError) -> StartedProcess {
         var process = first
         var console: FileDescriptor?
         do throws(RuntimeError) {
@@ -91,7 +105,17 @@ struct Execution {
                         try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
                     }
                     try channel.send(.enterCgroup)
-                case .closed: return StartedProcess(pid: process, console: console)
+                case .listening(let number):
+                    let listener = try SeccompAgent.listener(number, of: process)
+                    defer { listener.discard() }
+                    try channel.send(.listenerTaken)
+                    let state = State(
+                        id: record.id, status: .running, pid: record.pid, bundle: record.bundle,
+                        annotations: record.annotations)
+                    try agent?.send(listener, process: process, state: state)
+                case .closed:
+                    options.trace?.note("setns_init: about to exec")
+                    return StartedProcess(pid: process, console: console)
                 case .ready, .readyForHooks, .sourceRequest:
                     throw RuntimeError(.system, "the new process sent reports in the wrong order")
                 }

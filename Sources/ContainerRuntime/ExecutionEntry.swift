@@ -52,8 +52,8 @@ extension Execution {
                     personality: linux?.personality, memoryPolicy: linux?.memoryPolicy,
                     isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
                 let program = try setup.prepare()
-                channel.report(
-                    setup.execute(program, filter: filter.isEmpty ? nil : SeccompProgram(message: filter)))
+                try setup.confine(filter.isEmpty ? nil : SeccompProgram(message: filter), channel: channel)
+                channel.report(setup.execute(program))
             } catch {
                 channel.report(error)
             }

@@ -14,6 +14,8 @@ struct InitChannel {
         case console(FileDescriptor)
         /// It needs the source of this mount of the configuration (`MountSources`).
         case sourceRequest(Int)
+        /// It is under its filter; the descriptor with this number, in that process, answers the filter's questions.
+        case listening(Int32)
         /// All namespaces and mounts are there; hooks can run now.
         case readyForHooks
         /// Everything is done up to the start.
@@ -30,6 +32,8 @@ struct InitChannel {
         case hooksDone
         /// Limits are set; here is the system call filter, if there is one.
         case goOn(filter: [UInt8])
+        /// The runtime has its own copy of the filter's listener.
+        case listenerTaken
         /// The runtime has given up.
         case closed
     }
@@ -56,6 +60,7 @@ struct InitChannel {
             switch order {
             case .enterCgroup: [UInt8(ascii: "G")]
             case .hooksDone: [UInt8(ascii: "H")]
+            case .listenerTaken: [UInt8(ascii: "T")]
             case .goOn(let filter): [UInt8(ascii: "L")] + filter
             case .closed: []
             }
@@ -84,7 +89,9 @@ struct InitChannel {
         case UInt8(ascii: "P") where bytes.count == 6:
             let pid = bytes[2...].reduce(0) { $0 << 8 | Int32($1) }
             return .replaced(by: pid, needsGroup: bytes[1] != 0)
-        case UInt8(ascii: "S") where bytes.count == 3: return .sourceRequest(Int(bytes[1]) << 8 | Int(bytes[2]))
+        case UInt8(ascii: "M") where bytes.count == 3: return .sourceRequest(Int(bytes[1]) << 8 | Int(bytes[2]))
+        case UInt8(ascii: "S") where bytes.count == 5:
+            return .listening(bytes[1...].reduce(0) { $0 << 8 | Int32($1) })
         case UInt8(ascii: "N"): return .readyForHooks
         case UInt8(ascii: "R"): return .ready
         default: return .closed
@@ -106,6 +113,19 @@ struct InitChannel {
         try attempt("reporting to the runtime") { () throws(Errno) in try socket.sendMessage(message) }
     }
 
+    /// Has the runtime take its copy of `listener`, and waits until it has.
+    ///
+    /// The filter is in force already and may ask about any system call but write, while nobody is there to answer: so
+    /// the descriptor's number goes by write, where sendmsg could not send the descriptor.
+    func hand(over listener: FileDescriptor) throws(RuntimeError) {
+        let number = listener.rawValue
+        let message = [UInt8(ascii: "S")] + (0..<4).reversed().map { UInt8(number >> ($0 * 8) & 0xff) }
+        try attempt("reporting to the runtime") { () throws(Errno) in try socket.writeEntire(message) }
+        guard case .listenerTaken = try nextOrder() else {
+            throw RuntimeError(.system, "the runtime sent orders in the wrong order")
+        }
+    }
+
     func report(_ error: RuntimeError) {
         // If nobody listens any more, nobody needs to know.
         _ = try? socket.sendMessage([UInt8(ascii: "E")] + Self.bytes(of: error))
@@ -119,6 +139,7 @@ struct InitChannel {
         switch bytes.first {
         case UInt8(ascii: "G"): return .enterCgroup
         case UInt8(ascii: "H"): return .hooksDone
+        case UInt8(ascii: "T"): return .listenerTaken
         case UInt8(ascii: "L"): return .goOn(filter: Array(bytes.dropFirst()))
         default: throw RuntimeError(.system, "the runtime has given up")
         }

@@ -42,21 +42,35 @@ struct InitProcess {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }
             let filter = instructions.isEmpty ? nil : SeccompProgram(message: instructions)
+            // A listener can be handed over only as long as there is a runtime to take it. Any other filter comes as late
+            // as it can.
+            let isConfinedEarly = filter?.notifies == true
+            if isConfinedEarly { try setup.confine(filter, channel: channel) }
             try channel.report("R")
             if let gate {
                 channel.socket.discard()
                 try gate.wait()
             }
-            if plan.spec.hooks?.startContainer?.isEmpty == false {
-                try HookRunner(point: "startContainer", environment: program.environment).run(
-                    plan.spec.hooks?.startContainer, state: state(.created))
+            do throws(RuntimeError) {
+                if !isConfinedEarly { try setup.confine(filter, channel: channel) }
+                try runStartHooks(program)
+            } catch {
+                if let gate { gate.report(error) } else { channel.report(error) }
+                ProcessControl.exit(1)
             }
-            let failure = setup.execute(program, filter: filter)
+            let failure = setup.execute(program)
             if let gate { gate.report(failure) } else { channel.report(failure) }
         } catch {
             channel.report(error)
         }
         ProcessControl.exit(1)
+    }
+
+    /// Under the filter and without privileges, as the program will be.
+    private func runStartHooks(_ program: Program) throws(RuntimeError) {
+        guard plan.spec.hooks?.startContainer?.isEmpty == false else { return }
+        try HookRunner(point: "startContainer", environment: program.environment).run(
+            plan.spec.hooks?.startContainer, state: state(.created))
     }
 
     private func state(_ status: ContainerStatus) -> State {

@@ -152,7 +152,7 @@ extension InitChannel {
     func source(ofMount index: Int) throws(RuntimeError) -> FileDescriptor {
         guard let sources else { throw RuntimeError(.system, "the runtime opens no sources of mounts") }
         let (bytes, descriptors) = try attempt("asking the runtime for a mount's source") { () throws(Errno) in
-            try socket.sendMessage([UInt8(ascii: "S"), UInt8(index >> 8 & 0xff), UInt8(index & 0xff)])
+            try socket.sendMessage([UInt8(ascii: "M"), UInt8(index >> 8 & 0xff), UInt8(index & 0xff)])
             return try sources.receiveMessage(capacity: 16384)
         }
         if bytes.first == UInt8(ascii: "E") { throw Self.error(bytes.dropFirst()) }

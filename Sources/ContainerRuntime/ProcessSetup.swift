@@ -48,32 +48,38 @@ struct ProcessSetup {
             process.args?.first ?? "", path: environment["PATH"], environment: environment.entries)
     }
 
-    /// Gives up all privileges that are not the program's, sets the filter and executes the program.
+    /// Gives up all privileges that are not the program's, and sets the filter. What is left is to execute the program.
     ///
-    /// - Returns: Why it could not be executed.
-    func execute(_ program: Program, filter: SeccompProgram?) -> RuntimeError {
-        do throws(RuntimeError) {
-            let sets = try allowedCapabilities()
-            if process.noNewPrivileges == true {
-                try attempt("setting no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
-            }
-            try attempt("marking descriptors close-on-exec") { () throws(Errno) in
-                try Descriptors.closeOnExec(from: Int32(3 + preservedDescriptors))
-            }
-            if let filter {
-                // Without no_new_privs this needs CAP_SYS_ADMIN, so the capabilities go after it. The filter then has to
-                // let capset, prctl and execve pass, as every useful one does.
-                try attempt("setting the seccomp filter") { () throws(Errno) in try filter.load() }
-            }
-            try attempt("setting capabilities") { () throws(Errno) in
-                try Credentials.setCapabilities(
-                    effective: sets.effective, permitted: sets.permitted, inheritable: sets.inheritable)
-                if !sets.ambient.isEmpty { try Credentials.setAmbient(sets.ambient) }
-            }
-        } catch {
-            return error
+    /// - Parameter channel: where the filter's listener goes, if it has one.
+    func confine(_ filter: SeccompProgram?, channel: InitChannel) throws(RuntimeError) {
+        let sets = try allowedCapabilities()
+        let isWithoutNewPrivileges = process.noNewPrivileges == true
+        if isWithoutNewPrivileges {
+            try attempt("setting no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
         }
-        return program.execute(arguments: process.args ?? [])
+        try attempt("marking descriptors close-on-exec") { () throws(Errno) in
+            try Descriptors.closeOnExec(from: Int32(3 + preservedDescriptors))
+        }
+        // Without no_new_privs a filter needs CAP_SYS_ADMIN, so the capabilities go after it, and it has to let capset
+        // and prctl pass. With it nothing is left to be let pass but execve.
+        if let filter, !isWithoutNewPrivileges { try load(filter, channel) }
+        try attempt("setting capabilities") { () throws(Errno) in
+            try Credentials.setCapabilities(
+                effective: sets.effective, permitted: sets.permitted, inheritable: sets.inheritable)
+            if !sets.ambient.isEmpty { try Credentials.setAmbient(sets.ambient) }
+        }
+        if let filter, isWithoutNewPrivileges { try load(filter, channel) }
+    }
+
+    private func load(_ filter: SeccompProgram, _ channel: InitChannel) throws(RuntimeError) {
+        let listener = try attempt("setting the seccomp filter") { () throws(Errno) in try filter.load() }
+        // It stays open until the execve: closing it is a system call like any other, and may be asked about.
+        if let listener { try channel.hand(over: listener) }
+    }
+
+    /// Executes the program. Returns why it could not be.
+    func execute(_ program: Program) -> RuntimeError {
+        program.execute(arguments: process.args ?? [])
     }
 
     // MARK: Steps

@@ -44,8 +44,23 @@ struct StartGate {
     }
 
     /// Waits for `start`. Called by the container's process.
+    ///
+    /// As the first process of a pid namespace it gets no signal that it does not ask for, but whoever sends one of those
+    /// that end a program wants a container ended, whether it has been started or not.
     func wait() throws(RuntimeError) {
-        try attempt("waiting for start") { () throws(Errno) in _ = try order.readToEnd(limit: 1) }
+        let ending: [Int32] = [1, 2, 3, 15]
+        let signals = SignalSet.all.subtracting((1...64).filter { !ending.contains($0) })
+        try attempt("waiting for start") { () throws(Errno) in
+            signals.block()
+            let descriptor = try signals.makeDescriptor()
+            defer { descriptor.discard() }
+            let events = try Poll.wait(for: [(order, .readable), (descriptor, .readable)])
+            if events[0].isEmpty, let (signal, _) = try Signals.next(from: descriptor) {
+                ProcessControl.exit(128 + signal)
+            }
+            _ = try order.readToEnd(limit: 1)
+            SignalSet().block()
+        }
     }
 
     /// Tells `start` why the program could not be executed. Called by the container's process.

@@ -21,6 +21,11 @@ package struct PIDFD: Hashable, Sendable {
         try checked(masu_pidfd_send_signal(descriptor.rawValue, signal))
     }
 
+    /// A copy of the process's descriptor `number`, close-on-exec; pidfd_getfd(2). Needs the right to trace the process.
+    package func copy(ofDescriptor number: Int32) throws(Errno) -> FileDescriptor {
+        try LinuxKernel.descriptor(masu_pidfd_getfd(descriptor.rawValue, number))
+    }
+
     /// Closes the descriptor; the process goes on.
     package func close() {
         descriptor.discard()

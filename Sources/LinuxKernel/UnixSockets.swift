@@ -64,6 +64,19 @@ package enum UnixSocket {
         }
     }
 
+    /// A socket connected to one with the abstract name `name`, which is in no file system; unix(7).
+    package static func connect(toAbstract name: String) throws(Errno) -> FileDescriptor {
+        let socket = try make(.stream, nonBlocking: false)
+        do throws(Errno) {
+            let bytes = [0] + name.utf8.map { CChar(bitPattern: $0) }
+            try retried { masu_unix_socket_name(socket.rawValue, bytes, bytes.count, 1) }
+            return socket
+        } catch {
+            socket.discard()
+            throw error
+        }
+    }
+
     private static func make(_ style: Style, nonBlocking: Bool) throws(Errno) -> FileDescriptor {
         var type = style.type | CInt(SOCK_CLOEXEC.rawValue)
         if nonBlocking { type |= CInt(SOCK_NONBLOCK.rawValue) }

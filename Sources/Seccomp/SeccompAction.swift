@@ -7,6 +7,9 @@ struct SeccompAction: RawRepresentable, Hashable, Sendable {
 
     static let killThread = SeccompAction(rawValue: 0)
 
+    /// Another process is asked, which has the filter's listener.
+    static let notify = SeccompAction(rawValue: 0x7fc0_0000)
+
     static func errno(_ number: UInt32) -> SeccompAction {
         SeccompAction(rawValue: 0x0005_0000 | number & 0xffff)
     }
@@ -22,7 +25,7 @@ struct SeccompAction: RawRepresentable, Hashable, Sendable {
         case "SCMP_ACT_TRAP": self.init(rawValue: 0x0003_0000)
         case "SCMP_ACT_ERRNO": self = .errno(value ?? UInt32(EPERM))
         case "SCMP_ACT_TRACE": self.init(rawValue: 0x7ff0_0000 | (value ?? UInt32(EPERM)) & 0xffff)
-        case "SCMP_ACT_NOTIFY": throw SeccompError("SCMP_ACT_NOTIFY in a seccomp profile is not supported")
+        case "SCMP_ACT_NOTIFY": self = .notify
         case "SCMP_ACT_LOG": self.init(rawValue: 0x7ffc_0000)
         case "SCMP_ACT_ALLOW": self.init(rawValue: 0x7fff_0000)
         default: throw SeccompError("unknown seccomp action \"\(name)\"")

@@ -51,6 +51,10 @@ struct SeccompRules {
 
     init(_ profile: LinuxSeccomp) throws(SeccompError) {
         let defaultAction = try SeccompAction(name: profile.defaultAction, value: profile.defaultErrnoRet)
+        // The process that sets the filter could then do nothing to hand over the listener.
+        guard defaultAction != .notify else {
+            throw SeccompError("SCMP_ACT_NOTIFY cannot be used as default action")
+        }
         self.defaultAction = defaultAction
         let native = seccomp_arch_native()
         var architectures: [UInt32] = []
@@ -64,6 +68,9 @@ struct SeccompRules {
         var rules: [Rule] = []
         for syscall in profile.syscalls ?? [] {
             let action = try SeccompAction(name: syscall.action, value: syscall.errnoRet)
+            guard action != .notify || !syscall.names.contains("write") else {
+                throw SeccompError("SCMP_ACT_NOTIFY cannot be used for the write syscall")
+            }
             let alternatives = try Self.alternatives(syscall.args ?? [])
             // A rule for what happens anyway changes nothing.
             if action != defaultAction {
@@ -72,17 +79,21 @@ struct SeccompRules {
         }
         self.rules = rules
         var flags: UInt32 = 0
-        for flag in profile.flags ?? [] {
-            guard let bit = Self.flagBits[flag] else { throw SeccompError("unknown seccomp flag \"\(flag)\"") }
+        // A profile that says nothing of flags leaves the mitigations of speculation to the program.
+        for flag in profile.flags ?? ["SECCOMP_FILTER_FLAG_SPEC_ALLOW"] {
+            guard let bit = SeccompProgram.flagBits[flag] else {
+                throw SeccompError("unknown seccomp flag \"\(flag)\"")
+            }
             flags |= bit
+        }
+        if rules.contains(where: { $0.action == .notify }) {
+            flags |= SeccompProgram.newListener
+        } else {
+            // About waiting for an answer, and refused where nobody is asked.
+            flags &= ~SeccompProgram.waitKillable
         }
         self.flags = flags
     }
-
-    private static let flagBits: [String: UInt32] = [
-        "SECCOMP_FILTER_FLAG_TSYNC": 1, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
-        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
-    ]
 
     /// Conditions on different arguments must all hold. A second condition on the same argument, which libseccomp has
     /// no form for, makes an alternative of each (as every other runtime reads such a profile).

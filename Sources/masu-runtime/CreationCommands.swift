@@ -71,6 +71,7 @@ enum CreationCommands {
         options.preservedDescriptors = max(0, flags[preserveFDs])
         // Without one the terminal's other side is ours, and copied to what may be none.
         options.keepsLineEnds = flags[consoleSocket].isEmpty
+        options.trace = ErrorLog.trace(invocation)
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"

@@ -1,7 +1,6 @@
+import ContainerRuntime
 import Flags
-import JSON
 import LinuxKernel
-import OCISpec
 import SystemPackage
 
 /// Where errors go: to standard error, and into the file of `--log` in the form that engines read.
@@ -14,15 +13,17 @@ struct ErrorLog {
         isJSON = invocation.flags[RuntimeCommands.logFormat] == "json"
     }
 
+    /// Where `--debug` wants more told; `nil` without it.
+    static func trace(_ invocation: Invocation) -> TraceLog? {
+        guard invocation.flags[RuntimeCommands.debug] else { return nil }
+        let log = ErrorLog(invocation)
+        return TraceLog(file: log.file, isJSON: log.isJSON)
+    }
+
     func report(_ message: String, level: String = "error") {
         FileDescriptor.standardError.print("masu-runtime: \(message)\n")
         guard let file else { return }
-        let time = Timestamp.now().description
-        let entry: JSONValue = ["level": .string(level), "msg": .string(message), "time": .string(time)]
-        let line =
-            isJSON
-            ? String(decoding: entry.serialized(), as: UTF8.self)
-            : "time=\"\(time)\" level=\(level) msg=\(String(decoding: JSONValue.string(message).serialized(), as: UTF8.self))"
+        let line = TraceLog.line(level: level, message, isJSON: isJSON)
         do throws(Errno) {
             let log = try Files.open(file, [.writeOnly, .create, .append], mode: 0o644)
             defer { log.discard() }

@@ -54,6 +54,7 @@ enum ExecCommand {
         options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
         options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
         options.keepsLineEnds = socket.isEmpty
+        options.trace = ErrorLog.trace(invocation)
         options.ignoresPause = flags[ignorePaused]
         options.subgroups = try subgroups(flags[cgroup])
         let foreground = isDetached ? nil : try Foreground()

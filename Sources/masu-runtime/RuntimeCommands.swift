@@ -12,7 +12,7 @@ enum RuntimeCommands {
         "root", type: "path", "Directory for the state of containers", default: "/run/masu-runtime")
     static let log = Flag.string("log", type: "path", "File that errors are written to as well")
     static let logFormat = Flag.choice("log-format", "Format of the log", among: ["text", "json"], default: "text")
-    static let debug = Flag.boolean("debug", "Accepted for compatibility; there is no more to be said")
+    static let debug = Flag.boolean("debug", "Tell the steps of create, run and exec")
     static let systemdCgroup = Flag.boolean("systemd-cgroup", "Not supported: control groups are made directly")
     static let cgroupManager = Flag.choice(
         "cgroup-manager", "How control groups are made; \"disabled\" leaves containers in the caller's",

@@ -10,7 +10,7 @@ import SystemPackage
 /// `spec`: a configuration to begin with.
 enum SpecCommand {
     static let spec = Command(
-        "spec", "Write a configuration to begin with into a bundle", 
+        "spec", "Write a configuration to begin with into a bundle",
         flags: { [CreationCommands.bundle, rootless] },
         action: { invocation in
             let file = RuntimeCommands.absolute(invocation.flags[CreationCommands.bundle]).appending("config.json")

@@ -84,7 +84,7 @@ struct DeviceProgramTests {
     @Test(
         "nonsense is refused",
         arguments: [
-            LinuxDeviceCgroup(allow: true, type: "x"), LinuxDeviceCgroup(allow: true, access: "rq"),
+            LinuxDeviceCgroup(allow: true, type: "x"), LinuxDeviceCgroup(allow: true, access: "q"),
             LinuxDeviceCgroup(allow: true, major: -2),
         ])
     func refused(_ rule: LinuxDeviceCgroup) {

@@ -226,7 +226,7 @@ extension RuntimeTests {
             let second = try TestBundle()
             second.spec.linux?.cgroupsPath = first.spec.linux?.cgroupsPath
             let result = try second.run()
-            #expect(result.code == 1 && result.errors.contains("has processes in it"), "\(result)")
+            #expect(result.code == 1 && result.errors.contains("cgroup is not empty"), "\(result)")
             #expect(try first.status() == "running")
         }
 

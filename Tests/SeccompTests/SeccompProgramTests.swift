@@ -44,7 +44,11 @@ struct SeccompProgramTests {
             (LinuxSeccomp(defaultAction: "SCMP_ACT_MAYBE"), "unknown seccomp action \"SCMP_ACT_MAYBE\""),
             (profile { $0.architectures = ["SCMP_ARCH_ABACUS"] }, "unknown architecture \"SCMP_ARCH_ABACUS\""),
             (profile { $0.flags = ["FAST"] }, "unknown seccomp flag \"FAST\""),
-            (profile { $0.syscalls = [LinuxSyscall(names: ["read"], action: "SCMP_ACT_NOTIFY")] }, "not supported"),
+            (
+                profile { $0.syscalls = [LinuxSyscall(names: ["write"], action: "SCMP_ACT_NOTIFY")] },
+                "the write syscall"
+            ),
+            (LinuxSeccomp(defaultAction: "SCMP_ACT_NOTIFY"), "default action"),
             (
                 profile {
                     let argument = LinuxSeccompArg(index: 6, value: 0, op: "SCMP_CMP_EQ")
@@ -60,6 +64,24 @@ struct SeccompProgramTests {
         ])
     func refused(_ profile: LinuxSeccomp, _ words: String) {
         #expect { try SeccompProgram(compiling: profile) } throws: { "\($0)".contains(words) }
+    }
+
+    @Test(
+        "flags are the profile's, less what means nothing, plus the listener where somebody is to be asked",
+        arguments: [
+            (nil, "SCMP_ACT_ERRNO", 4), ([], "SCMP_ACT_ERRNO", 0),
+            (["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG"], "SCMP_ACT_ERRNO", 2),
+            (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], "SCMP_ACT_ERRNO", 0),
+            (["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"], "SCMP_ACT_NOTIFY", 40), (nil, "SCMP_ACT_NOTIFY", 12),
+        ] as [([String]?, String, UInt32)])
+    func flags(_ names: [String]?, _ action: String, _ number: UInt32) throws {
+        let profile = Self.profile {
+            $0.flags = names
+            $0.syscalls = [LinuxSyscall(names: ["mkdir"], action: action)]
+        }
+        let program = try SeccompProgram(compiling: profile)
+        #expect(program.flags == number)
+        #expect(program.notifies == (action == "SCMP_ACT_NOTIFY"))
     }
 
     private static func profile(_ change: (inout LinuxSeccomp) -> Void) -> LinuxSeccomp {

@@ -77,6 +77,9 @@ static inline long masu_fork(void) { return masu_result(fork()); }
 static inline long masu_setns(int fd, int flags) { return masu_result(syscall(SYS_setns, fd, flags)); }
 static inline long masu_unshare(int flags) { return masu_result(syscall(SYS_unshare, flags)); }
 static inline long masu_pidfd_open(int pid, unsigned flags) { return masu_result(syscall(SYS_pidfd_open, pid, flags)); }
+static inline long masu_pidfd_getfd(int pidfd, int number) {
+    return masu_result(syscall(SYS_pidfd_getfd, pidfd, number, 0));
+}
 static inline long masu_pidfd_send_signal(int fd, int signal) {
     return masu_result(syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0));
 }
@@ -377,7 +380,9 @@ static inline long masu_unix_socket_name(int fd, const char *path, size_t length
     address.sun_family = AF_UNIX;
     if (length >= sizeof address.sun_path) return -ENAMETOOLONG;
     memcpy(address.sun_path, path, length);
-    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+    // A path ends with a null byte. An abstract name begins with one and has just its own length.
+    int abstract = length > 0 && path[0] == 0;
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + !abstract);
     return masu_result(
         connecting ? connect(fd, (struct sockaddr *)&address, size) : bind(fd, (struct sockaddr *)&address, size));
 }

@@ -1,0 +1,97 @@
+import LinuxKernel
+import SystemPackage
+
+// How processes get into a control group.
+extension Cgroup {
+    /// The directories that processes join, in the order of `directories`.
+    private var entrances: [FilePath] {
+        if subgroups.isEmpty { return directories }
+        switch hierarchies {
+        case .unified: return directories.map { below($0, subgroups[""]) }
+        case .legacy(let hierarchies):
+            return zip(hierarchies, directories).map { hierarchy, directory in
+                let named = hierarchy.controllers.lazy.compactMap { subgroups[Self.name(ofController: $0)] }.first
+                return below(directory, named ?? subgroups[""])
+            }
+        }
+    }
+
+    private func below(_ directory: FilePath, _ path: String?) -> FilePath {
+        path.map { directory.appending(FilePath($0).components) } ?? directory
+    }
+
+    private static func name(ofController name: String) -> String {
+        name.hasPrefix("name=") ? String(name.dropFirst(5)) : name
+    }
+
+    /// Lets processes that join be put in groups below this one: `subgroups` has their paths by controller, "" for all
+    /// the others.
+    ///
+    /// - Throws: if there is no such controller, or a path leads out of this group.
+    package mutating func setSubgroups(_ subgroups: [String: String]) throws(CgroupError) {
+        let known: Set<String> =
+            switch hierarchies {
+            case .unified: [""]
+            case .legacy(let hierarchies): Set(hierarchies.flatMap(\.controllers).map(Self.name) + [""])
+            }
+        for (controller, path) in subgroups {
+            guard known.contains(controller) else {
+                throw CgroupError("unknown controller \(controller) in SubCgroupPaths")
+            }
+            guard !path.split(separator: "/").contains("..") else {
+                throw CgroupError("bad sub cgroup path: \(path)")
+            }
+        }
+        self.subgroups = subgroups
+    }
+
+    /// Puts the process `pid` into the group.
+    ///
+    /// Where it can be avoided it should be: the kernel makes whoever moves another process wait for an RCU grace
+    /// period, milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
+    package func add(pid: Int32) throws(CgroupError) {
+        for directory in entrances { try write("\(pid)", to: directory.appending("cgroup.procs")) }
+    }
+
+    /// Puts the calling process, which must have a single thread, into the group.
+    package func join() throws(CgroupError) {
+        // "0" written to `tasks` moves the calling thread alone and therefore without the lock that makes a move through
+        // `cgroup.procs` wait.
+        let file = isUnified ? "cgroup.procs" : "tasks"
+        for directory in entrances { try write("0", to: directory.appending(file)) }
+    }
+
+    /// On version 1, puts the calling process, which must have a single thread, into the group but where processes are counted.
+    ///
+    /// A limit that is reached stops forks, not those who join. A process that has to fork on its way into the group
+    /// therefore leaves this last step to its child.
+    ///
+    /// - Returns: The file in which the child writes "0" to join there, too; `nil` if processes are not counted.
+    package func joinBeforeFork() throws(CgroupError) -> FileDescriptor? {
+        let counting = directory(of: "pids")
+        var file: FilePath?
+        for (directory, entrance) in zip(directories, entrances) {
+            if directory == counting {
+                file = entrance.appending("tasks")
+            } else {
+                try write("0", to: entrance.appending("tasks"))
+            }
+        }
+        guard let file else { return nil }
+        do throws(Errno) {
+            return try Files.open(file, .writeOnly)
+        } catch {
+            throw CgroupError("open \(file)", error)
+        }
+    }
+
+    /// The directory of version 2 for `ProcessControl.fork(cgroup:)`; `nil` on version 1.
+    package func openForClone() throws(CgroupError) -> FileDescriptor? {
+        guard isUnified, let directory = entrances.first else { return nil }
+        do throws(Errno) {
+            return try Files.open(directory, [.path, .directory])
+        } catch {
+            throw CgroupError("open \(directory)", error)
+        }
+    }
+}
