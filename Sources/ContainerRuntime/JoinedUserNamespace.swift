@@ -42,7 +42,7 @@ struct JoinedUserNamespace {
             _ = try? ProcessControl.wait(for: first)
             return pid
         case .failure(let error): throw error
-        case .console, .sourceRequest, .readyForHooks, .ready, .closed:
+        case .console, .sourceRequest, .listening, .readyForHooks, .ready, .closed:
             throw RuntimeError(.system, "the container's process ended before it was in its user namespace")
         }
     }
