@@ -134,7 +134,7 @@ private struct HookStreams {
 
     func note(_ error: Errno) {
         // Without it the exit code says that there was something.
-        try? note.writeEntire(["\(error.rawValue)"].flatMap { Array($0.utf8) })
+        try? note.writeEntire(Array("\(error.rawValue)".utf8))
     }
 
     var failure: Errno? {

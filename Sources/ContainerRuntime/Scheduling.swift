@@ -23,7 +23,7 @@ enum AffinitySetup {
     /// of the control group.
     static func reset() {
         // A caller that may not do this is bound to no more than it may use.
-        try? ProcessAttributes.setAffinity(Array(0..<8192))
+        try? ProcessAttributes.setAffinityToAll()
     }
 
     /// Binds this process to the CPUs of `list`.

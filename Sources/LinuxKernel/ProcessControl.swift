@@ -193,6 +193,13 @@ package enum ProcessAttributes {
         try checked(mask.withUnsafeBytes { masu_sched_setaffinity(0, $0.count, $0.baseAddress) })
     }
 
+    /// sched_setaffinity(2) of this process: every CPU, of which the kernel leaves those it may use.
+    package static func setAffinityToAll() throws(Errno) {
+        // As many as a kernel can be built for.
+        let mask = [UInt64](repeating: .max, count: 8192 / 64)
+        try checked(mask.withUnsafeBytes { masu_sched_setaffinity(0, $0.count, $0.baseAddress) })
+    }
+
     /// set_mempolicy(2) of this process.
     package static func setMemoryPolicy(mode: Int32, nodes: [Int]) throws(Errno) {
         var mask = [UInt](repeating: 0, count: (nodes.max() ?? 0) / 64 + 1)

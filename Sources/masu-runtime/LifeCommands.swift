@@ -10,9 +10,7 @@ enum LifeCommands {
     static let start = Command(
         "start", operands: "CONTAINER", arity: .exactly(1), "Execute the program of a created container",
         action: { invocation in
-            let log = ErrorLog(invocation)
-            try RuntimeCommands.runtime(invocation).start(
-                invocation.operands[0])
+            try RuntimeCommands.runtime(invocation).start(invocation.operands[0])
             return 0
         })
 
