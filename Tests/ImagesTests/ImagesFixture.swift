@@ -24,6 +24,8 @@ final class ImagesFixture: Sendable {
 
     static func open(_ directory: FilePath, _ driver: String) throws -> (DatabasePool, Images) {
         var configuration = Configuration()
+        // As the daemon's: the restart of the write-ahead log may make the writer wait for a reader for a moment.
+        configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
         let database = try DatabasePool(path: directory.appending("masu.db").string, configuration: configuration)
         var migrator = DatabaseMigrator()
