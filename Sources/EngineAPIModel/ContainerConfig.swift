@@ -24,7 +24,7 @@ package struct ContainerConfig: WireObject {
     /// `NAME=value`; in a create request also a bare `NAME`, which removes the image's variable.
     @Always package var env: [String]? = nil
     /// The command, or the arguments of the entry point.
-    @Always package var cmd: [String]? = nil
+    @CommandWords package var cmd: [String]? = nil
     /// The health check; nil takes the image's.
     @OmittedIfEmpty package var healthcheck: HealthConfig? = nil
     /// Windows only; kept for images that carry it.
@@ -36,7 +36,7 @@ package struct ContainerConfig: WireObject {
     /// The working directory; empty means `/` or the image's.
     @Always package var workingDir: String = ""
     /// The entry point; nil takes the image's, `[""]` clears it.
-    @Always package var entrypoint: [String]? = nil
+    @CommandWords package var entrypoint: [String]? = nil
     /// Whether the container has no network at all.
     @OmittedIfEmpty package var networkDisabled: Bool = false
     /// Deprecated place of the MAC address.

@@ -21,7 +21,7 @@ package struct ExecCreateRequest: WireObject {
     /// The working directory; empty takes the container's.
     @Always package var workingDir: String = ""
     /// Program and arguments.
-    @Always package var cmd: [String]? = nil
+    @CommandWords package var cmd: [String]? = nil
 
     package init() {}
 

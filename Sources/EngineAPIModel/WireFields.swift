@@ -51,11 +51,41 @@ package struct OmittedIfEmpty<Value: WireValue>: Codable, Hashable, Sendable {
     }
 }
 
+/// A command line: always written as a list, nil as `null`; read from a list or, as older clients and hands type it, from one string
+/// that is the only word.
+@propertyWrapper
+package struct CommandWords: Codable, Hashable, Sendable {
+    package var wrappedValue: [String]?
+
+    package init(wrappedValue: [String]?) {
+        self.wrappedValue = wrappedValue
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            wrappedValue = nil
+        } else if let word = try? container.decode(String.self) {  // not a string: the list says what is wrong with it
+            wrappedValue = [word]
+        } else {
+            wrappedValue = try container.decode([String].self)
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try Always(wrappedValue: wrappedValue).encode(to: encoder)
+    }
+}
+
 // The compiler's own conformances call these more specific overloads for wrapped properties.
 
 extension KeyedDecodingContainer {
     package func decode<Value>(_ type: Always<Value>.Type, forKey key: Key) throws -> Always<Value> {
         try decodeIfPresent(type, forKey: key) ?? Always(wrappedValue: Value.emptyValue)
+    }
+
+    package func decode(_ type: CommandWords.Type, forKey key: Key) throws -> CommandWords {
+        try decodeIfPresent(type, forKey: key) ?? CommandWords(wrappedValue: nil)
     }
 
     package func decode<Value>(_ type: OmittedIfEmpty<Value>.Type, forKey key: Key) throws -> OmittedIfEmpty<Value> {

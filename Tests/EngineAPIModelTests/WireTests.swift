@@ -16,6 +16,17 @@ struct WireTests {
         #expect(request.networkingConfig == NetworkingConfig())
     }
 
+    @Test("a command is a list of words or one word; anything else is told")
+    func commandWords() throws {
+        let body = #"{"Cmd":"ls -l","Entrypoint":["/bin/sh","-c"]}"#
+        let config = try JSON.decode(ContainerConfig.self, from: Array(body.utf8))
+        #expect(config.cmd == ["ls -l"])
+        #expect(config.entrypoint == ["/bin/sh", "-c"])
+        #expect(throws: (any Error).self) {
+            try JSON.decode(ContainerConfig.self, from: Array(#"{"Cmd":5}"#.utf8))
+        }
+    }
+
     @Test("a create request survives the wire")
     func roundTrip() throws {
         var request = ContainerCreateRequest()

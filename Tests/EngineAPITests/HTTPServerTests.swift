@@ -32,6 +32,35 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("the absolute form of a target is its path; every answer has a date")
+    func absoluteForm() async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("GET http://x:1/a?b=/c HTTP/1.1\r\nHost: x:1\r\n\r\n")
+            let response = try await client.receiveResponse()
+            #expect(response.body == "GET /a?b=/c ")
+            #expect(
+                response.head.contains(
+                    /\r\nDate: (Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT\r\n/))
+            try await client.send("GET http://x?q HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receiveResponse().body == "GET /?q ")
+        }
+    }
+
+    @Test(
+        "HTTP/1.1 without exactly one host is refused",
+        arguments: [
+            ("", "400 Bad Request: missing required Host header"),
+            ("Host: a\r\nHost: b\r\n", "400 Bad Request: too many Host headers"),
+        ])
+    func hostHeader(headers: String, text: String) async throws {
+        try await TestServer.run(Self.echo) { client in
+            try await client.send("GET / HTTP/1.1\r\n\(headers)\r\n")
+            let response = try await client.receiveResponse()
+            #expect(response.head.hasPrefix("HTTP/1.1 400"))
+            #expect(response.body == text)
+        }
+    }
+
     @Test("a chunked body arrives whole")
     func chunkedBody() async throws {
         try await TestServer.run(Self.echo) { client in

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 
@@ -85,6 +86,7 @@ struct Answer: Sendable {
 
     private func head(of response: HTTPResponse) -> HTTPResponseHead {
         var headers = response.headers
+        headers.replaceOrAdd(name: "Date", value: HTTPDate.text(time(nil)))
         if isLast { headers.replaceOrAdd(name: "Connection", value: "close") }
         return HTTPResponseHead(version: version, status: response.status, headers: headers)
     }

@@ -102,14 +102,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if error is HTTPParserError, case .idle = state {
-            let text = "400 Bad Request"
-            let head = HTTPResponseHead(
-                version: .http1_1, status: .badRequest,
-                headers: [
-                    "Content-Type": "text/plain; charset=utf-8", "Connection": "close",
-                    "Content-Length": "\(text.utf8.count)",
-                ])
-            closeGently(after: send(head, body: Array(text.utf8), context: context))
+            refuse("400 Bad Request", context: context)
         } else if error is HTTPParserError, case .answering(let exchange) = state {
             // What follows the request is not HTTP. The request itself was, and gets its answer.
             exchange.isLast = true
@@ -119,6 +112,17 @@ final class HTTPConnection: ChannelInboundHandler {
         } else {
             context.close(promise: nil)
         }
+    }
+
+    /// Answers what is no proper HTTP request, as Go's server words it, and closes.
+    private func refuse(_ text: String, context: ChannelHandlerContext) {
+        let head = HTTPResponseHead(
+            version: .http1_1, status: .badRequest,
+            headers: [
+                "Content-Type": "text/plain; charset=utf-8", "Connection": "close",
+                "Content-Length": "\(text.utf8.count)",
+            ])
+        closeGently(after: send(head, body: Array(text.utf8), context: context))
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -193,6 +197,11 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead) {
         guard let context else { return }
+        let hosts = head.headers[canonicalForm: "host"].count
+        guard hosts == 1 || hosts == 0 && head.version != .http1_1 else {
+            let reason = hosts == 0 ? "missing required Host header" : "too many Host headers"
+            return refuse("400 Bad Request: \(reason)", context: context)
+        }
         let exchange = Exchange(head: head)
         state = .answering(exchange)
         let eventLoop = eventLoop

@@ -5,7 +5,7 @@ import NIOHTTP1
 package struct HTTPRequest: Sendable {
     /// The request line's method.
     package let method: HTTPMethod
-    /// The request line's target as sent: path and query, still percent-encoded.
+    /// The request line's target: path and query, still percent-encoded.
     package let target: String
     /// All headers.
     package let headers: HTTPHeaders
@@ -13,11 +13,24 @@ package struct HTTPRequest: Sendable {
     package let body: RequestBody
 
     /// A request from its parts.
+    ///
+    /// - Parameter target: as sent, also in the absolute form that is for proxies and that every server has to take
+    ///   (RFC 9112, 3.2.2).
     package init(method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody) {
         self.method = method
-        self.target = target
+        self.target = Self.originForm(target)
         self.headers = headers
         self.body = body
+    }
+
+    private static func originForm(_ target: String) -> String {
+        let bytes = target.utf8
+        guard bytes.first != UInt8(ascii: "/"),
+            let scheme = ["http://", "https://"].first(where: { target.lowercased().hasPrefix($0) })
+        else { return target }
+        let rest = target.dropFirst(scheme.count)
+        guard let path = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return "/" }
+        return rest[path] == "/" ? String(rest[path...]) : "/" + rest[path...]
     }
 
     /// Whether the client asked to leave HTTP on this connection (`Upgrade: tcp`), as the docker CLI does for attach and
