@@ -53,7 +53,7 @@ bin:
 .PHONY: test
 test: packages ## compile, then run every test
 	@scripts/install-packages test
-	@scripts/install-packages --optional extra
+	@scripts/install-packages --optional extra vm
 	@scripts/test $(SWIFT_FLAGS)
 
 .PHONY: check
