@@ -9,7 +9,7 @@ package struct Cgroup: Hashable, Sendable {
     /// The hierarchies it is in.
     package let hierarchies: CgroupHierarchies
     /// Groups below this one in which processes are put that join; see `setSubgroups`.
-    var subgroups: [String: String] = [:]
+    package internal(set) var subgroups: [String: String] = [:]
 
     /// The control group at `path`, which may not exist yet.
     ///
@@ -57,12 +57,13 @@ package struct Cgroup: Hashable, Sendable {
 
     /// Makes the group in every hierarchy, and all above it.
     ///
+    /// - Parameter resources: What is going to be set.
     /// - Throws: also when processes are in it already; a leftover without any is used. What has been made until an
     ///   error is removed again.
-    package func create() throws(CgroupError) {
+    package func create(for resources: LinuxResources? = nil) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
-            try createUnified(mountPoint)
+            try createUnified(mountPoint, for: resources)
         case .legacy(let hierarchies):
             var made: [FilePath] = []
             do throws(CgroupError) {
@@ -125,8 +126,7 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    private func createUnified(_ mountPoint: FilePath) throws(CgroupError) {
-        var directory = mountPoint
+    private func createUnified(_ mountPoint: FilePath, for resources: LinuxResources?) throws(CgroupError) {
         let components = path.split(separator: "/")
         let controllers: String
         do throws(Errno) {
@@ -135,6 +135,21 @@ package struct Cgroup: Hashable, Sendable {
             throw CgroupError("open \(mountPoint)/cgroup.controllers", error)
         }
         let all = controllers.split(separator: " ").map { "+\($0)" }
+        var made: [FilePath] = []
+        do throws(CgroupError) {
+            try descend(components, from: mountPoint, handingDown: all, &made)
+            try becomeThreaded(for: resources)
+        } catch {
+            // The first error is the one to tell; an empty group does no harm.
+            for directory in made.reversed() { try? Files.removeDirectory(directory) }
+            throw error
+        }
+    }
+
+    private func descend(
+        _ components: [Substring], from mountPoint: FilePath, handingDown all: [String], _ made: inout [FilePath]
+    ) throws(CgroupError) {
+        var directory = mountPoint
         for (index, component) in components.enumerated() {
             // Controllers reach a group only when the one above hands them down. Where the kernel refuses all together
             // (one of them cannot be used here), each is tried; that a limit cannot be set is said when it is asked for.
@@ -147,6 +162,7 @@ package struct Cgroup: Hashable, Sendable {
             directory = directory.appending(String(component))
             do throws(Errno) {
                 try Files.makeDirectory(directory)
+                made.append(directory)
             } catch {
                 guard error == .fileExists else { throw CgroupError("mkdir \(directory)", error) }
                 if index == components.count - 1 {
@@ -155,6 +171,22 @@ package struct Cgroup: Hashable, Sendable {
                 }
             }
         }
+    }
+
+    /// Below a group with processes, or a threaded one, there are groups for threads only, and most controllers work for
+    /// processes only.
+    private func becomeThreaded(for resources: LinuxResources?) throws(CgroupError) {
+        guard let directory = directories.first else { return }
+        let type = try readText(directory.appending("cgroup.type"))
+        if type == "domain" { return }
+        let needsProcesses =
+            resources?.memory != nil || resources?.blockIO != nil || resources?.cpu != nil
+            || resources?.hugepageLimits?.isEmpty == false
+        guard !needsProcesses else {
+            let state = type == "domain invalid" ? "an invalid state" : "\(type) mode"
+            throw CgroupError("cannot enter cgroupv2 \"\(directory)\" with domain controllers -- it is in \(state)")
+        }
+        if type == "domain invalid" { try write("threaded", to: directory.appending("cgroup.type")) }
     }
 
     private func refuseIfPopulated() throws(CgroupError) {
@@ -238,7 +270,12 @@ package struct Cgroup: Hashable, Sendable {
     private static func collectProcesses(in directory: FilePath, into pids: inout [Int32]) throws(Errno) {
         let bytes: [UInt8]
         do {
-            bytes = try Files.read(directory.appending("cgroup.procs"))
+            do {
+                bytes = try Files.read(directory.appending("cgroup.procs"))
+            } catch .notSupportedOnSocket {
+                // A threaded group of version 2 has threads alone.
+                bytes = try Files.read(directory.appending("cgroup.threads"))
+            }
         } catch {
             // Removed meanwhile: nothing is in it.
             if error == .noSuchFileOrDirectory || error.rawValue == 19 { return }

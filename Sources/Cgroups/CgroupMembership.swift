@@ -94,4 +94,13 @@ extension Cgroup {
             throw CgroupError("open \(directory)", error)
         }
     }
+
+    /// The group of version 2 that the process `pid` is in: not this one where it has moved, as it may in a container that
+    /// sees the whole hierarchy or has made groups of its own. `nil` if that cannot be said.
+    package func present(of pid: Int32) -> Cgroup? {
+        // Whoever asks has an error of its own to tell.
+        guard isUnified, let text = try? Files.readText(FilePath("/proc/\(pid)/cgroup")) else { return nil }
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") }) else { return nil }
+        return try? Cgroup(path: String(line.dropFirst(3)), hierarchies: hierarchies)  // As above.
+    }
 }

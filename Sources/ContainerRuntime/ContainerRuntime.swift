@@ -282,7 +282,11 @@ package struct ContainerRuntime: Hashable, Sendable {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
         }
         let cgroup = try existingCgroup(id, "update")
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
+        // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
+        var resources = resources
+        resources.devices = nil
+        let change = resources
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }
 }
 

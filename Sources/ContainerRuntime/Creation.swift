@@ -114,7 +114,7 @@ struct Creation {
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
         guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.create(for: plan.linux.resources) }
         undo.cgroup = cgroup
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
     }
@@ -137,6 +137,9 @@ struct Creation {
             } else if !resources.isOnlyAboutDevices {
                 throw RuntimeError(.invalid, "limits cannot be set without a control group")
             }
+        }
+        if let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)

@@ -122,6 +122,22 @@ struct CreationPlan {
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }
 
+    /// The user who is to own the control group: the one the container runs as, where its user namespace, its cgroup
+    /// namespace and a writable cgroup file system show that it shall use it; on version 2, which can be delegated.
+    var cgroupOwner: UInt32? {
+        guard let cgroup, cgroup.isUnified, newNamespaces.isSuperset(of: [.user, .cgroup]) else { return nil }
+        let isWritable = (spec.mounts ?? []).contains { mount in
+            (mount.type == "cgroup" || mount.type == "cgroup2") && mount.destination == "/sys/fs/cgroup"
+                && mount.options?.contains("ro") != true
+        }
+        guard isWritable else { return nil }
+        let user = spec.process?.user.uid ?? 0
+        for mapping in linux.uidMappings ?? [] where user >= mapping.containerID {
+            if user - mapping.containerID < mapping.size { return mapping.hostID + (user - mapping.containerID) }
+        }
+        return nil
+    }
+
     /// Whether later processes need what only the configuration says: a filter, a personality, a memory policy.
     var execNeedsConfiguration: Bool {
         linux.seccomp != nil || linux.personality != nil || linux.memoryPolicy != nil

@@ -35,13 +35,11 @@ struct Execution {
         let (channel, childChannel) = try InitChannel.pair()
         defer { channel.socket.discard() }
         let namespaces = Namespaces(record.namespaces.map(\.kernelFlag))
-        let group = try openGroup(cgroup)
+        var group = try openGroup(&cgroup)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
-            fork = try attempt("making a process") { () throws(Errno) in
-                try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
-            }
+            fork = try self.fork(namespaces, &cgroup, &group)
         } catch {
             childChannel.socket.discard()
             throw error
@@ -70,11 +68,56 @@ struct Execution {
         if !filter.isEmpty { trace.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
     }
 
-    private func openGroup(_ cgroup: Cgroup?) throws(RuntimeError) -> FileDescriptor? {
+    private func openGroup(_ cgroup: inout Cgroup?) throws(RuntimeError) -> FileDescriptor? {
         do throws(CgroupError) {
-            return try cgroup?.openForClone()
+            do throws(CgroupError) {
+                return try cgroup?.openForClone()
+            } catch  where error.errno == .noSuchFileOrDirectory && cgroup?.subgroups.isEmpty == true {
+                // A container that sees the whole hierarchy may have moved and removed its group.
+                guard let present = cgroup?.present(of: record.pid) else { throw error }
+                cgroup = present
+                return try present.openForClone()
+            }
         } catch {
             throw RuntimeError(.system, "error adding pid to cgroups: \(error.message)")
+        }
+    }
+
+    /// The first process: in a pid namespace its child is the one that is put into the group.
+    private func fork(
+        _ namespaces: Namespaces, _ cgroup: inout Cgroup?, _ group: inout FileDescriptor?
+    ) throws(RuntimeError) -> ProcessControl.Fork {
+        do throws(Errno) {
+            do throws(Errno) {
+                return try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
+            } catch .resourceBusy {
+                // Processes are not where groups below have controllers (cgroups(7), "no internal processes"). Whoever
+                // handed them down in the container has moved its first process out of the way before.
+                guard cgroup?.subgroups.isEmpty == true, let present = cgroup?.present(of: record.pid) else {
+                    throw .resourceBusy
+                }
+                group?.discard()
+                group = nil
+                cgroup = present
+                do throws(CgroupError) { group = try present.openForClone() } catch { throw .resourceBusy }
+                return try ProcessControl.fork(cgroup: group)
+            }
+        } catch {
+            throw RuntimeError(.system, "making a process: \(error)")
+        }
+    }
+
+    /// Puts a process into the group, or where the container's first process is if the kernel refuses (see `fork`).
+    private func add(_ pid: Int32, to cgroup: Cgroup) throws(RuntimeError) {
+        do throws(CgroupError) {
+            do throws(CgroupError) {
+                try cgroup.add(pid: pid)
+            } catch {
+                guard cgroup.subgroups.isEmpty, let present = cgroup.present(of: record.pid) else { throw error }
+                try present.add(pid: pid)
+            }
+        } catch {
+            throw RuntimeError(.system, "error adding pid \(pid) to cgroups: \(error.message)")
         }
     }
 
@@ -101,9 +144,7 @@ struct Execution {
                     _ = try? ProcessControl.wait(for: process)
                     process = pid
                     try writePIDFile(pid)
-                    if needsGroup, let cgroup {
-                        try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
-                    }
+                    if needsGroup, let cgroup { try add(pid, to: cgroup) }
                     try channel.send(.enterCgroup)
                 case .listening(let number):
                     let listener = try SeccompAgent.listener(number, of: process)
