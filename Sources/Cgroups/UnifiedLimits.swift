@@ -99,9 +99,10 @@ extension Cgroup {
         guard let both else {
             if limit == -1 { return -1 }
             // What both together were limited to before remains when memory alone is changed.
-            guard let limit, let oldLimit = try number(directory.appending("memory.max")) else { return nil }
-            // Without swap accounting there is nothing to be kept.
-            guard let oldSwap = try? number(directory.appending("memory.swap.max")) else { return nil }
+            // Without either file there is nothing to be kept, or the limit itself will say what is missing.
+            guard let limit, let oldLimit = try? number(directory.appending("memory.max")),
+                let oldSwap = try? number(directory.appending("memory.swap.max"))
+            else { return nil }
             return try Self.difference(Int64(clamping: oldLimit) + Int64(clamping: oldSwap), limit)
         }
         if both == -1 || limit == -1 { return both }
