@@ -70,21 +70,26 @@ extension RootFilesystem {
         gid: UInt32 = 0, hostPath: String? = nil
     ) throws(RuntimeError) {
         try attempt("making the device \(hostPath ?? "/dev/\(name)") in the container") { () throws(Errno) in
-            if plan.hasUserNamespace {
-                // Device files cannot be made in a user namespace; the host's is shown in its place.
-                let target = try directory.open(name, [.create, .nonBlocking, .noFollow], mode: 0o666)
-                defer { target.discard() }
-                let tree = try Mounts.cloneTree(hostPath ?? "/dev/\(name)")
-                defer { tree.discard() }
-                return try Mounts.attach(tree, on: target)
-            }
+            if plan.hasUserNamespace { return try show(hostPath ?? "/dev/\(name)", as: name, in: directory) }
             do throws(Errno) {
                 try directory.makeNode(name, mode: mode, major: major, minor: minor)
             } catch .fileExists {
                 // In an image that brings its own /dev.
                 return
+            } catch .notPermitted {
+                // In a user namespace that is not the container's own.
+                return try show(hostPath ?? "/dev/\(name)", as: name, in: directory)
             }
             if uid != 0 || gid != 0 { try directory.changeOwner(name, uid: uid, gid: gid) }
         }
+    }
+
+    /// Shows the host's device `path`: device files cannot be made in a user namespace.
+    private func show(_ path: String, as name: String, in directory: FileDescriptor) throws(Errno) {
+        let target = try directory.open(name, [.create, .nonBlocking, .noFollow], mode: 0o666)
+        defer { target.discard() }
+        let tree = try Mounts.cloneTree(path)
+        defer { tree.discard() }
+        try Mounts.attach(tree, on: target)
     }
 }

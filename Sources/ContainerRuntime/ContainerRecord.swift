@@ -18,6 +18,8 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var owner: UInt32
     /// The control group's path; not there for a container without one.
     var cgroupPath: String?
+    /// The hierarchies of version 1 the group is in, by their controllers; not there if it is in all of them.
+    var cgroupControllers: [String]?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
     /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.
@@ -99,7 +101,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     func cgroup() throws(RuntimeError) -> Cgroup? {
         guard let cgroupPath else { return nil }
         return try withCgroupErrors { () throws(CgroupError) in
-            try Cgroup(path: cgroupPath, hierarchies: .mounted())
+            try Cgroup(path: cgroupPath, hierarchies: .mounted().limited(to: cgroupControllers))
         }
     }
 

@@ -58,6 +58,8 @@ package struct CreateOptions: Hashable, Sendable {
     package var defaultCgroupsPath: String?
     /// Make no cgroup; the container stays in the caller's. Limits cannot be set then, nor can it be paused.
     package var withoutCgroup = false
+    /// Whether a container that names no cgroup may go without where none can be made.
+    package var rootlessCgroups = RootlessCgroups.automatic
     /// Where steps are told; `nil` is nowhere.
     package var trace: TraceLog?
 

@@ -9,7 +9,7 @@ import SystemPackage
 /// Both work at the same time. While the container's process builds its file tree, this side makes the control group,
 /// sets its limits, compiles the system call filter and writes the state.
 struct Creation {
-    let plan: CreationPlan
+    private(set) var plan: CreationPlan
     /// `<root>/<id>`.
     let directory: FilePath
     /// Whether the container is to wait for `start`.
@@ -20,7 +20,14 @@ struct Creation {
         try makeDirectory()
         var undo = Undo(directory: directory, cgroup: nil)
         do throws(RuntimeError) {
-            return try fork(&undo)
+            guard plan.mayLackCgroup else { return try fork(&undo) }
+            var creation = self
+            // Before the process is made, which has to know whether there is one.
+            creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
+                try Cgroup.makeWherePermitted(plan.id)
+            }
+            undo.cgroup = creation.plan.cgroup
+            return try creation.fork(&undo)
         } catch {
             undo.run()
             throw error
@@ -126,19 +133,15 @@ struct Creation {
             try UserNamespaceMaps.write(
                 uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
         }
+        if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
         if let cgroup = plan.cgroup, !cgroup.isUnified {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
             undo.cgroup = cgroup
             if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
         }
-        if let resources = plan.linux.resources, !resources.isEmpty {
-            if let cgroup = plan.cgroup {
-                try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
-            } else if !resources.isOnlyAboutDevices {
-                throw RuntimeError(.invalid, "limits cannot be set without a control group")
-            }
-        }
-        if let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
+        if let resources = plan.linux.resources, !resources.isEmpty { try ResourceSetup(plan).apply(resources) }
+        // Whoever is not root owns the group already, and can give it to nobody.
+        if !plan.isUnprivileged, let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
@@ -194,7 +197,8 @@ struct Creation {
         let record = ContainerRecord(
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
             bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
-            cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            cgroupPath: plan.cgroup?.path, cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil,
+            namespaces: (plan.linux.namespaces ?? []).map(\.type),
             hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
             annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
             hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,

@@ -30,20 +30,6 @@ enum PIDNamespace {
     }
 }
 
-/// The ids of a new user namespace; user_namespaces(7).
-enum UserNamespaceMaps {
-    static func write(
-        uids: [LinuxIDMapping]?, gids: [LinuxIDMapping]?, process pid: Int32
-    ) throws(RuntimeError) {
-        for (file, mappings) in [("uid_map", uids), ("gid_map", gids)] {
-            let text = (mappings ?? []).map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
-            try attempt("writing \(file) of the user namespace", kind: .invalid) { () throws(Errno) in
-                try Files.write(text, to: FilePath("/proc/\(pid)/\(file)"))
-            }
-        }
-    }
-}
-
 /// System call filters, ready to be sent to the process that sets them.
 enum SeccompFilters {
     /// Empty if there is no profile.

@@ -17,8 +17,12 @@ struct CreationPlan {
     let newNamespaces: Namespaces
     /// Namespaces it joins, and their files.
     let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
-    /// `nil` when control groups are not to be used.
-    let cgroup: Cgroup?
+    /// `nil` when control groups are not to be used, or not known yet.
+    var cgroup: Cgroup?
+    /// Whether the container gets a group below the caller's own where the caller may make one, and none where not.
+    let mayLackCgroup: Bool
+    /// Whether the caller is not root, and can do no more than a user namespace allows.
+    let isUnprivileged = ProcessAttributes.uid != 0
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -27,7 +31,10 @@ struct CreationPlan {
     var joinsUserNamespace: Bool { joinedNamespaces.contains { $0.kind == .user } }
 
     /// Whether the container's process may have to ask for sources of mounts.
-    var mayNeedSources: Bool { hasUserNamespace || spec.mounts?.contains(where: \.isIDMapped) == true }
+    var mayNeedSources: Bool {
+        // The runtime could do no more than the process itself.
+        !isUnprivileged && (hasUserNamespace || spec.mounts?.contains(where: \.isIDMapped) == true)
+    }
 
     /// Checks everything that can be checked without doing anything.
     init(
@@ -90,6 +97,10 @@ struct CreationPlan {
         }
         if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
         if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
+        if isUnprivileged {
+            try Rootless.check(
+                spec, hasUserNamespace: joinsUser || new.contains(.user), hasNewUserNamespace: new.contains(.user))
+        }
         var complete = spec
         for (index, mount) in (spec.mounts ?? []).enumerated() {
             try MountSources.check(mount, hasUserNamespace: joinsUser || new.contains(.user))
@@ -99,7 +110,8 @@ struct CreationPlan {
         self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         _ = try SeccompAgent(linux.seccomp)
-        cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+        mayLackCgroup = Self.mayLackCgroup(linux, options)
+        cgroup = mayLackCgroup ? nil : try Self.cgroup(id: id, linux: linux, options: options)
     }
 
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
@@ -109,6 +121,11 @@ struct CreationPlan {
         guard rootfs != "/", path.hasPrefix(rootfs) else { return path }
         let inside = path.dropFirst(rootfs.count)
         return inside.isEmpty ? "/" : inside.hasPrefix("/") ? String(inside) : path
+    }
+
+    private static func mayLackCgroup(_ linux: Linux, _ options: CreateOptions) -> Bool {
+        linux.cgroupsPath?.isEmpty ?? true && options.defaultCgroupsPath == nil && !options.withoutCgroup
+            && options.rootlessCgroups.isInForce
     }
 
     private static func cgroup(

@@ -14,6 +14,7 @@ struct Execution {
     /// Makes the process. Returns when it has executed its program.
     func run() throws(RuntimeError) -> StartedProcess {
         try CreationPlan.check(process)
+        if ProcessAttributes.uid != 0 { try Rootless.check(process) }
         guard let pidfd = try record.openProcess() else {
             throw RuntimeError(.conflict, "cannot exec in a stopped container: \(record.id)")
         }

@@ -30,6 +30,7 @@ extension Execution {
                 if let initial = affinity?.initial, !initial.isEmpty { try AffinitySetup.set(initial) }
                 let counting = try joinGroup()
                 try ProcessFiles.apply(execution.process)
+                if namespaces.contains(.user) { try OutsideAttributes.raiseLimits(execution.process, of: 0) }
                 if !namespaces.isEmpty {
                     try attempt("joining the container's namespaces") { () throws(Errno) in
                         try namespaces.enter(pidfd.descriptor)

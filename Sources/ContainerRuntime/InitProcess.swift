@@ -49,6 +49,11 @@ struct InitProcess {
             try channel.report("R")
             if let gate {
                 channel.socket.discard()
+                if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
+                    // As long as this process is another one's copy, the caller could not look into it, and `exec` must.
+                    // There is nobody else in the pid namespace who could.
+                    try attempt("waiting for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
+                }
                 try gate.wait()
             }
             do throws(RuntimeError) {
@@ -166,7 +171,7 @@ struct InitProcess {
     private func setAttributes() throws(RuntimeError) {
         try Sysctl.apply(plan.linux.sysctl ?? [:])
         try enterTimeNamespace()
-        try ProcessFiles.apply(plan.process)
+        try ProcessFiles.apply(plan.process, exceptScore: plan.hasUserNamespace)
     }
 
     private func enterTimeNamespace() throws(RuntimeError) {
@@ -237,8 +242,9 @@ struct InitProcess {
 
 /// Files of the host's procfs by which a process sets things about itself.
 enum ProcessFiles {
-    static func apply(_ process: Process) throws(RuntimeError) {
-        if let value = process.oomScoreAdj {
+    /// - Parameter exceptScore: `oom_score_adj` has been written from outside (`OutsideAttributes`).
+    static func apply(_ process: Process, exceptScore: Bool = false) throws(RuntimeError) {
+        if let value = process.oomScoreAdj, !exceptScore {
             try attempt("setting oom_score_adj to \(value)") { () throws(Errno) in
                 try Files.write("\(value)", to: "/proc/self/oom_score_adj")
             }

@@ -157,7 +157,7 @@ struct ProcessSetup {
         try attempt("changing to user \(user.uid):\(user.gid)") { () throws(Errno) in
             let bounding = Self.set(process.capabilities?.bounding)
             try Credentials.limitBoundingSet(to: bounding)
-            try Credentials.setSupplementaryGroups(user.additionalGids ?? [])
+            try setSupplementaryGroups(user.additionalGids ?? [])
             try Credentials.setGroup(user.gid)
             guard user.uid != 0 else { return try Credentials.setUser(0) }
             // Capabilities live on over the change, to be cut down to the program's own by `execute`.
@@ -167,6 +167,16 @@ struct ProcessSetup {
             try Credentials.setKeepCapabilities(false)
             try Credentials.setCapabilities(
                 effective: before.permitted, permitted: before.permitted, inheritable: before.inheritable)
+        }
+    }
+
+    /// In a user namespace whose maker had no rights over groups, those of the maker stay: there is no way to give them up.
+    private func setSupplementaryGroups(_ groups: [UInt32]) throws(Errno) {
+        do throws(Errno) {
+            try Credentials.setSupplementaryGroups(groups)
+        } catch .notPermitted {
+            // Where it cannot be read, the error stays one.
+            guard (try? Files.readText("/proc/self/setgroups")) == "deny" else { throw .notPermitted }
         }
     }
 
