@@ -6,29 +6,117 @@
 // the mount its file is on, which is read-only and attached nowhere: whoever opens /proc/<pid>/exe is on that mount,
 // where nobody can write, whatever the host's own mount allows.
 //
+// The copy is of the directory that the file is in, not of the file alone: by the root of a mount that is attached nowhere
+// anybody who may mount, be it in a user namespace of their own, can take "read-only" away again, and /proc/<pid>/exe would
+// be that root.
+//
+// Who may not mount does so in a user namespace; where the file cannot be found in its directory (it is a mount itself, or
+// has been deleted), a sealed copy in memory serves.
+//
 // This has to happen before anything else, so that the first of the two lives costs as little as possible: therefore
 // a constructor, which runs before Swift's runtime sets itself up.
 
 #define _GNU_SOURCE
 
 #include "CLinux.h"
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 
 // Defined by programs that want this; says for a command line whether it leads to a container.
 extern int masu_runs_sealed(int argc, char **argv) __attribute__((weak));
 
+static const char own_file[] = "/proc/self/exe";
 static const char marker[] = "MASU_SEALED=1";
-enum { read_only_mount = 1 /* ST_RDONLY */ };
-
-static int is_sealed(void) {
-    struct statfs status;
-    return statfs("/proc/self/exe", &status) == 0 && (status.f_flags & read_only_mount);
-}
+enum { read_only_mount = 1 /* ST_RDONLY */, all_seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 static void fail(const char *what) {
     fprintf(stderr, "cannot protect this program's file from containers: %s: %s\n", what, strerror(errno));
     _exit(1);
+}
+
+static int is_sealed(void) {
+    struct statfs status;
+    if (statfs(own_file, &status) == 0 && (status.f_flags & read_only_mount)) return 1;
+    int file = open(own_file, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return 0;
+    int seals = fcntl(file, F_GET_SEALS);
+    close(file);
+    return seals >= 0 && (seals & all_seals) == all_seals;
+}
+
+// A read-only copy of the mount at `directory`, or -1.
+static int copy_mount(const char *directory) {
+    int tree = (int)syscall(SYS_open_tree, AT_FDCWD, directory, 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
+    if (tree < 0) return -1;
+    struct masu_mount_attr attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) == 0) return tree;
+    close(tree);
+    return -1;
+}
+
+// The same by a child with which this process shares its descriptors, in a user namespace of the child's own.
+static int copy_mount_in_user_namespace(const char *directory) {
+    enum { failed = 255 };
+    long child = syscall(SYS_clone, CLONE_FILES | CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD, 0L, 0L, 0L, 0L);
+    if (child == 0) {
+        int tree = copy_mount(directory);
+        _exit(tree < 0 || tree >= failed ? failed : tree);
+    }
+    int status;
+    if (child < 0 || waitpid((pid_t)child, &status, 0) < 0) return -1;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != failed) return WEXITSTATUS(status);
+    errno = EPERM;
+    return -1;
+}
+
+// This program's file `own` on a read-only copy of the mount that its directory is on; -1 if it is not to be found there.
+static int file_on_copy(const struct stat *own) {
+    char path[PATH_MAX];
+    ssize_t length = readlink(own_file, path, sizeof path - 1);
+    if (length <= 0) return -1;
+    path[length] = 0;
+    char *slash = strrchr(path, '/');
+    if (!slash) return -1;
+    char name[NAME_MAX + 1];
+    if (strlen(slash + 1) >= sizeof name) return -1;
+    strcpy(name, slash + 1);
+    slash[slash == path] = 0;
+    int tree = copy_mount(path);
+    if (tree < 0 && errno == EPERM) tree = copy_mount_in_user_namespace(path);
+    if (tree < 0) return -1;
+    int file = openat(tree, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat found;
+    if (file >= 0 && (fstat(file, &found) < 0 || found.st_dev != own->st_dev || found.st_ino != own->st_ino)) {
+        close(file);
+        file = -1;
+    }
+    close(tree);
+    return file;
+}
+
+static int file_in_memory(void) {
+    int source = open(own_file, O_RDONLY | O_CLOEXEC);
+    if (source < 0) fail("open");
+    int file = memfd_create("masu", MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x10 /* MFD_EXEC */);
+    if (file < 0 && errno == EINVAL) file = memfd_create("masu", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0) fail("memfd_create");
+    ssize_t copied;
+    while ((copied = sendfile(file, source, NULL, 1 << 30)) > 0) {}
+    if (copied < 0) fail("sendfile");
+    if (fcntl(file, F_ADD_SEALS, all_seals) < 0) fail("sealing a copy in memory");
+    close(source);
+    return file;
+}
+
+// Root's files are out of reach for containers of somebody else, whose user namespaces have not got root's id.
+static int is_out_of_reach(const struct stat *own) {
+    return geteuid() != 0 && own->st_uid == 0 && !(own->st_mode & (S_IWGRP | S_IWOTH));
 }
 
 __attribute__((constructor(101))) static void seal(int argc, char **argv, char **envp) {
@@ -48,14 +136,11 @@ __attribute__((constructor(101))) static void seal(int argc, char **argv, char *
         unsetenv("MASU_SEALED");
         return;
     }
-    int file = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
-    if (file < 0) {
-        // Who may not do this can make no container either; what they asked for may still be possible.
-        if (errno == EPERM || errno == ENOSYS) return;
-        fail("open_tree");
-    }
-    struct masu_mount_attr attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
-    if (syscall(SYS_mount_setattr, file, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) fail("mount_setattr");
+    struct stat own;
+    if (stat(own_file, &own) < 0) fail("stat");
+    if (is_out_of_reach(&own)) return;
+    int file = file_on_copy(&own);
+    if (file < 0) file = file_in_memory();
     const char **environment = malloc((count + 2) * sizeof *environment);
     if (!environment) fail("malloc");
     memcpy(environment, envp, count * sizeof *environment);

@@ -8,23 +8,20 @@ extension Cgroup {
     ///
     /// - Returns: `nil` if that is none of them.
     package static func makeWherePermitted(_ name: String) throws(CgroupError) -> Cgroup? {
-        let membership: [UInt8]
-        do throws(Errno) {
-            membership = try Files.read("/proc/self/cgroup")
-        } catch {
-            throw CgroupError("open /proc/self/cgroup", error)
-        }
+        let membership = try CgroupHierarchies.membership()
         switch try CgroupHierarchies.mounted() {
         case .unified(let mountPoint):
-            let own = FilePath(ownPath(of: "", in: membership) ?? "/")
-            let path = own.removingLastComponent().appending(name)
+            let own = CgroupHierarchies.path(of: "", in: membership) ?? ""
+            // Outside of what this cgroup namespace shows.
+            if own.hasPrefix("..") { return nil }
+            let path = FilePath(own).removingLastComponent().appending(name)
             let group = try Cgroup(path: path.string, hierarchies: .unified(mountPoint: mountPoint))
             do throws(CgroupError) { try group.create() } catch  where error.isLackOfPermission { return nil }
             return group
         case .legacy(let hierarchies):
             var found: (path: String, hierarchies: [CgroupHierarchies.LegacyHierarchy])?
             for hierarchy in hierarchies {
-                guard let own = ownPath(of: hierarchy.controllers.joined(separator: ","), in: membership) else {
+                guard let own = CgroupHierarchies.path(of: hierarchy, in: membership), !own.hasPrefix("..") else {
                     continue
                 }
                 let path = FilePath(own).appending(name).string
@@ -39,15 +36,6 @@ extension Cgroup {
         }
     }
 
-    /// The path of a member in the hierarchy with `controllers`, from what is in its `/proc/<pid>/cgroup`.
-    private static func ownPath(of controllers: String, in membership: [UInt8]) -> String? {
-        for line in String(decoding: membership, as: UTF8.self).split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            if fields.count == 3, fields[1] == controllers { return String(fields[2]) }
-        }
-        return nil
-    }
-
     /// One controller of each hierarchy of version 1 that this group is in; `nil` on version 2.
     package var controllers: [String]? {
         guard case .legacy(let hierarchies) = hierarchies else { return nil }
@@ -56,6 +44,42 @@ extension Cgroup {
 }
 
 extension CgroupHierarchies {
+    /// Whether this is version 2.
+    package var isUnified: Bool {
+        if case .unified = self { true } else { false }
+    }
+
+    /// The calling process's own groups, in the order of the hierarchies.
+    package func directoriesOfCaller() throws(CgroupError) -> [FilePath] {
+        let membership = try Self.membership()
+        switch self {
+        case .unified(let mountPoint): return [mountPoint.appending(Self.path(of: "", in: membership) ?? "")]
+        case .legacy(let hierarchies):
+            return hierarchies.map { $0.mountPoint.appending(Self.path(of: $0, in: membership) ?? "") }
+        }
+    }
+
+    fileprivate static func membership() throws(CgroupError) -> [UInt8] {
+        do throws(Errno) {
+            return try Files.read("/proc/self/cgroup")
+        } catch {
+            throw CgroupError("open /proc/self/cgroup", error)
+        }
+    }
+
+    fileprivate static func path(of hierarchy: LegacyHierarchy, in membership: [UInt8]) -> String? {
+        path(of: hierarchy.controllers.joined(separator: ","), in: membership)
+    }
+
+    /// The path of a member in the hierarchy with `controllers`, without `/` at its beginning.
+    fileprivate static func path(of controllers: String, in membership: [UInt8]) -> String? {
+        for line in String(decoding: membership, as: UTF8.self).split(separator: "\n") {
+            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+            if fields.count == 3, fields[1] == controllers { return String(fields[2].drop { $0 == "/" }) }
+        }
+        return nil
+    }
+
     /// Those of version 1 with one of `controllers`; `nil` are all of them.
     package func limited(to controllers: [String]?) -> CgroupHierarchies {
         guard let controllers, case .legacy(let hierarchies) = self else { return self }

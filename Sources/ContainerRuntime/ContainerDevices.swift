@@ -29,13 +29,17 @@ extension RootFilesystem {
         for device in Self.defaultDevices where !additional.contains(where: { $0.path == "/dev/\(device.name)" }) {
             try add(device.name, in: dev, mode: 0o020666, major: device.major, minor: device.minor)
         }
-        for device in additional { try add(device, dev: dev) }
+        let hasTerminals = (plan.spec.mounts ?? []).contains { $0.destination == "/dev/pts" }
+        // The multiplexer is that of the container's own terminals.
+        for device in additional where !hasTerminals || FilePath(device.path).lexicallyNormalized() != "/dev/ptmx" {
+            try add(device, dev: dev)
+        }
         try attempt("making the links in /dev") { () throws(Errno) in
             let core = Files.exists("/proc/kcore") ? [("core", "/proc/kcore")] : []
             for (name, target) in Self.links + core {
                 do throws(Errno) { try dev.makeSymlink(name, to: target) } catch .fileExists {}
             }
-            if (plan.spec.mounts ?? []).contains(where: { $0.destination == "/dev/pts" }) {
+            if hasTerminals {
                 do throws(Errno) { try dev.remove("ptmx") } catch .noSuchFileOrDirectory {}
                 try dev.makeSymlink("ptmx", to: "pts/ptmx")
             }

@@ -228,20 +228,27 @@ extension RootFilesystem {
     // MARK: Control groups
 
     private func mountCgroup(_ mount: Mount, _ options: MountOptions, _ cgroup: Cgroup?) throws(RuntimeError) {
-        guard let cgroup else {
-            // Without a group of its own there is nothing of its own to be shown.
-            return
+        // Without a group of its own there is nothing of its own to be shown, but that in which it is.
+        guard cgroup != nil || plan.mayLackCgroup else { return }
+        let (all, directories) = try withCgroupErrors { () throws(CgroupError) in
+            if let cgroup { return (cgroup.hierarchies, cgroup.directories) }
+            let all = try CgroupHierarchies.mounted()
+            return (all, try all.directoriesOfCaller())
         }
         let hasNamespace = plan.newNamespaces.contains(.cgroup)
         let attributes = options.attributes.set
         try attempt(describe(mount)) { () throws(Errno) in
             let target = try handle.makeDirectoriesInRoot(mount.destination)
             defer { target.discard() }
-            guard case .legacy(let hierarchies) = cgroup.hierarchies else {
+            guard case .legacy(let hierarchies) = all else {
                 if hasNamespace {
-                    return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)
+                    do throws(Errno) {
+                        return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)
+                    } catch  where error == .notPermitted || error == .resourceBusy {
+                        // In a user namespace that is not the cgroup namespace's.
+                    }
                 }
-                for directory in cgroup.directories {
+                for directory in directories {
                     try attachClone(of: directory, on: target, attributes: attributes)
                 }
                 return
@@ -252,7 +259,7 @@ extension RootFilesystem {
                 data: "mode=755,size=1024k")
             let tmpfs = try handle.openInRoot(mount.destination, [.path, .directory])
             defer { tmpfs.discard() }
-            for (hierarchy, directory) in zip(hierarchies, cgroup.directories) {
+            for (hierarchy, directory) in zip(hierarchies, directories) {
                 guard let name = hierarchy.mountPoint.lastComponent?.string else { continue }
                 try tmpfs.makeDirectory(name)
                 let place = try tmpfs.open(name, [.path, .directory, .noFollow])

@@ -54,23 +54,27 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
+    ///
+    /// - Parameter warn: Is told of what is possible and not wise.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
+        warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run()
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run(warn: warn)
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
+    /// - Parameter warn: Is told of what is possible and not wise, and of poststop hooks that fail, should the container have
+    ///   to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run()
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run(warn: warn)
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {
@@ -243,16 +247,16 @@ package struct ContainerRuntime: Hashable, Sendable {
 
     /// The pids of all processes in the container, as the caller's pid namespace numbers them.
     package func processes(_ id: String) throws(RuntimeError) -> [Int32] {
-        let cgroup = try existingCgroup(id, "list the processes of")
+        let cgroup = try existingCgroup(id, "unable to get all container pids: the container has no control group")
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.processes() }
     }
 
-    private func existingCgroup(_ id: String, _ what: String) throws(RuntimeError) -> Cgroup {
-        guard let cgroup = try record(id).cgroup() else {
-            throw RuntimeError(.conflict, "cannot \(what) container \(id): it has no control group")
-        }
+    private func existingCgroup(_ id: String, _ complaint: String) throws(RuntimeError) -> Cgroup {
+        guard let cgroup = try record(id).cgroup() else { throw RuntimeError(.conflict, complaint) }
         return cgroup
     }
+
+    private static let noFreezer = "cannot toggle freezer: cgroups not configured for container"
 
     // MARK: Changing
 
@@ -262,7 +266,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         guard status == .running || status == .created else {
             throw RuntimeError(.conflict, "cannot pause container \(id): it is \(status.rawValue)")
         }
-        let cgroup = try existingCgroup(id, "pause")
+        let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
     }
 
@@ -272,7 +276,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         guard status == .paused else {
             throw RuntimeError(.conflict, "cannot resume container \(id): it is \(status.rawValue), not paused")
         }
-        let cgroup = try existingCgroup(id, "resume")
+        let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
     }
 
@@ -281,7 +285,8 @@ package struct ContainerRuntime: Hashable, Sendable {
         guard try state(id).status != .stopped else {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
         }
-        let cgroup = try existingCgroup(id, "update")
+        let cgroup = try existingCgroup(
+            id, "cannot set \(resources.firstController) limit: container could not join or create cgroup")
         // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
         var resources = resources
         resources.devices = nil

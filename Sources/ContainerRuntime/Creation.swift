@@ -16,7 +16,7 @@ struct Creation {
     let waitsForStart: Bool
 
     /// Makes the container. After an error nothing of it is left.
-    func run() throws(RuntimeError) -> StartedProcess {
+    func run(warn: (String) -> Void = { _ in }) throws(RuntimeError) -> StartedProcess {
         try makeDirectory()
         var undo = Undo(directory: directory, cgroup: nil)
         do throws(RuntimeError) {
@@ -27,6 +27,11 @@ struct Creation {
                 try Cgroup.makeWherePermitted(plan.id)
             }
             undo.cgroup = creation.plan.cgroup
+            if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
+                warn(
+                    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
+                )
+            }
             return try creation.fork(&undo)
         } catch {
             undo.run()

@@ -15,10 +15,13 @@ struct ResourceSetup {
             guard plan.mayLackCgroup else {
                 throw RuntimeError(.invalid, "limits cannot be set without a control group")
             }
+            // What is known of the machine's groups has been asked for already.
+            let isUnified = (try? CgroupHierarchies.mounted())?.isUnified ?? true
             throw RuntimeError(
                 .invalid,
-                "rootless needs no limits + no cgrouppath when no permission is granted for cgroups: container could not join or create cgroup"
-            )
+                isUnified
+                    ? "rootless needs no limits + no cgrouppath when no permission is granted for cgroups"
+                    : "cannot set \(resources.firstController) limit: container could not join or create cgroup")
         }
         do throws(CgroupError) {
             try cgroup.apply(resources.withDefaultDevices)
@@ -32,5 +35,17 @@ struct ResourceSetup {
             others.devices = nil
             try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(others) }
         }
+    }
+}
+
+extension LinuxResources {
+    /// The controller that the first of the limits is for.
+    var firstController: String {
+        let isSet: [(String, Bool)] = [
+            ("cpuset", cpu?.cpus?.isEmpty == false || cpu?.mems?.isEmpty == false), ("memory", memory != nil),
+            ("cpu", cpu != nil), ("pids", pids != nil), ("blkio", blockIO != nil),
+            ("hugetlb", hugepageLimits?.isEmpty == false), ("net", network != nil), ("rdma", rdma?.isEmpty == false),
+        ]
+        return isSet.first(where: \.1)?.0 ?? "a"
     }
 }

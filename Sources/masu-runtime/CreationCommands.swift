@@ -28,8 +28,10 @@ enum CreationCommands {
             let (spec, directory, options) = try arguments(invocation)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
+            let log = ErrorLog(invocation)
             let process = try RuntimeCommands.runtime(invocation).create(
-                id: invocation.operands[0], bundle: directory, spec: spec, options: options)
+                id: invocation.operands[0], bundle: directory, spec: spec, options: options,
+                warn: { log.report($0, level: "warning") })
             try PIDFDSocket.send(process, invocation, name: "standard")
             if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
             return 0
@@ -44,7 +46,7 @@ enum CreationCommands {
             let socket = invocation.flags[consoleSocket]
             let isDetached = invocation.flags[detach]
             try ConsoleSocket.check(terminal: spec.process?.terminal == true, detached: isDetached, socket: socket)
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             let id = invocation.operands[0]
             let foreground = isDetached ? nil : try Foreground()
             let log = ErrorLog(invocation)
@@ -74,6 +76,7 @@ enum CreationCommands {
         options.trace = ErrorLog.trace(invocation)
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
+        options.rootlessCgroups = try RuntimeCommands.rootlessCgroups(invocation)
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"
         return (spec, directory, options)
     }

@@ -18,25 +18,26 @@ enum EventsCommand {
         action: { invocation in
             let nanoseconds = invocation.flags[interval]
             guard nanoseconds > 0 else { throw RuntimeError(.invalid, "duration interval must be greater than 0") }
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             let id = invocation.operands[0]
             guard try runtime.state(id).status != .stopped else {
                 throw RuntimeError(.conflict, "container with id \(id) is not running")
             }
-            guard let cgroup = try runtime.cgroup(id) else {
-                throw RuntimeError(.conflict, "container \(id) has no control group")
-            }
+            let cgroup = try runtime.cgroup(id)
             if invocation.flags[stats] {
                 printStatistics(id, cgroup)
-            } else {
+            } else if let cgroup {
                 try follow(id, cgroup, milliseconds: max(1, nanoseconds / 1_000_000))
+            } else {
+                throw RuntimeError(.conflict, "cannot watch container \(id): it has no control group")
             }
             return 0
         })
 
-    private static func printStatistics(_ id: String, _ cgroup: Cgroup) {
+    private static func printStatistics(_ id: String, _ cgroup: Cgroup?) {
         let event: JSONValue = [
-            "type": "stats", "id": .string(id), "data": StatisticsDocument(cgroup: cgroup).value,
+            "type": "stats", "id": .string(id),
+            "data": cgroup.map { StatisticsDocument(cgroup: $0).value } ?? StatisticsDocument.empty,
         ]
         QueryCommands.print(event.serialized())
     }

@@ -44,7 +44,7 @@ enum ExecCommand {
 
     private static func run(_ invocation: Invocation) throws -> Int32 {
         let flags = invocation.flags
-        let runtime = RuntimeCommands.runtime(invocation)
+        let runtime = try RuntimeCommands.runtime(invocation)
         let id = invocation.operands[0]
         let process = try process(invocation, runtime)
         let socket = flags[CreationCommands.consoleSocket]

@@ -21,7 +21,7 @@ enum QueryCommands {
     static let list = Command(
         "list", aliases: ["ls"], "List containers", flags: { [format, quiet] },
         action: { invocation in
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             if invocation.flags.isSet(RuntimeCommands.rootDirectory), !Files.exists(runtime.root) {
                 throw RuntimeError(.notFound, "open \(runtime.root): no such file or directory")
             }

@@ -17,7 +17,10 @@ enum RuntimeCommands {
     static let cgroupManager = Flag.choice(
         "cgroup-manager", "How control groups are made; \"disabled\" leaves containers in the caller's",
         among: ["cgroupfs", "disabled"], default: "cgroupfs")
-    static let rootless = Flag.string("rootless", type: "value", "Accepted for compatibility").hidden()
+    static let rootless = Flag.string(
+        "rootless", type: "value",
+        "Go without a control group where none can be made: true, false, or auto (for those who are not root)",
+        default: "auto")
     static let version = Flag.boolean("version", short: "v", "Print the version")
 
     static let root = Command(
@@ -71,8 +74,21 @@ enum RuntimeCommands {
     }
 
     /// The runtime on the root that was asked for.
-    static func runtime(_ invocation: Invocation) -> ContainerRuntime {
-        ContainerRuntime(root: absolute(invocation.flags[rootDirectory]))
+    static func runtime(_ invocation: Invocation) throws(RuntimeError) -> ContainerRuntime {
+        guard invocation.flags.isSet(rootDirectory) else { return ContainerRuntime(root: try UserDirectory.root()) }
+        return ContainerRuntime(root: absolute(invocation.flags[rootDirectory]))
+    }
+
+    /// How errors of permission with control groups are taken.
+    static func rootlessCgroups(_ invocation: Invocation) throws(RuntimeError) -> RootlessCgroups {
+        switch invocation.flags[rootless].lowercased() {
+        case "", "auto": return .automatic
+        case "1", "t", "true": return .yes
+        case "0", "f", "false": return .no
+        default:
+            throw RuntimeError(
+                .invalid, "invalid value \"\(invocation.flags[rootless])\" for flag --rootless: true, false or auto")
+        }
     }
 
     /// `path`, from the working directory if it is relative.

@@ -8,6 +8,16 @@ import SystemPackage
 struct StatisticsDocument {
     let cgroup: Cgroup
 
+    /// What is known of a container without a control group.
+    static var empty: JSONValue {
+        var document = JSONObject()
+        for part in ["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt"] {
+            document[part] = .object(JSONObject())
+        }
+        document["network_interfaces"] = .null
+        return .object(document)
+    }
+
     var value: JSONValue {
         let statistics = cgroup.statistics()
         var document = JSONObject()
