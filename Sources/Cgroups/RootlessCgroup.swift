@@ -1,4 +1,5 @@
 import LinuxKernel
+import OCISpec
 import SystemPackage
 
 // Groups of those who are not root, and own at best a part of the hierarchies.
@@ -7,7 +8,9 @@ extension Cgroup {
     /// can have no controllers for groups below it) in every hierarchy in which the caller may.
     ///
     /// - Returns: `nil` if that is none of them.
-    package static func makeWherePermitted(_ name: String) throws(CgroupError) -> Cgroup? {
+    package static func makeWherePermitted(
+        _ name: String, for resources: LinuxResources? = nil
+    ) throws(CgroupError) -> Cgroup? {
         let membership = try CgroupHierarchies.membership()
         switch try CgroupHierarchies.mounted() {
         case .unified(let mountPoint):
@@ -16,7 +19,9 @@ extension Cgroup {
             if own.hasPrefix("..") { return nil }
             let path = FilePath(own).removingLastComponent().appending(name)
             let group = try Cgroup(path: path.string, hierarchies: .unified(mountPoint: mountPoint))
-            do throws(CgroupError) { try group.create() } catch  where error.isLackOfPermission { return nil }
+            do throws(CgroupError) { try group.create(for: resources) } catch  where error.isLackOfPermission {
+                return nil
+            }
             return group
         case .legacy(let hierarchies):
             var found: (path: String, hierarchies: [CgroupHierarchies.LegacyHierarchy])?
@@ -28,7 +33,9 @@ extension Cgroup {
                 // It is the same for all hierarchies, or one of them decides.
                 if let found, found.path != path { continue }
                 let group = try Cgroup(path: path, hierarchies: .legacy([hierarchy]))
-                do throws(CgroupError) { try group.create() } catch  where error.isLackOfPermission { continue }
+                do throws(CgroupError) { try group.create(for: resources) } catch  where error.isLackOfPermission {
+                    continue
+                }
                 found = (path, (found?.hierarchies ?? []) + [hierarchy])
             }
             guard let found else { return nil }

@@ -24,7 +24,7 @@ struct Creation {
             var creation = self
             // Before the process is made, which has to know whether there is one.
             creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
-                try Cgroup.makeWherePermitted(plan.id)
+                try Cgroup.makeWherePermitted(plan.id, for: plan.linux.resources)
             }
             undo.cgroup = creation.plan.cgroup
             if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
@@ -126,9 +126,17 @@ struct Creation {
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
         guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.create(for: plan.linux.resources) }
+        try create(cgroup)
         undo.cgroup = cgroup
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
+    }
+
+    private func create(_ cgroup: Cgroup) throws(RuntimeError) {
+        do throws(CgroupError) {
+            try cgroup.create(for: plan.linux.resources)
+        } catch {
+            throw RuntimeError(.system, "unable to apply cgroup configuration: \(error.message)")
+        }
     }
 
     /// Does this side's share of the work while the process does its own.
@@ -140,7 +148,7 @@ struct Creation {
         }
         if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
         if let cgroup = plan.cgroup, !cgroup.isUnified {
-            try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
+            try create(cgroup)
             undo.cgroup = cgroup
             if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
         }

@@ -224,9 +224,10 @@ extension RuntimeTests {
         @Test("oom_score_adj is set in a user namespace")
         func outOfMemoryScore() throws {
             let bundle = try TestBundle("cat /proc/self/oom_score_adj")
+            let mapping = LinuxIDMapping(containerID: 0, hostID: 100_000, size: 1000)
             bundle.spec.linux?.namespaces?.append(LinuxNamespace(type: .user))
-            bundle.spec.linux?.uidMappings = [LinuxIDMapping(containerID: 0, hostID: 100_000, size: 1000)]
-            bundle.spec.linux?.gidMappings = bundle.spec.linux?.uidMappings
+            bundle.spec.linux?.uidMappings = [mapping]
+            bundle.spec.linux?.gidMappings = [mapping]
             bundle.spec.process?.oomScoreAdj = 321
             chmod(bundle.directory.string, 0o755)
             let result = try bundle.run()
@@ -240,9 +241,10 @@ extension RuntimeTests {
                 "needs CAP_SYS_RESOURCE"))
         func raisedLimits() throws {
             let bundle = try TestBundle("ulimit -Hn; ulimit -Sn")
+            let mapping = LinuxIDMapping(containerID: 0, hostID: 100_000, size: 1000)
             bundle.spec.linux?.namespaces?.append(LinuxNamespace(type: .user))
-            bundle.spec.linux?.uidMappings = [LinuxIDMapping(containerID: 0, hostID: 100_000, size: 1000)]
-            bundle.spec.linux?.gidMappings = bundle.spec.linux?.uidMappings
+            bundle.spec.linux?.uidMappings = [mapping]
+            bundle.spec.linux?.gidMappings = [mapping]
             let hard = try ResourceLimit.nofile.get().hard + 1
             bundle.spec.process?.rlimits = [POSIXRlimit(type: "RLIMIT_NOFILE", soft: hard, hard: hard)]
             chmod(bundle.directory.string, 0o755)
