@@ -19,6 +19,12 @@ package struct RootfsMount: Codable, Hashable, Sendable {
         self.source = source
         self.options = options
     }
+
+    /// Mounts it on `path` in the caller's own mount namespace, for runtimes that want to find the root mounted. The working directory
+    /// may be another one afterwards.
+    package func mount(on path: FilePath) throws(RuntimeError) {
+        try RootFilesystem.mount(self, on: path)
+    }
 }
 
 /// The descriptors a process in a container gets as 0, 1 and 2. The caller keeps its own copies and closes them.
@@ -96,4 +102,10 @@ package struct StartedProcess: Hashable, Sendable {
     package var pid: Int32
     /// The master side of its pseudo terminal, if it has one; the caller owns it. It is close-on-exec.
     package var console: FileDescriptor?
+
+    /// The process `pid`.
+    package init(pid: Int32, console: FileDescriptor? = nil) {
+        self.pid = pid
+        self.console = console
+    }
 }

@@ -66,7 +66,7 @@ struct RootFilesystem {
         }
     }
 
-    private static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
+    static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
         let options = MountOptions(mount.options)
         try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
             if mount.type == "bind" || options.isBind {

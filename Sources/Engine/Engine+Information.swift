@@ -89,6 +89,9 @@ extension Engine {
 
     private func runtimes() -> [String: RuntimeProgram] {
         var runtimes = configuration.runtimes
+        for name in EngineConfiguration.commonRuntimes {
+            if case .external(let program) = configuration.runtime(name) { runtimes[name] = program }
+        }
         runtimes[EngineConfiguration.builtInRuntime] = RuntimeProgram(path: configuration.shimPath.string)
         return runtimes
     }

@@ -59,17 +59,6 @@ package struct EngineConfiguration: Sendable {
     }
 }
 
-/// An external OCI runtime (`--add-runtime`).
-package struct RuntimeProgram: Hashable, Sendable, Codable {
-    package var path: String
-    package var arguments: [String]
-
-    package init(path: String, arguments: [String] = []) {
-        self.path = path
-        self.arguments = arguments
-    }
-}
-
 /// Which seccomp profile confines a container.
 package enum SeccompChoice: Hashable, Sendable {
     /// The engine's default allow-list.

@@ -16,6 +16,7 @@ struct ConfigurationTests {
             "", "{}", #"{"debug":true,"hosts":["unix:///a","tcp://127.0.0.1:1","tcp://[::1]:2"],"labels":["a=b"]}"#,
             #"{"log-opts":{"max-size":"10m"},"default-shm-size":"128m","live-restore":true,"shutdown-timeout":5}"#,
             #"{"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-runtime":"crun"}"#,
+            #"{"runtimes":{"gvisor":{"path":"/usr/bin/runsc","runtimeArgs":["--debug"]}},"default-runtime":"gvisor"}"#,
             #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,
             #"{"exec-opts":["native.cgroupdriver=cgroupfs"],"storage-driver":"overlay2","log-driver":"none"}"#,
         ])
@@ -34,7 +35,11 @@ struct ConfigurationTests {
             (#"{"debug":"maybe"}"#, #"invalid argument "maybe" for "-D, --debug" flag"#),
             (#"{"log-level":"loud"}"#, #"invalid argument "loud" for "-l, --log-level" flag"#),
             (#"{"hosts":"unix:///a"}"#, "hosts: must be an array or an object, not a string"),
-            (#"{"default-runtime":"runc"}"#, "specified default runtime 'runc' does not exist"),
+            (#"{"default-runtime":"nosuch"}"#, "specified default runtime 'nosuch' does not exist"),
+            (
+                #"{"runtimes":{"a":{"path":"/bin/a","runtimeArgs":"-x"}}}"#,
+                "runtimeArgs of a must be an array of strings"
+            ),
             (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
             (#"{"storage-driver":"btrfs"}"#, #"unknown storage driver "btrfs""#),
             (#"{"exec-opts":["native.cgroupdriver=systemd"]}"#, "native.cgroupdriver=systemd is not supported"),

@@ -45,6 +45,7 @@ extension Container {
     /// A run whose shim was killed: nobody owns its processes any more. They are killed, and what is recorded says so.
     func lost() async -> ExitRecord {
         let path = SpecificationBuilder.cgroupsPath(parent: cgroupParent, id: id)
+        await services.deleteRuntimeState(in: bundle, logger: logger)
         do {
             try await services.pool.run {
                 let cgroup = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())

@@ -40,6 +40,18 @@ final class StandardPipes {
         StandardStreams(input: theirs[0], output: theirs[1], error: theirs[2])
     }
 
+    /// What a program gets that passes its own streams on to the process.
+    var forRuntime: RuntimeCall.Streams { (input: theirs[0], output: theirs[1], error: theirs[2]) }
+
+    /// What is waiting in standard error; for a process that has not come about.
+    func readErrors() -> [UInt8] {
+        guard let descriptor = mine[2] else { return [] }
+        return withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
+            guard case .bytes(let count) = Transfer.read(descriptor, into: buffer) else { return [] }
+            return Array(buffer[..<count])
+        }
+    }
+
     /// Closes the process's sides once it has them, so that the shim sees when it closes them.
     func closeTheirs() {
         for index in theirs.indices {
