@@ -169,7 +169,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         if let pidfd = try record.openProcess() {
             defer { pidfd.close() }
             guard force || StartGate.exists(in: directory) else {
-                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped")
+                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped: running")
             }
             // One that has been created and not started has no program that could notice.
             try endProcess(pidfd, cgroup: cgroup, id: id)
@@ -232,7 +232,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         } catch .noSuchFileOrDirectory {
             return []
         } catch {
-            throw RuntimeError(.system, "reading \(root): \(error)")
+            throw RuntimeError(.system, "reading \(root): \(error.words)")
         }
     }
 
@@ -260,7 +260,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func pause(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .running || status == .created else {
-            throw RuntimeError(.conflict, "cannot pause container \(id): it is \(status.rawValue)")
+            throw RuntimeError(.conflict, "container not running: \(id) is \(status.rawValue)")
         }
         let cgroup = try existingCgroup(id, "pause")
         try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
@@ -270,7 +270,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func resume(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .paused else {
-            throw RuntimeError(.conflict, "cannot resume container \(id): it is \(status.rawValue), not paused")
+            throw RuntimeError(.conflict, "container not paused: \(id) is \(status.rawValue)")
         }
         let cgroup = try existingCgroup(id, "resume")
         try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }

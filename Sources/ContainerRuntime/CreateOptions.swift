@@ -58,8 +58,8 @@ package struct CreateOptions: Hashable, Sendable {
     package var defaultCgroupsPath: String?
     /// Make no cgroup; the container stays in the caller's. Limits cannot be set then, nor can it be paused.
     package var withoutCgroup = false
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
 
     /// Defaults throughout.
     package init() {}
@@ -79,8 +79,8 @@ package struct ExecOptions: Hashable, Sendable {
     package var spec: Spec?
     /// Let the process be added to a paused container, where it waits with the others until the container goes on.
     package var ignoresPause = false
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
     /// Groups below the container's that the process joins instead of that, by controller; "" is for all others.
     package var subgroups: [String: String] = [:]
 

@@ -51,7 +51,7 @@ extension Execution {
                     sessionKeyring: "_ses.\(execution.record.id)",
                     personality: linux?.personality, memoryPolicy: linux?.memoryPolicy,
                     isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
-                let program = try setup.prepare()
+                let program = try setup.prepare(channel)
                 try setup.confine(filter.isEmpty ? nil : SeccompProgram(message: filter), channel: channel)
                 channel.report(setup.execute(program))
             } catch {
@@ -105,7 +105,7 @@ extension Execution {
                     needsGroup = true
                 }
             } catch {
-                throw RuntimeError(.system, "making a process in the container: \(error)")
+                throw RuntimeError(.system, "making a process in the container: \(error.words)")
             }
             if case .parent(let pid, _) = fork {
                 try channel.reportReplacement(by: pid, needsGroup: needsGroup)
