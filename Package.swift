@@ -131,7 +131,10 @@ let package = Package(
         staticProgram("masu-shim", ["Shim"]),
         staticProgram(
             "masu-runtime",
-            ["ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
+            [
+                "ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "Seccomp", "BuildInformation",
+                system,
+            ]),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules

@@ -33,7 +33,7 @@ package struct Cgroup: Hashable, Sendable {
         switch hierarchies {
         case .unified(let mountPoint):
             return mountPoint.appending(String(path.dropFirst()))
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             return hierarchies.first { $0.controllers.contains(controller) }?.mountPoint.appending(
                 String(path.dropFirst()))
         }
@@ -44,7 +44,8 @@ package struct Cgroup: Hashable, Sendable {
         let relative = String(path.dropFirst())
         switch hierarchies {
         case .unified(let mountPoint): return [mountPoint.appending(relative)]
-        case .legacy(let hierarchies): return hierarchies.map { $0.mountPoint.appending(relative) }
+        case .legacy(let hierarchies, let unified):
+            return (hierarchies.map(\.mountPoint) + [unified].compactMap { $0 }).map { $0.appending(relative) }
         }
     }
 
@@ -64,7 +65,7 @@ package struct Cgroup: Hashable, Sendable {
         switch hierarchies {
         case .unified(let mountPoint):
             try createUnified(mountPoint, for: resources)
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             var made: [FilePath] = []
             do throws(CgroupError) {
                 var existed = false

@@ -23,7 +23,7 @@ extension Cgroup {
                 return nil
             }
             return group
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             var found: (path: String, hierarchies: [CgroupHierarchies.LegacyHierarchy])?
             for hierarchy in hierarchies {
                 guard let own = CgroupHierarchies.path(of: hierarchy, in: membership), !own.hasPrefix("..") else {
@@ -45,7 +45,7 @@ extension Cgroup {
 
     /// One controller of each hierarchy of version 1 that this group is in; `nil` on version 2.
     package var controllers: [String]? {
-        guard case .legacy(let hierarchies) = hierarchies else { return nil }
+        guard case .legacy(let hierarchies, _) = hierarchies else { return nil }
         return hierarchies.compactMap(\.controllers.first)
     }
 }
@@ -61,7 +61,7 @@ extension CgroupHierarchies {
         let membership = try Self.membership()
         switch self {
         case .unified(let mountPoint): return [mountPoint.appending(Self.path(of: "", in: membership) ?? "")]
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             return hierarchies.map { $0.mountPoint.appending(Self.path(of: $0, in: membership) ?? "") }
         }
     }
@@ -89,7 +89,7 @@ extension CgroupHierarchies {
 
     /// Those of version 1 with one of `controllers`; `nil` are all of them.
     package func limited(to controllers: [String]?) -> CgroupHierarchies {
-        guard let controllers, case .legacy(let hierarchies) = self else { return self }
+        guard let controllers, case .legacy(let hierarchies, _) = self else { return self }
         return .legacy(hierarchies.filter { !Set($0.controllers).isDisjoint(with: controllers) })
     }
 }

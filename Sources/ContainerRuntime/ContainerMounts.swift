@@ -44,11 +44,11 @@ extension RootFilesystem {
                 return try Mounts.cloneTree(path, recursive: options.flags.contains(.recursive))
             }
         } catch .noSuchFileOrDirectory {
-            throw RuntimeError(.invalid, "bind source path does not exist: \(path)")
+            throw RuntimeError(.invalid, "failed to fulfil mount request: open \(path): no such file or directory")
         } catch  where error == .permissionDenied && plan.mayNeedSources {
             // Root of the user namespace is anybody on the host.
         } catch {
-            throw RuntimeError(.system, "\(describe(mount)): \(error)")
+            throw RuntimeError(.system, "\(describe(mount)): \(error.words)")
         }
         do throws(RuntimeError) {
             return try request()
@@ -240,7 +240,7 @@ extension RootFilesystem {
         try attempt(describe(mount)) { () throws(Errno) in
             let target = try handle.makeDirectoriesInRoot(mount.destination)
             defer { target.discard() }
-            guard case .legacy(let hierarchies) = all else {
+            guard case .legacy(let hierarchies, _) = all else {
                 if hasNamespace {
                     do throws(Errno) {
                         return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)

@@ -88,7 +88,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         } catch .noSuchFileOrDirectory, .notDirectory {
             throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
-            throw RuntimeError(.system, "reading the state of container \(id): \(error)")
+            throw RuntimeError(.system, "reading the state of container \(id): \(error.words)")
         }
         do {
             return (try JSON.decode(ContainerRecord.self, from: bytes), isComplete)
@@ -113,7 +113,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         } catch .noSuchProcess {
             return nil
         } catch {
-            throw RuntimeError(.system, "opening process \(pid): \(error)")
+            throw RuntimeError(.system, "opening process \(pid): \(error.words)")
         }
         // The descriptor is the process that has the pid now; if its start time is right, so is the process.
         if let now = ProcessTimes.of(pid), now.startTime == startTime, !now.hasEnded { return pidfd }

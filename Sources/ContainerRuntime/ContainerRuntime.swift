@@ -173,7 +173,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         if let pidfd = try record.openProcess() {
             defer { pidfd.close() }
             guard force || StartGate.exists(in: directory) else {
-                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped")
+                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped: running")
             }
             // One that has been created and not started has no program that could notice.
             try endProcess(pidfd, cgroup: cgroup, id: id)
@@ -236,7 +236,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         } catch .noSuchFileOrDirectory {
             return []
         } catch {
-            throw RuntimeError(.system, "reading \(root): \(error)")
+            throw RuntimeError(.system, "reading \(root): \(error.words)")
         }
     }
 
@@ -264,7 +264,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func pause(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .running || status == .created else {
-            throw RuntimeError(.conflict, "cannot pause container \(id): it is \(status.rawValue)")
+            throw RuntimeError(.conflict, "container not running: \(id) is \(status.rawValue)")
         }
         let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
@@ -274,7 +274,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func resume(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .paused else {
-            throw RuntimeError(.conflict, "cannot resume container \(id): it is \(status.rawValue), not paused")
+            throw RuntimeError(.conflict, "container not paused: \(id) is \(status.rawValue)")
         }
         let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }

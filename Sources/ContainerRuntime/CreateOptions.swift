@@ -66,8 +66,8 @@ package struct CreateOptions: Hashable, Sendable {
     package var withoutCgroup = false
     /// Whether a container that names no cgroup may go without where none can be made.
     package var rootlessCgroups = RootlessCgroups.automatic
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
 
     /// Defaults throughout.
     package init() {}
@@ -87,8 +87,8 @@ package struct ExecOptions: Hashable, Sendable {
     package var spec: Spec?
     /// Let the process be added to a paused container, where it waits with the others until the container goes on.
     package var ignoresPause = false
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
     /// Groups below the container's that the process joins instead of that, by controller; "" is for all others.
     package var subgroups: [String: String] = [:]
 

@@ -35,7 +35,7 @@ struct Creation {
             return try creation.fork(&undo)
         } catch {
             undo.run()
-            throw error
+            throw error.at(.process)
         }
     }
 
@@ -43,6 +43,8 @@ struct Creation {
     private struct Undo {
         var directory: FilePath
         var cgroup: Cgroup?
+        /// The same on a hybrid machine, where a part of it is made first.
+        var beside: Cgroup?
         var process: Int32?
         var console: FileDescriptor?
         var pidFile: FilePath?
@@ -57,6 +59,7 @@ struct Creation {
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             if let pidFile { try? Files.remove(pidFile) }
             try? cgroup?.remove()  // As above.
+            beside?.removeBeside()
             try? StateDirectory.remove(directory)  // As above.
         }
     }
@@ -70,9 +73,9 @@ struct Creation {
                 try Files.makeDirectory(directory, mode: 0o711)
             }
         } catch .fileExists {
-            throw RuntimeError(.conflict, "container with id exists: \(plan.id)")
+            throw RuntimeError(.conflict, "container with given ID already exists: \(plan.id)")
         } catch {
-            throw RuntimeError(.system, "making \(directory): \(error)")
+            throw RuntimeError(.system, "making \(directory): \(error.words)")
         }
     }
 
@@ -80,6 +83,7 @@ struct Creation {
         let gate = waitsForStart ? try StartGate(in: directory) : nil
         defer { gate?.close() }
         var (channel, childChannel) = try InitChannel.pair()
+        channel.log = plan.options.log
         defer { channel.close() }
         if plan.mayNeedSources {
             (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
@@ -93,11 +97,11 @@ struct Creation {
         do throws(RuntimeError) {
             if plan.joinsUserNamespace {
                 fork = try attempt("making the container's process") { () throws(Errno) in
-                    try ProcessControl.fork(cgroup: group)
+                    try self.fork(into: group)
                 }
             } else {
                 fork = try PIDNamespace.forked(into: plan.joinedNamespaces.first { $0.kind == .pid }?.path) {
-                    () throws(Errno) in try ProcessControl.fork(namespaces: namespacesOfFork, cgroup: group)
+                    () throws(Errno) in try self.fork(namespaces: namespacesOfFork, into: group)
                 }
             }
         } catch {
@@ -113,11 +117,22 @@ struct Creation {
             pid = try JoinedUserNamespace.replacement(of: pid, channel)
             undo.process = pid
         }
-        plan.options.trace?.note("nsexec[\(pid)]: nsexec container setup")
+        plan.options.log?.debug("nsexec[\(pid)]: nsexec container setup")
         try prepare(pid, channel, &undo)
         let console = try follow(pid, channel, &undo)
         try ContainerRecord.complete(in: directory)
         return StartedProcess(pid: pid, console: console)
+    }
+
+    private func fork(
+        namespaces: Namespaces = [], into group: FileDescriptor?
+    ) throws(Errno) -> ProcessControl.Fork {
+        do throws(Errno) {
+            return try ProcessControl.fork(namespaces: namespaces, cgroup: group)
+        } catch  where group != nil && plan.cgroup?.isUnified == false {
+            // On a hybrid machine nothing depends on it.
+            return try ProcessControl.fork(namespaces: namespaces)
+        }
     }
 
     /// The cgroup namespace comes later, when the process is in its group; and offsets of clocks can be set only as long
@@ -125,7 +140,11 @@ struct Creation {
     private var namespacesOfFork: Namespaces { plan.newNamespaces.subtracting([.cgroup, .time]) }
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
-        guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
+        guard let cgroup = plan.cgroup else { return nil }
+        guard cgroup.isUnified else {
+            undo.beside = cgroup
+            return cgroup.createBeside()
+        }
         try create(cgroup)
         undo.cgroup = cgroup
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
@@ -161,7 +180,7 @@ struct Creation {
         try channel.send(.enterCgroup)
         let filter = try SeccompFilters.compiled(plan.linux.seccomp)
         if !filter.isEmpty {
-            plan.options.trace?.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
+            plan.options.log?.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
         }
         if let file = plan.options.pidFile {
             try attempt("writing the pid file \(file)") { () throws(Errno) in
@@ -190,9 +209,14 @@ struct Creation {
         }
         let state = State(
             id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
-        try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
-        try HookRunner(point: "createRuntime", directory: plan.bundle).run(
-            plan.spec.hooks?.createRuntime, state: state)
+        do throws(RuntimeError) {
+            try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
+            try HookRunner(point: "createRuntime", directory: plan.bundle).run(
+                plan.spec.hooks?.createRuntime, state: state)
+        } catch {
+            // The process waits for them on its way.
+            throw error.at(.initialization)
+        }
         try channel.send(.hooksDone)
     }
 
@@ -227,8 +251,8 @@ struct Creation {
         while true {
             let report = try channel.nextReport()
             if case .ready = report {
-                plan.options.trace?.note("child process in init()")
-                plan.options.trace?.note("init: closing the pipe to signal completion")
+                plan.options.log?.debug("child process in init()")
+                plan.options.log?.debug("init: closing the pipe to signal completion")
             }
             switch report {
             case .failure(let error): throw error

@@ -45,10 +45,10 @@ struct CreationPlan {
         guard spec.ociVersion.hasPrefix("1.") else {
             throw RuntimeError(.invalid, "ociVersion \"\(spec.ociVersion)\" is not supported; 1.x is")
         }
-        guard let process = spec.process else { throw RuntimeError(.invalid, "the configuration has no process") }
+        guard let process = spec.process else { throw RuntimeError(.invalid, "process property must not be empty") }
         try Self.check(process)
         guard let root = spec.root, !root.path.isEmpty else {
-            throw RuntimeError(.invalid, "the configuration has no root")
+            throw RuntimeError(.invalid, "root must be specified")
         }
         let linux = spec.linux ?? Linux()
         self.id = id
@@ -64,7 +64,9 @@ struct CreationPlan {
         for namespace in linux.namespaces ?? [] {
             let kind = namespace.type.kernelFlag
             guard new.isDisjoint(with: kind), !joined.contains(where: { $0.0 == kind }) else {
-                throw RuntimeError(.invalid, "the configuration has two namespaces of type \(namespace.type.rawValue)")
+                throw RuntimeError(
+                    .invalid,
+                    "malformed spec file: duplicated ns {\"\(namespace.type.rawValue)\" \"\(namespace.path ?? "")\"}")
             }
             if let path = namespace.path, !path.isEmpty {
                 joined.append((kind, FilePath(path)))
@@ -87,12 +89,15 @@ struct CreationPlan {
                 "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one"
             )
         }
-        if new.contains(.user), linux.uidMappings?.isEmpty ?? true || linux.gidMappings?.isEmpty ?? true {
-            throw RuntimeError(.invalid, "a user namespace needs uidMappings and gidMappings")
+        if new.contains(.user) {
+            for (kind, mappings) in [("uid", linux.uidMappings), ("gid", linux.gidMappings)]
+            where mappings?.isEmpty ?? true {
+                throw RuntimeError(.invalid, "user namespaces enabled, but no \(kind) mappings found")
+            }
         }
         if spec.hostname != nil || spec.domainname != nil {
             guard new.contains(.uts) || joined.contains(where: { $0.0 == .uts }) else {
-                throw RuntimeError(.invalid, "cannot set a host name without a UTS namespace")
+                throw RuntimeError(.invalid, "unable to set hostname without a private UTS namespace")
             }
         }
         if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
@@ -110,6 +115,7 @@ struct CreationPlan {
         self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         _ = try SeccompAgent(linux.seccomp)
+        _ = try RootFilesystem.propagation(linux.rootfsPropagation ?? "")
         mayLackCgroup = Self.mayLackCgroup(linux, options)
         cgroup = mayLackCgroup ? nil : try Self.cgroup(id: id, linux: linux, options: options)
     }
@@ -170,7 +176,8 @@ struct CreationPlan {
             }
         }
         guard allowed, !id.isEmpty, id.utf8.count <= 255, id != ".", id != ".." else {
-            throw RuntimeError(.invalid, "invalid container id \"\(id)\": letters, digits and _ + - . are allowed")
+            throw RuntimeError(
+                .invalid, "invalid container ID format \"\(id)\": letters, digits and _ + - . are allowed")
         }
     }
 

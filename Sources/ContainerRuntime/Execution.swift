@@ -33,7 +33,19 @@ struct Execution {
         let spec = try configuration()
         let agent = try SeccompAgent(spec?.linux?.seccomp)
         let filter = try SeccompFilters.compiled(spec?.linux?.seccomp)
-        let (channel, childChannel) = try InitChannel.pair()
+        do throws(RuntimeError) {
+            return try makeProcess(pidfd, cgroup, linux: spec?.linux, filter, agent)
+        } catch {
+            throw error.at(.process)
+        }
+    }
+
+    private func makeProcess(
+        _ pidfd: PIDFD, _ cgroup: Cgroup?, linux: Linux?, _ filter: [UInt8], _ agent: SeccompAgent?
+    ) throws(RuntimeError) -> StartedProcess {
+        var cgroup = cgroup
+        var (channel, childChannel) = try InitChannel.pair()
+        channel.log = options.log
         defer { channel.socket.discard() }
         let namespaces = Namespaces(record.namespaces.map(\.kernelFlag))
         var group = try openGroup(&cgroup)
@@ -48,7 +60,7 @@ struct Execution {
         guard case .parent(let pid, _) = fork else {
             Entry(
                 execution: self, pidfd: pidfd, namespaces: namespaces, cgroup: cgroup, group: group,
-                channel: childChannel, linux: spec?.linux
+                channel: childChannel, linux: linux
             )
             .run(filter)
         }
@@ -58,15 +70,15 @@ struct Execution {
     }
 
     private func noteBeginning(_ pid: Int32, _ filter: [UInt8]) {
-        guard let trace = options.trace else { return }
-        trace.note("nsexec[\(pid)]: nsexec container setup")
+        guard let log = options.log else { return }
+        log.debug("nsexec[\(pid)]: nsexec container setup")
         if let initial = process.execCPUAffinity?.initial, let cpus = NumberList.parse(initial) {
             // What is shown has room for 64.
             let mask = cpus.filter { $0 < 64 }.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1) }
-            trace.note("nsexec-0[\(pid)]: affinity: 0x\(String(mask, radix: 16))")
+            log.debug("nsexec-0[\(pid)]: affinity: 0x\(String(mask, radix: 16))")
         }
-        trace.note("child process in init()")
-        if !filter.isEmpty { trace.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
+        log.debug("child process in init()")
+        if !filter.isEmpty { log.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
     }
 
     private func openGroup(_ cgroup: inout Cgroup?) throws(RuntimeError) -> FileDescriptor? {
@@ -89,6 +101,12 @@ struct Execution {
         _ namespaces: Namespaces, _ cgroup: inout Cgroup?, _ group: inout FileDescriptor?
     ) throws(RuntimeError) -> ProcessControl.Fork {
         do throws(Errno) {
+            if let beside = group, cgroup?.isUnified == false {
+                // On a hybrid machine it is a mere place, with no limit to stop the fork that is still to be done.
+                group = nil
+                defer { beside.discard() }
+                do throws(Errno) { return try ProcessControl.fork(cgroup: beside) } catch {}
+            }
             do throws(Errno) {
                 return try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
             } catch .resourceBusy {
@@ -104,7 +122,7 @@ struct Execution {
                 return try ProcessControl.fork(cgroup: group)
             }
         } catch {
-            throw RuntimeError(.system, "making a process: \(error)")
+            throw RuntimeError(.system, "making a process: \(error.words)")
         }
     }
 
@@ -156,7 +174,7 @@ struct Execution {
                         annotations: record.annotations)
                     try agent?.send(listener, process: process, state: state)
                 case .closed:
-                    options.trace?.note("setns_init: about to exec")
+                    options.log?.debug("setns_init: about to exec")
                     return StartedProcess(pid: process, console: console)
                 case .ready, .readyForHooks, .sourceRequest:
                     throw RuntimeError(.system, "the new process sent reports in the wrong order")

@@ -52,7 +52,7 @@ extension Execution {
                     sessionKeyring: "_ses.\(execution.record.id)",
                     personality: linux?.personality, memoryPolicy: linux?.memoryPolicy,
                     isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
-                let program = try setup.prepare()
+                let program = try setup.prepare(channel)
                 try setup.confine(filter.isEmpty ? nil : SeccompProgram(message: filter), channel: channel)
                 channel.report(setup.execute(program))
             } catch {
@@ -106,7 +106,7 @@ extension Execution {
                     needsGroup = true
                 }
             } catch {
-                throw RuntimeError(.system, "making a process in the container: \(error)")
+                throw RuntimeError(.system, "making a process in the container: \(error.words)")
             }
             if case .parent(let pid, _) = fork {
                 try channel.reportReplacement(by: pid, needsGroup: needsGroup)

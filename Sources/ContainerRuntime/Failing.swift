@@ -11,7 +11,7 @@ func attempt<Value>(
     do throws(Errno) {
         return try body()
     } catch {
-        throw RuntimeError(kind, "\(what()): \(error)")
+        throw RuntimeError(kind, "\(what()): \(error.words)")
     }
 }
 

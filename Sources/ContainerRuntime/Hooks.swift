@@ -56,7 +56,7 @@ struct HookRunner {
         do throws(Errno) {
             failure = try end(of: hook, streams)
         } catch {
-            throw RuntimeError(.system, "\(what): \(error)")
+            throw RuntimeError(.system, "\(what): \(error.words)")
         }
         if let failure { throw RuntimeError(.system, "\(what): \(failure)") }
     }

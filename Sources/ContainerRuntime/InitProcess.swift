@@ -37,7 +37,7 @@ struct InitProcess {
                 sessionKeyring: plan.options.noNewKeyring ? nil : "_ses.\(plan.id)",
                 personality: plan.linux.personality, memoryPolicy: plan.linux.memoryPolicy,
                 isBoundToCPUs: plan.linux.resources?.cpu?.cpus?.isEmpty == false)
-            let program = try setup.prepare()
+            let program = try setup.prepare(channel)
             guard case .goOn(let instructions) = try channel.nextOrder() else {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }

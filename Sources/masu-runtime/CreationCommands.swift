@@ -24,7 +24,7 @@ enum CreationCommands {
     static let create = Command(
         "create", operands: "CONTAINER", arity: .exactly(1), "Create a container, to be started by \"start\"",
         flags: { common },
-        action: { invocation in
+        action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
@@ -39,9 +39,9 @@ enum CreationCommands {
 
     static let run = Command(
         "run", operands: "CONTAINER", arity: .exactly(1), "Create and start a container, and wait for its end",
-        examples: [.init("Run the bundle in the working directory", "masu-runtime run demo")],
+        examples: [.init("Run the bundle in the working directory", "\(ProgramName.current) run demo")],
         flags: { common + [detach, keep, noSubreaper] },
-        action: { invocation in
+        action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
             let socket = invocation.flags[consoleSocket]
             let isDetached = invocation.flags[detach]
@@ -49,9 +49,9 @@ enum CreationCommands {
             let runtime = try RuntimeCommands.runtime(invocation)
             let id = invocation.operands[0]
             let foreground = isDetached ? nil : try Foreground()
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(invocation.flags)
             let process = try runtime.run(
-                id: id, bundle: directory, spec: spec, options: options, warn: { log.report($0, level: "warning") })
+                id: id, bundle: directory, spec: spec, options: options, warn: { log.warn($0) })
             try PIDFDSocket.send(process, invocation, name: "standard")
             guard let foreground else {
                 if let console = process.console { try ConsoleSocket.send(console, to: socket) }
@@ -59,10 +59,28 @@ enum CreationCommands {
             }
             let status = try foreground.follow(process)
             if !invocation.flags[keep] {
-                try runtime.delete(id, force: true, spec: spec, warn: { log.report($0, level: "warning") })
+                try runtime.delete(id, force: true, spec: spec, warn: { log.warn($0) })
             }
             return status
         })
+
+    /// `action`, which makes a container, with its errors told as callers know them from runc.
+    private static func reporting(_ action: @escaping Command.Action) -> Command.Action {
+        { invocation in
+            do {
+                return try action(invocation)
+            } catch let error as RuntimeError where error.stage == .execution {
+                // Said by the process itself, as it were, where a shell would have said it.
+                ErrorLog(invocation.flags).report(error.message, isBare: true)
+                return 255
+            } catch {
+                let text = (error as? RuntimeError)?.contextualized() ?? "\(error)"
+                let command = invocation.command.name
+                ErrorLog(invocation.flags).report("\(ProgramName.current) \(command) failed: \(text)")
+                return 1
+            }
+        }
+    }
 
     private static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
         let flags = invocation.flags
@@ -73,7 +91,9 @@ enum CreationCommands {
         options.preservedDescriptors = max(0, flags[preserveFDs])
         // Without one the terminal's other side is ours, and copied to what may be none.
         options.keepsLineEnds = flags[consoleSocket].isEmpty
-        options.trace = ErrorLog.trace(invocation)
+        let log = ErrorLog(flags).runtimeLog
+        Sealing.note(in: log)
+        options.log = log
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
         options.rootlessCgroups = try RuntimeCommands.rootlessCgroups(invocation)

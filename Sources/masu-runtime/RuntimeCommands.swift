@@ -4,6 +4,7 @@ import Flags
 import Glibc
 import LinuxKernel
 import OCISpec
+import Seccomp
 import SystemPackage
 
 /// The program's commands, and what they have in common.
@@ -23,14 +24,16 @@ enum RuntimeCommands {
         default: "auto")
     static let version = Flag.boolean("version", short: "v", "Print the version")
 
-    static let root = Command(
-        "masu-runtime", "Run containers as the Open Container Initiative's runtime specification describes them",
+    static let root: Command = Command(
+        ProgramName.current, "Open Container Initiative runtime",
         discussion: """
             Run containers as the Open Container Initiative's runtime specification describes them. The command line is \
             that of runc, so that programs which drive runc can drive this.
             """,
         examples: [
-            .init("Write a configuration into a new bundle, then run it", "masu-runtime spec && masu-runtime run demo")
+            .init(
+                "Write a configuration into a new bundle, then run it",
+                "\(ProgramName.current) spec && \(ProgramName.current) run demo")
         ],
         flags: { [rootDirectory, log, logFormat, debug, systemdCgroup, cgroupManager, rootless, version] },
         subcommands: {
@@ -38,28 +41,46 @@ enum RuntimeCommands {
                 CreationCommands.create, CreationCommands.run, ExecCommand.exec, LifeCommands.start, LifeCommands.kill,
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
                 QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
+                help,
             ]
+        })
+
+    private static let help: Command = Command(
+        "help", aliases: ["h"], operands: "[COMMAND]", arity: .any, "Show the commands, or the help of one",
+        action: { invocation in
+            guard let topic = invocation.operands.first else {
+                FileDescriptor.standardOutput.print(HelpPage(path: [root]).text)
+                return 0
+            }
+            guard let command = root.subcommands().first(where: { $0.answers(to: topic) }) else {
+                ErrorLog(invocation.flags).report("No help topic for '\(topic)'")
+                return 3
+            }
+            FileDescriptor.standardOutput.print(HelpPage(path: [root, command]).text)
+            return 0
         })
 
     /// Runs what was asked for. Gives the exit status.
     static func execute(_ invocation: Invocation) -> Int32 {
         let output = FileDescriptor.standardOutput
         if invocation.wantsHelp {
-            output.print(invocation.help())
+            output.print(HelpPage(path: invocation.path).text)
             return 0
         }
         if invocation.flags[version] {
             output.print(
                 """
-                masu-runtime version \(MasuVersion.version)
+                \(ProgramName.current) version \(MasuVersion.version)
+                commit: unknown
                 spec: \(MasuVersion.runtimeSpecification)
+                libseccomp: \(SeccompLibrary.version)
 
                 """)
             return 0
         }
         guard let action = invocation.command.action else {
-            output.print(invocation.help())
-            return invocation.path.count == 1 && invocation.operands.isEmpty ? 0 : 1
+            output.print(HelpPage(path: [root]).text)
+            return 0
         }
         do {
             if invocation.flags[systemdCgroup] {
@@ -68,7 +89,7 @@ enum RuntimeCommands {
             }
             return try action(invocation)
         } catch {
-            ErrorLog(invocation).report("\(error)")
+            ErrorLog(invocation.flags).report("\(error)")
             return 1
         }
     }
