@@ -28,10 +28,10 @@ enum CreationCommands {
             let (spec, directory, options) = try arguments(invocation)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(invocation.flags)
             let process = try RuntimeCommands.runtime(invocation).create(
                 id: invocation.operands[0], bundle: directory, spec: spec, options: options,
-                warn: { log.report($0, level: "warning") })
+                warn: { log.warn($0) })
             try PIDFDSocket.send(process, invocation, name: "standard")
             if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
             return 0
