@@ -70,13 +70,14 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system]),
+        module("Netlink", ["CLinux", "LinuxKernel", system]),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 
         // Floor 3
         module(
             "ContainerRuntime",
-            ["Cgroups", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+            ["Cgroups", "Netlink", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
@@ -163,8 +164,9 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("NetlinkTests", ["Netlink"]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
-        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        tests("ContainerRuntimeTests", ["Netlink", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]

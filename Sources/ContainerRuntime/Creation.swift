@@ -141,6 +141,10 @@ struct Creation {
         if let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }
+        if let devices = plan.linux.netDevices, !devices.isEmpty {
+            let joined = plan.joinedNamespaces.first { $0.kind == .network }?.path
+            try NetworkDevices(devices: devices).move(to: joined ?? FilePath("/proc/\(pid)/ns/net"))
+        }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
         let filter = try SeccompFilters.compiled(plan.linux.seccomp)

@@ -89,7 +89,8 @@ struct CreationPlan {
             }
         }
         if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
-        if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
+        try NetworkDevices(devices: linux.netDevices ?? [:]).check(
+            hasNamespace: new.contains(.network) || joined.contains { $0.0 == .network })
         var complete = spec
         for (index, mount) in (spec.mounts ?? []).enumerated() {
             try MountSources.check(mount, hasUserNamespace: joinsUser || new.contains(.user))
