@@ -71,13 +71,17 @@ let package = Package(
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system]),
         module("Netlink", ["CLinux", "LinuxKernel", system]),
+        module("Resctrl", ["LinuxKernel", "OCISpec", system]),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 
         // Floor 3
         module(
             "ContainerRuntime",
-            ["Cgroups", "Netlink", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+            [
+                "Cgroups", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
+                "BuildInformation", system,
+            ]),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
@@ -132,7 +136,10 @@ let package = Package(
         staticProgram("masu-shim", ["Shim"]),
         staticProgram(
             "masu-runtime",
-            ["ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
+            [
+                "ContainerRuntime", "Cgroups", "Resctrl", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation",
+                system,
+            ]),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules
@@ -165,6 +172,7 @@ let package = Package(
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("NetlinkTests", ["Netlink"]),
+        tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
         tests("ContainerRuntimeTests", ["Netlink", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),

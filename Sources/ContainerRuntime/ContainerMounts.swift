@@ -14,6 +14,7 @@ extension RootFilesystem {
         _ mount: Mount, cgroup: Cgroup?, requestSource: () throws(RuntimeError) -> FileDescriptor
     ) throws(RuntimeError) {
         let options = MountOptions(mount.options ?? [])
+        try ProcDestination(root: handle, path: mount.destination).checkName()
         if options.isBind || mount.type == "bind" {
             return try bind(mount, options, requestSource)
         } else if mount.type == "cgroup" || mount.type == "cgroup2" {
@@ -129,6 +130,7 @@ extension RootFilesystem {
         defer { target.discard() }
         try ProcDestination(root: handle, path: mount.destination).check(target, isProc: type == "proc")
         try attempt(describe(mount)) { () throws(Errno) in
+            if let label = MountLabel.option(plan.linux.mountLabel, type: type) { data.append(label) }
             var below: FileDescriptor?
             if type == "tmpfs" {
                 // What is to be copied up has to be open before it is hidden.
@@ -140,6 +142,11 @@ extension RootFilesystem {
             try Mounts.mount(
                 mount.source ?? type, on: target.procPath, type: type, flags: flags,
                 data: data.isEmpty ? nil : data.joined(separator: ","))
+            if type == "mqueue", let label = plan.linux.mountLabel, !label.isEmpty {
+                let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
+                defer { new.discard() }
+                try ExtendedAttributes.set("security.selinux", to: Array(label.utf8) + [0], of: new)
+            }
             if let below {
                 let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
                 defer { new.discard() }
@@ -253,7 +260,9 @@ extension RootFilesystem {
             // Version 1: one mount for each hierarchy, on a small tmpfs.
             try Mounts.mount(
                 "tmpfs", on: target.procPath, type: "tmpfs", flags: options.flags.subtracting(.readOnly),
-                data: "mode=755,size=1024k")
+                data: (["mode=755", "size=1024k"]
+                    + [MountLabel.option(plan.linux.mountLabel, type: "tmpfs")].compactMap { $0 }).joined(
+                        separator: ","))
             let tmpfs = try handle.openInRoot(mount.destination, [.path, .directory])
             defer { tmpfs.discard() }
             for (hierarchy, directory) in zip(hierarchies, cgroup.directories) {
@@ -319,7 +328,9 @@ extension RootFilesystem {
                     } else {
                         // One empty file system serves for all of them. It can be copied only once it is attached
                         // (before Linux 6.15).
-                        let new = try Mounts.newFileSystem("tmpfs", attributes: .readOnly)
+                        let label = plan.linux.mountLabel.flatMap { $0.isEmpty ? nil : $0 }
+                        let new = try Mounts.newFileSystem(
+                            "tmpfs", options: label.map { [("context", $0)] } ?? [], attributes: .readOnly)
                         empty = new
                         try Mounts.attach(new, on: target)
                     }

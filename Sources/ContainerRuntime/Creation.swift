@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -34,6 +35,7 @@ struct Creation {
         var process: Int32?
         var console: FileDescriptor?
         var pidFile: FilePath?
+        var serviceClass: ServiceClass?
 
         func run() {
             if let process {
@@ -45,6 +47,7 @@ struct Creation {
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             if let pidFile { try? Files.remove(pidFile) }
             try? cgroup?.remove()  // As above.
+            try? serviceClass?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
         }
     }
@@ -141,6 +144,10 @@ struct Creation {
         if let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }
+        if let serviceClass = plan.serviceClass, let wanted = plan.linux.intelRdt {
+            try withResctrlErrors { () throws(ResctrlError) in try serviceClass.make(wanted, pid: pid) }
+            undo.serviceClass = serviceClass
+        }
         if let devices = plan.linux.netDevices, !devices.isEmpty {
             let joined = plan.joinedNamespaces.first { $0.kind == .network }?.path
             try NetworkDevices(devices: devices).move(to: joined ?? FilePath("/proc/\(pid)/ns/net"))
@@ -198,7 +205,8 @@ struct Creation {
         let record = ContainerRecord(
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
             bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
-            cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            cgroupPath: plan.cgroup?.path, serviceClass: plan.serviceClass,
+            namespaces: (plan.linux.namespaces ?? []).map(\.type),
             hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
             annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
             hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,

@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
@@ -19,6 +20,9 @@ struct CreationPlan {
     let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
     /// `nil` when control groups are not to be used.
     let cgroup: Cgroup?
+
+    /// Its share of caches and memory bandwidth, if that is not everybody's.
+    let serviceClass: ServiceClass?
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -88,7 +92,10 @@ struct CreationPlan {
                 throw RuntimeError(.invalid, "cannot set a host name without a UTS namespace")
             }
         }
-        if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
+        serviceClass = try linux.intelRdt.map { (wanted) throws(RuntimeError) in
+            try ServiceClass(checking: wanted, id: id)
+        }
+        try MountLabel.check(linux.mountLabel)
         try NetworkDevices(devices: linux.netDevices ?? [:]).check(
             hasNamespace: new.contains(.network) || joined.contains { $0.0 == .network })
         var complete = spec

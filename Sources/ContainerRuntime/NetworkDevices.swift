@@ -60,18 +60,23 @@ struct NetworkDevices {
         let addresses = try attempt("fail to get ip addresses") { () throws(Errno) in
             try host.addresses(of: link).filter { $0.isPermanent && $0.isGlobal }
         }
+        // Known before anything is changed.
+        let before = try attempt("listing links of the namespace") { () throws(Errno) in try container.links() }
+        let failure = "fail to move network device \(name) to network namespace \(path)"
+        if before.contains(where: { $0.name == newName }) {
+            throw RuntimeError(.conflict, "\(failure): \(Errno.fileExists)")
+        }
         // So that nothing on the host uses it while it changes.
         try attempt("fail to set link down") { () throws(Errno) in try host.set(link, isUp: false) }
-        let before = try attempt("listing links of the namespace") { () throws(Errno) in
-            Set(try container.links().map(\.index))
-        }
-        try attempt("fail to move network device \(name) to network namespace \(path)", kind: .invalid) {
-            () throws(Errno) in try host.move(link, to: namespace, name: newName)
+        try attempt(failure, kind: .invalid) { () throws(Errno) in
+            try host.move(link, to: namespace, name: newName)
         }
         // By what is new, as the kernel may have chosen its name and number.
         let after = try attempt("listing links of the namespace") { () throws(Errno) in try container.links() }
         guard
-            let moved = after.first(where: { !before.contains($0.index) && ($0.name == newName || newName.contains("%")) })
+            let moved = after.first(where: { new in
+                !before.contains { $0.index == new.index } && (new.name == newName || newName.contains("%"))
+            })
         else {
             throw RuntimeError(.system, "link not found for interface \(newName) on namespace \(path): Link not found")
         }

@@ -15,6 +15,12 @@ struct ProcDestination {
         "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
     ]
 
+    /// Refuses what can be told from the name alone, before anything is made there.
+    func checkName() throws(RuntimeError) {
+        let named = FilePath(path).lexicallyNormalized().components.map(\.string)
+        if named.first == "proc", named.count > 1 { try check(named.dropFirst(), isProc: false) }
+    }
+
     /// Refuses a mount on `target`, which is where `path` leads.
     ///
     /// By its name and by where it really is: a link in the image may lead there from anywhere, and from there anywhere.

@@ -23,15 +23,16 @@ package struct ServiceClass: Codable, Hashable, Sendable {
         root = machine.root.string
         let name = wanted.closID.flatMap { $0.isEmpty ? nil : $0 }
         path = name == "/" ? root : machine.root.appending(name ?? id).string
-        monitoringPath = wanted.enableMonitoring == true ? FilePath(path).appending("mon_groups").appending(id).string : nil
+        monitoringPath =
+            wanted.enableMonitoring == true ? FilePath(path).appending("mon_groups").appending(id).string : nil
         // A class with a name of its own may be others' as well.
-        isOwned = false
+        isOwned = name == nil && !Files.exists(FilePath(path))
     }
 
     /// Makes the class where it does not exist, sets what it gets, and puts the process `pid` into it.
     ///
     /// After an error what has been made is gone again.
-    package mutating func make(_ wanted: LinuxIntelRdt, pid: Int32) throws(ResctrlError) {
+    package func make(_ wanted: LinuxIntelRdt, pid: Int32) throws(ResctrlError) {
         let isNamed = wanted.closID?.isEmpty == false
         let exists = Files.exists(directory)
         if isNamed, wanted.lines.isEmpty, !exists {
@@ -46,7 +47,6 @@ package struct ServiceClass: Codable, Hashable, Sendable {
                 throw resctrl.failure("making \(path)", error)
             }
         }
-        isOwned = !isNamed && !exists
         do throws(ResctrlError) {
             try fill(wanted, pid: pid, isOthers: isNamed && exists)
         } catch {

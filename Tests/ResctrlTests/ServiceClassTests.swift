@@ -58,7 +58,7 @@ struct ServiceClassTests {
     func ownClass() throws {
         let standIn = try StandIn()
         let change = wanted { $0.enableMonitoring = true }
-        var group = ServiceClass(change, id: "demo", on: standIn.machine)
+        let group = ServiceClass(change, id: "demo", on: standIn.machine)
         // What the kernel would put there is missing: the process cannot be added.
         #expect(throws: ResctrlError.self) { try group.make(change, pid: 42) }
         #expect(!Files.exists(standIn.machine.root.appending("demo")), "nothing is left after an error")
@@ -78,7 +78,7 @@ struct ServiceClassTests {
             $0.closID = "gold"
             $0.l3CacheSchema = "L3:0=F0"
         }
-        var group = ServiceClass(same, id: "demo", on: standIn.machine)
+        let group = ServiceClass(same, id: "demo", on: standIn.machine)
         try group.make(same, pid: 42)
         #expect(try standIn.text("gold/tasks") == "42")
         #expect(try standIn.text("gold/schemata").hasPrefix("    MB:0=50"), "others' class stays as it is")
@@ -95,7 +95,7 @@ struct ServiceClassTests {
     func missingClass() throws {
         let standIn = try StandIn()
         let change = wanted { $0.closID = "none" }
-        var group = ServiceClass(change, id: "demo", on: standIn.machine)
+        let group = ServiceClass(change, id: "demo", on: standIn.machine)
         #expect(throws: ResctrlError.self) { try group.make(change, pid: 42) }
         #expect(!Files.exists(standIn.machine.root.appending("none")))
     }
@@ -104,7 +104,7 @@ struct ServiceClassTests {
     func defaultClass() throws {
         let standIn = try StandIn()
         let change = wanted { $0.closID = "/" }
-        var group = ServiceClass(change, id: "demo", on: standIn.machine)
+        let group = ServiceClass(change, id: "demo", on: standIn.machine)
         try group.make(change, pid: 42)
         #expect(try standIn.text("tasks") == "42")
         try group.remove()
@@ -129,7 +129,8 @@ struct ServiceClassTests {
         let standIn = try StandIn()
         try standIn.group("demo")
         try Files.replace(
-            standIn.machine.root.appending("info/L3_MON/mon_features"), with: Array("llc_occupancy\nmbm_total_bytes\n".utf8))
+            standIn.machine.root.appending("info/L3_MON/mon_features"),
+            with: Array("llc_occupancy\nmbm_total_bytes\n".utf8))
         for (domain, bytes) in [("mon_L3_00", "7"), ("mon_L3_01", "Unavailable")] {
             let data = standIn.machine.root.appending("demo/mon_data").appending(domain)
             try Files.makeDirectories(data)
