@@ -139,6 +139,15 @@ extension Cgroup {
         if memory.disableOOMKiller == true { try set("OOM killer off", "1", in: directory, "memory.oom_control") }
     }
 
+    /// Refuses a limit below what is used, where that is asked for: the kernel would kill instead.
+    private func check(_ memory: LinuxMemory, usage file: FilePath) throws(CgroupError) {
+        guard memory.checkBeforeUpdate == true, let limit = memory.limit, limit > 0 else { return }
+        let usage = UInt64(try readText(file)) ?? 0
+        if UInt64(limit) < usage {
+            throw CgroupError("rejecting memory limit \(limit) < usage \(usage)")
+        }
+    }
+
     private func applyLegacy(_ blockIO: LinuxBlockIO) throws(CgroupError) {
         let directory = directory(of: "blkio")
         // The weight is BFQ's since CFQ went with Linux 5.0.

@@ -23,13 +23,4 @@ extension Cgroup {
         guard let directory, Files.exists(directory.appending(file)) else { return }
         try set("the limit of reserved huge pages", "\(page.limit)", in: directory, file)
     }
-
-    /// Refuses a limit below what is used, where that is asked for: the kernel would kill instead.
-    func check(_ memory: LinuxMemory, usage file: FilePath) throws(CgroupError) {
-        guard memory.checkBeforeUpdate == true, let limit = memory.limit, limit > 0 else { return }
-        let usage = UInt64(try readText(file)) ?? 0
-        if UInt64(limit) < usage {
-            throw CgroupError("rejecting memory limit \(limit) < usage \(usage)")
-        }
-    }
 }
