@@ -81,6 +81,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             try? kill(id, signal: 9)
             _ = try? ProcessControl.wait(for: process.pid)  // As above.
             try? delete(id, force: true, spec: spec, warn: warn)  // As above.
+            if let file = options.pidFile { try? Files.remove(file) }  // As above.
             throw error
         }
         return process

@@ -20,8 +20,14 @@ struct ErrorLog {
         return TraceLog(file: log.file, isJSON: log.isJSON)
     }
 
+    /// What hooks have said may have several lines; readers of errors take one line for one error.
+    private static func oneLine(_ message: String) -> String {
+        guard message.utf8.contains(UInt8(ascii: "\n")) else { return message }
+        return message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\\n")
+    }
+
     func report(_ message: String, level: String = "error") {
-        FileDescriptor.standardError.print("masu-runtime: \(message)\n")
+        FileDescriptor.standardError.print("masu-runtime: \(Self.oneLine(message))\n")
         guard let file else { return }
         let line = TraceLog.line(level: level, message, isJSON: isJSON)
         do throws(Errno) {
