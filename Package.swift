@@ -70,13 +70,18 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system]),
+        module("Netlink", ["CLinux", "LinuxKernel", system]),
+        module("Resctrl", ["LinuxKernel", "OCISpec", system]),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 
         // Floor 3
         module(
             "ContainerRuntime",
-            ["Cgroups", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+            [
+                "Cgroups", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
+                "BuildInformation", system,
+            ]),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
@@ -132,7 +137,8 @@ let package = Package(
         staticProgram(
             "masu-runtime",
             [
-                "ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "Seccomp", "BuildInformation",
+                "ContainerRuntime", "Cgroups", "Resctrl", "LinuxKernel", "OCISpec", "JSON", "Flags", "Seccomp",
+                "BuildInformation",
                 system,
             ]),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
@@ -166,6 +172,8 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("NetlinkTests", ["Netlink"]),
+        tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
         tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),

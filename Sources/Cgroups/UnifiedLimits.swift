@@ -15,18 +15,9 @@ extension Cgroup {
         if let blockIO = resources.blockIO { try applyUnified(blockIO, in: directory) }
         for page in resources.hugepageLimits ?? [] {
             try set("the limit of huge pages", "\(page.limit)", in: directory, "hugetlb.\(page.pageSize).max")
-            // Reserved ones count by themselves since Linux 5.7.
-            let reserved = "hugetlb.\(page.pageSize).rsvd.max"
-            if Files.exists(directory.appending(reserved)) {
-                try set("the limit of huge pages", "\(page.limit)", in: directory, reserved)
-            }
+            try setReservations(of: page, in: directory, "max")
         }
-        for (device, limits) in (resources.rdma ?? [:]).sorted(by: { $0.key < $1.key }) {
-            let handles = limits.hcaHandles.map { "\($0)" } ?? "max"
-            let objects = limits.hcaObjects.map { "\($0)" } ?? "max"
-            try set(
-                "an RDMA limit", "\(device) hca_handle=\(handles) hca_object=\(objects)", in: directory, "rdma.max")
-        }
+        try apply(resources.rdma ?? [:], in: directory)
         for (file, value) in (resources.unified ?? [:]).sorted(by: { $0.key < $1.key }) {
             try setUnified(file, value, in: directory)
         }

@@ -2,6 +2,7 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// What is kept of a container in `<root>/<id>/state.json`. Everything else is asked of the kernel.
@@ -20,6 +21,8 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var cgroupPath: String?
     /// The hierarchies of version 1 the group is in, by their controllers; not there if it is in all of them.
     var cgroupControllers: [String]?
+    /// Its share of caches and memory bandwidth; not there for a container that has everybody's.
+    var serviceClass: ServiceClass?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
     /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.

@@ -2,6 +2,7 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// Makes and drives OCI containers on this machine (runtime-spec 1.3, `runtime.md`).
@@ -84,6 +85,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             try? kill(id, signal: 9)
             _ = try? ProcessControl.wait(for: process.pid)  // As above.
             try? delete(id, force: true, spec: spec, warn: warn)  // As above.
+            if let file = options.pidFile { try? Files.remove(file) }  // As above.
             throw error
         }
         return process
@@ -179,6 +181,9 @@ package struct ContainerRuntime: Hashable, Sendable {
             try endProcess(pidfd, cgroup: cgroup, id: id)
         }
         if let cgroup { try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() } }
+        if let serviceClass = record.serviceClass {
+            try withResctrlErrors { () throws(ResctrlError) in try serviceClass.remove() }
+        }
         try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         if record.hasPoststopHooks {
             let spec = try configuration(of: record, known: spec)
@@ -245,6 +250,11 @@ package struct ContainerRuntime: Hashable, Sendable {
         try record(id).cgroup()
     }
 
+    /// The container's share of caches and memory bandwidth, for statistics; `nil` for one that has everybody's.
+    package func serviceClass(_ id: String) throws(RuntimeError) -> ServiceClass? {
+        try record(id).serviceClass
+    }
+
     /// The pids of all processes in the container, as the caller's pid namespace numbers them.
     package func processes(_ id: String) throws(RuntimeError) -> [Int32] {
         let cgroup = try existingCgroup(id, "unable to get all container pids: the container has no control group")
@@ -280,11 +290,32 @@ package struct ContainerRuntime: Hashable, Sendable {
         try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
     }
 
+    private func update(_ id: String, share: LinuxIntelRdt) throws(RuntimeError) {
+        if share == LinuxIntelRdt() { return }
+        let machine = Resctrl.mounted()
+        if share.l3CacheSchema?.isEmpty == false, machine?.sharesCache != true {
+            throw RuntimeError(.invalid, "Intel RDT/CAT: l3 cache schema is not enabled")
+        }
+        if share.memBwSchema?.isEmpty == false, machine?.sharesBandwidth != true {
+            throw RuntimeError(.invalid, "Intel RDT/MBA: memory bandwidth schema is not enabled")
+        }
+        guard let serviceClass = try record(id).serviceClass else {
+            throw RuntimeError(.conflict, "updating a non-existent Intel RDT configuration is not supported")
+        }
+        try withResctrlErrors { () throws(ResctrlError) in try serviceClass.set(share) }
+    }
+
     /// Changes the limits of a container; only those in `resources` change.
-    package func update(_ id: String, resources: LinuxResources) throws(RuntimeError) {
+    ///
+    /// - Parameter share: The new share of caches and memory bandwidth, for a container that has one.
+    package func update(
+        _ id: String, resources: LinuxResources, share: LinuxIntelRdt = LinuxIntelRdt()
+    ) throws(RuntimeError) {
         guard try state(id).status != .stopped else {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
         }
+        try update(id, share: share)
+        if resources.isEmpty { return }
         let cgroup = try existingCgroup(
             id, "cannot set \(resources.firstController) limit: container could not join or create cgroup")
         // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.

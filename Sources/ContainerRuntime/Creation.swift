@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -48,6 +49,7 @@ struct Creation {
         var process: Int32?
         var console: FileDescriptor?
         var pidFile: FilePath?
+        var serviceClass: ServiceClass?
 
         func run() {
             if let process {
@@ -60,6 +62,7 @@ struct Creation {
             if let pidFile { try? Files.remove(pidFile) }
             try? cgroup?.remove()  // As above.
             beside?.removeBeside()
+            try? serviceClass?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
         }
     }
@@ -176,6 +179,14 @@ struct Creation {
         if !plan.isUnprivileged, let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }
+        if let serviceClass = plan.serviceClass, let wanted = plan.linux.intelRdt {
+            try withResctrlErrors { () throws(ResctrlError) in try serviceClass.make(wanted, pid: pid) }
+            undo.serviceClass = serviceClass
+        }
+        if let devices = plan.linux.netDevices, !devices.isEmpty {
+            let joined = plan.joinedNamespaces.first { $0.kind == .network }?.path
+            try NetworkDevices(devices: devices).move(to: joined ?? FilePath("/proc/\(pid)/ns/net"))
+        }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
         let filter = try SeccompFilters.compiled(plan.linux.seccomp)
@@ -235,6 +246,7 @@ struct Creation {
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
             bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
             cgroupPath: plan.cgroup?.path, cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil,
+              serviceClass: plan.serviceClass,
             namespaces: (plan.linux.namespaces ?? []).map(\.type),
             hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
             annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,

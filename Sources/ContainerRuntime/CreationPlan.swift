@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
@@ -23,6 +24,9 @@ struct CreationPlan {
     let mayLackCgroup: Bool
     /// Whether the caller is not root, and can do no more than a user namespace allows.
     let isUnprivileged = ProcessAttributes.uid != 0
+
+    /// Its share of caches and memory bandwidth, if that is not everybody's.
+    let serviceClass: ServiceClass?
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -100,8 +104,12 @@ struct CreationPlan {
                 throw RuntimeError(.invalid, "unable to set hostname without a private UTS namespace")
             }
         }
-        if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
-        if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
+        serviceClass = try linux.intelRdt.map { (wanted) throws(RuntimeError) in
+            try ServiceClass(checking: wanted, id: id)
+        }
+        try MountLabel.check(linux.mountLabel)
+        try NetworkDevices(devices: linux.netDevices ?? [:]).check(
+            hasNamespace: new.contains(.network) || joined.contains { $0.0 == .network })
         if isUnprivileged {
             try Rootless.check(
                 spec, hasUserNamespace: joinsUser || new.contains(.user), hasNewUserNamespace: new.contains(.user))

@@ -2,6 +2,7 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -153,7 +154,10 @@ struct Execution {
         var process = first
         var console: FileDescriptor?
         do throws(RuntimeError) {
-            if !record.namespaces.contains(.pid) { try writePIDFile(process) }
+            if !record.namespaces.contains(.pid) {
+                try writePIDFile(process)
+                try joinServiceClass(process)
+            }
             while true {
                 switch try channel.nextReport() {
                 case .failure(let error): throw error
@@ -163,6 +167,7 @@ struct Execution {
                     _ = try? ProcessControl.wait(for: process)
                     process = pid
                     try writePIDFile(pid)
+                    try joinServiceClass(pid)
                     if needsGroup, let cgroup { try add(pid, to: cgroup) }
                     try channel.send(.enterCgroup)
                 case .listening(let number):
@@ -187,6 +192,11 @@ struct Execution {
             _ = try? ProcessControl.wait(for: process)
             throw error
         }
+    }
+
+    private func joinServiceClass(_ pid: Int32) throws(RuntimeError) {
+        guard let serviceClass = record.serviceClass else { return }
+        try withResctrlErrors { () throws(ResctrlError) in try serviceClass.add(pid: pid) }
     }
 
     private func writePIDFile(_ pid: Int32) throws(RuntimeError) {

@@ -185,7 +185,7 @@ struct InitProcess {
             try Namespaces.time.unshare()
             for (clock, offset) in (plan.linux.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
                 let text = "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
-                try Files.write(text, to: "/proc/self/timens_offsets")
+                try ProcFile.write(text, to: "self/timens_offsets")
             }
             let namespace = try Files.open("/proc/self/ns/time_for_children", .readOnly)
             defer { namespace.discard() }
@@ -246,29 +246,41 @@ enum ProcessFiles {
     static func apply(_ process: Process, exceptScore: Bool = false) throws(RuntimeError) {
         if let value = process.oomScoreAdj, !exceptScore {
             try attempt("setting oom_score_adj to \(value)") { () throws(Errno) in
-                try Files.write("\(value)", to: "/proc/self/oom_score_adj")
+                try ProcFile.write("\(value)", to: "self/oom_score_adj")
             }
         }
         // A container that is to be confined does not run unconfined because the machine cannot do it.
         if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard Files.exists("/sys/kernel/security/apparmor") else {
-                throw RuntimeError(
-                    .invalid, "apparmorProfile \"\(profile)\": AppArmor is not available on this machine")
+            // Engines look for this text.
+            let failure = "unable to apply apparmor profile: apparmor failed to apply profile"
+            guard isAppArmorEnabled else {
+                throw RuntimeError(.invalid, "\(failure): \(profile): AppArmor is not available on this machine")
             }
             // Takes effect at the execve.
-            try attempt("setting the AppArmor profile \(profile)") { () throws(Errno) in
-                let file: FilePath = "/proc/self/attr/apparmor/exec"
-                try Files.write("exec \(profile)", to: Files.exists(file) ? file : "/proc/self/attr/exec")
+            try attempt("\(failure): \(profile)") { () throws(Errno) in
+                do throws(Errno) {
+                    try ProcFile.write("exec \(profile)", to: "self/attr/apparmor/exec")
+                } catch .noSuchFileOrDirectory {
+                    // As it was before several security modules could be there at once (Linux 5.8).
+                    try ProcFile.write("exec \(profile)", to: "self/attr/exec")
+                }
             }
         }
         if let label = process.selinuxLabel, !label.isEmpty {
-            guard Files.exists("/sys/fs/selinux/enforce") else {
-                throw RuntimeError(.invalid, "selinuxLabel \"\(label)\": SELinux is not available on this machine")
+            guard MountLabel.isSupported else {
+                throw RuntimeError(
+                    .invalid,
+                    "selinux label \"\(label)\" is specified in config, but selinux is disabled or not supported")
             }
             try attempt("setting the SELinux label \(label)") { () throws(Errno) in
-                try Files.write(label, to: "/proc/self/attr/exec")
+                try ProcFile.write(label, to: "self/attr/exec")
             }
         }
+    }
+
+    private static var isAppArmorEnabled: Bool {
+        // Without the module there is no such file.
+        (try? Files.readText("/sys/module/apparmor/parameters/enabled")) == "Y"
     }
 }
 

@@ -32,8 +32,7 @@ enum CreationCommands {
             let process = try RuntimeCommands.runtime(invocation).create(
                 id: invocation.operands[0], bundle: directory, spec: spec, options: options,
                 warn: { log.warn($0) })
-            try PIDFDSocket.send(process, invocation, name: "standard")
-            if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
+            try handOver(process, socket: invocation.flags[consoleSocket], options, invocation)
             return 0
         })
 
@@ -52,11 +51,8 @@ enum CreationCommands {
             let log = ErrorLog(invocation.flags)
             let process = try runtime.run(
                 id: id, bundle: directory, spec: spec, options: options, warn: { log.warn($0) })
-            try PIDFDSocket.send(process, invocation, name: "standard")
-            guard let foreground else {
-                if let console = process.console { try ConsoleSocket.send(console, to: socket) }
-                return 0
-            }
+            try handOver(process, socket: socket, options, invocation)
+            guard let foreground else { return 0 }
             let status = try foreground.follow(process)
             if !invocation.flags[keep] {
                 try runtime.delete(id, force: true, spec: spec, warn: { log.warn($0) })
@@ -79,6 +75,21 @@ enum CreationCommands {
                 ErrorLog(invocation.flags).report("\(ProgramName.current) \(command) failed: \(text)")
                 return 1
             }
+        }
+    }
+
+    /// Gives what is open of a container that has been made to whoever wants it; if nobody takes it, there is no container.
+    private static func handOver(
+        _ process: StartedProcess, socket: String, _ options: CreateOptions, _ invocation: Invocation
+    ) throws {
+        do {
+            try PIDFDSocket.send(process, invocation, name: "standard")
+            if let console = process.console, !socket.isEmpty { try ConsoleSocket.send(console, to: socket) }
+        } catch {
+            // The error says what went wrong; what cannot be removed is still listed.
+            try? RuntimeCommands.runtime(invocation).delete(invocation.operands[0], force: true)
+            if let file = options.pidFile { try? Files.remove(file) }  // As above.
+            throw error
         }
     }
 

@@ -25,14 +25,20 @@ struct ErrorLog {
     func report(_ message: String, isBare: Bool = false) {
         let error = FileDescriptor.standardError
         guard let file = log.file else {
-            if isBare { return error.print(message + "\n") }
+            if isBare { return error.print(Self.oneLine(message) + "\n") }
             // For a person, not for a program.
             if error.isTerminal { return error.print("\u{1b}[31mERRO\u{1b}[0m[0000] \(message)\n") }
             write(message)
             return
         }
-        error.print(message + "\n")
+        error.print(Self.oneLine(message) + "\n")
         if let failure = write(message) { error.print("open \(file): \(failure.words)\n") }
+    }
+
+    /// What hooks have said may have several lines; readers of errors take one line for one error.
+    private static func oneLine(_ message: String) -> String {
+        guard message.utf8.contains(UInt8(ascii: "\n")) else { return message }
+        return message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\\n")
     }
 
     @discardableResult

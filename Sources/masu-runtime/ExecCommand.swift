@@ -62,11 +62,15 @@ enum ExecCommand {
         options.subgroups = try subgroups(flags[cgroup])
         let foreground = isDetached ? nil : try Foreground()
         let started = try runtime.exec(id, process: process, options: options)
-        try PIDFDSocket.send(started, invocation, name: "setns")
-        guard let foreground else {
-            if let console = started.console { try ConsoleSocket.send(console, to: socket) }
-            return 0
+        do {
+            try PIDFDSocket.send(started, invocation, name: "setns")
+            if let console = started.console, !socket.isEmpty { try ConsoleSocket.send(console, to: socket) }
+        } catch {
+            // It may have ended by itself; the error says what went wrong.
+            try? Signals.send(9, to: started.pid)
+            throw error
         }
+        guard let foreground else { return 0 }
         return try foreground.follow(started)
     }
 

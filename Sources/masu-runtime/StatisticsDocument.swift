@@ -1,12 +1,14 @@
 import Cgroups
 import JSON
 import LinuxKernel
+import Resctrl
 import SystemPackage
 
 /// What a control group has used, in the form that readers of `events` know. Numbers that are 0 are left out where they
 /// are used to find none.
 struct StatisticsDocument {
     let cgroup: Cgroup
+    let serviceClass: ServiceClass?
 
     /// What is known of a container without a control group.
     static var empty: JSONValue {
@@ -33,7 +35,7 @@ struct StatisticsDocument {
         blocks["psi"] = pressure("io")
         document["blkio"] = .object(blocks)
         document["hugetlb"] = hugePages
-        document["intel_rdt"] = .object(JSONObject())
+        document["intel_rdt"] = ServiceClassDocument(serviceClass: serviceClass).value
         document["network_interfaces"] = .null
         return .object(document)
     }
