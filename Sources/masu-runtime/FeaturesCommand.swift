@@ -54,7 +54,11 @@ enum FeaturesCommand {
                 "mountExtensions": ["idmap": ["enabled": true]],
                 "netDevices": ["enabled": true],
             ],
-            "annotations": ["org.masu.runtime.version": .string(MasuVersion.version)],
+            "annotations": [
+                "org.masu.runtime.version": .string(MasuVersion.version),
+                // Whether or not CRIU is installed, as runc has it; engines look for this one.
+                "org.opencontainers.runc.checkpoint.enabled": "true",
+            ],
             "potentiallyUnsafeConfigAnnotations": strings(unsafeAnnotations),
         ]
     }
@@ -70,7 +74,7 @@ enum FeaturesCommand {
     ].map { "SCMP_ARCH_" + $0 }
 
     /// No annotation changes what this runtime does.
-    private static let unsafeAnnotations: [String] = []
+    private static let unsafeAnnotations = ["org.criu.config"]
 
     private static let mountOptions: [String] = {
         let attributes = [
