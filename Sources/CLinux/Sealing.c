@@ -7,7 +7,9 @@
 // where nobody can write, whatever the host's own mount allows.
 //
 // This has to happen before anything else, so that the first of the two lives costs as little as possible: therefore
-// a constructor, which runs before Swift's runtime sets itself up.
+// at the very entry of the program, before the C library sets itself up (which on a virtual machine takes a quarter of
+// a millisecond, as each question it has for the processor goes to the hypervisor). Where that cannot be done, or
+// fails, a constructor does it, with the means to say why not; it runs before Swift's runtime sets itself up.
 
 #define _GNU_SOURCE
 
@@ -19,11 +21,102 @@
 extern int masu_runs_sealed(int argc, char **argv) __attribute__((weak));
 
 static const char marker[] = "MASU_SEALED=1";
-enum { read_only_mount = 1 /* ST_RDONLY */ };
+enum {
+    read_only_mount = 1,       // ST_RDONLY
+    read_only_attribute = 1,   // MOUNT_ATTR_RDONLY
+    clone_of_tree = 1,         // OPEN_TREE_CLONE
+};
+static const char own_file[] = "/proc/self/exe";
+
+// MARK: Without the C library
+
+#if defined(__x86_64__)
+static inline long raw_call(long number, long a, long b, long c, long d, long e) {
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    return number;
+}
+// Programs name it as their entry. On the stack are the count of arguments, they, and the environment; all of it and the
+// registers that mean something there go on to the C library's own entry.
+__asm__(".text\n"
+        ".globl masu_entry\n"
+        ".type masu_entry, @function\n"
+        "masu_entry:\n"
+        "    xor %ebp, %ebp\n"
+        "    mov %rsp, %rbx\n"
+        "    mov %rdx, %r12\n"
+        "    mov %rsp, %rdi\n"
+        "    call masu_seal_at_entry\n"
+        "    mov %rbx, %rsp\n"
+        "    mov %r12, %rdx\n"
+        "    jmp _start\n"
+        ".size masu_entry, . - masu_entry\n");
+#elif defined(__aarch64__)
+static inline long raw_call(long number, long a, long b, long c, long d, long e) {
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
+}
+__asm__(".text\n"
+        ".globl masu_entry\n"
+        ".type masu_entry, %function\n"
+        "masu_entry:\n"
+        "    mov x29, #0\n"
+        "    mov x19, x0\n"
+        "    mov x0, sp\n"
+        "    bl masu_seal_at_entry\n"
+        "    mov x0, x19\n"
+        "    mov x30, #0\n"
+        "    b _start\n"
+        ".size masu_entry, . - masu_entry\n");
+#else
+__asm__(".text\n.globl masu_entry\n.set masu_entry, _start\n");
+#endif
+
+#if defined(__x86_64__) || defined(__aarch64__)
+// Nothing of the C library can be called from here on, and the compiler must not think of calling it either.
+#define BEFORE_LIBRARY __attribute__((no_stack_protector, no_builtin, used, noinline))
+
+BEFORE_LIBRARY static int is_marker(const char *text) {
+    for (size_t i = 0; i < sizeof marker; i++) {
+        if (text[i] != marker[i]) return 0;
+    }
+    return 1;
+}
+
+BEFORE_LIBRARY void masu_seal_at_entry(long *stack) {
+    int argc = (int)stack[0];
+    char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
+    if (!masu_runs_sealed || argc < 1 || !masu_runs_sealed(argc, argv)) return;
+    size_t count = 0;
+    while (envp[count]) {
+        if (is_marker(envp[count++])) return;
+    }
+    long file = raw_call(SYS_open_tree, AT_FDCWD, (long)own_file, clone_of_tree | O_CLOEXEC, 0, 0);
+    if (file < 0) return;
+    struct masu_mount_attr attributes = {read_only_attribute, 0, 0, 0};
+    if (raw_call(SYS_mount_setattr, file, (long)"", AT_EMPTY_PATH, (long)&attributes, sizeof attributes) == 0) {
+        const char *environment[count + 2];
+        for (size_t i = 0; i <= count; i++) environment[i] = envp[i];
+        environment[count] = marker;
+        environment[count + 1] = NULL;
+        raw_call(SYS_execveat, file, (long)"", (long)argv, (long)environment, AT_EMPTY_PATH);
+    }
+    raw_call(SYS_close, file, 0, 0, 0, 0);
+}
+#endif
+
+// MARK: With it
 
 static int is_sealed(void) {
     struct statfs status;
-    return statfs("/proc/self/exe", &status) == 0 && (status.f_flags & read_only_mount);
+    return statfs(own_file, &status) == 0 && (status.f_flags & read_only_mount);
 }
 
 static void fail(const char *what) {
@@ -48,13 +141,13 @@ __attribute__((constructor(101))) static void seal(int argc, char **argv, char *
         unsetenv("MASU_SEALED");
         return;
     }
-    int file = (int)syscall(SYS_open_tree, AT_FDCWD, "/proc/self/exe", 1 /* OPEN_TREE_CLONE */ | O_CLOEXEC);
+    int file = (int)syscall(SYS_open_tree, AT_FDCWD, own_file, clone_of_tree | O_CLOEXEC);
     if (file < 0) {
         // Who may not do this can make no container either; what they asked for may still be possible.
         if (errno == EPERM || errno == ENOSYS) return;
         fail("open_tree");
     }
-    struct masu_mount_attr attributes = {1 /* MOUNT_ATTR_RDONLY */, 0, 0, 0};
+    struct masu_mount_attr attributes = {read_only_attribute, 0, 0, 0};
     if (syscall(SYS_mount_setattr, file, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) fail("mount_setattr");
     const char **environment = malloc((count + 2) * sizeof *environment);
     if (!environment) fail("malloc");
