@@ -105,8 +105,7 @@ extension RootFilesystem {
     private func refuseFalseProc(_ mount: Mount, _ source: FileDescriptor?) throws(RuntimeError) {
         let components = mount.destination.split(separator: "/").filter { $0 != "." }
         guard components.first == "proc" else { return }
-        let inside = components.dropFirst().joined(separator: "/")
-        if inside.isEmpty {
+        if components.count == 1 {
             let isProc =
                 if let source {
                     try attempt(describe(mount)) { () throws(Errno) in try FileSystemType.of(source) } == .proc
@@ -117,7 +116,7 @@ extension RootFilesystem {
                 throw RuntimeError(
                     .invalid, "\"\(mount.destination)\" cannot be mounted because it is not of type proc")
             }
-        } else if !Self.replaceableProcFiles.contains(inside) {
+        } else if !Self.replaceableProcFiles.contains(components.dropFirst().joined(separator: "/")) {
             throw RuntimeError(
                 .invalid, "\"\(mount.destination)\" cannot be mounted because it is inside /proc")
         }
@@ -298,9 +297,11 @@ extension RootFilesystem {
             empty?.discard()
             null?.discard()
         }
-        var seen: Set<String> = []
-        for path in paths
-        where seen.insert(path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")).inserted {
+        var seen: [[Substring]] = []
+        for path in paths {
+            let components = path.split(separator: "/").filter { $0 != "." }
+            if seen.contains(components) { continue }
+            seen.append(components)
             try attempt("masking \(path)") { () throws(Errno) in
                 let target: FileDescriptor
                 do throws(Errno) {

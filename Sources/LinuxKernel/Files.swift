@@ -234,6 +234,11 @@ package enum Files {
     package static func write(_ text: String, to path: FilePath) throws(Errno) {
         let file = try open(path, .writeOnly)
         defer { file.discard() }
+        try write(text, to: file)
+    }
+
+    /// Writes `text` to `file` in one write (as kernel interfaces need it).
+    package static func write(_ text: String, to file: FileDescriptor) throws(Errno) {
         var text = text
         let result: Result<Void, Errno> = text.withUTF8 { bytes in
             while Glibc.write(file.rawValue, bytes.baseAddress, bytes.count) < 0 {

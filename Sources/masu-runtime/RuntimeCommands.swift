@@ -36,6 +36,19 @@ enum RuntimeCommands {
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
                 QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
             ]
+        },
+        // Not all of them are made to find one.
+        findSubcommand: { word in
+            switch word {
+            case "create": CreationCommands.create
+            case "run": CreationCommands.run
+            case "exec": ExecCommand.exec
+            case "start": LifeCommands.start
+            case "kill": LifeCommands.kill
+            case "delete": LifeCommands.delete
+            case "state": QueryCommands.state
+            default: nil
+            }
         })
 
     /// Runs what was asked for. Gives the exit status.
