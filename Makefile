@@ -71,6 +71,10 @@ bench: build ## ratios against crun, runc, docker, podman and a floor program
 	@scripts/install-packages --optional bench
 	@bench/run
 
+.PHONY: soak
+soak: build ## 5,000 containers, and a look at what they leave
+	@scripts/soak $(SOAK)
+
 .PHONY: install
 install: ## copy programs and the systemd unit (PREFIX, DESTDIR)
 	@for program in $(PROGRAMS); do \

@@ -116,7 +116,8 @@ package struct Cgroup: Hashable, Sendable {
 
     /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as empty.
     private static func inheritCPUs(_ directory: FilePath, from mountPoint: FilePath) throws(Errno) {
-        let parent = directory.removingLastComponent()
+        var parent = directory
+        parent.removeLastComponent()
         for file in ["cpuset.cpus", "cpuset.mems"] {
             var list = try Files.readText(parent.appending(file))
             if list.isEmpty && parent != mountPoint {

@@ -187,10 +187,28 @@ extension Cgroup {
 
     private func applyLegacy(_ rules: [LinuxDeviceCgroup]) throws(CgroupError) {
         let directory = directory(of: "devices")
+        var allow: FileDescriptor?
+        var deny: FileDescriptor?
+        defer {
+            allow?.discard()
+            deny?.discard()
+        }
         for rule in rules {
             let rule = try DeviceRule(rule)
-            try set(
-                "device access", rule.legacyText, in: directory, rule.allow ? "devices.allow" : "devices.deny")
+            let name = rule.allow ? "devices.allow" : "devices.deny"
+            do throws(Errno) {
+                // There are many rules and two files: each is opened once.
+                if let directory, rule.allow, allow == nil {
+                    allow = try Files.open(directory.appending(name), .writeOnly)
+                } else if let directory, !rule.allow, deny == nil {
+                    deny = try Files.open(directory.appending(name), .writeOnly)
+                }
+                guard let file = rule.allow ? allow : deny else { throw .noSuchFileOrDirectory }
+                try Files.write(rule.legacyText, to: file)
+            } catch {
+                // Once more, by that which knows the words for what is wrong.
+                try set("device access", rule.legacyText, in: directory, name)
+            }
         }
     }
 }

@@ -318,9 +318,11 @@ extension RootFilesystem {
             empty?.discard()
             null?.discard()
         }
-        var seen: Set<String> = []
-        for path in paths
-        where seen.insert(path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")).inserted {
+        var seen: [[Substring]] = []
+        for path in paths {
+            let components = path.split(separator: "/").filter { $0 != "." }
+            if seen.contains(components) { continue }
+            seen.append(components)
             try attempt("masking \(path)") { () throws(Errno) in
                 let target: FileDescriptor
                 do throws(Errno) {

@@ -6,7 +6,7 @@ import Resctrl
 import SystemPackage
 
 /// What is kept of a container in `<root>/<id>/state.json`. Everything else is asked of the kernel.
-struct ContainerRecord: Codable, Hashable, Sendable {
+struct ContainerRecord: Hashable, Sendable {
     var ociVersion: String
     var id: String
     /// The first process in the pid namespace of the runtime that created it.
@@ -63,12 +63,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     }
 
     func write(to directory: FilePath) throws(RuntimeError) {
-        let bytes: [UInt8]
-        do {
-            bytes = try JSON.encode(self)
-        } catch {
-            throw RuntimeError(.system, "encoding the state of container \(id): \(error)")
-        }
+        let bytes = json.serialized()
         let path = directory.appending(Self.provisionalFileName)
         try attempt("writing \(path)") { () throws(Errno) in
             let file = try Files.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
@@ -114,8 +109,11 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         } catch {
             throw RuntimeError(.system, "reading the state of container \(id): \(error.words)")
         }
-        do {
-            return (try JSON.decode(ContainerRecord.self, from: bytes), isComplete)
+        do throws(JSONError) {
+            return (try ContainerRecord(json: JSON.parse(bytes)), isComplete)
+        } catch  where !isComplete {
+            // The runtime was killed between making the file and writing it, which it does before anything else.
+            throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
             throw RuntimeError(.system, "reading the state of container \(id): \(error)")
         }
@@ -143,6 +141,61 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         if let now = ProcessTimes.of(pid), now.startTime == startTime, !now.hasEnded { return pidfd }
         pidfd.close()
         return nil
+    }
+}
+
+// Written and read by hand, for the reason that `JSONFields` gives.
+extension ContainerRecord {
+    var json: JSONValue {
+        var object = JSONObject()
+        object["ociVersion"] = .string(ociVersion)
+        object["id"] = .string(id)
+        object["pid"] = .int(Int64(pid))
+        object["startTime"] = .uint(startTime)
+        object["bundle"] = .string(bundle)
+        object["rootfs"] = .string(rootfs)
+        object["created"] = .string(created.description)
+        object["owner"] = .int(Int64(owner))
+        object["cgroupPath"] = cgroupPath.map { .string($0) }
+        object["namespaces"] = .array(namespaces.map { .string($0.rawValue) })
+        object["hasOwnPIDNamespace"] = hasOwnPIDNamespace.map { .bool($0) }
+        if let annotations {
+            var texts = JSONObject()
+            for (key, text) in annotations { texts[key] = .string(text) }
+            object["annotations"] = .object(texts)
+        }
+        object["execNeedsConfiguration"] = .bool(execNeedsConfiguration)
+        object["hasPoststartHooks"] = .bool(hasPoststartHooks)
+        object["hasPoststopHooks"] = .bool(hasPoststopHooks)
+        return .object(object)
+    }
+
+    init(json value: JSONValue) throws(JSONError) {
+        let fields = try JSONFields(value)
+        self.init(
+            ociVersion: try fields.required("ociVersion", JSONRead.string),
+            id: try fields.required("id", JSONRead.string), pid: try fields.required("pid", JSONRead.integer),
+            startTime: try fields.required("startTime", JSONRead.integer),
+            bundle: try fields.required("bundle", JSONRead.string),
+            rootfs: try fields.required("rootfs", JSONRead.string),
+            created: try fields.required("created") { value throws(JSONError) in
+                guard let time = Timestamp(try JSONRead.string(value)) else {
+                    throw JSONError.value(path: "", reason: "is not a date and time as RFC 3339 writes it")
+                }
+                return time
+            },
+            owner: try fields.required("owner", JSONRead.integer), cgroupPath: try fields.string("cgroupPath"),
+            namespaces: try fields.list("namespaces") { value throws(JSONError) in
+                guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
+                    throw JSONError.value(path: "", reason: "is no type of namespace")
+                }
+                return type
+            } ?? [],
+            hasOwnPIDNamespace: try fields.bool("hasOwnPIDNamespace"),
+            annotations: try fields.dictionary("annotations", JSONRead.string),
+            execNeedsConfiguration: try fields.required("execNeedsConfiguration", JSONRead.bool),
+            hasPoststartHooks: try fields.required("hasPoststartHooks", JSONRead.bool),
+            hasPoststopHooks: try fields.required("hasPoststopHooks", JSONRead.bool))
     }
 }
 

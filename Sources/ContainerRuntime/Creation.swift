@@ -123,9 +123,12 @@ struct Creation {
         }
     }
 
-    /// The cgroup namespace comes later, when the process is in its group; and offsets of clocks can be set only as long
-    /// as nobody is in a time namespace.
-    private var namespacesOfFork: Namespaces { plan.newNamespaces.subtracting([.cgroup, .time]) }
+    /// The cgroup namespace comes later, when the process is in its group; offsets of clocks can be set only as long
+    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that the process does
+    /// it itself, while this side goes on.
+    private var namespacesOfFork: Namespaces {
+        plan.newNamespaces.subtracting(plan.makesOwnNetwork ? [.cgroup, .time, .network] : [.cgroup, .time])
+    }
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
         guard let cgroup = plan.cgroup else { return nil }

@@ -66,7 +66,9 @@ extension LinuxResources {
         }
         // The terminals of the container's own devpts.
         defaults.append(LinuxDeviceCgroup(allow: true, type: "c", major: 136, access: "rwm"))
-        resources.devices = rules + defaults
+        // Docker's own list has them all already.
+        let lastWord = rules.lastIndex { !$0.allow }.map { rules[($0 + 1)...] } ?? rules[...]
+        resources.devices = rules + defaults.filter { !lastWord.contains($0) }
         return resources
     }
 }

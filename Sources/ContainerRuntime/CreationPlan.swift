@@ -34,6 +34,10 @@ struct CreationPlan {
     /// Whether that is one that exists already.
     var joinsUserNamespace: Bool { joinedNamespaces.contains { $0.kind == .user } }
 
+    /// Whether the container's process makes its network namespace itself. One that belongs to a user namespace is made
+    /// together with that.
+    var makesOwnNetwork: Bool { newNamespaces.contains(.network) && !hasUserNamespace }
+
     /// Whether the container's process may have to ask for sources of mounts.
     var mayNeedSources: Bool {
         // The runtime could do no more than the process itself.

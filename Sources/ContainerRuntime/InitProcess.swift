@@ -89,11 +89,17 @@ struct InitProcess {
     /// program could reach the host through them (CVE-2024-21626).
     private var keptDescriptors: [FileDescriptor] {
         let streams = plan.options.streams
-        var kept =
-            [channel.socket]
-            + [channel.sources, streams.input, streams.output, streams.error].compactMap { $0 }
-        if let gate { kept += [gate.order, gate.answer] }
-        return kept + (0..<plan.options.preservedDescriptors).map { FileDescriptor(rawValue: Int32(3 + $0)) }
+        var kept = [channel.socket]
+        if let sources = channel.sources { kept.append(sources) }
+        if let input = streams.input { kept.append(input) }
+        if let output = streams.output { kept.append(output) }
+        if let error = streams.error { kept.append(error) }
+        if let gate {
+            kept.append(gate.order)
+            kept.append(gate.answer)
+        }
+        for number in 0..<plan.options.preservedDescriptors { kept.append(FileDescriptor(rawValue: Int32(3 + number))) }
+        return kept
     }
 
     /// Leaves behind what came over the fork, and enters namespaces that exist already.
@@ -105,6 +111,9 @@ struct InitProcess {
             Signals.resetAll()
             SignalSet().block()
             try ProcessAttributes.startSession()
+        }
+        if plan.makesOwnNetwork {
+            try attempt("making a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
         }
         for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {
             try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in

@@ -254,6 +254,11 @@ package enum Files {
         try file.writeAtOnce(text)
     }
 
+    /// Writes `text` to `file` in one write (as kernel interfaces need it).
+    package static func write(_ text: String, to file: FileDescriptor) throws(Errno) {
+        try file.writeAtOnce(text)
+    }
+
     /// Makes or replaces the file `path`, so that others see either the old content or all of the new one.
     package static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt16 = 0o600) throws(Errno) {
         let temporary = path.removingLastComponent().appending(".\(path.lastComponent?.string ?? "file").\(getpid())")

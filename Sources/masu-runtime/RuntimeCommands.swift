@@ -44,6 +44,19 @@ enum RuntimeCommands {
                 CheckpointCommands.checkpoint, CheckpointCommands.restore,
                 help,
             ]
+        },
+        // Not all of them are made to find one.
+        findSubcommand: { word in
+            switch word {
+            case "create": CreationCommands.create
+            case "run": CreationCommands.run
+            case "exec": ExecCommand.exec
+            case "start": LifeCommands.start
+            case "kill": LifeCommands.kill
+            case "delete": LifeCommands.delete
+            case "state": QueryCommands.state
+            default: nil
+            }
         })
 
     private static let help: Command = Command(
