@@ -92,7 +92,7 @@ let package = Package(
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
-        module("Resctrl", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
+        module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 

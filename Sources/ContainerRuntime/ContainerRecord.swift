@@ -41,27 +41,6 @@ struct ContainerRecord: Hashable, Sendable {
     /// that `exec` added before would still see the host's file system.
     static let provisionalFileName = "creating.json"
 
-    /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
-    init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
-        ociVersion = plan.spec.ociVersion
-        id = plan.id
-        self.pid = pid
-        self.startTime = startTime
-        bundle = plan.bundle.string
-        rootfs = plan.rootfs.string
-        created = .now()
-        owner = ProcessAttributes.uid
-        cgroupPath = plan.cgroup?.path
-        cgroupControllers = plan.mayLackCgroup ? plan.cgroup?.controllers : nil
-        serviceClass = plan.serviceClass
-        namespaces = (plan.linux.namespaces ?? []).map(\.type)
-        hasOwnPIDNamespace = plan.newNamespaces.contains(.pid)
-        annotations = plan.spec.annotations
-        execNeedsConfiguration = plan.execNeedsConfiguration
-        hasPoststartHooks = plan.spec.hooks?.poststart?.isEmpty == false
-        hasPoststopHooks = plan.spec.hooks?.poststop?.isEmpty == false
-    }
-
     func write(to directory: FilePath) throws(RuntimeError) {
         let bytes = json.serialized()
         let path = directory.appending(Self.provisionalFileName)
@@ -144,6 +123,21 @@ struct ContainerRecord: Hashable, Sendable {
     }
 }
 
+extension ContainerRecord {
+    /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
+    init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
+        self.init(
+            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: startTime, bundle: plan.bundle.string,
+            rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid, cgroupPath: plan.cgroup?.path,
+            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass,
+            namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid), annotations: plan.spec.annotations,
+            execNeedsConfiguration: plan.execNeedsConfiguration,
+            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
+            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+    }
+}
+
 // Written and read by hand, for the reason that `JSONFields` gives.
 extension ContainerRecord {
     var json: JSONValue {
@@ -157,6 +151,8 @@ extension ContainerRecord {
         object["created"] = .string(created.description)
         object["owner"] = .int(Int64(owner))
         object["cgroupPath"] = cgroupPath.map { .string($0) }
+        object["cgroupControllers"] = cgroupControllers.map { .array($0.map { .string($0) }) }
+        object["serviceClass"] = serviceClass?.json
         object["namespaces"] = .array(namespaces.map { .string($0.rawValue) })
         object["hasOwnPIDNamespace"] = hasOwnPIDNamespace.map { .bool($0) }
         if let annotations {
@@ -185,6 +181,8 @@ extension ContainerRecord {
                 return time
             },
             owner: try fields.required("owner", JSONRead.integer), cgroupPath: try fields.string("cgroupPath"),
+            cgroupControllers: try fields.list("cgroupControllers", JSONRead.string),
+            serviceClass: try fields.optional("serviceClass", ServiceClass.init(json:)),
             namespaces: try fields.list("namespaces") { value throws(JSONError) in
                 guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
                     throw JSONError.value(path: "", reason: "is no type of namespace")

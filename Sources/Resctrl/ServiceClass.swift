@@ -1,9 +1,10 @@
+import JSON
 import LinuxKernel
 import OCISpec
 import SystemPackage
 
 /// A container's class of service, and the group in which its use is counted.
-package struct ServiceClass: Codable, Hashable, Sendable {
+package struct ServiceClass: Hashable, Sendable {
     /// Where resctrl is mounted.
     package var root: String
     /// The class's directory.
@@ -152,5 +153,27 @@ package struct ServiceClass: Codable, Hashable, Sendable {
             }
             return counts
         }
+    }
+}
+
+// Written and read by hand, for the reason that `JSONFields` gives.
+extension ServiceClass {
+    /// What is kept of it beside the container's other state.
+    package var json: JSONValue {
+        var object = JSONObject()
+        object["root"] = .string(root)
+        object["path"] = .string(path)
+        object["monitoringPath"] = monitoringPath.map { .string($0) }
+        object["isOwned"] = .bool(isOwned)
+        return .object(object)
+    }
+
+    /// Reads what `json` is.
+    package init(json value: JSONValue) throws(JSONError) {
+        let fields = try JSONFields(value)
+        root = try fields.required("root", JSONRead.string)
+        path = try fields.required("path", JSONRead.string)
+        monitoringPath = try fields.string("monitoringPath")
+        isOwned = try fields.required("isOwned", JSONRead.bool)
     }
 }

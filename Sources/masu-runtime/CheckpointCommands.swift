@@ -46,7 +46,7 @@ enum CheckpointCommands {
         },
         action: { invocation in
             let flags = invocation.flags
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(flags)
             var options = try commonOptions(invocation)
             options.parentImage = try parentImage(flags[parentPath], images: options.imageDirectory)
             options.leavesRunning = flags[leaveRunning]
@@ -59,7 +59,7 @@ enum CheckpointCommands {
                 options.pageServerPort = server.port
             }
             try RuntimeCommands.runtime(invocation).checkpoint(
-                invocation.operands[0], options: options, warn: { log.report($0, level: "warning") })
+                invocation.operands[0], options: options, warn: { log.warn($0) })
             return 0
         })
 
@@ -77,7 +77,7 @@ enum CheckpointCommands {
         action: { invocation in
             let flags = invocation.flags
             let id = invocation.operands[0]
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(flags)
             var options = try commonOptions(invocation)
             options.lsmProfile = flags[lsmProfile].isEmpty ? nil : flags[lsmProfile]
             options.lsmMountContext = flags[lsmMountContext].isEmpty ? nil : flags[lsmMountContext]
@@ -85,8 +85,8 @@ enum CheckpointCommands {
             let socket = flags[CreationCommands.consoleSocket]
             let isDetached = flags[CreationCommands.detach]
             try ConsoleSocket.check(terminal: spec.process?.terminal == true, detached: isDetached, socket: socket)
-            let runtime = RuntimeCommands.runtime(invocation)
-            let warn: (String) -> Void = { log.report($0, level: "warning") }
+            let runtime = try RuntimeCommands.runtime(invocation)
+            let warn: (String) -> Void = { log.warn($0) }
             let foreground = isDetached ? nil : try Foreground()
             let process = try runtime.restore(
                 id: id, bundle: directory, spec: spec, options: creation, checkpoint: options, warn: warn)
@@ -126,10 +126,9 @@ enum CheckpointCommands {
         for name in flags[emptyNS] where name != "network" {
             throw RuntimeError(.invalid, "namespace \"\(name)\" is not supported")
         }
-        options.trace = ErrorLog.trace(invocation)
+        options.log = ErrorLog(flags).runtimeLog
         if ProcessAttributes.uid != 0 {
-            ErrorLog(invocation).report(
-                "\(invocation.command.name) is untested with rootless containers", level: "warning")
+            ErrorLog(flags).warn("\(invocation.command.name) is untested with rootless containers")
         }
         return options
     }

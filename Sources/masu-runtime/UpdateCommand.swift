@@ -48,7 +48,7 @@ enum UpdateCommand {
             if change.memory?.kernel != nil || change.memory?.kernelTCP != nil || flags.isSet(kernelMemory)
                 || flags.isSet(kernelMemoryTCP)
             {
-                ErrorLog(invocation).report("Kernel memory settings are ignored and will be removed", level: "warning")
+                ErrorLog(invocation.flags).warn("Kernel memory settings are ignored and will be removed")
             }
             var share = LinuxIntelRdt()
             share.l3CacheSchema = flags.given(l3CacheSchema)

@@ -31,7 +31,7 @@ struct Checkpoint {
             if let status = options.statusDescriptor, version < 31500 { request.statusDescriptor = status.rawValue }
         }
         if !options.isPreDump { try describeOutside(&request) }
-        options.trace?.note("Using CRIU \(version)")
+        options.log?.debug("Using CRIU \(version)")
         do throws(RuntimeError) {
             try dump(request)
         } catch {
@@ -84,10 +84,10 @@ struct Checkpoint {
         let criu = try CRIUProcess.start()
         do throws(RuntimeError) {
             let kind: CRIURequest.Kind = options.isPreDump ? .preDump : .dump
-            options.trace?.note("Using CRIU in \(kind.name) mode")
+            options.log?.debug("Using CRIU in \(kind.name) mode")
             _ = try criu.ask(CRIURequest(kind, options: request)) { (notification, descriptors) throws(RuntimeError) in
                 for descriptor in descriptors { descriptor.discard() }
-                options.trace?.note("notify: \(notification.script)")
+                options.log?.debug("notify: \(notification.script)")
                 guard notification.script == "status-ready", let descriptor = status else { return }
                 // Whoever waited and has gone does not miss it.
                 try? descriptor.writeEntire([0])

@@ -40,7 +40,7 @@ package struct CheckpointOptions: Hashable, Sendable {
     /// Namespaces whose content is left to hooks.
     package var emptyNamespaces = Namespaces.network
     /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    package var log: RuntimeLog?
 
     /// Defaults throughout.
     package init(imageDirectory: FilePath) {

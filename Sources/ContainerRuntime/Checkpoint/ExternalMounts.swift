@@ -41,7 +41,7 @@ struct ExternalMounts {
     /// Groups that are bound, below the place of the cgroup mount. Mounts of a cgroup namespace are none.
     private func cgroupMounts() -> [(name: String, source: String)] {
         guard let cgroup, linux.namespaces?.contains(where: { $0.type == .cgroup }) != true,
-            case .legacy(let hierarchies) = cgroup.hierarchies
+            case .legacy(let hierarchies, _) = cgroup.hierarchies
         else { return [] }
         return zip(hierarchies, cgroup.directories).compactMap { hierarchy, directory in
             hierarchy.mountPoint.lastComponent.map { ("/\($0.string)", directory.string) }

@@ -95,10 +95,10 @@ struct Restoration {
         undo.criu = criu
         try writeRecord(criu.pid, version: nil)
         try enterCgroup(criu.pid, &request)
-        options.trace?.note("Using CRIU \(version)")
-        options.trace?.note("Using CRIU in RESTORE mode")
+        options.log?.debug("Using CRIU \(version)")
+        options.log?.debug("Using CRIU in RESTORE mode")
         _ = try criu.ask(CRIURequest(.restore, options: request)) { (notification, received) throws(RuntimeError) in
-            options.trace?.note("notify: \(notification.script)")
+            options.log?.debug("notify: \(notification.script)")
             switch notification.script {
             case "orphan-pts-master":
                 undo.console?.discard()
