@@ -63,7 +63,7 @@ enum CreationCommands {
         })
 
     /// `action`, which makes a container, with its errors told as callers know them from runc.
-    private static func reporting(_ action: @escaping Command.Action) -> Command.Action {
+    static func reporting(_ action: @escaping Command.Action) -> Command.Action {
         { invocation in
             do {
                 return try action(invocation)
@@ -80,7 +80,8 @@ enum CreationCommands {
         }
     }
 
-    private static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
+    /// The configuration, the bundle and what the flags say.
+    static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
         let flags = invocation.flags
         let directory = RuntimeCommands.absolute(flags[bundle])
         let spec = try ContainerRuntime.configuration(of: directory)
