@@ -85,9 +85,9 @@ enum StateDirectory {
                 try Files.makeDirectory(directory, mode: 0o711)
             }
         } catch .fileExists {
-            throw RuntimeError(.conflict, "container with id exists: \(id)")
+            throw RuntimeError(.conflict, "container with given ID already exists: \(id)")
         } catch {
-            throw RuntimeError(.system, "making \(directory): \(error)")
+            throw RuntimeError(.system, "making \(directory): \(error.words)")
         }
     }
 

@@ -61,7 +61,7 @@ enum CreationCommands {
         })
 
     /// `action`, which makes a container, with its errors told as callers know them from runc.
-    private static func reporting(_ action: @escaping Command.Action) -> Command.Action {
+    static func reporting(_ action: @escaping Command.Action) -> Command.Action {
         { invocation in
             do {
                 return try action(invocation)

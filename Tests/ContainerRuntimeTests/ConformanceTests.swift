@@ -30,7 +30,8 @@ extension RuntimeTests {
         @Test(
             "every command has a page of help",
             arguments: [
-                "create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps", "resume", "run",
+                "checkpoint", "create", "delete", "events", "exec", "features", "kill", "list", "pause", "ps", "resume",
+                "run",
                 "spec",
                 "start", "state", "update",
             ])
@@ -113,7 +114,9 @@ extension RuntimeTests {
                 request.errors.contains("msg=\"masu-runtime run failed: malformed spec file: duplicated ns"),
                 "\(request)")
             _ = bundle.spec.linux?.namespaces?.popLast()
-            bundle.spec.hooks = Hooks(createRuntime: [Hook(path: "/bin/false")])
+            var hooks = Hooks()
+            hooks.createRuntime = [Hook(path: "/bin/false")]
+            bundle.spec.hooks = hooks
             let hook = try bundle.run()
             let beginning = "masu-runtime run failed: unable to start container process: error during container init: "
             #expect(hook.errors.contains(beginning + "error running createRuntime hook #0: exit status 1"), "\(hook)")

@@ -18,7 +18,9 @@ struct Restoration {
     ///
     /// - Parameter warn: Is told what CRIU's log says of an error.
     func run(warn: (String) -> Void) throws(RuntimeError) -> StartedProcess {
-        if Files.exists(directory) { throw RuntimeError(.conflict, "container with id exists: \(plan.id)") }
+        if Files.exists(directory) {
+            throw RuntimeError(.conflict, "container with given ID already exists: \(plan.id)")
+        }
         let names = try streamNames()
         let version = try CRIUProcess.version()
         try CRIUInterface.require(30000, version)
