@@ -36,6 +36,25 @@ struct ContainerRecord: Hashable, Sendable {
     /// that `exec` added before would still see the host's file system.
     static let provisionalFileName = "creating.json"
 
+    /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
+    init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
+        ociVersion = plan.spec.ociVersion
+        id = plan.id
+        self.pid = pid
+        self.startTime = startTime
+        bundle = plan.bundle.string
+        rootfs = plan.rootfs.string
+        created = .now()
+        owner = ProcessAttributes.uid
+        cgroupPath = plan.cgroup?.path
+        namespaces = (plan.linux.namespaces ?? []).map(\.type)
+        hasOwnPIDNamespace = plan.newNamespaces.contains(.pid)
+        annotations = plan.spec.annotations
+        execNeedsConfiguration = plan.execNeedsConfiguration
+        hasPoststartHooks = plan.spec.hooks?.poststart?.isEmpty == false
+        hasPoststopHooks = plan.spec.hooks?.poststop?.isEmpty == false
+    }
+
     func write(to directory: FilePath) throws(RuntimeError) {
         let bytes = json.serialized()
         let path = directory.appending(Self.provisionalFileName)
@@ -146,30 +165,32 @@ extension ContainerRecord {
 
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
-        self.init(
-            ociVersion: try fields.required("ociVersion", JSONRead.string),
-            id: try fields.required("id", JSONRead.string), pid: try fields.required("pid", JSONRead.integer),
-            startTime: try fields.required("startTime", JSONRead.integer),
-            bundle: try fields.required("bundle", JSONRead.string),
-            rootfs: try fields.required("rootfs", JSONRead.string),
-            created: try fields.required("created") { value throws(JSONError) in
-                guard let time = Timestamp(try JSONRead.string(value)) else {
-                    throw JSONError.value(path: "", reason: "is not a date and time as RFC 3339 writes it")
-                }
-                return time
-            },
-            owner: try fields.required("owner", JSONRead.integer), cgroupPath: try fields.string("cgroupPath"),
-            namespaces: try fields.list("namespaces") { value throws(JSONError) in
+        ociVersion = try fields.required("ociVersion", JSONRead.string)
+        id = try fields.required("id", JSONRead.string)
+        pid = try fields.required("pid", JSONRead.integer)
+        startTime = try fields.required("startTime", JSONRead.integer)
+        bundle = try fields.required("bundle", JSONRead.string)
+        rootfs = try fields.required("rootfs", JSONRead.string)
+        created = try fields.required("created") { value throws(JSONError) in
+            guard let time = Timestamp(try JSONRead.string(value)) else {
+                throw JSONError.value(path: "", reason: "is not a date and time as RFC 3339 writes it")
+            }
+            return time
+        }
+        owner = try fields.required("owner", JSONRead.integer)
+        cgroupPath = try fields.string("cgroupPath")
+        namespaces =
+            try fields.list("namespaces") { value throws(JSONError) in
                 guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
                     throw JSONError.value(path: "", reason: "is no type of namespace")
                 }
                 return type
-            } ?? [],
-            hasOwnPIDNamespace: try fields.bool("hasOwnPIDNamespace"),
-            annotations: try fields.dictionary("annotations", JSONRead.string),
-            execNeedsConfiguration: try fields.required("execNeedsConfiguration", JSONRead.bool),
-            hasPoststartHooks: try fields.required("hasPoststartHooks", JSONRead.bool),
-            hasPoststopHooks: try fields.required("hasPoststopHooks", JSONRead.bool))
+            } ?? []
+        hasOwnPIDNamespace = try fields.bool("hasOwnPIDNamespace")
+        annotations = try fields.dictionary("annotations", JSONRead.string)
+        execNeedsConfiguration = try fields.required("execNeedsConfiguration", JSONRead.bool)
+        hasPoststartHooks = try fields.required("hasPoststartHooks", JSONRead.bool)
+        hasPoststopHooks = try fields.required("hasPoststopHooks", JSONRead.bool)
     }
 }
 
