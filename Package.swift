@@ -164,7 +164,7 @@ let package = Package(
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
-        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        tests("ContainerRuntimeTests", ["ContainerRuntime", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]
