@@ -199,7 +199,7 @@ let package = Package(
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
-        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        tests("ContainerRuntimeTests", ["ContainerRuntime", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]
