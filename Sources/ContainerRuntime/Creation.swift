@@ -17,7 +17,7 @@ struct Creation {
 
     /// Makes the container. After an error nothing of it is left.
     func run() throws(RuntimeError) -> StartedProcess {
-        try makeDirectory()
+        try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory, cgroup: nil)
         do throws(RuntimeError) {
             return try fork(&undo)
@@ -46,21 +46,6 @@ struct Creation {
             if let pidFile { try? Files.remove(pidFile) }
             try? cgroup?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
-        }
-    }
-
-    private func makeDirectory() throws(RuntimeError) {
-        do throws(Errno) {
-            do throws(Errno) {
-                try Files.makeDirectory(directory, mode: 0o711)
-            } catch .noSuchFileOrDirectory {
-                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
-                try Files.makeDirectory(directory, mode: 0o711)
-            }
-        } catch .fileExists {
-            throw RuntimeError(.conflict, "container with id exists: \(plan.id)")
-        } catch {
-            throw RuntimeError(.system, "making \(directory): \(error)")
         }
     }
 
@@ -191,14 +176,7 @@ struct Creation {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "the container's process ended while it was being set up")
         }
-        let record = ContainerRecord(
-            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
-            bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
-            cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
-            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
-            annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
-            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
-            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+        let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
     }
 

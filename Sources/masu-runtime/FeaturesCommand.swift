@@ -48,7 +48,12 @@ enum FeaturesCommand {
                 "mountExtensions": ["idmap": ["enabled": false]],
                 "netDevices": ["enabled": false],
             ],
-            "annotations": ["org.opencontainers.runtime-spec.features": "1.3.0"],
+            "annotations": [
+                "org.opencontainers.runtime-spec.features": "1.3.0",
+                // Whether or not CRIU is installed, as runc has it; engines look for this one.
+                "org.opencontainers.runc.checkpoint.enabled": "true",
+            ],
+            "potentiallyUnsafeConfigAnnotations": strings(["org.criu.config"]),
         ]
     }
 

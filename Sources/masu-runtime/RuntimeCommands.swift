@@ -35,6 +35,7 @@ enum RuntimeCommands {
                 CreationCommands.create, CreationCommands.run, ExecCommand.exec, LifeCommands.start, LifeCommands.kill,
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
                 QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
+                CheckpointCommands.checkpoint, CheckpointCommands.restore,
             ]
         })
 
