@@ -45,6 +45,7 @@ final class Shim {
     private var watch: OutOfMemoryWatch?
     private var knownKills: UInt64 = 0
     private var isDrained = false
+    private var isFinishing = false
     private var isToldToEnd = false
     private var isFarewellOver = false
     private var isTrimScheduled = false
@@ -211,7 +212,7 @@ final class Shim {
 
     /// Writes the end down, cleans up, and says so.
     private func conclude() {
-        guard case .ending(let record) = phase else { return }
+        guard case .ending(let record) = phase, !isFinishing else { return }
         // Now, so that whoever is told of the end finds it unmounted.
         root?.discard()
         root = nil
@@ -229,6 +230,7 @@ final class Shim {
 
     /// Cleans up, and says that the container has ended.
     private func finish(_ end: ExitRecord) {
+        isFinishing = true
         // Hooks and whatever else is executed now must not be exempt from the kernel's choice of victims, as we are.
         if let score = runtime.scoreBefore { try? OutOfMemoryScore.set(score) }
         runtime.delete { [unowned self] result in

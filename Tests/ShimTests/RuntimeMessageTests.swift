@@ -1,4 +1,5 @@
 import JSON
+import LinuxKernel
 import OCISpec
 import Shim
 import ShimProtocol
@@ -21,7 +22,10 @@ struct RuntimeMessageTests {
             "executable file `nope` not found in $PATH: No such file or directory", .commandNotFound,
             "runc: executable file `nope` not found in $PATH: no such file or directory"
         ),
-        ("open executable `nope`: Permission denied", .notExecutable, "runc: open executable `nope`: permission denied"),
+        (
+            "open executable `nope`: Permission denied", .notExecutable,
+            "runc: open executable `nope`: permission denied"
+        ),
         ("mount `/x`: No such file or directory", .system, "runc: mount `/x`: no such file or directory"),
         ("container not running", .conflict, "runc: container not running"),
         (#"container "x" does not exist"#, .notFound, #"runc: container "x" does not exist"#),
@@ -64,7 +68,7 @@ struct RuntimeMessageTests {
         #expect(flags("/usr/bin/crun", [LinuxNamespace(type: .network)]) == [])
     }
 
-    @Test("a configuration keeps what we do not know, and says an older version")
+    @Test("a configuration keeps what we do not know, says an older version, and grants what there is to grant")
     func configuration() throws {
         var spec = Spec()
         spec.process = Process(args: ["true"])
@@ -72,13 +76,27 @@ struct RuntimeMessageTests {
         spec.process?.consoleSize = Box(height: 3, width: 4)
         spec.linux = Linux()
         spec.linux?.cgroupsPath = "/a"
-        let original = try JSON.parse(#"{"ociVersion":"1.3.0","new":{"x":1},"process":{"args":["true"],"more":[2]}}"#)
-        let expected = try JSON.parse(
+        let original = try JSON.parse(
             #"""
-            {"ociVersion":"1.0.2","new":{"x":1},"linux":{"cgroupsPath":"/a"},
-             "process":{"args":["true"],"more":[2],"terminal":true,"consoleSize":{"height":3,"width":4}}}
+            {"ociVersion":"1.3.0","new":{"x":1},"mounts":[{"destination":"/a","options":["rbind","rro"]}],
+             "process":{"args":["true"],"more":[2],"capabilities":{"bounding":["CAP_KILL","CAP_BPF","CAP_NEW"]}}}
             """#)
-        #expect(RuntimeDialect.configuration(original, as: spec) == expected)
+        func expected(_ option: String) throws -> JSONValue {
+            try JSON.parse(
+                #"""
+                {"ociVersion":"1.0.2","new":{"x":1},"linux":{"cgroupsPath":"/a"},
+                 "mounts":[{"destination":"/a","options":["rbind","\#(option)"]}],
+                 "process":{"args":["true"],"more":[2],"terminal":true,"consoleSize":{"height":3,"width":4},
+                  "capabilities":{"bounding":["CAP_KILL"]}}}
+                """#)
+        }
+        let granted = try #require(CapabilitySet(name: "CAP_KILL"))
+        for (name, option) in [("runc", "rro"), ("runsc", "ro")] {
+            let program = ShimConfiguration.Runtime(path: "/bin/" + name)
+            #expect(
+                RuntimeDialect.configuration(original, as: spec, for: program, granted: granted)
+                    == (try expected(option)))
+        }
     }
 
     @Test("the numbers of events --stats")

@@ -48,6 +48,7 @@ extension EngineConfiguration {
     }
 
     private static func isExecutable(_ path: String) -> Bool {
+        // What cannot be looked at cannot be executed.
         guard let status = try? FileStatus.of(FilePath(path)), status.kind == .regular else { return false }
         return access(path, X_OK) == 0
     }

@@ -34,6 +34,8 @@ final class ExternalRuntime: OCIRuntime {
     var scoreBefore: Int?
     /// Flags that this runtime needs for this container.
     private var dialect: [String] = []
+    /// The shim's own capabilities, of which a container gets a part.
+    private var granted: CapabilitySet = []
     private var rootfs: FilePath?
     /// The container's program, by which it is recognised that an error is about it.
     private var subject: String?
@@ -139,7 +141,10 @@ final class ExternalRuntime: OCIRuntime {
 
     func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess {
         let rootfs = bundle.path.pushing(FilePath(spec.root?.path ?? "rootfs"))
-        try bundle.rewriteSpecification { RuntimeDialect.configuration($0, as: spec) }
+        granted = try attempt("capget") { () throws(Errno) in try Credentials.capabilities().permitted }
+        try bundle.rewriteSpecification {
+            RuntimeDialect.configuration($0, as: spec, for: program, granted: granted)
+        }
         dialect = RuntimeDialect.flags(of: program, for: spec)
         subject = spec.process?.args?.first
         try leaveHost(for: rootfs)
@@ -200,6 +205,9 @@ final class ExternalRuntime: OCIRuntime {
     func exec(_ process: Process, streams: StandardPipes?, _ completion: @escaping Completion<StartedProcess>) {
         do throws(ShimError) {
             let call = try makeCall("exec", executing: process.args?.first)
+            var process = process
+            process.capabilities = process.capabilities.map { RuntimeDialect.limited($0, to: granted) }
+            let consoleSize = process.consoleSize
             var arguments = ["--detach", "--pid-file", call.pidFile.string]
             if streams == nil { arguments += ["--console-socket", try call.consoleSocket().string] }
             let description: [UInt8]
@@ -210,7 +218,7 @@ final class ExternalRuntime: OCIRuntime {
             }
             arguments += ["--process", try call.file("process.json", description).string, id]
             run(call, arguments, streams: streams?.forRuntime) { [unowned self] result in
-                completion(result.flatMap { take($0, consoleSize: process.consoleSize) })
+                completion(result.flatMap { take($0, consoleSize: consoleSize) })
             }
         } catch {
             completion(.failure(error))
@@ -219,9 +227,10 @@ final class ExternalRuntime: OCIRuntime {
 
     private func take(_ call: RuntimeCall, consoleSize: Box?) -> Result<StartedProcess, ShimError> {
         do throws(ShimError) {
+            let pid = try call.writtenPID()
             let console = try call.takeConsole()
             try setSize(consoleSize, of: console)
-            return .success(StartedProcess(pid: try call.writtenPID(), console: console))
+            return .success(StartedProcess(pid: pid, console: console))
         } catch {
             return .failure(error)
         }
@@ -230,12 +239,15 @@ final class ExternalRuntime: OCIRuntime {
     func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>) {
         let arguments = (all ? ["--all"] : []) + [id, "\(signal)"]
         guard signal == SIGKILL else {
-            return run("kill", arguments) { completion($0.map { _ in () }) }
+            return run("kill", arguments, patience: min(patience, Self.deletePatience)) {
+                completion($0.map { _ in () })
+            }
         }
         run("kill", arguments, patience: Self.killPatience) { [unowned self] _ in
             // Whatever the runtime says: what shall be killed is killed, and a frozen process too (in version 1 it would get the signal
             // only when it is thawed).
             try? process?.send(signal: SIGKILL)  // Fails if it has ended.
+            if all { try? cgroup?.signalAll(SIGKILL) }  // As above.
             if let cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
             completion(.success(()))
         }
@@ -303,6 +315,10 @@ final class ExternalRuntime: OCIRuntime {
             try cgroup?.remove()
         } catch {
             failure = ShimError(.system, error.message)
+        }
+        // Where version 1 is in use some make a group of version 2 too, which is not ours. Fails where there is none.
+        if let cgroup, !cgroup.isUnified {
+            try? Files.removeDirectory(FilePath("/sys/fs/cgroup/unified" + cgroup.path))
         }
         if let rootfs { RootMounting.unmount(rootfs) }
         for directory in [stateRoot.appending(id), callsDirectory] {

@@ -42,6 +42,8 @@ enum RootMounting {
         let unified = hierarchies.appending("unified")
         guard hidingUnified, Files.exists(unified.appending("cgroup.controllers")) else { return }
         try Mounts.unmount(unified, lazily: true)
+        // Some write there all the same; it must not be what lies below the host's mount.
+        try Mounts.mount("tmpfs", on: unified, type: "tmpfs", data: "mode=755")
     }
 
     /// Mounts the root file system on `path`.
