@@ -70,13 +70,14 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system]),
+        module("DBus", ["LinuxKernel", system]),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 
         // Floor 3
         module(
             "ContainerRuntime",
-            ["Cgroups", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+            ["Cgroups", "DBus", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
@@ -163,6 +164,7 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
         tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),

@@ -18,6 +18,8 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var owner: UInt32
     /// The control group's path; not there for a container without one.
     var cgroupPath: String?
+    /// The unit of systemd that the control group is of; not there where systemd has no part in it.
+    var unit: SystemdUnit?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
     /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.

@@ -174,6 +174,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             // One that has been created and not started has no program that could notice.
             try endProcess(pidfd, cgroup: cgroup, id: id)
         }
+        if let unit = record.unit { stop(unit, cgroup, warn: warn) }
         if let cgroup { try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() } }
         try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         if record.hasPoststopHooks {
@@ -181,6 +182,17 @@ package struct ContainerRuntime: Hashable, Sendable {
             let state = State(id: id, status: .stopped, bundle: record.bundle, annotations: record.annotations)
             HookRunner(point: "poststop", directory: FilePath(record.bundle)).runAll(
                 spec.hooks?.poststop, state: state, warn: warn)
+        }
+    }
+
+    /// Where systemd cannot be reached its unit goes all the same, namely with its last process.
+    private func stop(_ unit: SystemdUnit, _ cgroup: Cgroup?, warn: (String) -> Void) {
+        // systemd would give them time to end by themselves. What cannot be killed here `Cgroup.remove` finds.
+        if (try? cgroup?.processes().isEmpty) == false { try? cgroup?.signalAll(9) }
+        do throws(RuntimeError) {
+            try Systemd(isUser: unit.isUser).stop(unit)
+        } catch {
+            warn(error.message)
         }
     }
 
@@ -285,6 +297,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
         var resources = resources
         resources.devices = nil
+        if let unit = try record(id).unit { resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources) }
         let change = resources
         try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }

@@ -58,11 +58,21 @@ package struct CreateOptions: Hashable, Sendable {
     package var defaultCgroupsPath: String?
     /// Make no cgroup; the container stays in the caller's. Limits cannot be set then, nor can it be paused.
     package var withoutCgroup = false
+    /// Let systemd make the cgroup, as a unit that `cgroupsPath` names in the form `slice:prefix:name`.
+    package var cgroupDriver = CgroupDriver.cgroupfs
     /// Where steps are told; `nil` is nowhere.
     package var trace: TraceLog?
 
     /// Defaults throughout.
     package init() {}
+}
+
+/// Who makes a container's cgroup.
+package enum CgroupDriver: Hashable, Sendable {
+    /// This runtime, in the file system.
+    case cgroupfs
+    /// systemd, or with `isUser` the user's own instance of it.
+    case systemd(isUser: Bool)
 }
 
 /// How a process is added to a container, beside what its `Process` says.

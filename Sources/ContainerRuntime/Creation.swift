@@ -18,7 +18,7 @@ struct Creation {
     /// Makes the container. After an error nothing of it is left.
     func run() throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
-        var undo = Undo(directory: directory, cgroup: nil)
+        var undo = Undo(directory: directory)
         do throws(RuntimeError) {
             return try fork(&undo)
         } catch {
@@ -30,6 +30,7 @@ struct Creation {
     /// What has been done and is to be taken back.
     private struct Undo {
         var directory: FilePath
+        var unit: StartedUnit?
         var cgroup: Cgroup?
         var process: Int32?
         var console: FileDescriptor?
@@ -44,6 +45,7 @@ struct Creation {
             console?.discard()
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             if let pidFile { try? Files.remove(pidFile) }
+            try? unit?.stop()  // As above.
             try? cgroup?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
         }
@@ -98,7 +100,7 @@ struct Creation {
     private var namespacesOfFork: Namespaces { plan.newNamespaces.subtracting([.cgroup, .time]) }
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
-        guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
+        guard let cgroup = plan.cgroup, cgroup.isUnified, plan.unit == nil else { return nil }
         try withCgroupErrors { () throws(CgroupError) in try cgroup.create(for: plan.linux.resources) }
         undo.cgroup = cgroup
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
@@ -111,14 +113,22 @@ struct Creation {
             try UserNamespaceMaps.write(
                 uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
         }
-        if let cgroup = plan.cgroup, !cgroup.isUnified {
-            try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
-            undo.cgroup = cgroup
-            if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
+        var resources = (plan.linux.resources ?? LinuxResources()).withDefaultDevices
+        if let unit = plan.unit {
+            let started = try unit.start(process: pid, resources)
+            undo.unit = started
+            resources = started.resources
         }
-        if let resources = plan.linux.resources, !resources.isEmpty {
+        if let cgroup = plan.cgroup, !cgroup.isUnified || plan.unit != nil {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.create(isAdopted: plan.unit != nil) }
+            undo.cgroup = cgroup
+            if plan.hasUserNamespace, !cgroup.isUnified {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
+            }
+        }
+        if !resources.isEmpty {
             if let cgroup = plan.cgroup {
-                try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources) }
             } else if !resources.isOnlyAboutDevices {
                 throw RuntimeError(.invalid, "limits cannot be set without a control group")
             }

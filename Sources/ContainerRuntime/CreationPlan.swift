@@ -19,6 +19,8 @@ struct CreationPlan {
     let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
     /// `nil` when control groups are not to be used.
     let cgroup: Cgroup?
+    /// The unit that is to be made for it, if systemd is to do that.
+    let unit: UnitPlan?
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -99,7 +101,14 @@ struct CreationPlan {
         self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         _ = try SeccompAgent(linux.seccomp)
-        cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+        if case .systemd(let isUser) = options.cgroupDriver, !options.withoutCgroup {
+            let unit = try UnitPlan(id: id, spec: complete, isUser: isUser)
+            self.unit = unit
+            cgroup = unit.cgroup
+        } else {
+            unit = nil
+            cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+        }
     }
 
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
@@ -117,7 +126,7 @@ struct CreationPlan {
         if options.withoutCgroup { return nil }
         let path = linux.cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? options.defaultCgroupsPath ?? "/\(id)"
         if path.split(separator: ":", omittingEmptySubsequences: false).count == 3, !path.contains("/") {
-            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which is not supported")
+            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which was not asked for")
         }
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }

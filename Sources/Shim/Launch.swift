@@ -125,6 +125,7 @@ struct Launch {
                 try StandardPipes(hasInput: configuration.openStdin, hasOutput: true)
             }
         if let pipes { options.streams = pipes.streams }
+        if configuration.usesSystemdCgroup == true { options.cgroupDriver = .systemd(isUser: false) }
         undo.append { [runtime] in
             // Only if it is empty: other containers may be there.
             try? Files.removeDirectory(runtime.root)
@@ -150,6 +151,7 @@ struct Launch {
 
     private var cgroup: Cgroup? {
         // Without control groups there is nothing to be watched or counted; the runtime has its own opinion on that.
+        if configuration.usesSystemdCgroup == true { return try? runtime.cgroup(configuration.id) }
         guard let hierarchies = try? CgroupHierarchies.mounted() else { return nil }
         return try? Cgroup(path: spec.linux?.cgroupsPath ?? configuration.id, hierarchies: hierarchies)
     }

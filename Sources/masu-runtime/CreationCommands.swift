@@ -75,6 +75,9 @@ enum CreationCommands {
         options.trace = ErrorLog.trace(invocation)
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
+        if flags[RuntimeCommands.systemdCgroup] {
+            options.cgroupDriver = .systemd(isUser: RuntimeCommands.usesOwnSystemd(flags))
+        }
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"
         return (spec, directory, options)
     }

@@ -62,9 +62,8 @@ struct DaemonConfiguration: Sendable {
             guard parts.count == 2, parts[0] == "native.cgroupdriver" else {
                 throw ConfigurationError("invalid exec option \"\(option)\": only native.cgroupdriver is known")
             }
-            guard parts[1] == "cgroupfs" else {
-                throw ConfigurationError(
-                    "native.cgroupdriver=\(parts[1]) is not supported by this version: use cgroupfs")
+            guard parts[1] == "cgroupfs" || parts[1] == "systemd" else {
+                throw ConfigurationError("native.cgroupdriver option \(parts[1]) not supported: use cgroupfs or systemd")
             }
         }
         let driver = flags[DaemonFlags.storageDriver]
@@ -132,6 +131,7 @@ struct DaemonConfiguration: Sendable {
         for runtime in flags[DaemonFlags.runtimes] {
             engine.runtimes[runtime.name] = RuntimeProgram(path: runtime.path)
         }
+        engine.usesSystemdCgroups = flags[DaemonFlags.execOptions].last == "native.cgroupdriver=systemd"
         engine.cgroupParent = flags[DaemonFlags.cgroupParent]
         engine.initByDefault = flags[DaemonFlags.initProcess]
         engine.logDriver = flags[DaemonFlags.logDriver]
