@@ -166,7 +166,8 @@ let package = Package(
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
-        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        tests(
+            "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]

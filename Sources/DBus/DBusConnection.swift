@@ -44,23 +44,23 @@ package final class DBusConnection {
     // MARK: Authentication
 
     private func authenticate() throws(DBusError) {
-        // The uid in decimal digits, those in hexadecimal ones. In a user namespace it is not what the other side sees:
-        // it is asked to look for itself then.
-        let digits = "\(ProcessAttributes.uid)".utf8.map { String($0, radix: 16) }.joined()
-        try send(Array("\0AUTH EXTERNAL \(digits)\r\n".utf8))
-        var answer = try line()
-        if answer.hasPrefix("REJECTED") {
-            try send(Array("AUTH EXTERNAL\r\n".utf8))
-            answer = try line()
+        // Without a uid, which in a user namespace is not the one that the other side sees: it asks for more, gets
+        // nothing, and looks itself. All at once, because systemd's own socket does not look at a message that comes
+        // together with BEGIN before the next one does.
+        try send(Array("\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".utf8))
+        switch try line() {
+        case "DATA":
+            let answer = try line()
+            guard answer.hasPrefix("OK") else { throw rejected(answer) }
+        case let answer where answer.hasPrefix("OK"):
+            // systemd before version 240 has looked at once. It has no use for what follows, and says so.
+            _ = try line()
+        case let answer: throw rejected(answer)
         }
-        if answer.hasPrefix("DATA") {
-            try send(Array("DATA\r\n".utf8))
-            answer = try line()
-        }
-        guard answer.hasPrefix("OK") else {
-            throw DBusError("\(address) does not let user \(ProcessAttributes.uid) in: \(answer)")
-        }
-        try send(Array("BEGIN\r\n".utf8))
+    }
+
+    private func rejected(_ answer: String) -> DBusError {
+        DBusError("\(address) does not let user \(ProcessAttributes.uid) in: \(answer)")
     }
 
     private func line() throws(DBusError) -> String {
@@ -95,7 +95,8 @@ package final class DBusConnection {
                 continue
             }
             if reply.kind == .error {
-                throw DBusError(name: reply.errorName ?? "an error without a name", message: reply.body.first?.text ?? "")
+                throw DBusError(
+                    name: reply.errorName ?? "an error without a name", message: reply.body.first?.text ?? "")
             }
             return reply.body
         }
@@ -128,7 +129,9 @@ package final class DBusConnection {
         let clock = MonotonicClock.milliseconds
         while true {
             let left = clock + Int64(Self.patience) - MonotonicClock.milliseconds
-            guard left > 0, let message = try next(milliseconds: Int32(left)) else { throw tooLate("the signal \(member)") }
+            guard left > 0, let message = try next(milliseconds: Int32(left)) else {
+                throw tooLate("the signal \(member)")
+            }
             if isIt(message) { return message.body }
         }
     }

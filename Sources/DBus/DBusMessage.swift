@@ -84,7 +84,9 @@ package struct DBusMessage: Hashable, Sendable {
         }
         func number(_ place: Int) -> Int {
             let four = bytes[place..<(place + 4)]
-            return (bytes[0] == UInt8(ascii: "l") ? Array(four.reversed()) : Array(four)).reduce(0) { $0 << 8 | Int($1) }
+            return (bytes[0] == UInt8(ascii: "l") ? Array(four.reversed()) : Array(four)).reduce(0) {
+                $0 << 8 | Int($1)
+            }
         }
         let fields = number(12)
         let content = number(4)

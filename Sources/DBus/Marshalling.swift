@@ -127,7 +127,9 @@ struct DBusReader {
 
     private mutating func text(_ length: Int) throws(DBusError) -> String {
         let taken = try take(length)
-        guard try take(1).first == 0, !taken.contains(0) else { throw DBusError("a string does not end where it should") }
+        guard try take(1).first == 0, !taken.contains(0) else {
+            throw DBusError("a string does not end where it should")
+        }
         guard let text = String(validating: taken, as: UTF8.self) else { throw DBusError("a string is not UTF-8") }
         return text
     }

@@ -63,7 +63,8 @@ struct DaemonConfiguration: Sendable {
                 throw ConfigurationError("invalid exec option \"\(option)\": only native.cgroupdriver is known")
             }
             guard parts[1] == "cgroupfs" || parts[1] == "systemd" else {
-                throw ConfigurationError("native.cgroupdriver option \(parts[1]) not supported: use cgroupfs or systemd")
+                throw ConfigurationError(
+                    "native.cgroupdriver option \(parts[1]) not supported: use cgroupfs or systemd")
             }
         }
         let driver = flags[DaemonFlags.storageDriver]

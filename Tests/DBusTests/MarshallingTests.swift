@@ -24,10 +24,12 @@ struct MarshallingTests {
         .double(-0.5), .string("schön"), .objectPath("/a/b"), .signature("a{sv}"), .unixDescriptor(3),
         .variant(.variant(.string("inside"))), .bytes([1, 2, 3]), .strings([]), .array(.uint64, []),
         .structure([.byte(1), .uint64(2), .string("")]),
-        .array(.structure([.string, .variant]), [
-            .structure([.string("PIDs"), .variant(.array(.uint32, [.uint32(1), .uint32(2)]))]),
-            .structure([.string("Slice"), .variant(.string("system.slice"))]),
-        ]),
+        .array(
+            .structure([.string, .variant]),
+            [
+                .structure([.string("PIDs"), .variant(.array(.uint32, [.uint32(1), .uint32(2)]))]),
+                .structure([.string("Slice"), .variant(.string("system.slice"))]),
+            ]),
         .array(.entry(.string, .variant), [.entry(.string("k"), .variant(.boolean(false)))]),
     ]
 
@@ -119,7 +121,8 @@ struct MarshallingTests {
     @Test(
         "values are read from text",
         arguments: [
-            ("true", .boolean(true)), ("5", .int32(5)), ("-0x10", .int32(-16)), ("010", .int32(8)), ("2.5", .double(2.5)),
+            ("true", .boolean(true)), ("5", .int32(5)), ("-0x10", .int32(-16)), ("010", .int32(8)),
+            ("2.5", .double(2.5)),
             ("1e3", .double(1000)), ("uint64 18446744073709551615", .uint64(.max)), ("byte 0xff", .byte(255)),
             ("\"it's\"", .string("it's")), (#"'a\n\u00e4\'b'"#, .string("a\nä'b")),
             ("objectpath '/a'", .objectPath("/a")), ("@o '/a'", .objectPath("/a")), ("@as []", .strings([])),

@@ -52,7 +52,9 @@ struct Systemd {
                     return try DBusAddress.list(text).map { ($0, true) }
                 }
                 guard let directory = variable("XDG_RUNTIME_DIR").map({ FilePath($0) }) else { return [] }
-                return [(.path(directory.appending("bus")), true), (.path(directory.appending("systemd/private")), false)]
+                return [
+                    (.path(directory.appending("bus")), true), (.path(directory.appending("systemd/private")), false),
+                ]
             }
             if let text = variable("DBUS_SYSTEM_BUS_ADDRESS") { return try DBusAddress.list(text).map { ($0, true) } }
             let bus: [(DBusAddress, Bool)] = [(.path("/run/dbus/system_bus_socket"), true)]

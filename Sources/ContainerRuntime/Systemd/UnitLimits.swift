@@ -6,10 +6,11 @@ import OCISpec
 ///
 /// systemd writes them to the control group's files whenever it sees fit, so all that it has a property for must be told
 /// to it; the rest goes to the files alone.
-struct UnitLimits {
-    private(set) var properties: [UnitProperty] = []
+package struct UnitLimits {
+    /// What systemd is told.
+    package private(set) var properties: [UnitProperty] = []
     /// What is to be written to the files, which is what was asked for, but for what systemd rounds.
-    private(set) var resources: LinuxResources
+    package private(set) var resources: LinuxResources
     private let version: Int
 
     /// Versions of systemd that brought something.
@@ -20,8 +21,8 @@ struct UnitLimits {
         static let outOfMemoryPolicy = 253
     }
 
-    /// - Parameter version: Of systemd.
-    init(_ resources: LinuxResources, isUnified: Bool, version: Int) throws(RuntimeError) {
+    /// The properties for `resources` that this version of systemd knows.
+    package init(_ resources: LinuxResources, isUnified: Bool, version: Int) throws(RuntimeError) {
         self.resources = resources
         self.version = version
         if let devices = resources.devices, !devices.isEmpty {
@@ -117,7 +118,7 @@ struct UnitLimits {
     }
 
     /// A list such as `0-3,7` with a bit for each number, the lowest bit of the first byte being 0.
-    static func mask(_ list: String) throws(RuntimeError) -> [UInt8] {
+    package static func mask(_ list: String) throws(RuntimeError) -> [UInt8] {
         guard let numbers = NumberList.parse(list.filter { $0 != " " }), let last = numbers.max() else {
             throw RuntimeError(.invalid, "\"\(list)\" is not a list of CPUs or memory nodes")
         }

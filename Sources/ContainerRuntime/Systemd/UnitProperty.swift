@@ -3,17 +3,20 @@ import DBus
 import OCISpec
 
 /// A property of a unit, as the methods of systemd's manager take it.
-struct UnitProperty: Hashable, Sendable {
-    let name: String
-    let value: DBusValue
+package struct UnitProperty: Hashable, Sendable {
+    /// As systemd.resource-control(5) and its sisters call it, but for units (`…USec`).
+    package let name: String
+    /// In the type that systemd wants.
+    package let value: DBusValue
 
-    init(_ name: String, _ value: DBusValue) {
+    /// A property.
+    package init(_ name: String, _ value: DBusValue) {
         self.name = name
         self.value = value
     }
 
     /// A number, the largest of which is none.
-    init(_ name: String, _ number: UInt64) {
+    package init(_ name: String, _ number: UInt64) {
         self.init(name, .uint64(number))
     }
 
@@ -47,7 +50,7 @@ struct UnitProperty: Hashable, Sendable {
     /// Properties that annotations called `org.systemd.property.NAME` ask for, in alphabetical order.
     ///
     /// A name that ends in `Sec` stands for seconds, though the property itself has microseconds and ends in `USec`.
-    static func requested(by annotations: [String: String]) throws(RuntimeError) -> [UnitProperty] {
+    package static func requested(by annotations: [String: String]) throws(RuntimeError) -> [UnitProperty] {
         var properties: [UnitProperty] = []
         for (key, text) in annotations.sorted(by: { $0.key < $1.key }) where key.hasPrefix(annotationPrefix) {
             let name = key.dropFirst(annotationPrefix.count)
