@@ -28,11 +28,11 @@ extension Cgroup {
         if memory.checkBeforeUpdate == true {
             // A group that does not say what it uses is taken as empty.
             let usage = (try? number(directory.appending("memory.current"))) ?? 0
-            try Self.refuse(limit: limit, swap: both, below: usage ?? 0)
+            try Self.refuse(limit: limit, swap: both, below: usage)
         }
         // Without the files there is nothing to be kept, or the limit itself will say what is missing.
-        let presentLimit = (try? number(directory.appending("memory.max"))) ?? nil
-        let presentSwap = (try? number(directory.appending("memory.swap.max"))) ?? nil
+        let presentLimit = try? number(directory.appending("memory.max"))
+        let presentSwap = try? number(directory.appending("memory.swap.max"))
         if limit > 0, both == 0, let presentLimit, let presentSwap {
             complete.swap = Int64(clamping: presentLimit) + Int64(clamping: presentSwap)
         } else if limit == 0, both > 0, let presentLimit {

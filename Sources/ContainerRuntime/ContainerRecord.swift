@@ -49,6 +49,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         created = .now()
         owner = ProcessAttributes.uid
         cgroupPath = plan.cgroup?.path
+        unit = plan.unit?.unit
         namespaces = (plan.linux.namespaces ?? []).map(\.type)
         hasOwnPIDNamespace = plan.newNamespaces.contains(.pid)
         annotations = plan.spec.annotations
