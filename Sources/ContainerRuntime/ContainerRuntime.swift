@@ -289,7 +289,11 @@ package struct ContainerRuntime: Hashable, Sendable {
     }
 
     /// Changes the limits of a container; only those in `resources` change.
-    package func update(_ id: String, resources: LinuxResources) throws(RuntimeError) {
+    ///
+    /// - Parameter warn: Is told what cannot be had together.
+    package func update(
+        _ id: String, resources: LinuxResources, warn: (String) -> Void = { _ in }
+    ) throws(RuntimeError) {
         guard try state(id).status != .stopped else {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
         }
@@ -297,7 +301,9 @@ package struct ContainerRuntime: Hashable, Sendable {
         // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
         var resources = resources
         resources.devices = nil
-        if let unit = try record(id).unit { resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources) }
+        if let unit = try record(id).unit {
+            resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources, warn: warn)
+        }
         let change = resources
         try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }

@@ -37,7 +37,9 @@ enum UpdateCommand {
         },
         action: { invocation in
             let change = try resources(invocation.flags)
-            try RuntimeCommands.runtime(invocation).update(invocation.operands[0], resources: change)
+            let log = ErrorLog(invocation)
+            try RuntimeCommands.runtime(invocation).update(
+                invocation.operands[0], resources: change, warn: { log.report($0, level: "warning") })
             return 0
         })
 

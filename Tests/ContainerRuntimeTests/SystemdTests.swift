@@ -31,7 +31,7 @@ extension RuntimeTests {
         }
 
         private static func group(_ bundle: TestBundle) -> FilePath {
-            "/sys/fs/cgroup/masu.slice/masu-test.slice/masutest-\(bundle.id).scope"
+            FilePath("/sys/fs/cgroup/masu.slice/masu-test.slice/masutest-\(bundle.id).scope")
         }
 
         @Test("a container is in a scope of its slice that has its limits, and goes with it")
@@ -116,7 +116,10 @@ extension RuntimeTests {
         @Test("the name of a unit that has failed can be used again")
         func failedUnit() throws {
             let bundle = try Self.bundle()
-            bundle.spec.annotations = ["org.systemd.property.RuntimeMaxSec": "1"]
+            // The first process of a pid namespace does not hear SIGTERM.
+            bundle.spec.annotations = [
+                "org.systemd.property.RuntimeMaxSec": "1", "org.systemd.property.TimeoutStopSec": "1",
+            ]
             #expect(try Self.start(bundle).code == 0)
             #expect(try bundle.wait { try Self.property("ActiveState", bundle) == "failed" })
             #expect(try bundle.runtime("delete", bundle.id).code == 0)

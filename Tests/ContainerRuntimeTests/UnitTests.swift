@@ -123,7 +123,10 @@ struct UnitTests {
             resources.cpu?.idle = 1
             resources.cpu?.shares = 1024
         }
-        #expect(try limits(version: 252, change).numbers == ["CPUWeight": 0])
+        let result = try limits(version: 252, change)
+        #expect(result.numbers == ["CPUWeight": 0])
+        #expect(result.limits.resources.cpu?.shares == nil)
+        #expect(result.limits.warning?.contains("unable to apply both CPU shares and cpu.idle") == true)
         #expect(try limits(version: 251, change).numbers["CPUWeight"] == Cgroup.weight(fromShares: 1024))
         #expect(try limits(unified: false, change).numbers == ["CPUShares": 1024])
     }

@@ -11,6 +11,8 @@ package struct UnitLimits {
     package private(set) var properties: [UnitProperty] = []
     /// What is to be written to the files, which is what was asked for, but for what systemd rounds.
     package private(set) var resources: LinuxResources
+    /// What cannot be had together, in words for the user; `nil` if there is no such thing.
+    package private(set) var warning: String?
     private let version: Int
 
     /// Versions of systemd that brought something.
@@ -39,6 +41,10 @@ package struct UnitLimits {
 
     private mutating func add(_ name: String, _ number: UInt64) { properties.append(UnitProperty(name, number)) }
 
+    private mutating func leaveOut(_ what: String, _ isAskedFor: Bool) {
+        if isAskedFor { warning = "unable to apply both \(what) and cpu.idle to systemd, ignoring \(what)" }
+    }
+
     /// A number of bytes, of which all negative ones mean no limit.
     private static func bytes(_ number: Int64) -> UInt64 { number < 0 ? .max : UInt64(number) }
 
@@ -57,6 +63,8 @@ package struct UnitLimits {
         if isIdle {
             // This is how systemd is told to set cpu.idle.
             add("CPUWeight", 0)
+            leaveOut("CPU shares", resources.cpu?.shares ?? 0 != 0)
+            resources.cpu?.shares = nil
         } else if let shares = resources.cpu?.shares, shares != 0 {
             add("CPUWeight", Cgroup.weight(fromShares: shares))
         }
@@ -144,7 +152,10 @@ package struct UnitLimits {
             let value = Self.trimmed(content)
             switch file {
             case "cpu.idle": if isIdle { add("CPUWeight", 0) }
-            case "cpu.weight": if !isIdle { add("CPUWeight", try Self.number(value, file)) }
+            case "cpu.weight" where isIdle:
+                leaveOut("cpu.weight", true)
+                resources.unified?[file] = nil
+            case "cpu.weight": add("CPUWeight", try Self.number(value, file))
             case "cpu.max":
                 let fields = value.split(separator: " ").map(String.init)
                 guard (1...2).contains(fields.count) else { throw Self.wrong(value, file) }

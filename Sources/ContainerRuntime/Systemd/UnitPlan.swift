@@ -69,10 +69,11 @@ struct UnitUpdate {
     let cgroup: Cgroup
 
     /// Tells systemd. Gives what is to be written to the control group's files.
-    func apply(_ resources: LinuxResources) throws(RuntimeError) -> LinuxResources {
+    func apply(_ resources: LinuxResources, warn: (String) -> Void) throws(RuntimeError) -> LinuxResources {
         let systemd = try Systemd(isUser: unit.isUser)
         let complete = try withCgroupErrors { () throws(CgroupError) in try cgroup.completed(resources) }
         let limits = try UnitLimits(complete, isUnified: cgroup.isUnified, version: systemd.version())
+        if let warning = limits.warning { warn(warning) }
         guard !limits.properties.isEmpty else { return limits.resources }
         try whileFrozen { () throws(RuntimeError) in try systemd.set(limits.properties, of: unit) }
         return limits.resources
