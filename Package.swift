@@ -91,6 +91,7 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
+        module("DBus", ["LinuxKernel", system], swiftSettings: quick),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
@@ -100,7 +101,7 @@ let package = Package(
         module(
             "ContainerRuntime",
             [
-                "Cgroups", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
+                "Cgroups", "DBus", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
                 "BuildInformation", system,
             ],
             swiftSettings: quick),
@@ -195,11 +196,13 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("NetlinkTests", ["Netlink"]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
-        tests("ContainerRuntimeTests", ["ContainerRuntime", "LinuxKernel", "OCISpec", "JSON", system]),
+        tests(
+            "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]

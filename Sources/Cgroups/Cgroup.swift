@@ -59,12 +59,13 @@ package struct Cgroup: Hashable, Sendable {
     /// Makes the group in every hierarchy, and all above it.
     ///
     /// - Parameter resources: What is going to be set.
-    /// - Throws: also when processes are in it already; a leftover without any is used. What has been made until an
-    ///   error is removed again.
-    package func create(for resources: LinuxResources? = nil) throws(CgroupError) {
+    /// - Parameter isAdopted: Somebody else (systemd) has made it, perhaps not in every hierarchy, and put processes in.
+    /// - Throws: also when processes are in it already and it is not adopted; a leftover without any is used. What has
+    ///   been made until an error is removed again.
+    package func create(for resources: LinuxResources? = nil, isAdopted: Bool = false) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
-            try createUnified(mountPoint, for: resources)
+            try createUnified(mountPoint, for: resources, isAdopted: isAdopted)
         case .legacy(let hierarchies, _):
             var made: [FilePath] = []
             do throws(CgroupError) {
@@ -77,7 +78,7 @@ package struct Cgroup: Hashable, Sendable {
                         made.append(directory)
                     }
                 }
-                if existed { try refuseIfPopulated() }
+                if existed, !isAdopted { try refuseIfPopulated() }
                 try refuseIfFrozen()
             } catch {
                 // The first error is the one to tell; an empty group does no harm.
@@ -128,7 +129,9 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    private func createUnified(_ mountPoint: FilePath, for resources: LinuxResources?) throws(CgroupError) {
+    private func createUnified(
+        _ mountPoint: FilePath, for resources: LinuxResources?, isAdopted: Bool
+    ) throws(CgroupError) {
         let components = path.split(separator: "/")
         let controllers: String
         do throws(Errno) {
@@ -139,7 +142,7 @@ package struct Cgroup: Hashable, Sendable {
         let all = controllers.split(separator: " ").map { "+\($0)" }
         var made: [FilePath] = []
         do throws(CgroupError) {
-            try descend(components, from: mountPoint, handingDown: all, &made)
+            try descend(components, from: mountPoint, handingDown: all, isAdopted: isAdopted, &made)
             try becomeThreaded(for: resources)
         } catch {
             // The first error is the one to tell; an empty group does no harm.
@@ -149,7 +152,8 @@ package struct Cgroup: Hashable, Sendable {
     }
 
     private func descend(
-        _ components: [Substring], from mountPoint: FilePath, handingDown all: [String], _ made: inout [FilePath]
+        _ components: [Substring], from mountPoint: FilePath, handingDown all: [String], isAdopted: Bool,
+        _ made: inout [FilePath]
     ) throws(CgroupError) {
         var directory = mountPoint
         for (index, component) in components.enumerated() {
@@ -168,7 +172,7 @@ package struct Cgroup: Hashable, Sendable {
             } catch {
                 guard error == .fileExists else { throw CgroupError("mkdir \(directory)", error) }
                 if index == components.count - 1 {
-                    try refuseIfPopulated()
+                    if !isAdopted { try refuseIfPopulated() }
                     try refuseIfFrozen()
                 }
             }

@@ -75,7 +75,7 @@ extension Cgroup {
     }
 
     /// Refuses limits at which the kernel would begin to kill, when the one who asks wants it so.
-    private static func refuse(limit: Int64?, swap: Int64?, below usage: UInt64) throws(CgroupError) {
+    static func refuse(limit: Int64?, swap: Int64?, below usage: UInt64) throws(CgroupError) {
         if let swap, swap > 0, UInt64(swap) <= usage {
             throw CgroupError("rejecting memory+swap limit \(swap) <= usage \(usage)")
         }
@@ -111,7 +111,7 @@ extension Cgroup {
     }
 
     /// The number in a file; `nil` for "max".
-    private func number(_ file: FilePath) throws(CgroupError) -> UInt64? { UInt64(try readText(file)) }
+    func number(_ file: FilePath) throws(CgroupError) -> UInt64? { UInt64(try readText(file)) }
 
     /// Shares (2 to 262144, by default 1024) as a weight of version 2 (1 to 10000, by default 100): on the curve through
     /// the ends and the defaults that runc, crun and systemd have agreed on.

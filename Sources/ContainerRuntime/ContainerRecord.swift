@@ -23,6 +23,8 @@ struct ContainerRecord: Hashable, Sendable {
     var cgroupControllers: [String]?
     /// Its share of caches and memory bandwidth; not there for a container that has everybody's.
     var serviceClass: ServiceClass?
+    /// The unit of systemd that the control group is of; not there where systemd has no part in it.
+    var unit: SystemdUnit?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
     /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.
@@ -129,7 +131,7 @@ extension ContainerRecord {
         self.init(
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: startTime, bundle: plan.bundle.string,
             rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid, cgroupPath: plan.cgroup?.path,
-            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass,
+            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass, unit: plan.unit?.unit,
             namespaces: (plan.linux.namespaces ?? []).map(\.type),
             hasOwnPIDNamespace: plan.newNamespaces.contains(.pid), annotations: plan.spec.annotations,
             execNeedsConfiguration: plan.execNeedsConfiguration,
@@ -153,6 +155,9 @@ extension ContainerRecord {
         object["cgroupPath"] = cgroupPath.map { .string($0) }
         object["cgroupControllers"] = cgroupControllers.map { .array($0.map { .string($0) }) }
         object["serviceClass"] = serviceClass?.json
+        object["unit"] = unit.map { unit in
+            ["name": .string(unit.name), "slice": .string(unit.slice), "isUser": .bool(unit.isUser)] as JSONValue
+        }
         object["namespaces"] = .array(namespaces.map { .string($0.rawValue) })
         object["hasOwnPIDNamespace"] = hasOwnPIDNamespace.map { .bool($0) }
         if let annotations {
@@ -183,6 +188,13 @@ extension ContainerRecord {
             owner: try fields.required("owner", JSONRead.integer), cgroupPath: try fields.string("cgroupPath"),
             cgroupControllers: try fields.list("cgroupControllers", JSONRead.string),
             serviceClass: try fields.optional("serviceClass", ServiceClass.init(json:)),
+            unit: try fields.optional("unit") { value throws(JSONError) in
+                let fields = try JSONFields(value)
+                return SystemdUnit(
+                    name: try fields.required("name", JSONRead.string),
+                    slice: try fields.required("slice", JSONRead.string),
+                    isUser: try fields.required("isUser", JSONRead.bool))
+            },
             namespaces: try fields.list("namespaces") { value throws(JSONError) in
                 guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
                     throw JSONError.value(path: "", reason: "is no type of namespace")

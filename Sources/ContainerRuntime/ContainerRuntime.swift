@@ -180,6 +180,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             // One that has been created and not started has no program that could notice.
             try endProcess(pidfd, cgroup: cgroup, id: id)
         }
+        if let unit = record.unit { stop(unit, cgroup, warn: warn) }
         if let cgroup { try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() } }
         if let serviceClass = record.serviceClass {
             try withResctrlErrors { () throws(ResctrlError) in try serviceClass.remove() }
@@ -190,6 +191,17 @@ package struct ContainerRuntime: Hashable, Sendable {
             let state = State(id: id, status: .stopped, bundle: record.bundle, annotations: record.annotations)
             HookRunner(point: "poststop", directory: FilePath(record.bundle)).runAll(
                 spec.hooks?.poststop, state: state, warn: warn)
+        }
+    }
+
+    /// Where systemd cannot be reached its unit goes all the same, namely with its last process.
+    private func stop(_ unit: SystemdUnit, _ cgroup: Cgroup?, warn: (String) -> Void) {
+        // systemd would give them time to end by themselves. What cannot be killed here `Cgroup.remove` finds.
+        if (try? cgroup?.processes().isEmpty) == false { try? cgroup?.signalAll(9) }
+        do throws(RuntimeError) {
+            try Systemd(isUser: unit.isUser).stop(unit)
+        } catch {
+            warn(error.message)
         }
     }
 
@@ -307,9 +319,12 @@ package struct ContainerRuntime: Hashable, Sendable {
 
     /// Changes the limits of a container; only those in `resources` change.
     ///
-    /// - Parameter share: The new share of caches and memory bandwidth, for a container that has one.
+    /// - Parameters:
+    ///   - share: The new share of caches and memory bandwidth, for a container that has one.
+    ///   - warn: Is told what cannot be had together.
     package func update(
-        _ id: String, resources: LinuxResources, share: LinuxIntelRdt = LinuxIntelRdt()
+        _ id: String, resources: LinuxResources, share: LinuxIntelRdt = LinuxIntelRdt(),
+        warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) {
         guard try state(id).status != .stopped else {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
@@ -321,6 +336,9 @@ package struct ContainerRuntime: Hashable, Sendable {
         // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
         var resources = resources
         resources.devices = nil
+        if let unit = try record(id).unit {
+            resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources, warn: warn)
+        }
         let change = resources
         try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }

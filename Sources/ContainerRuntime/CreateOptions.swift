@@ -66,11 +66,21 @@ package struct CreateOptions: Hashable, Sendable {
     package var withoutCgroup = false
     /// Whether a container that names no cgroup may go without where none can be made.
     package var rootlessCgroups = RootlessCgroups.automatic
+    /// Let systemd make the cgroup, as a unit that `cgroupsPath` names in the form `slice:prefix:name`.
+    package var cgroupDriver = CgroupDriver.cgroupfs
     /// Where warnings and steps are told; `nil` is nowhere.
     package var log: RuntimeLog?
 
     /// Defaults throughout.
     package init() {}
+}
+
+/// Who makes a container's cgroup.
+package enum CgroupDriver: Hashable, Sendable {
+    /// This runtime, in the file system.
+    case cgroupfs
+    /// systemd, or with `isUser` the user's own instance of it.
+    case systemd(isUser: Bool)
 }
 
 /// How a process is added to a container, beside what its `Process` says.

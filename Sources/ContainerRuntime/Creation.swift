@@ -19,7 +19,7 @@ struct Creation {
     /// Makes the container. After an error nothing of it is left.
     func run(warn: (String) -> Void = { _ in }) throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
-        var undo = Undo(directory: directory, cgroup: nil)
+        var undo = Undo(directory: directory)
         do throws(RuntimeError) {
             guard plan.mayLackCgroup else { return try fork(&undo) }
             var creation = self
@@ -43,6 +43,7 @@ struct Creation {
     /// What has been done and is to be taken back.
     private struct Undo {
         var directory: FilePath
+        var unit: StartedUnit?
         var cgroup: Cgroup?
         /// The same on a hybrid machine, where a part of it is made first.
         var beside: Cgroup?
@@ -60,6 +61,7 @@ struct Creation {
             console?.discard()
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             if let pidFile { try? Files.remove(pidFile) }
+            try? unit?.stop()  // As above.
             try? cgroup?.remove()  // As above.
             beside?.removeBeside()
             try? serviceClass?.remove()  // As above.
@@ -131,7 +133,7 @@ struct Creation {
     }
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
-        guard let cgroup = plan.cgroup else { return nil }
+        guard let cgroup = plan.cgroup, plan.unit == nil else { return nil }
         guard cgroup.isUnified else {
             undo.beside = cgroup
             return cgroup.createBeside()
@@ -157,12 +159,26 @@ struct Creation {
                 uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
         }
         if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
-        if let cgroup = plan.cgroup, !cgroup.isUnified {
-            try create(cgroup)
-            undo.cgroup = cgroup
-            if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
+        var resources = plan.linux.resources ?? LinuxResources()
+        if let unit = plan.unit {
+            let started = try unit.start(process: pid, resources.withDefaultDevices)
+            undo.unit = started
+            resources = started.resources
+        } else if !resources.isEmpty {
+            resources = resources.withDefaultDevices
         }
-        if let resources = plan.linux.resources, !resources.isEmpty { try ResourceSetup(plan).apply(resources) }
+        if let cgroup = plan.cgroup, !cgroup.isUnified || plan.unit != nil {
+            if plan.unit == nil {
+                try create(cgroup)
+            } else {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.create(isAdopted: true) }
+            }
+            undo.cgroup = cgroup
+            if plan.hasUserNamespace, !cgroup.isUnified {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
+            }
+        }
+        if !resources.isEmpty { try ResourceSetup(plan).apply(resources) }
         // Whoever is not root owns the group already, and can give it to nobody.
         if !plan.isUnprivileged, let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }

@@ -27,6 +27,8 @@ struct CreationPlan {
 
     /// Its share of caches and memory bandwidth, if that is not everybody's.
     let serviceClass: ServiceClass?
+    /// The unit that is to be made for it, if systemd is to do that.
+    let unit: UnitPlan?
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -128,8 +130,16 @@ struct CreationPlan {
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         _ = try SeccompAgent(linux.seccomp)
         _ = try RootFilesystem.propagation(linux.rootfsPropagation ?? "")
-        mayLackCgroup = Self.mayLackCgroup(linux, options)
-        cgroup = mayLackCgroup ? nil : try Self.cgroup(id: id, linux: linux, options: options)
+        if case .systemd(let isUser) = options.cgroupDriver, !options.withoutCgroup {
+            let unit = try UnitPlan(id: id, spec: complete, isUser: isUser)
+            self.unit = unit
+            cgroup = unit.cgroup
+            mayLackCgroup = false
+        } else {
+            unit = nil
+            mayLackCgroup = Self.mayLackCgroup(linux, options)
+            cgroup = mayLackCgroup ? nil : try Self.cgroup(id: id, linux: linux, options: options)
+        }
     }
 
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
@@ -152,7 +162,7 @@ struct CreationPlan {
         if options.withoutCgroup { return nil }
         let path = linux.cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? options.defaultCgroupsPath ?? "/\(id)"
         if path.split(separator: ":", omittingEmptySubsequences: false).count == 3, !path.contains("/") {
-            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which is not supported")
+            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which was not asked for")
         }
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }

@@ -137,6 +137,11 @@ struct Execution {
                 try present.add(pid: pid)
             }
         } catch {
+            if let unit = record.unit, error.errno == .permissionDenied {
+                // A user may not move processes out of another part of the tree; their systemd may.
+                let subgroup = options.subgroups[""].map { $0.hasPrefix("/") ? $0 : "/\($0)" } ?? "/"
+                return try Systemd(isUser: unit.isUser).attach(pid, to: unit, subgroup: subgroup)
+            }
             throw RuntimeError(.system, "error adding pid \(pid) to cgroups: \(error.message)")
         }
     }

@@ -9,6 +9,7 @@ struct ResourceSetup {
         self.plan = plan
     }
 
+    /// - Parameter resources: With the rules for devices that every container has.
     func apply(_ resources: LinuxResources) throws(RuntimeError) {
         guard let cgroup = plan.cgroup else {
             if resources.isOnlyAboutDevices { return }
@@ -24,7 +25,7 @@ struct ResourceSetup {
                     : "cannot set \(resources.firstController) limit: container could not join or create cgroup")
         }
         do throws(CgroupError) {
-            try cgroup.apply(resources.withDefaultDevices)
+            try cgroup.apply(resources)
         } catch {
             // Whoever is not root may give a group to others, but not say which devices are used in it. What the container's
             // processes may not open as the users they are stays closed to them.

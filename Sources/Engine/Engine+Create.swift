@@ -23,6 +23,7 @@ extension Engine {
         let image = try await images.resolve(configuration.image)
         try check(image, for: platform, named: configuration.image)
         let warnings = try configuration.validate(in: validationContext(runtime: configuration.host.runtime))
+        try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
         var merged = configuration.merged(with: image.configuration.config)
         let command = (merged.entrypoint ?? []) + (merged.command ?? [])
         guard let path = command.first else { throw EngineError.invalid("no command specified") }

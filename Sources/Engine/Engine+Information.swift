@@ -20,6 +20,7 @@ extension Engine {
                 liveRestore: !configuration.stopsContainersOnShutdown, debug: isDebugging,
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
+            if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
             information.containers = states.count
             information.containersRunning = states.count { $0.isRunning && !$0.isPaused }
             information.containersPaused = states.count { $0.isPaused }

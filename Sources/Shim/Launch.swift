@@ -140,7 +140,12 @@ struct Launch {
     private var cgroup: Cgroup? {
         // Without control groups there is nothing to be watched or counted; the runtime has its own opinion on that.
         guard let hierarchies = try? CgroupHierarchies.mounted() else { return nil }
-        return try? Cgroup(path: spec.linux?.cgroupsPath ?? configuration.id, hierarchies: hierarchies)
+        let path = spec.linux?.cgroupsPath
+        guard configuration.usesSystemdCgroup == true else {
+            return try? Cgroup(path: path ?? configuration.id, hierarchies: hierarchies)
+        }
+        let unit = try? SystemdUnit(cgroupsPath: path, id: configuration.id, isUser: false)
+        return try? unit.map { try Cgroup(path: $0.path(), hierarchies: hierarchies) }
     }
 
     private var hasOwnPIDNamespace: Bool {

@@ -23,6 +23,8 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var runtime: Runtime?
     /// The container's control group, the same that `linux.cgroupsPath` in `config.json` names; `nil` is `/<id>`.
     package var cgroupPath: String?
+    /// Whether systemd makes that control group, whose name then has the form `slice:prefix:name`.
+    package var usesSystemdCgroup: Bool?
     /// The terminal's size at the start; `nil` leaves what `config.json` says.
     package var consoleSize: Box?
 
@@ -30,7 +32,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
-        runtime: Runtime? = nil, cgroupPath: String? = nil, consoleSize: Box? = nil
+        runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil, consoleSize: Box? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -41,6 +43,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.runtimeRoot = runtimeRoot
         self.runtime = runtime
         self.cgroupPath = cgroupPath
+        self.usesSystemdCgroup = usesSystemdCgroup
         self.consoleSize = consoleSize
     }
 }

@@ -109,6 +109,9 @@ enum CreationCommands {
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
         options.rootlessCgroups = try RuntimeCommands.rootlessCgroups(invocation)
+        if flags[RuntimeCommands.systemdCgroup] {
+            options.cgroupDriver = .systemd(isUser: RuntimeCommands.usesOwnSystemd(flags))
+        }
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"
         return (spec, directory, options)
     }

@@ -26,7 +26,7 @@ enum FeaturesCommand {
             "linux": [
                 "namespaces": strings(LinuxNamespaceType.allCases.map(\.rawValue).sorted()),
                 "capabilities": strings(CapabilitySet.names),
-                "cgroup": ["v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true],
+                "cgroup": ["v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true],
                 "seccomp": [
                     "enabled": true,
                     "actions": strings([

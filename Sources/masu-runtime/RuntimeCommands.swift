@@ -14,7 +14,8 @@ enum RuntimeCommands {
     static let log = Flag.string("log", type: "path", "File that errors are written to as well")
     static let logFormat = Flag.choice("log-format", "Format of the log", among: ["text", "json"], default: "text")
     static let debug = Flag.boolean("debug", "Tell the steps of create, run and exec")
-    static let systemdCgroup = Flag.boolean("systemd-cgroup", "Not supported: control groups are made directly")
+    static let systemdCgroup = Flag.boolean(
+        "systemd-cgroup", "Let systemd make control groups; cgroupsPath has the form \"slice:prefix:name\"")
     static let cgroupManager = Flag.choice(
         "cgroup-manager", "How control groups are made; \"disabled\" leaves containers in the caller's",
         among: ["cgroupfs", "disabled"], default: "cgroupfs")
@@ -97,10 +98,6 @@ enum RuntimeCommands {
             return 0
         }
         do {
-            if invocation.flags[systemdCgroup] {
-                throw RuntimeError(
-                    .invalid, "--systemd-cgroup is not supported; containers' cgroupsPath must be a path")
-            }
             return try action(invocation)
         } catch {
             ErrorLog(invocation.flags).report("\(error)")
@@ -124,6 +121,21 @@ enum RuntimeCommands {
             throw RuntimeError(
                 .invalid, "invalid value \"\(invocation.flags[rootless])\" for flag --rootless: true, false or auto")
         }
+    }
+
+    /// Whether `--systemd-cgroup` means the user's own instance of systemd: `--rootless` decides, or who runs this.
+    static func usesOwnSystemd(_ flags: ParsedFlags) -> Bool {
+        switch flags[rootless] {
+        case "true": return true
+        case "false": return false
+        default: break
+        }
+        if ProcessAttributes.uid != 0 { return true }
+        // Root of a user namespace, who cannot reach the machine's systemd, but perhaps one of the user that made it.
+        // Without the file there are no user namespaces.
+        let map = (try? Files.readText("/proc/self/uid_map")) ?? ""
+        let isWholeMachine = map.isEmpty || map.split(separator: " ") == ["0", "0", "4294967295"]
+        return !isWholeMachine && ProcessAttributes.environment.contains { $0.hasPrefix("XDG_RUNTIME_DIR=/run/user/") }
     }
 
     /// `path`, from the working directory if it is relative.

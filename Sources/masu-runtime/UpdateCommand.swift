@@ -53,7 +53,9 @@ enum UpdateCommand {
             var share = LinuxIntelRdt()
             share.l3CacheSchema = flags.given(l3CacheSchema)
             share.memBwSchema = flags.given(memBwSchema)
-            try RuntimeCommands.runtime(invocation).update(invocation.operands[0], resources: change, share: share)
+            let log = ErrorLog(flags)
+            try RuntimeCommands.runtime(invocation).update(
+                invocation.operands[0], resources: change, share: share, warn: { log.warn($0) })
             return 0
         })
 

@@ -65,9 +65,9 @@ struct DaemonConfiguration: Sendable {
             guard parts.count == 2, parts[0] == "native.cgroupdriver" else {
                 throw ConfigurationError("invalid exec option \"\(option)\": only native.cgroupdriver is known")
             }
-            guard parts[1] == "cgroupfs" else {
+            guard parts[1] == "cgroupfs" || parts[1] == "systemd" else {
                 throw ConfigurationError(
-                    "native.cgroupdriver=\(parts[1]) is not supported by this version: use cgroupfs")
+                    "native.cgroupdriver option \(parts[1]) not supported: use cgroupfs or systemd")
             }
         }
         let driver = flags[DaemonFlags.storageDriver]
@@ -142,6 +142,7 @@ struct DaemonConfiguration: Sendable {
             initPath: program(DaemonFlags.initPath, in: programs, "masu-init"))
         engine.defaultRuntime = flags[DaemonFlags.defaultRuntime]
         engine.runtimes = runtimes
+        engine.usesSystemdCgroups = flags[DaemonFlags.execOptions].last == "native.cgroupdriver=systemd"
         engine.cgroupParent = flags[DaemonFlags.cgroupParent]
         engine.initByDefault = flags[DaemonFlags.initProcess]
         engine.logDriver = flags[DaemonFlags.logDriver]

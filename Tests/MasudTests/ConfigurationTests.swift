@@ -18,7 +18,7 @@ struct ConfigurationTests {
             #"{"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-runtime":"crun"}"#,
             #"{"runtimes":{"gvisor":{"path":"/usr/bin/runsc","runtimeArgs":["--debug"]}},"default-runtime":"gvisor"}"#,
             #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,
-            #"{"exec-opts":["native.cgroupdriver=cgroupfs"],"storage-driver":"overlay2","log-driver":"none"}"#,
+            #"{"exec-opts":["native.cgroupdriver=systemd"],"storage-driver":"overlay2","log-driver":"none"}"#,
         ])
     func accepted(_ configuration: String) throws {
         let result = try validate(configuration)
@@ -42,7 +42,7 @@ struct ConfigurationTests {
             ),
             (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
             (#"{"storage-driver":"btrfs"}"#, #"unknown storage driver "btrfs""#),
-            (#"{"exec-opts":["native.cgroupdriver=systemd"]}"#, "native.cgroupdriver=systemd is not supported"),
+            (#"{"exec-opts":["native.cgroupdriver=other"]}"#, "native.cgroupdriver option other not supported"),
             (#"{"data-root":"relative"}"#, "--data-root must be an absolute path"),
             (#"{"hosts":["tcp://0.0.0.0:2375"]}"#, "refusing to listen on tcp://0.0.0.0:2375"),
             (#"{"hosts":["tcp://192.168.0.1:2375"]}"#, "refusing to listen on"),

@@ -30,6 +30,9 @@ struct Restoration {
         if options.lsmMountContext != nil, version < 31600 {
             throw RuntimeError(.system, "--lsm-mount-context requires at least CRIU 3.16")
         }
+        guard plan.unit == nil else {
+            throw RuntimeError(.invalid, "restore does not work with control groups by systemd (--systemd-cgroup)")
+        }
         let directories = try CRIUDirectories(options, makesImages: false)
         defer { directories.close() }
         try StateDirectory.make(directory, id: plan.id)

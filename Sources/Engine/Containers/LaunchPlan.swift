@@ -54,6 +54,7 @@ struct LaunchPlan: Sendable {
         context.sharedMemory = sharedMemory
         context.shmSize = host.shmSize ?? configuration.defaultShmSize
         context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
+        context.usesSystemdCgroups = configuration.usesSystemdCgroups
         context.initPath = host.`init` ?? configuration.initByDefault ? configuration.initPath : nil
         context.defaultUlimits = configuration.defaultUlimits
         context.noNewPrivileges = configuration.noNewPrivileges
@@ -151,7 +152,8 @@ struct LaunchPlan: Sendable {
             id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
             stdinOnce: record.configuration.stdinOnce, log: log(),
             rootfsMounts: mounts.map { RootMount(type: $0.type, source: $0.source, options: $0.options) },
-            runtime: runtime, cgroupPath: spec.linux?.cgroupsPath, consoleSize: spec.process?.consoleSize)
+            runtime: runtime, cgroupPath: spec.linux?.cgroupsPath,
+            usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)
     }
 
     private func log() -> ShimProtocol.LogConfiguration {

@@ -75,7 +75,8 @@ final class ExternalRuntime: OCIRuntime {
 
     /// The flags before the command. What was configured comes later and wins.
     private func globalFlags(_ call: RuntimeCall) -> [String] {
-        ["--root", stateRoot.string, "--log", call.log.string, "--log-format", "json"] + dialect
+        ["--root", stateRoot.string, "--log", call.log.string, "--log-format", "json"]
+            + (configuration.usesSystemdCgroup == true ? ["--systemd-cgroup"] : []) + dialect
     }
 
     /// Executes the program; `completion` gets the call when it has ended with success.

@@ -10,6 +10,7 @@ final class InProcessRuntime: OCIRuntime {
     private let id: String
     private let bundle: FilePath
     private let rootfsMounts: [RootfsMount]
+    private let usesSystemdCgroup: Bool
     private let runtime: ContainerRuntime
     let cgroup: Cgroup?
     let needsRootHeld = true
@@ -20,6 +21,7 @@ final class InProcessRuntime: OCIRuntime {
         id = configuration.id
         self.bundle = bundle.path
         rootfsMounts = configuration.rootfsMounts.map(RootfsMount.init)
+        usesSystemdCgroup = configuration.usesSystemdCgroup == true
         runtime = ContainerRuntime(root: bundle.runtimeRoot(configuration))
         self.cgroup = cgroup
     }
@@ -27,6 +29,7 @@ final class InProcessRuntime: OCIRuntime {
     func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess {
         var options = CreateOptions()
         options.rootfsMounts = rootfsMounts
+        if usesSystemdCgroup { options.cgroupDriver = .systemd(isUser: false) }
         if let streams { options.streams = streams.streams }
         do throws(RuntimeError) {
             return try runtime.create(id: id, bundle: bundle, spec: spec, options: options)
