@@ -27,6 +27,7 @@ final class ExternalRuntime: OCIRuntime {
     private let program: ShimConfiguration.Runtime
     private let bundle: Bundle
     private let stateRoot: FilePath
+    private let usesSystemdCgroup: Bool
     private let rootfsMounts: [RootMount]
     private let loop: EventLoop
     let cgroup: Cgroup?
@@ -57,6 +58,7 @@ final class ExternalRuntime: OCIRuntime {
         self.cgroup = cgroup
         self.loop = loop
         stateRoot = bundle.runtimeRoot(configuration)
+        usesSystemdCgroup = configuration.usesSystemdCgroup == true
         rootfsMounts = configuration.rootfsMounts
     }
 
@@ -76,7 +78,7 @@ final class ExternalRuntime: OCIRuntime {
     /// The flags before the command. What was configured comes later and wins.
     private func globalFlags(_ call: RuntimeCall) -> [String] {
         ["--root", stateRoot.string, "--log", call.log.string, "--log-format", "json"]
-            + (configuration.usesSystemdCgroup == true ? ["--systemd-cgroup"] : []) + dialect
+            + (usesSystemdCgroup ? ["--systemd-cgroup"] : []) + dialect
     }
 
     /// Executes the program; `completion` gets the call when it has ended with success.
