@@ -8,6 +8,9 @@ extension RootFilesystem {
         ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
     ]
 
+    /// The standard devices' paths in the container.
+    static var standardDevicePaths: [String] { defaultDevices.map { "/dev/\($0.name)" } }
+
     private static let links = [
         ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),

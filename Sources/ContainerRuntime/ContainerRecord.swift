@@ -39,6 +39,26 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     /// that `exec` added before would still see the host's file system.
     static let provisionalFileName = "creating.json"
 
+    /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
+    init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
+        ociVersion = plan.spec.ociVersion
+        id = plan.id
+        self.pid = pid
+        self.startTime = startTime
+        bundle = plan.bundle.string
+        rootfs = plan.rootfs.string
+        created = .now()
+        owner = ProcessAttributes.uid
+        cgroupPath = plan.cgroup?.path
+        serviceClass = plan.serviceClass
+        namespaces = (plan.linux.namespaces ?? []).map(\.type)
+        hasOwnPIDNamespace = plan.newNamespaces.contains(.pid)
+        annotations = plan.spec.annotations
+        execNeedsConfiguration = plan.execNeedsConfiguration
+        hasPoststartHooks = plan.spec.hooks?.poststart?.isEmpty == false
+        hasPoststopHooks = plan.spec.hooks?.poststop?.isEmpty == false
+    }
+
     func write(to directory: FilePath) throws(RuntimeError) {
         let bytes: [UInt8]
         do {

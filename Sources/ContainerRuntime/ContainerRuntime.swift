@@ -35,12 +35,12 @@ package struct ContainerRuntime: Hashable, Sendable {
         return try Self.configuration(of: FilePath(record.bundle))
     }
 
-    private func directory(_ id: String) throws(RuntimeError) -> FilePath {
+    func directory(_ id: String) throws(RuntimeError) -> FilePath {
         try CreationPlan.check(id: id)
         return root.appending(id)
     }
 
-    private func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
+    func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
         try ContainerRecord.read(from: directory(id), id: id)
     }
 

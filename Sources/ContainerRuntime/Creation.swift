@@ -18,7 +18,7 @@ struct Creation {
 
     /// Makes the container. After an error nothing of it is left.
     func run() throws(RuntimeError) -> StartedProcess {
-        try makeDirectory()
+        try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory, cgroup: nil)
         do throws(RuntimeError) {
             return try fork(&undo)
@@ -49,21 +49,6 @@ struct Creation {
             try? cgroup?.remove()  // As above.
             try? serviceClass?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
-        }
-    }
-
-    private func makeDirectory() throws(RuntimeError) {
-        do throws(Errno) {
-            do throws(Errno) {
-                try Files.makeDirectory(directory, mode: 0o711)
-            } catch .noSuchFileOrDirectory {
-                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
-                try Files.makeDirectory(directory, mode: 0o711)
-            }
-        } catch .fileExists {
-            throw RuntimeError(.conflict, "container with id exists: \(plan.id)")
-        } catch {
-            throw RuntimeError(.system, "making \(directory): \(error)")
         }
     }
 
@@ -202,15 +187,7 @@ struct Creation {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "the container's process ended while it was being set up")
         }
-        let record = ContainerRecord(
-            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
-            bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
-            cgroupPath: plan.cgroup?.path, serviceClass: plan.serviceClass,
-            namespaces: (plan.linux.namespaces ?? []).map(\.type),
-            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
-            annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
-            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
-            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+        let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
     }
 

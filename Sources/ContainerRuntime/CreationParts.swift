@@ -87,6 +87,22 @@ extension LinuxResources {
 
 /// A container's directory under the runtime's root.
 enum StateDirectory {
+    /// Makes it for a container that is to be.
+    static func make(_ directory: FilePath, id: String) throws(RuntimeError) {
+        do throws(Errno) {
+            do throws(Errno) {
+                try Files.makeDirectory(directory, mode: 0o711)
+            } catch .noSuchFileOrDirectory {
+                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
+                try Files.makeDirectory(directory, mode: 0o711)
+            }
+        } catch .fileExists {
+            throw RuntimeError(.conflict, "container with id exists: \(id)")
+        } catch {
+            throw RuntimeError(.system, "making \(directory): \(error)")
+        }
+    }
+
     /// Removes it with all that this module puts there.
     static func remove(_ directory: FilePath) throws(Errno) {
         // What a container that has run its course leaves; anything else is looked for.

@@ -157,7 +157,7 @@ private func rewound(_ file: FileDescriptor) throws(Errno) -> FileDescriptor {
 
 extension ProcessControl.ExitStatus {
     /// For people.
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .exited(let code): "exit status \(code)"
         case .signaled(let signal): "signal: \(Signals.description(of: signal))"

@@ -99,16 +99,24 @@ struct ProcessSetup {
             for (number, stream) in moved.enumerated() {
                 if let stream { try stream.duplicate(onto: Int32(number)) }
             }
-            guard process.user.uid != 0 else { return }
-            // So that the program can open /dev/stdout and its sisters again.
-            for number in 0..<3 {
-                let stream = FileDescriptor(rawValue: Int32(number))
-                guard let status = try? FileStatus.of(stream), status.uid != process.user.uid,
-                    status.kind != .characterDevice || status.deviceNumbers != (1, 3)
-                else { continue }
-                // Where owners cannot be changed the program can still use the descriptor it has.
-                try? stream.changeOwner(uid: process.user.uid, gid: .max)
-            }
+            for number in 0..<3 { try adopt(FileDescriptor(rawValue: Int32(number))) }
+        }
+    }
+
+    /// Makes a standard stream that came from the host as much the container's as can be.
+    private func adopt(_ stream: FileDescriptor) throws(Errno) {
+        // Closed, it needs nothing.
+        guard let status = try? FileStatus.of(stream) else { return }
+        if status.kind == .characterDevice, status.deviceNumbers == (1, 3) {
+            // The container's own file: a descriptor of one that is not on its mounts could not be saved by `checkpoint`.
+            // Without such a file the host's is as good.
+            guard let null = try? Files.open("/dev/null", .readWrite) else { return }
+            defer { null.discard() }
+            if try FileStatus.of(null).deviceNumbers == (1, 3) { try null.duplicate(onto: stream.rawValue) }
+        } else if process.user.uid != 0, status.uid != process.user.uid {
+            // So that the program can open /dev/stdout and its sisters again. Where owners cannot be changed it can still
+            // use the descriptor it has.
+            try? stream.changeOwner(uid: process.user.uid, gid: .max)
         }
     }
 

@@ -154,6 +154,11 @@ extension FileDescriptor {
         try checked(masu_fcntl(rawValue, F_SETFL, enabled ? flags | Int(O_NONBLOCK) : flags & ~Int(O_NONBLOCK)))
     }
 
+    /// Whether it is open for writing; fcntl(2), `F_GETFL`.
+    package func isWritable() throws(Errno) -> Bool {
+        try checked(masu_fcntl(rawValue, F_GETFL, 0)) & Int(O_ACCMODE) != Int(O_RDONLY)
+    }
+
     /// A copy with the lowest free number from `minimum` on; close-on-exec.
     package func duplicate(from minimum: Int32) throws(Errno) -> FileDescriptor {
         try descriptor(masu_fcntl(rawValue, 1030, Int(minimum)))

@@ -73,7 +73,8 @@ enum CreationCommands {
         }
     }
 
-    private static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
+    /// The configuration, the bundle and what the flags say.
+    static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
         let flags = invocation.flags
         let directory = RuntimeCommands.absolute(flags[bundle])
         let spec = try ContainerRuntime.configuration(of: directory)

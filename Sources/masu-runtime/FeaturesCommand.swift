@@ -54,8 +54,12 @@ enum FeaturesCommand {
                 "mountExtensions": ["idmap": ["enabled": true]],
                 "netDevices": ["enabled": true],
             ],
-            "annotations": ["org.masu.runtime.version": .string(MasuVersion.version)],
-            "potentiallyUnsafeConfigAnnotations": strings(unsafeAnnotations),
+            "annotations": [
+                "org.masu.runtime.version": .string(MasuVersion.version),
+                // Whether or not CRIU is installed, as runc has it; engines look for this one.
+                "org.opencontainers.runc.checkpoint.enabled": "true",
+            ],
+            "potentiallyUnsafeConfigAnnotations": strings(["org.criu.config"]),
         ]
     }
 
@@ -68,9 +72,6 @@ enum FeaturesCommand {
         "AARCH64", "ARM", "LOONGARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PARISC",
         "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X", "X32", "X86", "X86_64",
     ].map { "SCMP_ARCH_" + $0 }
-
-    /// No annotation changes what this runtime does.
-    private static let unsafeAnnotations: [String] = []
 
     private static let mountOptions: [String] = {
         let attributes = [

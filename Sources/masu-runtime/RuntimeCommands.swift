@@ -35,6 +35,7 @@ enum RuntimeCommands {
                 CreationCommands.create, CreationCommands.run, ExecCommand.exec, LifeCommands.start, LifeCommands.kill,
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
                 QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
+                CheckpointCommands.checkpoint, CheckpointCommands.restore,
             ]
         })
 
@@ -82,6 +83,15 @@ enum RuntimeCommands {
         // Without a working directory the path stays relative, and whoever opens it says what is wrong.
         guard let current = try? WorkingDirectory.current() else { return path }
         return FilePath(current).appending(path.components).lexicallyNormalized()
+    }
+
+    /// What the file `path` holds.
+    static func content(of path: String) throws(RuntimeError) -> [UInt8] {
+        do throws(Errno) {
+            return try Files.read(absolute(path))
+        } catch {
+            throw RuntimeError(.invalid, "open \(path): \(error)")
+        }
     }
 
     /// Signals, processes and files that commands share.
