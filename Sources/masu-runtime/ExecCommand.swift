@@ -96,7 +96,7 @@ enum ExecCommand {
         let flags = invocation.flags
         let arguments = Array(invocation.operands.dropFirst())
         if let file = RuntimeCommands.optionalPath(processFile, invocation) {
-            var process = try Process(json: JSON.parse(Files.read(file)))
+            var process = try Process(json: JSON.parse(RuntimeCommands.content(of: file.string)))
             if flags[tty] { process.terminal = true }
             return process
         }

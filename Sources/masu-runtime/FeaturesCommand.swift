@@ -59,7 +59,7 @@ enum FeaturesCommand {
                 // Whether or not CRIU is installed, as runc has it; engines look for this one.
                 "org.opencontainers.runc.checkpoint.enabled": "true",
             ],
-            "potentiallyUnsafeConfigAnnotations": strings(unsafeAnnotations),
+            "potentiallyUnsafeConfigAnnotations": strings(["org.criu.config", "org.systemd.property."]),
         ]
     }
 
@@ -72,9 +72,6 @@ enum FeaturesCommand {
         "AARCH64", "ARM", "LOONGARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PARISC",
         "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X", "X32", "X86", "X86_64",
     ].map { "SCMP_ARCH_" + $0 }
-
-    /// No annotation changes what this runtime does.
-    private static let unsafeAnnotations = ["org.criu.config"]
 
     private static let mountOptions: [String] = {
         let attributes = [

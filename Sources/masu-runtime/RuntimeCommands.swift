@@ -147,6 +147,15 @@ enum RuntimeCommands {
         return FilePath(current).appending(path.components).lexicallyNormalized()
     }
 
+    /// What the file `path` holds.
+    static func content(of path: String) throws(RuntimeError) -> [UInt8] {
+        do throws(Errno) {
+            return try Files.read(absolute(path))
+        } catch {
+            throw RuntimeError(.invalid, "open \(path): \(error)")
+        }
+    }
+
     /// Signals, processes and files that commands share.
     static func optionalPath(_ flag: Flag<String>, _ invocation: Invocation) -> FilePath? {
         let text = invocation.flags[flag]

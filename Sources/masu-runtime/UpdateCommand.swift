@@ -64,7 +64,7 @@ enum UpdateCommand {
             let path = flags[resources]
             let bytes =
                 path == "-"
-                ? try FileDescriptor.standardInput.readToEnd() : try Files.read(RuntimeCommands.absolute(path))
+                ? try FileDescriptor.standardInput.readToEnd() : try RuntimeCommands.content(of: path)
             return try JSON.decode(LinuxResources.self, from: bytes)
         }
         var result = LinuxResources()

@@ -127,7 +127,7 @@ extension RuntimeTests {
                 $0.linux?.namespaces?.removeAll { $0.type == .uts }
             },
             Fault("a parameter of the machine", "kernel.panic") { $0.linux?.sysctl = ["kernel.panic": "1"] },
-            Fault("an unknown file system", "nosuchfs") {
+            Fault("an unknown file system", "/data") {
                 $0.mounts?.append(Mount(destination: "/data", type: "nosuchfs", source: "x"))
             },
             Fault("a source that is not there", "/nowhere/source") {
@@ -152,8 +152,8 @@ extension RuntimeTests {
             Fault("a device that the host does not have", "nosuchdev") {
                 $0.linux?.netDevices = ["nosuchdev": LinuxNetDevice()]
             },
-            Fault("a control group that cannot be made", "xxxxxxxxxx") {
-                $0.linux?.cgroupsPath = "/masu-runtime-test/" + String(repeating: "x", count: 300)
+            Fault("a control group that cannot be made", "cgroup.procs/masu") {
+                $0.linux?.cgroupsPath = "/cgroup.procs/masu"
             },
             Fault("a hook that fails", "createRuntime hook #0") {
                 $0.hooks = Hooks()

@@ -179,7 +179,7 @@ extension RuntimeTests {
             #expect(
                 result.code == 1
                     && result.errors.contains(
-                        "error running poststart hook #0: exit status 4, stdout: out\n, stderr: err\n"),
+                        "error running poststart hook #0: exit status 4, stdout: out\\n, stderr: err\\n"),
                 "\(result)")
             #expect(bundle.leftovers() == [])
         }
