@@ -24,7 +24,7 @@ extension RuntimeTests {
         func lifeCycle() throws {
             let user = try UnprivilegedUser("sleep 100")
             let id = user.bundle.id
-            try user.bundle.save()
+            try user.save()
             let created = try user.runtime("create", id)
             #expect(created.code == 0, "\(created)")
             #expect(try user.runtime("exec", id, "id", "-u").lines == ["0"])
@@ -39,7 +39,7 @@ extension RuntimeTests {
         @Test("without --root a user's containers are below XDG_RUNTIME_DIR, in a directory that is not cleaned up")
         func stateDirectory() throws {
             let user = try UnprivilegedUser()
-            try user.bundle.save()
+            try user.save()
             let result = try UnprivilegedUser.run(
                 [
                     "env", "XDG_RUNTIME_DIR=\(user.runtimeDirectory)", user.program.string, "run", "--keep",
@@ -95,7 +95,7 @@ extension RuntimeTests {
         func refusal(_ refusal: Refusal) throws {
             let user = try UnprivilegedUser()
             refusal.change(&user.bundle.spec)
-            let result = try user.run(setUp: "PATH=/bin:/nowhere; export PATH")
+            let result = try user.run(setUp: "PATH=/nowhere; export PATH")
             #expect(result.code == 1, "\(result)")
             #expect(result.errors.contains(refusal.text), "\(result)")
             #expect(result.errors.split(separator: "\n").count == 1, "\(result)")
@@ -203,7 +203,7 @@ extension RuntimeTests {
         @Test("the file of a user's runtime is out of reach for the user's containers (CVE-2019-5736)")
         func sealing() throws {
             let user = try UnprivilegedUser("sleep 100")
-            try user.bundle.save()
+            try user.save()
             #expect(try user.runtime("create", user.bundle.id).code == 0)
             try SealedProgram.expect(of: user.bundle)
             #expect(try user.runtime("delete", "--force", user.bundle.id).code == 0)

@@ -57,21 +57,27 @@ struct UnprivilegedUser {
             [program.string, "--root", bundle.state.string] + arguments, in: bundle.directory, setUp: setUp)
     }
 
+    /// Writes the configuration, as a file of the user's.
+    func save() throws {
+        try bundle.save()
+        chown(bundle.directory.appending("config.json").string, Self.id, Self.id)
+    }
+
     /// Runs the container in the foreground to its end.
     func run(setUp: String = "") throws -> RuntimeProgram.Result {
-        try bundle.save()
+        try save()
         return try runtime("run", bundle.id, setUp: setUp)
     }
 
     /// Starts the container and leaves it running.
     func start() throws -> RuntimeProgram.Result {
-        try bundle.save()
+        try save()
         return try runtime("run", "--detach", bundle.id)
     }
 
     /// The same with ids delegated to the user, as far as the programs of a mount namespace of its own can see.
     func runWithDelegatedIDs() throws -> RuntimeProgram.Result {
-        try bundle.save()
+        try save()
         let lines = [
             "passwd": "masu-test:x:\(Self.id):\(Self.id)::/:/bin/sh", "subuid": "masu-test:\(Self.delegated.uids):1000",
             "subgid": "masu-test:\(Self.delegated.gids):1000",
