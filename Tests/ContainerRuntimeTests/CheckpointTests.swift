@@ -76,7 +76,7 @@ extension RuntimeTests {
             #expect(bundle.leftovers() == [])
         }
 
-        @Test("a container that is left running runs on, and its images make another one", works)
+        @Test("a container that is left running runs on, and images and log are where they were asked for", works)
         func leaveRunning() throws {
             let bundle = try TestBundle("exec sleep 600 >/dev/null 2>&1")
             try #require(try bundle.start().code == 0)
