@@ -38,7 +38,10 @@ struct CreationPlan {
 
     /// Whether the container's process makes its network namespace itself. One that belongs to a user namespace is made
     /// together with that.
-    var makesOwnNetwork: Bool { newNamespaces.contains(.network) && !hasUserNamespace }
+    var makesOwnNetwork: Bool {
+        // Devices can be moved only into a namespace that is there.
+        newNamespaces.contains(.network) && !hasUserNamespace && linux.netDevices?.isEmpty != false
+    }
 
     /// Whether the container's process may have to ask for sources of mounts.
     var mayNeedSources: Bool {
