@@ -30,7 +30,8 @@ final class TestBus {
     }
 
     deinit {
-        process.terminate()
+        // Not `terminate()`: SIGTERM is held back in what threads of a test program start.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         try? FileManager.default.removeItem(at: directory)
     }
