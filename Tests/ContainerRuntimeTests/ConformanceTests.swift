@@ -98,7 +98,7 @@ extension RuntimeTests {
             let logged = try run("--log", "log.text")
             #expect(logged.code == 1 && logged.errors == text + "\n", "\(logged)")
             #expect(
-                try Files.readText(bundle.directory.appending("log.text")).hasSuffix("level=error msg=\"\(quoted)\"\n"))
+                try Files.readText(bundle.directory.appending("log.text")).hasSuffix("level=error msg=\"\(quoted)\""))
             let json = try run("--log", "log.json", "--log-format", "json")
             #expect(json.errors == text + "\n", "\(json)")
             let entry = try JSON.parse(Files.readText(bundle.directory.appending("log.json")))

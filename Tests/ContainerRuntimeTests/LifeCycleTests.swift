@@ -217,7 +217,7 @@ extension RuntimeTests {
             let seen = try JSON.parse(Files.read(bundle.directory.appending("seen")))
             #expect(seen["status"]?.string == "creating")
             let refused = try Files.readText(bundle.directory.appending("refused")).split(separator: "\n")
-            #expect(refused.count == 2 && refused.allSatisfy { $0.hasSuffix("is still being created") }, "\(refused)")
+            #expect(refused.count == 2 && refused.allSatisfy { $0.hasSuffix("is still being created\"") }, "\(refused)")
             #expect(bundle.leftovers() == [])
         }
 

@@ -13,7 +13,10 @@ struct UnprivilegedUser {
     static let canMakeNamespaces =
         (try? run(["/usr/bin/unshare", "--user", "--map-root-user", "true"], in: "/"))?.code == 0
 
-    static var hasMappingTools: Bool { Files.exists("/usr/bin/newuidmap") && Files.exists("/usr/bin/newgidmap") }
+    /// Whether there are the programs, and files that a copy can be mounted on.
+    static var hasMappingTools: Bool {
+        ["/usr/bin/newuidmap", "/usr/bin/newgidmap", "/etc/subuid", "/etc/subgid"].allSatisfy { Files.exists($0) }
+    }
 
     let bundle: TestBundle
     /// The user's own copy of the runtime.
