@@ -23,6 +23,11 @@ package enum CgroupHierarchies: Hashable, Sendable {
         }
     }
 
+    /// The same without version 2 beside version 1.
+    package var withoutUnifiedBeside: CgroupHierarchies {
+        if case .legacy(let hierarchies, _) = self { .legacy(hierarchies) } else { self }
+    }
+
     /// Where distributions mount control groups.
     package static let usualMountPoint: FilePath = "/sys/fs/cgroup"
 

@@ -132,7 +132,10 @@ extension Cgroup {
     private func openBeside(_ unified: FilePath) -> FileDescriptor? {
         let directory = unified.appending(String(path.dropFirst()))
         // A group below it need not have been made here, too.
-        let places = [subgroups[""].map { below(directory, $0) }, directory].compactMap { $0 }
-        return places.lazy.compactMap { try? Files.open($0, [.path, .directory]) }.first
+        for place in [subgroups[""].map({ below(directory, $0) }), directory].compactMap({ $0 }) {
+            // The next one, or none, serves as well.
+            if let group = try? Files.open(place, [.path, .directory]) { return group }
+        }
+        return nil
     }
 }

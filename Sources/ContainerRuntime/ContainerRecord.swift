@@ -131,7 +131,8 @@ extension ContainerRecord {
         self.init(
             ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: startTime, bundle: plan.bundle.string,
             rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid, cgroupPath: plan.cgroup?.path,
-            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass, unit: plan.unit?.unit,
+            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass,
+            unit: plan.unit?.unit,
             namespaces: (plan.linux.namespaces ?? []).map(\.type),
             hasOwnPIDNamespace: plan.newNamespaces.contains(.pid), annotations: plan.spec.annotations,
             execNeedsConfiguration: plan.execNeedsConfiguration,

@@ -108,7 +108,9 @@ struct Launch {
         guard let program = configuration.runtime else {
             return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup)
         }
-        return ExternalRuntime(program, configuration, bundle: bundle, cgroup: cgroup, loop: loop)
+        // It does not see version 2 beside version 1, and what it makes in its place is gone with the shim's mounts.
+        let visible = try? cgroup.map { try Cgroup(path: $0.path, hierarchies: $0.hierarchies.withoutUnifiedBeside) }
+        return ExternalRuntime(program, configuration, bundle: bundle, cgroup: visible, loop: loop)
     }
 
     private mutating func createContainer(
@@ -120,7 +122,8 @@ struct Launch {
             configuration.terminal
             ? nil
             : try attempt("pipe") { () throws(Errno) in
-                try StandardPipes(hasInput: configuration.openStdin, hasOutput: true)
+                try StandardPipes(
+                    hasInput: configuration.openStdin, hasOutput: true, withoutDevices: runtime.changesStreams)
             }
         let started = try runtime.create(spec, streams: pipes)
         undo.append {

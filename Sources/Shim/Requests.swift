@@ -245,7 +245,10 @@ extension Shim {
             // Without a client nobody will ever see the output.
             pipes =
                 exec.streams.isTerminal
-                ? nil : try StandardPipes(hasInput: exec.openStdin, hasOutput: exec.streams.hasClients)
+                ? nil
+                : try StandardPipes(
+                    hasInput: exec.openStdin, hasOutput: exec.streams.hasClients,
+                    withoutDevices: runtime.changesStreams)
         } catch {
             return completion(.failure(ShimError(.system, "pipe: \(error)")))
         }

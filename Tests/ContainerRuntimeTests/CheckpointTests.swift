@@ -135,7 +135,7 @@ extension RuntimeTests {
                 in: bundle.directory)
             #expect(result.code == 1)
             #expect(
-                result.errors.contains(
+                result.said.contains(
                     "CRIU version check failed: exec: \"criu\": executable file not found in $PATH"), "\(result)")
             #expect(try bundle.status() == "running")
             #expect(!Files.exists(bundle.directory.appending("checkpoint")))
@@ -174,7 +174,9 @@ extension RuntimeTests {
             #expect(bundle.leftovers() == [])
             try #require(try bundle.start().code == 0)
             let used = try Self.restore(bundle)
-            #expect(used.code == 1 && used.errors.contains("container with id exists: \(bundle.id)"), "\(used)")
+            #expect(
+                used.code == 1 && used.errors.contains("container with given ID already exists: \(bundle.id)"),
+                "\(used)")
             #expect(try bundle.status() == "running")
         }
 
@@ -195,7 +197,7 @@ extension RuntimeTests {
             try #require(try bundle.start().code == 0)
             let result = try RuntimeProgram.run(
                 ["--root", bundle.state.string, "checkpoint"] + options + [bundle.id], in: bundle.directory)
-            #expect(result.code == 1 && result.errors.contains(message), "\(result)")
+            #expect(result.code == 1 && result.said.contains(message), "\(result)")
             #expect(try bundle.status() == "running")
             #expect(!Files.exists(bundle.directory.appending("checkpoint")))
         }

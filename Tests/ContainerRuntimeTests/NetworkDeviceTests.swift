@@ -81,7 +81,7 @@ extension RuntimeTests {
         func refused(_ name: String, _ newName: String?, _ text: String) throws {
             let bundle = try bundle("true", [name: LinuxNetDevice(name: newName)])
             let result = try run(bundle, then: "busybox ip address show dev v0")
-            #expect(result.code == 1 && result.errors.contains(text), "\(result)")
+            #expect(result.code == 1 && result.said.contains(text), "\(result)")
             #expect(result.errors.split(separator: "\n").count == 1, "\(result)")
             #expect(result.output.contains("inet 10.9.8.7/24") && result.output.contains(",UP,"), "\(result)")
             #expect(result.output.contains("inet6 fd00::7/64"), "\(result)")

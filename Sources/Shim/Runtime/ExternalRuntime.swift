@@ -63,6 +63,7 @@ final class ExternalRuntime: OCIRuntime {
     }
 
     var isBusy: Bool { !active.isEmpty }
+    let changesStreams = true
 
     private var patience: Int64 { Int64(program.patience) * 1000 }
     private var callsDirectory: FilePath { bundle.file(ShimBundle.calls) }

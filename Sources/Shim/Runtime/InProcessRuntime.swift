@@ -14,6 +14,7 @@ final class InProcessRuntime: OCIRuntime {
     private let runtime: ContainerRuntime
     let cgroup: Cgroup?
     let needsRootHeld = true
+    let changesStreams = false
     let isBusy = false
     var scoreBefore: Int?
 

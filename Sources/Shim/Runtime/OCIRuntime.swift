@@ -17,6 +17,8 @@ protocol OCIRuntime: AnyObject {
     var cgroup: Cgroup? { get }
     /// Whether the shim has to hold the container's root itself for the time that its processes need to end (see `Shim.root`).
     var needsRootHeld: Bool { get }
+    /// Whether it may change owner or mode of the streams it is given, so that they must be nobody else's.
+    var changesStreams: Bool { get }
     /// Whether a request is under way.
     var isBusy: Bool { get }
     /// The shim's `oom_score_adj` before it exempted itself, which is what processes of the runtime shall have.

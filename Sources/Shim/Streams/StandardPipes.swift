@@ -12,10 +12,14 @@ final class StandardPipes {
     /// - Parameters:
     ///   - hasInput: Whether there is a pipe for standard input; else it is `/dev/null`.
     ///   - hasOutput: Whether there are pipes for output and errors; else both are `/dev/null`.
-    init(hasInput: Bool, hasOutput: Bool) throws(Errno) {
-        if hasInput {
+    ///   - withoutDevices: Whether pipes shall stand for `/dev/null`, too: gVisor gives the streams it gets to another user, and
+    ///     the host's device would be its.
+    init(hasInput: Bool, hasOutput: Bool, withoutDevices: Bool) throws(Errno) {
+        let hasOutput = hasOutput || withoutDevices
+        if hasInput || withoutDevices {
             let ends = try FileDescriptor.makePipe()
             (theirs[0], mine[0]) = (ends.reading, ends.writing)
+            if !hasInput { takeInput()?.discard() }
         } else {
             theirs[0] = try Files.open("/dev/null", .readOnly)
         }
