@@ -169,6 +169,9 @@ package struct ContainerRuntime: Hashable, Sendable {
             record = try anyRecord(id).record
         } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
             // Left by a creation that was interrupted before it had written anything.
+            if let cgroup = StateDirectory.notedCgroup(in: directory) {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() }
+            }
             return try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         }
         let cgroup = try record.cgroup()

@@ -80,6 +80,11 @@ struct Creation {
                 try UnixSocket.pair(.messages)
             }
         }
+        if let cgroup = plan.cgroup, plan.unit == nil {
+            try attempt("writing to \(directory)") { () throws(Errno) in
+                try StateDirectory.note(cgroup, in: directory)
+            }
+        }
         // On version 2 a process can start inside its group, if there is one by then.
         let group = try makeUnifiedGroup(&undo)
         defer { group?.discard() }
@@ -248,6 +253,7 @@ struct Creation {
         }
         let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
+        StateDirectory.removeNote(in: directory)
     }
 
     /// Waits until the process is ready (or has executed its program).

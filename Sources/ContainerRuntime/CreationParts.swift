@@ -91,6 +91,28 @@ enum StateDirectory {
         }
     }
 
+    /// Notes, before there is a record, which group is being made: whoever has to clean up after a runtime that was killed right
+    /// then finds it.
+    static func note(_ cgroup: Cgroup, in directory: FilePath) throws(Errno) {
+        try FileDescriptor.workingDirectory.makeSymlink(directory.appending(cgroupNote).string, to: cgroup.path)
+    }
+
+    /// The record says it now.
+    static func removeNote(in directory: FilePath) {
+        try? Files.remove(directory.appending(cgroupNote))  // It goes with the directory at the latest.
+    }
+
+    /// The group of which `note` has told.
+    static func notedCgroup(in directory: FilePath) -> Cgroup? {
+        // There is none, or nothing was made.
+        guard let path = try? FileDescriptor.workingDirectory.readSymlink(directory.appending(cgroupNote).string) else {
+            return nil
+        }
+        return try? Cgroup(path: path, hierarchies: .mounted())  // As above.
+    }
+
+    private static let cgroupNote = "cgroup"
+
     /// Removes it with all that this module puts there.
     static func remove(_ directory: FilePath) throws(Errno) {
         // What a container that has run its course leaves; anything else is looked for.

@@ -144,11 +144,17 @@ struct Launch {
         // Without control groups there is nothing to be watched or counted; the runtime has its own opinion on that.
         guard let hierarchies = try? CgroupHierarchies.mounted() else { return nil }
         let path = spec.linux?.cgroupsPath
-        guard configuration.usesSystemdCgroup == true else {
-            return try? Cgroup(path: path ?? configuration.id, hierarchies: hierarchies)
+        do throws(CgroupError) {
+            let name = path ?? configuration.id
+            guard configuration.usesSystemdCgroup == true else {
+                return try Cgroup(path: name, hierarchies: hierarchies)
+            }
+            let unit = try SystemdUnit(cgroupsPath: path, id: configuration.id, isUser: false)
+            return try Cgroup(path: unit.path(), hierarchies: hierarchies)
+        } catch {
+            // What is wrong with the name the runtime says when it makes the group.
+            return nil
         }
-        let unit = try? SystemdUnit(cgroupsPath: path, id: configuration.id, isUser: false)
-        return try? unit.map { try Cgroup(path: $0.path(), hierarchies: hierarchies) }
     }
 
     private var hasOwnPIDNamespace: Bool {
