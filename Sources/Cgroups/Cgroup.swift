@@ -238,6 +238,26 @@ package struct Cgroup: Hashable, Sendable {
         if let failure { throw failure }
     }
 
+    /// Removes the group if nobody is in it, or not for long any more; kills nobody.
+    package func removeUnpopulated() {
+        var milliseconds: Int32 = 1
+        while milliseconds < 200 {
+            var isBusy = false
+            for directory in directories {
+                do throws(Errno) {
+                    try Files.removeDirectory(directory)
+                } catch .resourceBusy {
+                    isBusy = true
+                } catch {
+                    // There is none.
+                }
+            }
+            guard isBusy else { return }
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+    }
+
     private static func removeTree(_ directory: FilePath) throws(CgroupError) {
         do throws(Errno) {
             do {

@@ -169,9 +169,8 @@ package struct ContainerRuntime: Hashable, Sendable {
             record = try anyRecord(id).record
         } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
             // Left by a creation that was interrupted before it had written anything.
-            if let cgroup = StateDirectory.notedCgroup(in: directory) {
-                try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() }
-            }
+            // Nobody is in it but, for a moment, a process that ends without its maker; or it is another container's.
+            StateDirectory.notedCgroup(in: directory)?.removeUnpopulated()
             return try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         }
         let cgroup = try record.cgroup()

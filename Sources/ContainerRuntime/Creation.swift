@@ -75,18 +75,24 @@ struct Creation {
         var (channel, childChannel) = try InitChannel.pair()
         channel.log = plan.options.log
         defer { channel.close() }
-        if plan.mayNeedSources {
-            (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
-                try UnixSocket.pair(.messages)
+        let group: FileDescriptor?
+        do throws(RuntimeError) {
+            if plan.mayNeedSources {
+                (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
+                    try UnixSocket.pair(.messages)
+                }
             }
-        }
-        if let cgroup = plan.cgroup, plan.unit == nil {
-            try attempt("writing to \(directory)") { () throws(Errno) in
-                try StateDirectory.note(cgroup, in: directory)
+            if let cgroup = plan.cgroup, plan.unit == nil {
+                try attempt("writing to \(directory)") { () throws(Errno) in
+                    try StateDirectory.note(cgroup, in: directory)
+                }
             }
+            // On version 2 a process can start inside its group, if there is one by then.
+            group = try makeUnifiedGroup(&undo)
+        } catch {
+            childChannel.close()
+            throw error
         }
-        // On version 2 a process can start inside its group, if there is one by then.
-        let group = try makeUnifiedGroup(&undo)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {

@@ -42,8 +42,8 @@ extension RuntimeTests {
                 Files.exists(FilePath(program)) ? program : RuntimeProgram.directory + "/RuntimeCycles",
                 [bundle.directory.string, bundle.state.string, "200"], in: "/")
             #expect(result.code == 0, "\(result)")
-            #expect(result.lines.first == "descriptors 0")
-            let memory = result.lines.last?.split(separator: " ").last.flatMap { Int($0) }
+            #expect(result.lines.first == "descriptors 0", "\(result)")
+            let memory = result.lines.dropFirst().first?.split(separator: " ").last.flatMap { Int($0) }
             // A leak of a configuration for each would be 10 MiB.
             #expect(memory.map { $0 < 1024 } == true, "KiB: \(result.output)")
             #expect(bundle.leftovers() == [])

@@ -133,7 +133,7 @@ extension RuntimeTests {
             bundle.spec.annotations = ["org.systemd.property.NoSuchThing": "1"]
             let result = try Self.start(bundle)
             #expect(result.code == 1, "\(result)")
-            #expect(result.errors.contains("unable to start unit \"masutest-\(bundle.id).scope\""), "\(result)")
+            #expect(result.said.contains("unable to start unit \"masutest-\(bundle.id).scope\""), "\(result)")
             #expect(result.errors.contains("NoSuchThing"), "\(result)")
             #expect(bundle.leftovers() == [])
         }
@@ -144,6 +144,7 @@ extension RuntimeTests {
             bundle.spec.linux?.namespaces?.append(LinuxNamespace(type: .user))
             bundle.spec.linux?.uidMappings = [LinuxIDMapping(containerID: 0, hostID: 100_000, size: 65_536)]
             bundle.spec.linux?.gidMappings = [LinuxIDMapping(containerID: 0, hostID: 100_000, size: 65_536)]
+            chmod(bundle.directory.string, 0o755)
             let started = try Self.start(bundle)
             #expect(started.code == 0, "\(started)")
             #expect(try !Files.readText(Self.group(bundle).appending("cgroup.procs")).isEmpty)

@@ -82,7 +82,7 @@ extension RuntimeTests {
             bundle.spec.linux?.resources = memory(limit, swap: swap)
             bundle.spec.linux?.resources?.unified = unified
             let result = try bundle.run()
-            #expect(result.code == 1 && result.errors.contains(words), "\(result)")
+            #expect(result.code == 1 && result.said.contains(words), "\(result)")
             #expect(bundle.leftovers() == [])
         }
 

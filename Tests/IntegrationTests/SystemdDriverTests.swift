@@ -21,18 +21,18 @@ extension Integration {
         func scope() throws {
             try withDaemon(options: Self.options) { daemon in
                 #expect(try daemon.ok(.masu, "info", "-f", "{{.CgroupDriver}}") == "systemd")
-                let id = try daemon.ok(.masu, "run", "-d", "--name", "c", "-m", "64m", "busybox", "sleep", "100")
+                let id = try daemon.ok(.masu, "run", "-d", "--name", "c1", "-m", "64m", "busybox", "sleep", "100")
                 let unit = "masu-\(id).scope"
                 #expect(try property("MemoryMax", unit) == "\(64 << 20)")
                 #expect(try property("Slice", unit) == "masutest.slice")
-                try daemon.ok(.masu, "exec", "c", "true")
-                try daemon.ok(.masu, "pause", "c")
-                try daemon.ok(.masu, "unpause", "c")
-                try daemon.ok(.masu, "stop", "-t", "0", "c")
+                try daemon.ok(.masu, "exec", "c1", "true")
+                try daemon.ok(.masu, "pause", "c1")
+                try daemon.ok(.masu, "unpause", "c1")
+                try daemon.ok(.masu, "stop", "-t", "0", "c1")
                 #expect(try property("LoadState", unit) == "not-found")
-                try daemon.ok(.masu, "start", "c")
+                try daemon.ok(.masu, "start", "c1")
                 #expect(try property("ActiveState", unit) == "active")
-                try daemon.ok(.masu, "rm", "-f", "c")
+                try daemon.ok(.masu, "rm", "-f", "c1")
                 #expect(try property("LoadState", unit) == "not-found")
             }
         }

@@ -62,8 +62,15 @@ do {
     for number in 0..<20 { try cycle(number, runtime, bundle, spec) }
     let (heldDescriptors, heldMemory) = (try descriptors(), try memory())
     for number in 20..<(20 + count) { try cycle(number, runtime, bundle, spec) }
-    print("descriptors \(try descriptors() - heldDescriptors)")
+    let more = try descriptors() - heldDescriptors
+    print("descriptors \(more)")
     print("memory \(try memory() - heldMemory)")
+    if more != 0 {
+        for name in try Files.names(in: "/proc/self/fd") {
+            // The listing's own is closed by now.
+            print((try? FileDescriptor.workingDirectory.readSymlink("/proc/self/fd/\(name)")) ?? "closed")
+        }
+    }
 } catch {
     print("\(error)")
     exit(1)
