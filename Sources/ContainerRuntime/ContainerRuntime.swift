@@ -55,27 +55,23 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
-    ///
-    /// - Parameter warn: Is told of what is possible and not wise.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
-        warn: (String) -> Void = { _ in }
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run(warn: warn)
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run()
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of what is possible and not wise, and of poststop hooks that fail, should the container have
-    ///   to be removed again.
+    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run(warn: warn)
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run()
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {

@@ -17,7 +17,7 @@ struct Creation {
     let waitsForStart: Bool
 
     /// Makes the container. After an error nothing of it is left.
-    func run(warn: (String) -> Void = { _ in }) throws(RuntimeError) -> StartedProcess {
+    func run() throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory)
         do throws(RuntimeError) {
@@ -29,7 +29,7 @@ struct Creation {
             }
             undo.cgroup = creation.plan.cgroup
             if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
-                warn(
+                plan.options.log?.warn(
                     "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
                 )
             }
@@ -233,12 +233,8 @@ struct Creation {
                 throw RuntimeError(.system, "the container's process ended before its hooks ran")
             }
         }
-        let state = State(
-            id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
         do throws(RuntimeError) {
-            try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
-            try HookRunner(point: "createRuntime", directory: plan.bundle).run(
-                plan.spec.hooks?.createRuntime, state: state)
+            try plan.runRuntimeHooks(pid)
         } catch {
             // The process waits for them on its way.
             throw error.at(.initialization)
