@@ -15,6 +15,8 @@ struct Creation {
     let directory: FilePath
     /// Whether the container is to wait for `start`.
     let waitsForStart: Bool
+    /// Where compiled system call filters are kept.
+    let filters: SeccompCache?
 
     /// Makes the container. After an error nothing of it is left.
     func run() throws(RuntimeError) -> StartedProcess {
@@ -204,7 +206,7 @@ struct Creation {
         }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
-        let filter = try SeccompFilters.compiled(plan.linux.seccomp)
+        let filter = try SeccompFilters.compiled(plan.linux.seccomp, filters)
         if !filter.isEmpty {
             plan.options.log?.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
         }

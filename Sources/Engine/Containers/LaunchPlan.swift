@@ -152,7 +152,8 @@ struct LaunchPlan: Sendable {
             id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
             stdinOnce: record.configuration.stdinOnce, log: log(),
             rootfsMounts: mounts.map { RootMount(type: $0.type, source: $0.source, options: $0.options) },
-            runtime: runtime, cgroupPath: spec.linux?.cgroupsPath,
+            filterCache: configuration.execRoot.appending("seccomp").string, runtime: runtime,
+            cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)
     }
 
