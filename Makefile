@@ -53,7 +53,7 @@ bin:
 .PHONY: test
 test: packages ## compile, then run every test
 	@scripts/install-packages test
-	@scripts/install-packages --optional extra
+	@scripts/install-packages --optional extra vm
 	@scripts/test $(SWIFT_FLAGS)
 
 .PHONY: check
@@ -70,6 +70,10 @@ demo: build ## a tour of a real Debian container, in a minute
 bench: build ## ratios against crun, runc, docker, podman and a floor program
 	@scripts/install-packages --optional bench
 	@bench/run
+
+.PHONY: soak
+soak: build ## 5,000 containers, and a look at what they leave
+	@scripts/soak $(SOAK)
 
 .PHONY: install
 install: ## copy programs and the systemd unit (PREFIX, DESTDIR)

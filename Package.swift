@@ -7,6 +7,12 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .er
 // A fully static program: no dynamic loader, no shared library, starts in about a millisecond.
 let fullyStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"])]
 
+// A program that makes processes inside containers executes itself anew before anything else (Sources/CLinux/Sealing.c).
+// And as it is mapped into memory for every container, functions of equal code are kept once.
+let sealedEntry: [LinkerSetting] = [
+    .unsafeFlags(["-Xlinker", "-e", "-Xlinker", "masu_entry", "-Xlinker", "--icf=safe"])
+]
+
 // The daemon carries the Swift runtime and Foundation inside and loads only the C libraries of the system. This is a linker
 // setting and not `swift build --static-swift-stdlib` because `swift test` has no such option: this way the tests
 // run the very products that `make build` makes. Modules compiled for the shared Foundation do not name its inner libraries.
@@ -23,14 +29,29 @@ let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
+// Types such as "storage of an array of X" are looked up by a call instead of by name, which a program that lives for
+// milliseconds would notice: a name costs 20 µs to take apart, and a container needs sixty of them.
+let quick: [SwiftSetting] =
+    strict + [.unsafeFlags(["-Xfrontend", "-disable-concrete-type-metadata-mangled-name-accessors"])]
+
 /// A library target of the house (see ARCHITECTURE.md for the floors).
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency], swiftSettings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
 /// A program that is linked fully statically.
-func staticProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: fullyStatic)
+func staticProgram(
+    _ name: String, _ dependencies: [Target.Dependency], linkerSettings: [LinkerSetting] = []
+) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, swiftSettings: quick, linkerSettings: fullyStatic + linkerSettings)
+}
+
+/// A program that only the tests use, and that is not installed.
+func testProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -64,24 +85,31 @@ let package = Package(
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
 
-        module("JSON", []),
+        module("JSON", [], swiftSettings: quick),
 
         // Floor 1
         module("DaemonLog", ["OCISpec", logging]),
-        module("BuildInformation", []),
-        module("Flags", []),
-        module("LinuxKernel", ["CLinux", system]),
-        module("OCISpec", ["JSON"]),
+        module("BuildInformation", [], swiftSettings: quick),
+        module("Flags", [], swiftSettings: quick),
+        module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
+        module("OCISpec", ["JSON"], swiftSettings: quick),
 
         // Floor 2
-        module("Cgroups", ["LinuxKernel", "OCISpec", system]),
-        module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system]),
+        module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
+        module("DBus", ["LinuxKernel", system], swiftSettings: quick),
+        module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
+        module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
+        module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
         module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
 
         // Floor 3
         module(
             "ContainerRuntime",
-            ["Cgroups", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON", "BuildInformation", system]),
+            [
+                "Cgroups", "DBus", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
+                "BuildInformation", system,
+            ],
+            swiftSettings: quick),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
@@ -155,10 +183,15 @@ let package = Package(
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
         staticProgram("masu", ["MasuCommand"]),
-        staticProgram("masu-shim", ["Shim"]),
+        staticProgram("masu-shim", ["Shim"], linkerSettings: sealedEntry),
         staticProgram(
             "masu-runtime",
-            ["ContainerRuntime", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "Flags", "BuildInformation", system]),
+            [
+                "ContainerRuntime", "Cgroups", "Resctrl", "LinuxKernel", "OCISpec", "JSON", "Flags", "Seccomp",
+                "BuildInformation",
+                system,
+            ],
+            linkerSettings: sealedEntry),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules
@@ -203,8 +236,13 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("DBusTests", ["DBus", "LinuxKernel", system]),
+        tests("NetlinkTests", ["Netlink"]),
+        tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "OCISpec"]),
-        tests("ContainerRuntimeTests", ["LinuxKernel", "OCISpec", "JSON", system]),
+        testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
+        tests(
+            "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
         tests("IntegrationTests", []),
     ]

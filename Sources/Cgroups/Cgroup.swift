@@ -9,7 +9,7 @@ package struct Cgroup: Hashable, Sendable {
     /// The hierarchies it is in.
     package let hierarchies: CgroupHierarchies
     /// Groups below this one in which processes are put that join; see `setSubgroups`.
-    var subgroups: [String: String] = [:]
+    package internal(set) var subgroups: [String: String] = [:]
 
     /// The control group at `path`, which may not exist yet.
     ///
@@ -33,7 +33,7 @@ package struct Cgroup: Hashable, Sendable {
         switch hierarchies {
         case .unified(let mountPoint):
             return mountPoint.appending(String(path.dropFirst()))
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             return hierarchies.first { $0.controllers.contains(controller) }?.mountPoint.appending(
                 String(path.dropFirst()))
         }
@@ -44,7 +44,8 @@ package struct Cgroup: Hashable, Sendable {
         let relative = String(path.dropFirst())
         switch hierarchies {
         case .unified(let mountPoint): return [mountPoint.appending(relative)]
-        case .legacy(let hierarchies): return hierarchies.map { $0.mountPoint.appending(relative) }
+        case .legacy(let hierarchies, let unified):
+            return (hierarchies.map(\.mountPoint) + [unified].compactMap { $0 }).map { $0.appending(relative) }
         }
     }
 
@@ -57,13 +58,15 @@ package struct Cgroup: Hashable, Sendable {
 
     /// Makes the group in every hierarchy, and all above it.
     ///
-    /// - Throws: also when processes are in it already; a leftover without any is used. What has been made until an
-    ///   error is removed again.
-    package func create() throws(CgroupError) {
+    /// - Parameter resources: What is going to be set.
+    /// - Parameter isAdopted: Somebody else (systemd) has made it, perhaps not in every hierarchy, and put processes in.
+    /// - Throws: also when processes are in it already and it is not adopted; a leftover without any is used. What has
+    ///   been made until an error is removed again.
+    package func create(for resources: LinuxResources? = nil, isAdopted: Bool = false) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
-            try createUnified(mountPoint)
-        case .legacy(let hierarchies):
+            try createUnified(mountPoint, for: resources, isAdopted: isAdopted)
+        case .legacy(let hierarchies, _):
             var made: [FilePath] = []
             do throws(CgroupError) {
                 var existed = false
@@ -75,7 +78,7 @@ package struct Cgroup: Hashable, Sendable {
                         made.append(directory)
                     }
                 }
-                if existed { try refuseIfPopulated() }
+                if existed, !isAdopted { try refuseIfPopulated() }
                 try refuseIfFrozen()
             } catch {
                 // The first error is the one to tell; an empty group does no harm.
@@ -114,7 +117,8 @@ package struct Cgroup: Hashable, Sendable {
 
     /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as empty.
     private static func inheritCPUs(_ directory: FilePath, from mountPoint: FilePath) throws(Errno) {
-        let parent = directory.removingLastComponent()
+        var parent = directory
+        parent.removeLastComponent()
         for file in ["cpuset.cpus", "cpuset.mems"] {
             var list = try Files.readText(parent.appending(file))
             if list.isEmpty && parent != mountPoint {
@@ -125,8 +129,9 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    private func createUnified(_ mountPoint: FilePath) throws(CgroupError) {
-        var directory = mountPoint
+    private func createUnified(
+        _ mountPoint: FilePath, for resources: LinuxResources?, isAdopted: Bool
+    ) throws(CgroupError) {
         let components = path.split(separator: "/")
         let controllers: String
         do throws(Errno) {
@@ -135,6 +140,22 @@ package struct Cgroup: Hashable, Sendable {
             throw CgroupError("open \(mountPoint)/cgroup.controllers", error)
         }
         let all = controllers.split(separator: " ").map { "+\($0)" }
+        var made: [FilePath] = []
+        do throws(CgroupError) {
+            try descend(components, from: mountPoint, handingDown: all, isAdopted: isAdopted, &made)
+            try becomeThreaded(for: resources)
+        } catch {
+            // The first error is the one to tell; an empty group does no harm.
+            for directory in made.reversed() { try? Files.removeDirectory(directory) }
+            throw error
+        }
+    }
+
+    private func descend(
+        _ components: [Substring], from mountPoint: FilePath, handingDown all: [String], isAdopted: Bool,
+        _ made: inout [FilePath]
+    ) throws(CgroupError) {
+        var directory = mountPoint
         for (index, component) in components.enumerated() {
             // Controllers reach a group only when the one above hands them down. Where the kernel refuses all together
             // (one of them cannot be used here), each is tried; that a limit cannot be set is said when it is asked for.
@@ -147,14 +168,31 @@ package struct Cgroup: Hashable, Sendable {
             directory = directory.appending(String(component))
             do throws(Errno) {
                 try Files.makeDirectory(directory)
+                made.append(directory)
             } catch {
                 guard error == .fileExists else { throw CgroupError("mkdir \(directory)", error) }
                 if index == components.count - 1 {
-                    try refuseIfPopulated()
+                    if !isAdopted { try refuseIfPopulated() }
                     try refuseIfFrozen()
                 }
             }
         }
+    }
+
+    /// Below a group with processes, or a threaded one, there are groups for threads only, and most controllers work for
+    /// processes only.
+    private func becomeThreaded(for resources: LinuxResources?) throws(CgroupError) {
+        guard let directory = directories.first else { return }
+        let type = try readText(directory.appending("cgroup.type"))
+        if type == "domain" { return }
+        let needsProcesses =
+            resources?.memory != nil || resources?.blockIO != nil || resources?.cpu != nil
+            || resources?.hugepageLimits?.isEmpty == false
+        guard !needsProcesses else {
+            let state = type == "domain invalid" ? "an invalid state" : "\(type) mode"
+            throw CgroupError("cannot enter cgroupv2 \"\(directory)\" with domain controllers -- it is in \(state)")
+        }
+        if type == "domain invalid" { try write("threaded", to: directory.appending("cgroup.type")) }
     }
 
     private func refuseIfPopulated() throws(CgroupError) {
@@ -200,6 +238,26 @@ package struct Cgroup: Hashable, Sendable {
         if let failure { throw failure }
     }
 
+    /// Removes the group if nobody is in it, or not for long any more; kills nobody.
+    package func removeUnpopulated() {
+        var milliseconds: Int32 = 1
+        while milliseconds < 200 {
+            var isBusy = false
+            for directory in directories {
+                do throws(Errno) {
+                    try Files.removeDirectory(directory)
+                } catch .resourceBusy {
+                    isBusy = true
+                } catch {
+                    // There is none.
+                }
+            }
+            guard isBusy else { return }
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+    }
+
     private static func removeTree(_ directory: FilePath) throws(CgroupError) {
         do throws(Errno) {
             do {
@@ -238,7 +296,12 @@ package struct Cgroup: Hashable, Sendable {
     private static func collectProcesses(in directory: FilePath, into pids: inout [Int32]) throws(Errno) {
         let bytes: [UInt8]
         do {
-            bytes = try Files.read(directory.appending("cgroup.procs"))
+            do {
+                bytes = try Files.read(directory.appending("cgroup.procs"))
+            } catch .notSupportedOnSocket {
+                // A threaded group of version 2 has threads alone.
+                bytes = try Files.read(directory.appending("cgroup.threads"))
+            }
         } catch {
             // Removed meanwhile: nothing is in it.
             if error == .noSuchFileOrDirectory || error.rawValue == 19 { return }

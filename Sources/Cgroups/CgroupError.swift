@@ -1,3 +1,4 @@
+import LinuxKernel
 import SystemPackage
 
 /// Why a control group could not be made, set or asked.
@@ -8,7 +9,7 @@ package struct CgroupError: Error, Hashable, Sendable {
     package var errno: Errno?
 
     init(_ message: String, _ errno: Errno? = nil) {
-        self.message = errno.map { "\(message): \($0)" } ?? message
+        self.message = errno.map { "\(message): \($0.words)" } ?? message
         self.errno = errno
     }
 }

@@ -5,8 +5,9 @@ import SystemPackage
 package enum CgroupHierarchies: Hashable, Sendable {
     /// One hierarchy of version 2 with all controllers.
     case unified(mountPoint: FilePath)
-    /// Hierarchies of version 1. On a hybrid system there is a version 2 hierarchy beside them, which is not used.
-    case legacy([LegacyHierarchy])
+    /// Hierarchies of version 1. On a hybrid system there is one of version 2 beside them, mounted at `unified`, which has
+    /// no controllers but tells whoever asks which processes belong together.
+    case legacy([LegacyHierarchy], unified: FilePath? = nil)
 
     /// A hierarchy of version 1.
     package struct LegacyHierarchy: Hashable, Sendable {
@@ -20,6 +21,11 @@ package enum CgroupHierarchies: Hashable, Sendable {
             self.controllers = controllers
             self.mountPoint = mountPoint
         }
+    }
+
+    /// The same without version 2 beside version 1.
+    package var withoutUnifiedBeside: CgroupHierarchies {
+        if case .legacy(let hierarchies, _) = self { .legacy(hierarchies) } else { self }
     }
 
     /// Where distributions mount control groups.
@@ -44,10 +50,17 @@ package enum CgroupHierarchies: Hashable, Sendable {
             throw CgroupError("open /proc/self/cgroup", error)
         }
         var hierarchies: [LegacyHierarchy] = []
+        var unified: FilePath?
         for line in membership.split(separator: 0x0a) {
             // hierarchy-id:controllers:path; the controllers of version 2 are empty.
             let fields = line.split(separator: 0x3a, maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3, !fields[1].isEmpty else { continue }
+            guard fields.count == 3 else { continue }
+            if fields[1].isEmpty {
+                let path = mountPoint.appending("unified")
+                // As with the others below.
+                if (try? FileSystemType.of(path)) == .cgroup2 { unified = path }
+                continue
+            }
             let names = String(decoding: fields[1], as: UTF8.self)
             let directory = names.hasPrefix("name=") ? String(names.dropFirst(5)) : names
             let path = mountPoint.appending(directory)
@@ -57,6 +70,6 @@ package enum CgroupHierarchies: Hashable, Sendable {
                 LegacyHierarchy(controllers: names.split(separator: ",").map(String.init), mountPoint: path))
         }
         guard !hierarchies.isEmpty else { throw CgroupError("no control group hierarchy is mounted at \(mountPoint)") }
-        return .legacy(hierarchies)
+        return .legacy(hierarchies, unified: unified)
     }
 }

@@ -46,7 +46,7 @@ extension Cgroup {
             throw CgroupError("memory swappiness \(swappiness) is not between 0 and 100")
         }
         if let limit = resources.memory?.limit, let swap = resources.memory?.swap, limit > 0, swap > 0, swap < limit {
-            throw CgroupError("memory and swap together (\(swap)) may not be less than memory (\(limit))")
+            throw CgroupError("memory+swap limit should be >= memory limit (\(swap) < \(limit))")
         }
     }
 }

@@ -3,12 +3,12 @@ import SystemPackage
 
 // How processes get into a control group.
 extension Cgroup {
-    /// The directories that processes join, in the order of `directories`.
+    /// The directories that processes join, in the order of `directories`; not the one of a hybrid system's version 2, in
+    /// which they are born.
     private var entrances: [FilePath] {
-        if subgroups.isEmpty { return directories }
         switch hierarchies {
         case .unified: return directories.map { below($0, subgroups[""]) }
-        case .legacy(let hierarchies):
+        case .legacy(let hierarchies, _):
             return zip(hierarchies, directories).map { hierarchy, directory in
                 let named = hierarchy.controllers.lazy.compactMap { subgroups[Self.name(ofController: $0)] }.first
                 return below(directory, named ?? subgroups[""])
@@ -32,7 +32,7 @@ extension Cgroup {
         let known: Set<String> =
             switch hierarchies {
             case .unified: [""]
-            case .legacy(let hierarchies): Set(hierarchies.flatMap(\.controllers).map(Self.name) + [""])
+            case .legacy(let hierarchies, _): Set(hierarchies.flatMap(\.controllers).map(Self.name) + [""])
             }
         for (controller, path) in subgroups {
             guard known.contains(controller) else {
@@ -85,13 +85,57 @@ extension Cgroup {
         }
     }
 
-    /// The directory of version 2 for `ProcessControl.fork(cgroup:)`; `nil` on version 1.
+    /// The directory of version 2 for `ProcessControl.fork(cgroup:)`; `nil` on version 1 where it is not hybrid.
     package func openForClone() throws(CgroupError) -> FileDescriptor? {
+        if case .legacy(_, let unified) = hierarchies { return unified.flatMap(openBeside) }
         guard isUnified, let directory = entrances.first else { return nil }
         do throws(Errno) {
             return try Files.open(directory, [.path, .directory])
         } catch {
             throw CgroupError("open \(directory)", error)
         }
+    }
+
+    /// The group of version 2 that the process `pid` is in: not this one where it has moved, as it may in a container that
+    /// sees the whole hierarchy or has made groups of its own. `nil` if that cannot be said.
+    package func present(of pid: Int32) -> Cgroup? {
+        // Whoever asks has an error of its own to tell.
+        guard isUnified, let text = try? Files.readText(FilePath("/proc/\(pid)/cgroup")) else { return nil }
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") }) else { return nil }
+        return try? Cgroup(path: String(line.dropFirst(3)), hierarchies: hierarchies)  // As above.
+    }
+
+    // MARK: Hybrid systems
+
+    /// Makes the group in the hierarchy of version 2 that is beside those of version 1, if there is one, and opens it for
+    /// `ProcessControl.fork(cgroup:)`.
+    ///
+    /// A process is born there: moving one would cost milliseconds. Nothing depends on it but what tools show, so a
+    /// machine on which it cannot be made does without.
+    package func createBeside() -> FileDescriptor? {
+        guard case .legacy(_, let unified?) = hierarchies else { return nil }
+        var directory = unified
+        for component in path.split(separator: "/") {
+            directory = directory.appending(String(component))
+            // It may be there already; if it cannot be made it cannot be opened.
+            try? Files.makeDirectory(directory)
+        }
+        return openBeside(unified)
+    }
+
+    /// Removes what `createBeside` has made, if nothing is in it.
+    package func removeBeside() {
+        guard case .legacy(_, let unified?) = hierarchies else { return }
+        try? Files.removeDirectory(unified.appending(String(path.dropFirst())))  // If something is, it is not ours.
+    }
+
+    private func openBeside(_ unified: FilePath) -> FileDescriptor? {
+        let directory = unified.appending(String(path.dropFirst()))
+        // A group below it need not have been made here, too.
+        for place in [subgroups[""].map({ below(directory, $0) }), directory].compactMap({ $0 }) {
+            // The next one, or none, serves as well.
+            if let group = try? Files.open(place, [.path, .directory]) { return group }
+        }
+        return nil
     }
 }

@@ -14,6 +14,8 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
         package var throttledPeriods: UInt64 = 0
         /// How long processes had to wait for the next period.
         package var throttledTime: UInt64 = 0
+
+        package init() {}
     }
 
     /// Memory, in bytes.
@@ -27,6 +29,8 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
         package var failures: UInt64 = 0
         /// The kernel's own numbers (`memory.stat`), by its names.
         package var details: [String: UInt64] = [:]
+
+        package init() {}
     }
 
     /// Processes and threads.
@@ -34,6 +38,11 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
         package var current: UInt64 = 0
         /// `nil` is no limit.
         package var limit: UInt64?
+
+        package init(current: UInt64 = 0, limit: UInt64? = nil) {
+            self.current = current
+            self.limit = limit
+        }
     }
 
     /// One number about one block device.

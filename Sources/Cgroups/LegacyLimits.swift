@@ -20,7 +20,9 @@ extension Cgroup {
             try set(
                 "the limit of huge pages", "\(page.limit)", in: directory(of: "hugetlb"),
                 "hugetlb.\(page.pageSize).limit_in_bytes")
+            try setReservations(of: page, in: directory(of: "hugetlb"), "limit_in_bytes")
         }
+        try apply(resources.rdma ?? [:], in: directory(of: "rdma"))
         if let network = resources.network {
             if let classID = network.classID {
                 try set("the network class", "\(classID)", in: directory(of: "net_cls"), "net_cls.classid")
@@ -95,6 +97,7 @@ extension Cgroup {
     private func applyLegacy(_ memory: LinuxMemory) throws(CgroupError) {
         let directory = directory(of: "memory")
         let limit = memory.limit.flatMap { $0 == 0 ? nil : $0 }
+        if let directory { try check(memory, usage: directory.appending("memory.usage_in_bytes")) }
         var wantedSwap = memory.swap.flatMap { $0 == 0 ? nil : $0 }
         // No limit of memory is above any limit of both together, which therefore has to go as well.
         if limit == -1, wantedSwap == nil, let directory,
@@ -136,6 +139,15 @@ extension Cgroup {
         if memory.disableOOMKiller == true { try set("OOM killer off", "1", in: directory, "memory.oom_control") }
     }
 
+    /// Refuses a limit below what is used, where that is asked for: the kernel would kill instead.
+    private func check(_ memory: LinuxMemory, usage file: FilePath) throws(CgroupError) {
+        guard memory.checkBeforeUpdate == true, let limit = memory.limit, limit > 0 else { return }
+        let usage = UInt64(try readText(file)) ?? 0
+        if UInt64(limit) < usage {
+            throw CgroupError("rejecting memory limit \(limit) < usage \(usage)")
+        }
+    }
+
     private func applyLegacy(_ blockIO: LinuxBlockIO) throws(CgroupError) {
         let directory = directory(of: "blkio")
         // The weight is BFQ's since CFQ went with Linux 5.0.
@@ -146,11 +158,18 @@ extension Cgroup {
         if let weight = blockIO.weight, weight != 0 {
             try set("the block I/O weight", "\(weight)", in: directory, weightFile("weight"))
         }
+        if let weight = blockIO.leafWeight, weight != 0 {
+            try set("the block I/O weight of leaves", "\(weight)", in: directory, "blkio.leaf_weight")
+        }
         for device in blockIO.weightDevice ?? [] {
-            guard let weight = device.weight else { continue }
-            try set(
-                "the block I/O weight of a device", "\(device.major):\(device.minor) \(weight)", in: directory,
-                weightFile("weight_device"))
+            for (weight, file) in [
+                (device.weight, weightFile("weight_device")), (device.leafWeight, "blkio.leaf_weight_device"),
+            ] {
+                guard let weight else { continue }
+                try set(
+                    "the block I/O weight of a device", "\(device.major):\(device.minor) \(weight)", in: directory,
+                    file)
+            }
         }
         let throttles: [([LinuxThrottleDevice]?, String)] = [
             (blockIO.throttleReadBpsDevice, "blkio.throttle.read_bps_device"),
@@ -168,10 +187,28 @@ extension Cgroup {
 
     private func applyLegacy(_ rules: [LinuxDeviceCgroup]) throws(CgroupError) {
         let directory = directory(of: "devices")
+        var allow: FileDescriptor?
+        var deny: FileDescriptor?
+        defer {
+            allow?.discard()
+            deny?.discard()
+        }
         for rule in rules {
             let rule = try DeviceRule(rule)
-            try set(
-                "device access", rule.legacyText, in: directory, rule.allow ? "devices.allow" : "devices.deny")
+            let name = rule.allow ? "devices.allow" : "devices.deny"
+            do throws(Errno) {
+                // There are many rules and two files: each is opened once.
+                if let directory, rule.allow, allow == nil {
+                    allow = try Files.open(directory.appending(name), .writeOnly)
+                } else if let directory, !rule.allow, deny == nil {
+                    deny = try Files.open(directory.appending(name), .writeOnly)
+                }
+                guard let file = rule.allow ? allow : deny else { throw .noSuchFileOrDirectory }
+                try Files.write(rule.legacyText, to: file)
+            } catch {
+                // Once more, by that which knows the words for what is wrong.
+                try set("device access", rule.legacyText, in: directory, name)
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 import OCISpec
 import SystemPackage
@@ -14,18 +15,11 @@ extension Cgroup {
         if let blockIO = resources.blockIO { try applyUnified(blockIO, in: directory) }
         for page in resources.hugepageLimits ?? [] {
             try set("the limit of huge pages", "\(page.limit)", in: directory, "hugetlb.\(page.pageSize).max")
+            try setReservations(of: page, in: directory, "max")
         }
-        for (device, limits) in (resources.rdma ?? [:]).sorted(by: { $0.key < $1.key }) {
-            let handles = limits.hcaHandles.map { "\($0)" } ?? "max"
-            let objects = limits.hcaObjects.map { "\($0)" } ?? "max"
-            try set(
-                "an RDMA limit", "\(device) hca_handle=\(handles) hca_object=\(objects)", in: directory, "rdma.max")
-        }
+        try apply(resources.rdma ?? [:], in: directory)
         for (file, value) in (resources.unified ?? [:]).sorted(by: { $0.key < $1.key }) {
-            guard !file.contains("/"), file.contains(".") else {
-                throw CgroupError("\"\(file)\" is not the name of a control group file")
-            }
-            try set(file, value, in: directory, file)
+            try setUnified(file, value, in: directory)
         }
         if let devices = resources.devices, !devices.isEmpty {
             let rules = try devices.map { rule throws(CgroupError) in try DeviceRule(rule) }
@@ -33,20 +27,45 @@ extension Cgroup {
         }
     }
 
+    private func setUnified(_ file: String, _ value: String, in directory: FilePath) throws(CgroupError) {
+        guard !file.contains("/") else {
+            throw CgroupError("unified resource \"\(file)\" must be a file name (no slashes)")
+        }
+        do throws(Errno) {
+            // Files with a line for each device take one in each write.
+            for line in value.split(separator: "\n", omittingEmptySubsequences: !value.isEmpty) {
+                try Files.write(String(line), to: directory.appending(file))
+            }
+        } catch {
+            if error == .noSuchFileOrDirectory || error == .permissionDenied || error == .notPermitted {
+                guard let dot = file.firstIndex(of: ".") else {
+                    throw CgroupError("unified resource \"\(file)\" must be in the form CONTROLLER.PARAMETER")
+                }
+                let controller = file[..<dot]
+                let present = try readText(directory.appending("cgroup.controllers")).split(separator: " ")
+                if controller != "cgroup", !present.contains(controller) {
+                    throw CgroupError(
+                        "unified resource \"\(file)\" can't be set: controller \"\(controller)\" not available")
+                }
+            }
+            throw CgroupError("unable to set unified resource \"\(file)\"", error)
+        }
+    }
+
     private static func text(_ limit: Int64) -> String { limit < 0 ? "max" : "\(limit)" }
 
     private func applyUnified(_ memory: LinuxMemory, in directory: FilePath) throws(CgroupError) {
         let limit = memory.limit.flatMap { $0 == 0 ? nil : $0 }
-        if let swap = memory.swap, swap != 0 {
-            // Here swap is counted by itself, in the configuration together with memory.
-            guard swap < 0 || limit != nil else {
-                throw CgroupError("a limit of memory and swap needs a limit of memory")
-            }
-            let alone = swap < 0 || (limit ?? 0) < 0 ? "max" : "\(swap - (limit ?? 0))"
+        let swap = memory.swap.flatMap { $0 == 0 ? nil : $0 }
+        if memory.checkBeforeUpdate == true {
+            // A group that does not say what it uses is taken as empty.
+            try Self.refuse(limit: limit, swap: swap, below: (try? number(directory.appending("memory.current"))) ?? 0)
+        }
+        if let alone = try swapAlone(swap, limit, in: directory) {
             let file = directory.appending("memory.swap.max")
             // Without swap accounting there is no swap to be limited.
-            if alone != "0" || Files.exists(file) {
-                try set("the limit of memory and swap", alone, in: directory, "memory.swap.max")
+            if alone > 0 || Files.exists(file) {
+                try set("the limit of memory and swap", Self.text(alone), in: directory, "memory.swap.max")
             }
         }
         if let limit { try set("the memory limit", Self.text(limit), in: directory, "memory.max") }
@@ -55,9 +74,52 @@ extension Cgroup {
         }
     }
 
-    /// Shares (2 to 262144) as a weight of version 2 (1 to 10000), linearly as Kubernetes and systemd do it.
+    /// Refuses limits at which the kernel would begin to kill, when the one who asks wants it so.
+    static func refuse(limit: Int64?, swap: Int64?, below usage: UInt64) throws(CgroupError) {
+        if let swap, swap > 0, UInt64(swap) <= usage {
+            throw CgroupError("rejecting memory+swap limit \(swap) <= usage \(usage)")
+        }
+        if let limit, limit > 0, UInt64(limit) <= usage {
+            throw CgroupError("rejecting memory limit \(limit) <= usage \(usage)")
+        }
+    }
+
+    /// The limit of swap by itself, as version 2 counts it; negative is none, `nil` stays as it is. Configurations
+    /// limit memory and swap together.
+    private func swapAlone(_ both: Int64?, _ limit: Int64?, in directory: FilePath) throws(CgroupError) -> Int64? {
+        guard let both else {
+            if limit == -1 { return -1 }
+            // What both together were limited to before remains when memory alone is changed.
+            // Without either file there is nothing to be kept, or the limit itself will say what is missing.
+            guard let limit, let oldLimit = try? number(directory.appending("memory.max")),
+                let oldSwap = try? number(directory.appending("memory.swap.max"))
+            else { return nil }
+            return try Self.difference(Int64(clamping: oldLimit) + Int64(clamping: oldSwap), limit)
+        }
+        if both == -1 || limit == -1 { return both }
+        if let limit { return try Self.difference(both, limit) }
+        guard let present = try number(directory.appending("memory.max")) else {
+            throw CgroupError("unable to set swap limit without memory limit")
+        }
+        return try Self.difference(both, Int64(clamping: present))
+    }
+
+    private static func difference(_ both: Int64, _ limit: Int64) throws(CgroupError) -> Int64 {
+        guard limit >= 0 else { throw CgroupError("invalid memory value: \(limit)") }
+        guard both >= limit else { throw CgroupError("memory+swap limit should be >= memory limit") }
+        return both - limit
+    }
+
+    /// The number in a file; `nil` for "max".
+    func number(_ file: FilePath) throws(CgroupError) -> UInt64? { UInt64(try readText(file)) }
+
+    /// Shares (2 to 262144, by default 1024) as a weight of version 2 (1 to 10000, by default 100): on the curve through
+    /// the ends and the defaults that runc, crun and systemd have agreed on.
     package static func weight(fromShares shares: UInt64) -> UInt64 {
-        1 + (min(max(shares, 2), 262_144) - 2) * 9999 / 262_142
+        if shares <= 2 { return 1 }
+        if shares >= 262_144 { return 10_000 }
+        let exponent = log2(Double(shares))
+        return UInt64(pow(10, (exponent * exponent + 125 * exponent) / 612 - 7.0 / 34).rounded(.up))
     }
 
     private func applyUnified(_ cpu: LinuxCPU, in directory: FilePath) throws(CgroupError) {
@@ -67,6 +129,15 @@ extension Cgroup {
         }
         let quota = cpu.quota.flatMap { $0 == 0 ? nil : $0 }
         let period = cpu.period.flatMap { $0 == 0 ? nil : $0 }
+        var laterBurst: UInt64?
+        if let burst = cpu.burst {
+            do throws(CgroupError) {
+                try set("the CPU burst", "\(burst)", in: directory, "cpu.max.burst")
+            } catch  where error.errno == .invalidArgument && quota != nil {
+                // More than the present quota.
+                laterBurst = burst
+            }
+        }
         if quota != nil || period != nil {
             // `cpu.max` keeps what is not written: the quota alone is enough, the period needs the quota before it.
             var first = quota.map(Self.text)
@@ -76,7 +147,7 @@ extension Cgroup {
             try set(
                 "the CPU quota", (first ?? "max") + (period.map { " \($0)" } ?? ""), in: directory, "cpu.max")
         }
-        if let burst = cpu.burst { try set("the CPU burst", "\(burst)", in: directory, "cpu.max.burst") }
+        if let laterBurst { try set("the CPU burst", "\(laterBurst)", in: directory, "cpu.max.burst") }
         if let cpus = cpu.cpus, !cpus.isEmpty { try set("the CPU list", cpus, in: directory, "cpuset.cpus") }
         if let mems = cpu.mems, !mems.isEmpty { try set("the memory node list", mems, in: directory, "cpuset.mems") }
     }

@@ -36,7 +36,7 @@ struct BindAttributes {
             let change = Self.change(for: options.flags)
             return try Mounts.setAttributes(of: tree, set: change.set, clear: change.clear)
         } catch  where error != .notPermitted {
-            throw RuntimeError(.system, Self.failure("\(error)"))
+            throw RuntimeError(.system, Self.failure("\(error.words)"))
         } catch {
             // The source has attributes that only whoever set them may clear.
         }

@@ -33,7 +33,16 @@ struct Console {
     /// Shows the terminal as `/dev/console` of the container whose root is `root`.
     func attachToDevConsole(root: FileDescriptor) throws(RuntimeError) {
         try attempt("mounting /dev/console in the container") { () throws(Errno) in
-            let target = try root.makeFileInRoot("/dev/console", mode: 0o620)
+            // A link there would lead the terminal over a file that is to be masked or protected (CVE-2025-52565).
+            let dev = try root.makeDirectoriesInRoot("/dev")
+            defer { dev.discard() }
+            let target: FileDescriptor
+            do throws(Errno) {
+                target = try dev.open("console", .path, resolve: [.beneath, .noSymlinks])
+            } catch .noSuchFileOrDirectory {
+                target = try dev.open(
+                    "console", [.create, .exclusive, .noFollow], mode: 0o620, resolve: [.beneath, .noSymlinks])
+            }
             defer { target.discard() }
             // The open terminal itself, not its path (CVE-2025-52565).
             let tree = try Mounts.cloneTree(at: slave)

@@ -8,6 +8,9 @@ extension RootFilesystem {
         ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
     ]
 
+    /// The standard devices' paths in the container.
+    static var standardDevicePaths: [String] { defaultDevices.map { "/dev/\($0.name)" } }
+
     private static let links = [
         ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
         ("stderr", "/proc/self/fd/2"),
@@ -29,13 +32,17 @@ extension RootFilesystem {
         for device in Self.defaultDevices where !additional.contains(where: { $0.path == "/dev/\(device.name)" }) {
             try add(device.name, in: dev, mode: 0o020666, major: device.major, minor: device.minor)
         }
-        for device in additional { try add(device, dev: dev) }
+        let hasTerminals = (plan.spec.mounts ?? []).contains { $0.destination == "/dev/pts" }
+        // The multiplexer is that of the container's own terminals.
+        for device in additional where !hasTerminals || FilePath(device.path).lexicallyNormalized() != "/dev/ptmx" {
+            try add(device, dev: dev)
+        }
         try attempt("making the links in /dev") { () throws(Errno) in
             let core = Files.exists("/proc/kcore") ? [("core", "/proc/kcore")] : []
             for (name, target) in Self.links + core {
                 do throws(Errno) { try dev.makeSymlink(name, to: target) } catch .fileExists {}
             }
-            if (plan.spec.mounts ?? []).contains(where: { $0.destination == "/dev/pts" }) {
+            if hasTerminals {
                 do throws(Errno) { try dev.remove("ptmx") } catch .noSuchFileOrDirectory {}
                 try dev.makeSymlink("ptmx", to: "pts/ptmx")
             }
@@ -70,21 +77,26 @@ extension RootFilesystem {
         gid: UInt32 = 0, hostPath: String? = nil
     ) throws(RuntimeError) {
         try attempt("making the device \(hostPath ?? "/dev/\(name)") in the container") { () throws(Errno) in
-            if plan.hasUserNamespace {
-                // Device files cannot be made in a user namespace; the host's is shown in its place.
-                let target = try directory.open(name, [.create, .nonBlocking, .noFollow], mode: 0o666)
-                defer { target.discard() }
-                let tree = try Mounts.cloneTree(hostPath ?? "/dev/\(name)")
-                defer { tree.discard() }
-                return try Mounts.attach(tree, on: target)
-            }
+            if plan.hasUserNamespace { return try show(hostPath ?? "/dev/\(name)", as: name, in: directory) }
             do throws(Errno) {
                 try directory.makeNode(name, mode: mode, major: major, minor: minor)
             } catch .fileExists {
                 // In an image that brings its own /dev.
                 return
+            } catch .notPermitted {
+                // In a user namespace that is not the container's own.
+                return try show(hostPath ?? "/dev/\(name)", as: name, in: directory)
             }
             if uid != 0 || gid != 0 { try directory.changeOwner(name, uid: uid, gid: gid) }
         }
+    }
+
+    /// Shows the host's device `path`: device files cannot be made in a user namespace.
+    private func show(_ path: String, as name: String, in directory: FileDescriptor) throws(Errno) {
+        let target = try directory.open(name, [.create, .nonBlocking, .noFollow], mode: 0o666)
+        defer { target.discard() }
+        let tree = try Mounts.cloneTree(path)
+        defer { tree.discard() }
+        try Mounts.attach(tree, on: target)
     }
 }

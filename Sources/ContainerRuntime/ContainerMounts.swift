@@ -14,14 +14,15 @@ extension RootFilesystem {
         _ mount: Mount, cgroup: Cgroup?, requestSource: () throws(RuntimeError) -> FileDescriptor
     ) throws(RuntimeError) {
         let options = MountOptions(mount.options ?? [])
+        try ProcDestination(root: handle, path: mount.destination).checkName()
         if options.isBind || mount.type == "bind" {
-            try bind(mount, options, requestSource)
+            return try bind(mount, options, requestSource)
         } else if mount.type == "cgroup" || mount.type == "cgroup2" {
             try mountCgroup(mount, options, cgroup)
         } else {
             try mountNew(mount, options)
         }
-        try spread(mount, options)
+        try spreadNew(mount, options)
     }
 
     private func describe(_ mount: Mount) -> String {
@@ -44,11 +45,11 @@ extension RootFilesystem {
                 return try Mounts.cloneTree(path, recursive: options.flags.contains(.recursive))
             }
         } catch .noSuchFileOrDirectory {
-            throw RuntimeError(.invalid, "bind source path does not exist: \(path)")
+            throw RuntimeError(.invalid, "failed to fulfil mount request: open \(path): no such file or directory")
         } catch  where error == .permissionDenied && plan.mayNeedSources {
             // Root of the user namespace is anybody on the host.
         } catch {
-            throw RuntimeError(.system, "\(describe(mount)): \(error)")
+            throw RuntimeError(.system, "\(describe(mount)): \(error.words)")
         }
         do throws(RuntimeError) {
             return try request()
@@ -62,19 +63,11 @@ extension RootFilesystem {
     ) throws(RuntimeError) {
         let tree = try source(mount, options, request)
         defer { tree.discard() }
-        try refuseFalseProc(mount, tree)
+        let isProc = try attempt(describe(mount)) { () throws(Errno) in try FileSystemType.of(tree) } == .proc
         let isDirectory = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(tree).isDirectory }
-        // Not there yet is as good as of the same kind.
-        if let existing = try? handle.openInRoot(mount.destination) {
-            defer { existing.discard() }
-            let status = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(existing) }
-            if status.isDirectory != isDirectory {
-                throw RuntimeError(
-                    .invalid,
-                    "\(describe(mount)): not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type"
-                )
-            }
-        }
+        let target = try bindTarget(mount, isDirectory: isDirectory)
+        defer { target.discard() }
+        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: isProc)
         // Changed while it is detached: it never is in the container without its restrictions.
         do throws(RuntimeError) {
             try BindAttributes(options).apply(to: tree)
@@ -86,40 +79,34 @@ extension RootFilesystem {
                 let change = options.recursiveAttributes
                 try Mounts.setAttributes(of: tree, set: change.set, clear: change.clear, recursive: true)
             }
-            let target =
-                isDirectory
-                ? try handle.makeDirectoriesInRoot(mount.destination) : try handle.makeFileInRoot(mount.destination)
-            defer { target.discard() }
             try Mounts.attach(tree, on: target)
+        }
+        // The tree, wherever its path leads by now.
+        try attempt("changing the propagation of \"\(mount.destination)\"") { () throws(Errno) in
+            try setPropagation(options, of: tree)
         }
     }
 
-    /// Files of procfs that other programs (lxcfs) may stand in for.
-    private static let replaceableProcFiles: Set = [
-        "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
-        "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
-    ]
-
-    /// What is masked and protected is files of procfs, and so are those through which a process is confined: something else in
-    /// their place would defeat it (CVE-2019-16884, CVE-2019-19921).
-    private func refuseFalseProc(_ mount: Mount, _ source: FileDescriptor?) throws(RuntimeError) {
-        let components = mount.destination.split(separator: "/").filter { $0 != "." }
-        guard components.first == "proc" else { return }
-        let inside = components.dropFirst().joined(separator: "/")
-        if inside.isEmpty {
-            let isProc =
-                if let source {
-                    try attempt(describe(mount)) { () throws(Errno) in try FileSystemType.of(source) } == .proc
-                } else {
-                    mount.type == "proc"
-                }
-            guard isProc else {
-                throw RuntimeError(
-                    .invalid, "\"\(mount.destination)\" cannot be mounted because it is not of type proc")
+    /// Where a source is bound, found once: whoever else can change the tree cannot lead us anywhere else afterwards.
+    private func bindTarget(_ mount: Mount, isDirectory: Bool) throws(RuntimeError) -> FileDescriptor {
+        do throws(Errno) {
+            let target =
+                isDirectory
+                ? try handle.makeDirectoriesInRoot(mount.destination) : try handle.makeFileInRoot(mount.destination)
+            do throws(Errno) {
+                guard try FileStatus.of(target).isDirectory == isDirectory else { throw Errno.notDirectory }
+                return target
+            } catch {
+                target.discard()
+                throw error
             }
-        } else if !Self.replaceableProcFiles.contains(inside) {
+        } catch .notDirectory {
             throw RuntimeError(
-                .invalid, "\"\(mount.destination)\" cannot be mounted because it is inside /proc")
+                .invalid,
+                "\(describe(mount)): not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type"
+            )
+        } catch {
+            throw RuntimeError(.system, "\(describe(mount)): \(error)")
         }
     }
 
@@ -129,7 +116,6 @@ extension RootFilesystem {
         guard let type = mount.type, !type.isEmpty, type != "none" else {
             throw RuntimeError(.invalid, "the mount on \"\(mount.destination)\" has no type")
         }
-        try refuseFalseProc(mount, nil)
         do throws(RuntimeError) {
             try mountNew(mount, type, options)
         } catch {
@@ -140,17 +126,11 @@ extension RootFilesystem {
 
     private func mountNew(_ mount: Mount, _ type: String, _ options: MountOptions) throws(RuntimeError) {
         var data = options.data
+        let target = try newTarget(mount, type, &data)
+        defer { target.discard() }
+        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: type == "proc")
         try attempt(describe(mount)) { () throws(Errno) in
-            if type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),
-                // Not there yet: it is made below and gets the mode of a new tmpfs, writable to all.
-                let existing = try? handle.openInRoot(mount.destination, [.path, .directory])
-            {
-                defer { existing.discard() }
-                // A temporary directory stays writable to all, a private one private.
-                data.append("mode=" + String(try FileStatus.of(existing).mode & 0o7777, radix: 8))
-            }
-            let target = try mountPoint(mount.destination, type: type)
-            defer { target.discard() }
+            if let label = MountLabel.option(plan.linux.mountLabel, type: type) { data.append(label) }
             var below: FileDescriptor?
             if type == "tmpfs" {
                 // What is to be copied up has to be open before it is hidden.
@@ -162,10 +142,35 @@ extension RootFilesystem {
             try Mounts.mount(
                 mount.source ?? type, on: target.procPath, type: type, flags: flags,
                 data: data.isEmpty ? nil : data.joined(separator: ","))
+            if type == "mqueue", let label = plan.linux.mountLabel, !label.isEmpty {
+                let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
+                defer { new.discard() }
+                try ExtendedAttributes.set("security.selinux", to: Array(label.utf8) + [0], of: new)
+            }
             if let below {
                 let new = try handle.openInRoot(mount.destination, [.readOnly, .directory])
                 defer { new.discard() }
                 try CopyUp.copy(from: below, to: new)
+            }
+        }
+    }
+
+    /// Where a new file system of kind `type` is mounted; `data` gets what follows from what is there.
+    private func newTarget(
+        _ mount: Mount, _ type: String, _ data: inout [String]
+    ) throws(RuntimeError) -> FileDescriptor {
+        try attempt(describe(mount)) { () throws(Errno) in
+            guard type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),
+                // Not there yet: it is made below and gets the mode of a new tmpfs, writable to all.
+                let existing = try? handle.openInRoot(mount.destination, [.path, .directory])
+            else { return try mountPoint(mount.destination, type: type) }
+            do throws(Errno) {
+                // A temporary directory stays writable to all, a private one private.
+                data.append("mode=" + String(try FileStatus.of(existing).mode & 0o7777, radix: 8))
+                return existing
+            } catch {
+                existing.discard()
+                throw error
             }
         }
     }
@@ -207,41 +212,54 @@ extension RootFilesystem {
     }
 
     /// Changes of propagation, and of attributes below a new mount.
-    private func spread(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
-        let isNew = !options.isBind && mount.type != "bind"
-        guard !options.propagation.isEmpty || (isNew && !options.recursiveAttributes.isEmpty) else { return }
+    private func spreadNew(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
+        guard !options.propagation.isEmpty || !options.recursiveAttributes.isEmpty else { return }
         try attempt("changing the propagation of \"\(mount.destination)\"") { () throws(Errno) in
             let target = try handle.openInRoot(mount.destination)
             defer { target.discard() }
-            for propagation in options.propagation {
-                try Mounts.setAttributes(
-                    of: target, propagation: propagation.subtracting(.recursive),
-                    recursive: propagation.contains(.recursive))
-            }
-            if isNew && !options.recursiveAttributes.isEmpty {
+            try setPropagation(options, of: target)
+            if !options.recursiveAttributes.isEmpty {
                 let change = options.recursiveAttributes
                 try Mounts.setAttributes(of: target, set: change.set, clear: change.clear, recursive: true)
             }
         }
     }
 
+    private func setPropagation(_ options: MountOptions, of mount: FileDescriptor) throws(Errno) {
+        for propagation in options.propagation {
+            try Mounts.setAttributes(
+                of: mount, propagation: propagation.subtracting(.recursive),
+                recursive: propagation.contains(.recursive))
+        }
+    }
+
     // MARK: Control groups
 
     private func mountCgroup(_ mount: Mount, _ options: MountOptions, _ cgroup: Cgroup?) throws(RuntimeError) {
-        guard let cgroup else {
-            // Without a group of its own there is nothing of its own to be shown.
-            return
+        // Without a group of its own there is nothing of its own to be shown, but that in which it is.
+        guard cgroup != nil || plan.mayLackCgroup else { return }
+        let (all, directories) = try withCgroupErrors { () throws(CgroupError) in
+            if let cgroup { return (cgroup.hierarchies, cgroup.directories) }
+            let all = try CgroupHierarchies.mounted()
+            return (all, try all.directoriesOfCaller())
         }
         let hasNamespace = plan.newNamespaces.contains(.cgroup)
         let attributes = options.attributes.set
+        let target = try attempt(describe(mount)) { () throws(Errno) in
+            try handle.makeDirectoriesInRoot(mount.destination)
+        }
+        defer { target.discard() }
+        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: false)
         try attempt(describe(mount)) { () throws(Errno) in
-            let target = try handle.makeDirectoriesInRoot(mount.destination)
-            defer { target.discard() }
-            guard case .legacy(let hierarchies) = cgroup.hierarchies else {
+            guard case .legacy(let hierarchies, _) = all else {
                 if hasNamespace {
-                    return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)
+                    do throws(Errno) {
+                        return try Mounts.mount("cgroup", on: target.procPath, type: "cgroup2", flags: options.flags)
+                    } catch  where error == .notPermitted || error == .resourceBusy {
+                        // In a user namespace that is not the cgroup namespace's.
+                    }
                 }
-                for directory in cgroup.directories {
+                for directory in directories {
                     try attachClone(of: directory, on: target, attributes: attributes)
                 }
                 return
@@ -249,10 +267,12 @@ extension RootFilesystem {
             // Version 1: one mount for each hierarchy, on a small tmpfs.
             try Mounts.mount(
                 "tmpfs", on: target.procPath, type: "tmpfs", flags: options.flags.subtracting(.readOnly),
-                data: "mode=755,size=1024k")
+                data: (["mode=755", "size=1024k"]
+                    + [MountLabel.option(plan.linux.mountLabel, type: "tmpfs")].compactMap { $0 }).joined(
+                        separator: ","))
             let tmpfs = try handle.openInRoot(mount.destination, [.path, .directory])
             defer { tmpfs.discard() }
-            for (hierarchy, directory) in zip(hierarchies, cgroup.directories) {
+            for (hierarchy, directory) in zip(hierarchies, directories) {
                 guard let name = hierarchy.mountPoint.lastComponent?.string else { continue }
                 try tmpfs.makeDirectory(name)
                 let place = try tmpfs.open(name, [.path, .directory, .noFollow])
@@ -298,9 +318,11 @@ extension RootFilesystem {
             empty?.discard()
             null?.discard()
         }
-        var seen: Set<String> = []
-        for path in paths
-        where seen.insert(path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")).inserted {
+        var seen: [[Substring]] = []
+        for path in paths {
+            let components = path.split(separator: "/").filter { $0 != "." }
+            if seen.contains(components) { continue }
+            seen.append(components)
             try attempt("masking \(path)") { () throws(Errno) in
                 let target: FileDescriptor
                 do throws(Errno) {
@@ -315,7 +337,9 @@ extension RootFilesystem {
                     } else {
                         // One empty file system serves for all of them. It can be copied only once it is attached
                         // (before Linux 6.15).
-                        let new = try Mounts.newFileSystem("tmpfs", attributes: .readOnly)
+                        let label = plan.linux.mountLabel.flatMap { $0.isEmpty ? nil : $0 }
+                        let new = try Mounts.newFileSystem(
+                            "tmpfs", options: label.map { [("context", $0)] } ?? [], attributes: .readOnly)
                         empty = new
                         try Mounts.attach(new, on: target)
                     }

@@ -2,10 +2,11 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// What is kept of a container in `<root>/<id>/state.json`. Everything else is asked of the kernel.
-struct ContainerRecord: Codable, Hashable, Sendable {
+struct ContainerRecord: Hashable, Sendable {
     var ociVersion: String
     var id: String
     /// The first process in the pid namespace of the runtime that created it.
@@ -18,6 +19,12 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     var owner: UInt32
     /// The control group's path; not there for a container without one.
     var cgroupPath: String?
+    /// The hierarchies of version 1 the group is in, by their controllers; not there if it is in all of them.
+    var cgroupControllers: [String]?
+    /// Its share of caches and memory bandwidth; not there for a container that has everybody's.
+    var serviceClass: ServiceClass?
+    /// The unit of systemd that the control group is of; not there where systemd has no part in it.
+    var unit: SystemdUnit?
     /// The namespaces that are not the runtime's own.
     var namespaces: [LinuxNamespaceType]
     /// Whether it was given a pid namespace of its own, with which all its processes end when the first one does.
@@ -37,12 +44,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     static let provisionalFileName = "creating.json"
 
     func write(to directory: FilePath) throws(RuntimeError) {
-        let bytes: [UInt8]
-        do {
-            bytes = try JSON.encode(self)
-        } catch {
-            throw RuntimeError(.system, "encoding the state of container \(id): \(error)")
-        }
+        let bytes = json.serialized()
         let path = directory.appending(Self.provisionalFileName)
         try attempt("writing \(path)") { () throws(Errno) in
             let file = try Files.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
@@ -86,10 +88,13 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         } catch .noSuchFileOrDirectory, .notDirectory {
             throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
-            throw RuntimeError(.system, "reading the state of container \(id): \(error)")
+            throw RuntimeError(.system, "reading the state of container \(id): \(error.words)")
         }
-        do {
-            return (try JSON.decode(ContainerRecord.self, from: bytes), isComplete)
+        do throws(JSONError) {
+            return (try ContainerRecord(json: JSON.parse(bytes)), isComplete)
+        } catch  where !isComplete {
+            // The runtime was killed between making the file and writing it, which it does before anything else.
+            throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
             throw RuntimeError(.system, "reading the state of container \(id): \(error)")
         }
@@ -99,7 +104,7 @@ struct ContainerRecord: Codable, Hashable, Sendable {
     func cgroup() throws(RuntimeError) -> Cgroup? {
         guard let cgroupPath else { return nil }
         return try withCgroupErrors { () throws(CgroupError) in
-            try Cgroup(path: cgroupPath, hierarchies: .mounted())
+            try Cgroup(path: cgroupPath, hierarchies: .mounted().limited(to: cgroupControllers))
         }
     }
 
@@ -111,12 +116,97 @@ struct ContainerRecord: Codable, Hashable, Sendable {
         } catch .noSuchProcess {
             return nil
         } catch {
-            throw RuntimeError(.system, "opening process \(pid): \(error)")
+            throw RuntimeError(.system, "opening process \(pid): \(error.words)")
         }
         // The descriptor is the process that has the pid now; if its start time is right, so is the process.
         if let now = ProcessTimes.of(pid), now.startTime == startTime, !now.hasEnded { return pidfd }
         pidfd.close()
         return nil
+    }
+}
+
+extension ContainerRecord {
+    /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
+    init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
+        self.init(
+            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: startTime, bundle: plan.bundle.string,
+            rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid, cgroupPath: plan.cgroup?.path,
+            cgroupControllers: plan.mayLackCgroup ? plan.cgroup?.controllers : nil, serviceClass: plan.serviceClass,
+            unit: plan.unit?.unit,
+            namespaces: (plan.linux.namespaces ?? []).map(\.type),
+            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid), annotations: plan.spec.annotations,
+            execNeedsConfiguration: plan.execNeedsConfiguration,
+            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
+            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+    }
+}
+
+// Written and read by hand, for the reason that `JSONFields` gives.
+extension ContainerRecord {
+    var json: JSONValue {
+        var object = JSONObject()
+        object["ociVersion"] = .string(ociVersion)
+        object["id"] = .string(id)
+        object["pid"] = .int(Int64(pid))
+        object["startTime"] = .uint(startTime)
+        object["bundle"] = .string(bundle)
+        object["rootfs"] = .string(rootfs)
+        object["created"] = .string(created.description)
+        object["owner"] = .int(Int64(owner))
+        object["cgroupPath"] = cgroupPath.map { .string($0) }
+        object["cgroupControllers"] = cgroupControllers.map { .array($0.map { .string($0) }) }
+        object["serviceClass"] = serviceClass?.json
+        object["unit"] = unit.map { unit in
+            ["name": .string(unit.name), "slice": .string(unit.slice), "isUser": .bool(unit.isUser)] as JSONValue
+        }
+        object["namespaces"] = .array(namespaces.map { .string($0.rawValue) })
+        object["hasOwnPIDNamespace"] = hasOwnPIDNamespace.map { .bool($0) }
+        if let annotations {
+            var texts = JSONObject()
+            for (key, text) in annotations { texts[key] = .string(text) }
+            object["annotations"] = .object(texts)
+        }
+        object["execNeedsConfiguration"] = .bool(execNeedsConfiguration)
+        object["hasPoststartHooks"] = .bool(hasPoststartHooks)
+        object["hasPoststopHooks"] = .bool(hasPoststopHooks)
+        return .object(object)
+    }
+
+    init(json value: JSONValue) throws(JSONError) {
+        let fields = try JSONFields(value)
+        self.init(
+            ociVersion: try fields.required("ociVersion", JSONRead.string),
+            id: try fields.required("id", JSONRead.string), pid: try fields.required("pid", JSONRead.integer),
+            startTime: try fields.required("startTime", JSONRead.integer),
+            bundle: try fields.required("bundle", JSONRead.string),
+            rootfs: try fields.required("rootfs", JSONRead.string),
+            created: try fields.required("created") { value throws(JSONError) in
+                guard let time = Timestamp(try JSONRead.string(value)) else {
+                    throw JSONError.value(path: "", reason: "is not a date and time as RFC 3339 writes it")
+                }
+                return time
+            },
+            owner: try fields.required("owner", JSONRead.integer), cgroupPath: try fields.string("cgroupPath"),
+            cgroupControllers: try fields.list("cgroupControllers", JSONRead.string),
+            serviceClass: try fields.optional("serviceClass", ServiceClass.init(json:)),
+            unit: try fields.optional("unit") { value throws(JSONError) in
+                let fields = try JSONFields(value)
+                return SystemdUnit(
+                    name: try fields.required("name", JSONRead.string),
+                    slice: try fields.required("slice", JSONRead.string),
+                    isUser: try fields.required("isUser", JSONRead.bool))
+            },
+            namespaces: try fields.list("namespaces") { value throws(JSONError) in
+                guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
+                    throw JSONError.value(path: "", reason: "is no type of namespace")
+                }
+                return type
+            } ?? [],
+            hasOwnPIDNamespace: try fields.bool("hasOwnPIDNamespace"),
+            annotations: try fields.dictionary("annotations", JSONRead.string),
+            execNeedsConfiguration: try fields.required("execNeedsConfiguration", JSONRead.bool),
+            hasPoststartHooks: try fields.required("hasPoststartHooks", JSONRead.bool),
+            hasPoststopHooks: try fields.required("hasPoststopHooks", JSONRead.bool))
     }
 }
 

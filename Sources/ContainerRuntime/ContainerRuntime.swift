@@ -2,6 +2,7 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// Makes and drives OCI containers on this machine (runtime-spec 1.3, `runtime.md`).
@@ -34,12 +35,12 @@ package struct ContainerRuntime: Hashable, Sendable {
         return try Self.configuration(of: FilePath(record.bundle))
     }
 
-    private func directory(_ id: String) throws(RuntimeError) -> FilePath {
+    func directory(_ id: String) throws(RuntimeError) -> FilePath {
         try CreationPlan.check(id: id)
         return root.appending(id)
     }
 
-    private func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
+    func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
         try ContainerRecord.read(from: directory(id), id: id)
     }
 
@@ -54,23 +55,27 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
+    ///
+    /// - Parameter warn: Is told of what is possible and not wise.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
+        warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run()
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run(warn: warn)
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
+    /// - Parameter warn: Is told of what is possible and not wise, and of poststop hooks that fail, should the container have
+    ///   to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run()
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run(warn: warn)
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {
@@ -80,6 +85,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             try? kill(id, signal: 9)
             _ = try? ProcessControl.wait(for: process.pid)  // As above.
             try? delete(id, force: true, spec: spec, warn: warn)  // As above.
+            if let file = options.pidFile { try? Files.remove(file) }  // As above.
             throw error
         }
         return process
@@ -163,24 +169,41 @@ package struct ContainerRuntime: Hashable, Sendable {
             record = try anyRecord(id).record
         } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
             // Left by a creation that was interrupted before it had written anything.
+            // Nobody is in it but, for a moment, a process that ends without its maker; or it is another container's.
+            StateDirectory.notedCgroup(in: directory)?.removeUnpopulated()
             return try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         }
         let cgroup = try record.cgroup()
         if let pidfd = try record.openProcess() {
             defer { pidfd.close() }
             guard force || StartGate.exists(in: directory) else {
-                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped")
+                throw RuntimeError(.conflict, "cannot delete container \(id) that is not stopped: running")
             }
             // One that has been created and not started has no program that could notice.
             try endProcess(pidfd, cgroup: cgroup, id: id)
         }
+        if let unit = record.unit { stop(unit, cgroup, warn: warn) }
         if let cgroup { try withCgroupErrors { () throws(CgroupError) in try cgroup.remove() } }
+        if let serviceClass = record.serviceClass {
+            try withResctrlErrors { () throws(ResctrlError) in try serviceClass.remove() }
+        }
         try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         if record.hasPoststopHooks {
             let spec = try configuration(of: record, known: spec)
             let state = State(id: id, status: .stopped, bundle: record.bundle, annotations: record.annotations)
             HookRunner(point: "poststop", directory: FilePath(record.bundle)).runAll(
                 spec.hooks?.poststop, state: state, warn: warn)
+        }
+    }
+
+    /// Where systemd cannot be reached its unit goes all the same, namely with its last process.
+    private func stop(_ unit: SystemdUnit, _ cgroup: Cgroup?, warn: (String) -> Void) {
+        // systemd would give them time to end by themselves. What cannot be killed here `Cgroup.remove` finds.
+        if (try? cgroup?.processes().isEmpty) == false { try? cgroup?.signalAll(9) }
+        do throws(RuntimeError) {
+            try Systemd(isUser: unit.isUser).stop(unit)
+        } catch {
+            warn(error.message)
         }
     }
 
@@ -232,7 +255,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         } catch .noSuchFileOrDirectory {
             return []
         } catch {
-            throw RuntimeError(.system, "reading \(root): \(error)")
+            throw RuntimeError(.system, "reading \(root): \(error.words)")
         }
     }
 
@@ -241,18 +264,23 @@ package struct ContainerRuntime: Hashable, Sendable {
         try record(id).cgroup()
     }
 
+    /// The container's share of caches and memory bandwidth, for statistics; `nil` for one that has everybody's.
+    package func serviceClass(_ id: String) throws(RuntimeError) -> ServiceClass? {
+        try record(id).serviceClass
+    }
+
     /// The pids of all processes in the container, as the caller's pid namespace numbers them.
     package func processes(_ id: String) throws(RuntimeError) -> [Int32] {
-        let cgroup = try existingCgroup(id, "list the processes of")
+        let cgroup = try existingCgroup(id, "unable to get all container pids: the container has no control group")
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.processes() }
     }
 
-    private func existingCgroup(_ id: String, _ what: String) throws(RuntimeError) -> Cgroup {
-        guard let cgroup = try record(id).cgroup() else {
-            throw RuntimeError(.conflict, "cannot \(what) container \(id): it has no control group")
-        }
+    private func existingCgroup(_ id: String, _ complaint: String) throws(RuntimeError) -> Cgroup {
+        guard let cgroup = try record(id).cgroup() else { throw RuntimeError(.conflict, complaint) }
         return cgroup
     }
+
+    private static let noFreezer = "cannot toggle freezer: cgroups not configured for container"
 
     // MARK: Changing
 
@@ -260,9 +288,9 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func pause(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .running || status == .created else {
-            throw RuntimeError(.conflict, "cannot pause container \(id): it is \(status.rawValue)")
+            throw RuntimeError(.conflict, "container not running: \(id) is \(status.rawValue)")
         }
-        let cgroup = try existingCgroup(id, "pause")
+        let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
     }
 
@@ -270,19 +298,51 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func resume(_ id: String) throws(RuntimeError) {
         let status = try state(id).status
         guard status == .paused else {
-            throw RuntimeError(.conflict, "cannot resume container \(id): it is \(status.rawValue), not paused")
+            throw RuntimeError(.conflict, "container not paused: \(id) is \(status.rawValue)")
         }
-        let cgroup = try existingCgroup(id, "resume")
+        let cgroup = try existingCgroup(id, Self.noFreezer)
         try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
     }
 
+    private func update(_ id: String, share: LinuxIntelRdt) throws(RuntimeError) {
+        if share == LinuxIntelRdt() { return }
+        let machine = Resctrl.mounted()
+        if share.l3CacheSchema?.isEmpty == false, machine?.sharesCache != true {
+            throw RuntimeError(.invalid, "Intel RDT/CAT: l3 cache schema is not enabled")
+        }
+        if share.memBwSchema?.isEmpty == false, machine?.sharesBandwidth != true {
+            throw RuntimeError(.invalid, "Intel RDT/MBA: memory bandwidth schema is not enabled")
+        }
+        guard let serviceClass = try record(id).serviceClass else {
+            throw RuntimeError(.conflict, "updating a non-existent Intel RDT configuration is not supported")
+        }
+        try withResctrlErrors { () throws(ResctrlError) in try serviceClass.set(share) }
+    }
+
     /// Changes the limits of a container; only those in `resources` change.
-    package func update(_ id: String, resources: LinuxResources) throws(RuntimeError) {
+    ///
+    /// - Parameters:
+    ///   - share: The new share of caches and memory bandwidth, for a container that has one.
+    ///   - warn: Is told what cannot be had together.
+    package func update(
+        _ id: String, resources: LinuxResources, share: LinuxIntelRdt = LinuxIntelRdt(),
+        warn: (String) -> Void = { _ in }
+    ) throws(RuntimeError) {
         guard try state(id).status != .stopped else {
             throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
         }
-        let cgroup = try existingCgroup(id, "update")
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
+        try update(id, share: share)
+        if resources.isEmpty { return }
+        let cgroup = try existingCgroup(
+            id, "cannot set \(resources.firstController) limit: container could not join or create cgroup")
+        // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
+        var resources = resources
+        resources.devices = nil
+        if let unit = try record(id).unit {
+            resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources, warn: warn)
+        }
+        let change = resources
+        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }
 }
 

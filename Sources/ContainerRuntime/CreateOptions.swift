@@ -19,6 +19,12 @@ package struct RootfsMount: Codable, Hashable, Sendable {
         self.source = source
         self.options = options
     }
+
+    /// Mounts it on `path` in the caller's own mount namespace, for runtimes that want to find the root mounted. The working directory
+    /// may be another one afterwards.
+    package func mount(on path: FilePath) throws(RuntimeError) {
+        try RootFilesystem.mount(self, on: path)
+    }
 }
 
 /// The descriptors a process in a container gets as 0, 1 and 2. The caller keeps its own copies and closes them.
@@ -58,11 +64,23 @@ package struct CreateOptions: Hashable, Sendable {
     package var defaultCgroupsPath: String?
     /// Make no cgroup; the container stays in the caller's. Limits cannot be set then, nor can it be paused.
     package var withoutCgroup = false
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Whether a container that names no cgroup may go without where none can be made.
+    package var rootlessCgroups = RootlessCgroups.automatic
+    /// Let systemd make the cgroup, as a unit that `cgroupsPath` names in the form `slice:prefix:name`.
+    package var cgroupDriver = CgroupDriver.cgroupfs
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
 
     /// Defaults throughout.
     package init() {}
+}
+
+/// Who makes a container's cgroup.
+package enum CgroupDriver: Hashable, Sendable {
+    /// This runtime, in the file system.
+    case cgroupfs
+    /// systemd, or with `isUser` the user's own instance of it.
+    case systemd(isUser: Bool)
 }
 
 /// How a process is added to a container, beside what its `Process` says.
@@ -79,8 +97,8 @@ package struct ExecOptions: Hashable, Sendable {
     package var spec: Spec?
     /// Let the process be added to a paused container, where it waits with the others until the container goes on.
     package var ignoresPause = false
-    /// Where steps are told; `nil` is nowhere.
-    package var trace: TraceLog?
+    /// Where warnings and steps are told; `nil` is nowhere.
+    package var log: RuntimeLog?
     /// Groups below the container's that the process joins instead of that, by controller; "" is for all others.
     package var subgroups: [String: String] = [:]
 
@@ -94,4 +112,10 @@ package struct StartedProcess: Hashable, Sendable {
     package var pid: Int32
     /// The master side of its pseudo terminal, if it has one; the caller owns it. It is close-on-exec.
     package var console: FileDescriptor?
+
+    /// The process `pid`.
+    package init(pid: Int32, console: FileDescriptor? = nil) {
+        self.pid = pid
+        self.console = console
+    }
 }

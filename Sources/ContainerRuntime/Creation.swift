@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -9,31 +10,47 @@ import SystemPackage
 /// Both work at the same time. While the container's process builds its file tree, this side makes the control group,
 /// sets its limits, compiles the system call filter and writes the state.
 struct Creation {
-    let plan: CreationPlan
+    private(set) var plan: CreationPlan
     /// `<root>/<id>`.
     let directory: FilePath
     /// Whether the container is to wait for `start`.
     let waitsForStart: Bool
 
     /// Makes the container. After an error nothing of it is left.
-    func run() throws(RuntimeError) -> StartedProcess {
-        try makeDirectory()
-        var undo = Undo(directory: directory, cgroup: nil)
+    func run(warn: (String) -> Void = { _ in }) throws(RuntimeError) -> StartedProcess {
+        try StateDirectory.make(directory, id: plan.id)
+        var undo = Undo(directory: directory)
         do throws(RuntimeError) {
-            return try fork(&undo)
+            guard plan.mayLackCgroup else { return try fork(&undo) }
+            var creation = self
+            // Before the process is made, which has to know whether there is one.
+            creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
+                try Cgroup.makeWherePermitted(plan.id, for: plan.linux.resources)
+            }
+            undo.cgroup = creation.plan.cgroup
+            if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
+                warn(
+                    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
+                )
+            }
+            return try creation.fork(&undo)
         } catch {
             undo.run()
-            throw error
+            throw error.at(.process)
         }
     }
 
     /// What has been done and is to be taken back.
     private struct Undo {
         var directory: FilePath
+        var unit: StartedUnit?
         var cgroup: Cgroup?
+        /// The same on a hybrid machine, where a part of it is made first.
+        var beside: Cgroup?
         var process: Int32?
         var console: FileDescriptor?
         var pidFile: FilePath?
+        var serviceClass: ServiceClass?
 
         func run() {
             if let process {
@@ -44,23 +61,11 @@ struct Creation {
             console?.discard()
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             if let pidFile { try? Files.remove(pidFile) }
+            try? unit?.stop()  // As above.
             try? cgroup?.remove()  // As above.
+            beside?.removeBeside()
+            try? serviceClass?.remove()  // As above.
             try? StateDirectory.remove(directory)  // As above.
-        }
-    }
-
-    private func makeDirectory() throws(RuntimeError) {
-        do throws(Errno) {
-            do throws(Errno) {
-                try Files.makeDirectory(directory, mode: 0o711)
-            } catch .noSuchFileOrDirectory {
-                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
-                try Files.makeDirectory(directory, mode: 0o711)
-            }
-        } catch .fileExists {
-            throw RuntimeError(.conflict, "container with id exists: \(plan.id)")
-        } catch {
-            throw RuntimeError(.system, "making \(directory): \(error)")
         }
     }
 
@@ -68,24 +73,36 @@ struct Creation {
         let gate = waitsForStart ? try StartGate(in: directory) : nil
         defer { gate?.close() }
         var (channel, childChannel) = try InitChannel.pair()
+        channel.log = plan.options.log
         defer { channel.close() }
-        if plan.mayNeedSources {
-            (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
-                try UnixSocket.pair(.messages)
+        let group: FileDescriptor?
+        do throws(RuntimeError) {
+            if plan.mayNeedSources {
+                (channel.sources, childChannel.sources) = try attempt("socketpair") { () throws(Errno) in
+                    try UnixSocket.pair(.messages)
+                }
             }
+            if let cgroup = plan.cgroup, plan.unit == nil {
+                try attempt("writing to \(directory)") { () throws(Errno) in
+                    try StateDirectory.note(cgroup, in: directory)
+                }
+            }
+            // On version 2 a process can start inside its group, if there is one by then.
+            group = try makeUnifiedGroup(&undo)
+        } catch {
+            childChannel.close()
+            throw error
         }
-        // On version 2 a process can start inside its group, if there is one by then.
-        let group = try makeUnifiedGroup(&undo)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
             if plan.joinsUserNamespace {
                 fork = try attempt("making the container's process") { () throws(Errno) in
-                    try ProcessControl.fork(cgroup: group)
+                    try self.fork(into: group)
                 }
             } else {
                 fork = try PIDNamespace.forked(into: plan.joinedNamespaces.first { $0.kind == .pid }?.path) {
-                    () throws(Errno) in try ProcessControl.fork(namespaces: namespacesOfFork, cgroup: group)
+                    () throws(Errno) in try self.fork(namespaces: namespacesOfFork, into: group)
                 }
             }
         } catch {
@@ -101,22 +118,48 @@ struct Creation {
             pid = try JoinedUserNamespace.replacement(of: pid, channel)
             undo.process = pid
         }
-        plan.options.trace?.note("nsexec[\(pid)]: nsexec container setup")
+        plan.options.log?.debug("nsexec[\(pid)]: nsexec container setup")
         try prepare(pid, channel, &undo)
         let console = try follow(pid, channel, &undo)
         try ContainerRecord.complete(in: directory)
         return StartedProcess(pid: pid, console: console)
     }
 
-    /// The cgroup namespace comes later, when the process is in its group; and offsets of clocks can be set only as long
-    /// as nobody is in a time namespace.
-    private var namespacesOfFork: Namespaces { plan.newNamespaces.subtracting([.cgroup, .time]) }
+    private func fork(
+        namespaces: Namespaces = [], into group: FileDescriptor?
+    ) throws(Errno) -> ProcessControl.Fork {
+        do throws(Errno) {
+            return try ProcessControl.fork(namespaces: namespaces, cgroup: group)
+        } catch  where group != nil && plan.cgroup?.isUnified == false {
+            // On a hybrid machine nothing depends on it.
+            return try ProcessControl.fork(namespaces: namespaces)
+        }
+    }
+
+    /// The cgroup namespace comes later, when the process is in its group; offsets of clocks can be set only as long
+    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that the process does
+    /// it itself, while this side goes on.
+    private var namespacesOfFork: Namespaces {
+        plan.newNamespaces.subtracting(plan.makesOwnNetwork ? [.cgroup, .time, .network] : [.cgroup, .time])
+    }
 
     private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
-        guard let cgroup = plan.cgroup, cgroup.isUnified else { return nil }
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
+        guard let cgroup = plan.cgroup, plan.unit == nil else { return nil }
+        guard cgroup.isUnified else {
+            undo.beside = cgroup
+            return cgroup.createBeside()
+        }
+        try create(cgroup)
         undo.cgroup = cgroup
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
+    }
+
+    private func create(_ cgroup: Cgroup) throws(RuntimeError) {
+        do throws(CgroupError) {
+            try cgroup.create(for: plan.linux.resources)
+        } catch {
+            throw RuntimeError(.system, "unable to apply cgroup configuration: \(error.message)")
+        }
     }
 
     /// Does this side's share of the work while the process does its own.
@@ -126,23 +169,44 @@ struct Creation {
             try UserNamespaceMaps.write(
                 uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
         }
-        if let cgroup = plan.cgroup, !cgroup.isUnified {
-            try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
-            undo.cgroup = cgroup
-            if plan.hasUserNamespace { try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) } }
+        if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
+        var resources = plan.linux.resources ?? LinuxResources()
+        if let unit = plan.unit {
+            let started = try unit.start(process: pid, resources.withDefaultDevices)
+            undo.unit = started
+            resources = started.resources
+        } else if !resources.isEmpty {
+            resources = resources.withDefaultDevices
         }
-        if let resources = plan.linux.resources, !resources.isEmpty {
-            if let cgroup = plan.cgroup {
-                try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(resources.withDefaultDevices) }
-            } else if !resources.isOnlyAboutDevices {
-                throw RuntimeError(.invalid, "limits cannot be set without a control group")
+        if let cgroup = plan.cgroup, !cgroup.isUnified || plan.unit != nil {
+            if plan.unit == nil {
+                try create(cgroup)
+            } else {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.create(isAdopted: true) }
             }
+            undo.cgroup = cgroup
+            if plan.hasUserNamespace, !cgroup.isUnified {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
+            }
+        }
+        if !resources.isEmpty { try ResourceSetup(plan).apply(resources) }
+        // Whoever is not root owns the group already, and can give it to nobody.
+        if !plan.isUnprivileged, let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
+        }
+        if let serviceClass = plan.serviceClass, let wanted = plan.linux.intelRdt {
+            try withResctrlErrors { () throws(ResctrlError) in try serviceClass.make(wanted, pid: pid) }
+            undo.serviceClass = serviceClass
+        }
+        if let devices = plan.linux.netDevices, !devices.isEmpty {
+            let joined = plan.joinedNamespaces.first { $0.kind == .network }?.path
+            try NetworkDevices(devices: devices).move(to: joined ?? FilePath("/proc/\(pid)/ns/net"))
         }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
         let filter = try SeccompFilters.compiled(plan.linux.seccomp)
         if !filter.isEmpty {
-            plan.options.trace?.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
+            plan.options.log?.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
         }
         if let file = plan.options.pidFile {
             try attempt("writing the pid file \(file)") { () throws(Errno) in
@@ -171,9 +235,14 @@ struct Creation {
         }
         let state = State(
             id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
-        try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
-        try HookRunner(point: "createRuntime", directory: plan.bundle).run(
-            plan.spec.hooks?.createRuntime, state: state)
+        do throws(RuntimeError) {
+            try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
+            try HookRunner(point: "createRuntime", directory: plan.bundle).run(
+                plan.spec.hooks?.createRuntime, state: state)
+        } catch {
+            // The process waits for them on its way.
+            throw error.at(.initialization)
+        }
         try channel.send(.hooksDone)
     }
 
@@ -188,15 +257,9 @@ struct Creation {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "the container's process ended while it was being set up")
         }
-        let record = ContainerRecord(
-            ociVersion: plan.spec.ociVersion, id: plan.id, pid: pid, startTime: times.startTime,
-            bundle: plan.bundle.string, rootfs: plan.rootfs.string, created: .now(), owner: ProcessAttributes.uid,
-            cgroupPath: plan.cgroup?.path, namespaces: (plan.linux.namespaces ?? []).map(\.type),
-            hasOwnPIDNamespace: plan.newNamespaces.contains(.pid),
-            annotations: plan.spec.annotations, execNeedsConfiguration: plan.execNeedsConfiguration,
-            hasPoststartHooks: plan.spec.hooks?.poststart?.isEmpty == false,
-            hasPoststopHooks: plan.spec.hooks?.poststop?.isEmpty == false)
+        let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
+        StateDirectory.removeNote(in: directory)
     }
 
     /// Waits until the process is ready (or has executed its program).
@@ -207,8 +270,8 @@ struct Creation {
         while true {
             let report = try channel.nextReport()
             if case .ready = report {
-                plan.options.trace?.note("child process in init()")
-                plan.options.trace?.note("init: closing the pipe to signal completion")
+                plan.options.log?.debug("child process in init()")
+                plan.options.log?.debug("init: closing the pipe to signal completion")
             }
             switch report {
             case .failure(let error): throw error

@@ -30,20 +30,6 @@ enum PIDNamespace {
     }
 }
 
-/// The ids of a new user namespace; user_namespaces(7).
-enum UserNamespaceMaps {
-    static func write(
-        uids: [LinuxIDMapping]?, gids: [LinuxIDMapping]?, process pid: Int32
-    ) throws(RuntimeError) {
-        for (file, mappings) in [("uid_map", uids), ("gid_map", gids)] {
-            let text = (mappings ?? []).map { "\($0.containerID) \($0.hostID) \($0.size)\n" }.joined()
-            try attempt("writing \(file) of the user namespace", kind: .invalid) { () throws(Errno) in
-                try Files.write(text, to: FilePath("/proc/\(pid)/\(file)"))
-            }
-        }
-    }
-}
-
 /// System call filters, ready to be sent to the process that sets them.
 enum SeccompFilters {
     /// Empty if there is no profile.
@@ -80,13 +66,53 @@ extension LinuxResources {
         }
         // The terminals of the container's own devpts.
         defaults.append(LinuxDeviceCgroup(allow: true, type: "c", major: 136, access: "rwm"))
-        resources.devices = rules + defaults
+        // Docker's own list has them all already.
+        let lastWord = rules.lastIndex { !$0.allow }.map { rules[($0 + 1)...] } ?? rules[...]
+        resources.devices = rules + defaults.filter { !lastWord.contains($0) }
         return resources
     }
 }
 
 /// A container's directory under the runtime's root.
 enum StateDirectory {
+    /// Makes it for a container that is to be.
+    static func make(_ directory: FilePath, id: String) throws(RuntimeError) {
+        do throws(Errno) {
+            do throws(Errno) {
+                try Files.makeDirectory(directory, mode: 0o711)
+            } catch .noSuchFileOrDirectory {
+                try Files.makeDirectories(directory.removingLastComponent(), mode: 0o711)
+                try Files.makeDirectory(directory, mode: 0o711)
+            }
+        } catch .fileExists {
+            throw RuntimeError(.conflict, "container with given ID already exists: \(id)")
+        } catch {
+            throw RuntimeError(.system, "making \(directory): \(error.words)")
+        }
+    }
+
+    /// Notes, before there is a record, which group is being made: whoever has to clean up after a runtime that was killed right
+    /// then finds it.
+    static func note(_ cgroup: Cgroup, in directory: FilePath) throws(Errno) {
+        try FileDescriptor.workingDirectory.makeSymlink(directory.appending(cgroupNote).string, to: cgroup.path)
+    }
+
+    /// The record says it now.
+    static func removeNote(in directory: FilePath) {
+        try? Files.remove(directory.appending(cgroupNote))  // It goes with the directory at the latest.
+    }
+
+    /// The group of which `note` has told.
+    static func notedCgroup(in directory: FilePath) -> Cgroup? {
+        // There is none, or nothing was made.
+        guard let path = try? FileDescriptor.workingDirectory.readSymlink(directory.appending(cgroupNote).string) else {
+            return nil
+        }
+        return try? Cgroup(path: path, hierarchies: .mounted())  // As above.
+    }
+
+    private static let cgroupNote = "cgroup"
+
     /// Removes it with all that this module puts there.
     static func remove(_ directory: FilePath) throws(Errno) {
         // What a container that has run its course leaves; anything else is looked for.

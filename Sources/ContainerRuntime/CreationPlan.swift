@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import Resctrl
 import SystemPackage
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
@@ -17,8 +18,17 @@ struct CreationPlan {
     let newNamespaces: Namespaces
     /// Namespaces it joins, and their files.
     let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
-    /// `nil` when control groups are not to be used.
-    let cgroup: Cgroup?
+    /// `nil` when control groups are not to be used, or not known yet.
+    var cgroup: Cgroup?
+    /// Whether the container gets a group below the caller's own where the caller may make one, and none where not.
+    let mayLackCgroup: Bool
+    /// Whether the caller is not root, and can do no more than a user namespace allows.
+    let isUnprivileged = ProcessAttributes.uid != 0
+
+    /// Its share of caches and memory bandwidth, if that is not everybody's.
+    let serviceClass: ServiceClass?
+    /// The unit that is to be made for it, if systemd is to do that.
+    let unit: UnitPlan?
 
     /// Whether the container has a user namespace other than the runtime's.
     var hasUserNamespace: Bool { newNamespaces.contains(.user) || joinsUserNamespace }
@@ -26,8 +36,18 @@ struct CreationPlan {
     /// Whether that is one that exists already.
     var joinsUserNamespace: Bool { joinedNamespaces.contains { $0.kind == .user } }
 
+    /// Whether the container's process makes its network namespace itself. One that belongs to a user namespace is made
+    /// together with that.
+    var makesOwnNetwork: Bool {
+        // Devices can be moved only into a namespace that is there.
+        newNamespaces.contains(.network) && !hasUserNamespace && linux.netDevices?.isEmpty != false
+    }
+
     /// Whether the container's process may have to ask for sources of mounts.
-    var mayNeedSources: Bool { hasUserNamespace || spec.mounts?.contains(where: \.isIDMapped) == true }
+    var mayNeedSources: Bool {
+        // The runtime could do no more than the process itself.
+        !isUnprivileged && (hasUserNamespace || spec.mounts?.contains(where: \.isIDMapped) == true)
+    }
 
     /// Checks everything that can be checked without doing anything.
     init(
@@ -38,10 +58,10 @@ struct CreationPlan {
         guard spec.ociVersion.hasPrefix("1.") else {
             throw RuntimeError(.invalid, "ociVersion \"\(spec.ociVersion)\" is not supported; 1.x is")
         }
-        guard let process = spec.process else { throw RuntimeError(.invalid, "the configuration has no process") }
+        guard let process = spec.process else { throw RuntimeError(.invalid, "process property must not be empty") }
         try Self.check(process)
         guard let root = spec.root, !root.path.isEmpty else {
-            throw RuntimeError(.invalid, "the configuration has no root")
+            throw RuntimeError(.invalid, "root must be specified")
         }
         let linux = spec.linux ?? Linux()
         self.id = id
@@ -57,7 +77,9 @@ struct CreationPlan {
         for namespace in linux.namespaces ?? [] {
             let kind = namespace.type.kernelFlag
             guard new.isDisjoint(with: kind), !joined.contains(where: { $0.0 == kind }) else {
-                throw RuntimeError(.invalid, "the configuration has two namespaces of type \(namespace.type.rawValue)")
+                throw RuntimeError(
+                    .invalid,
+                    "malformed spec file: duplicated ns {\"\(namespace.type.rawValue)\" \"\(namespace.path ?? "")\"}")
             }
             if let path = namespace.path, !path.isEmpty {
                 joined.append((kind, FilePath(path)))
@@ -80,16 +102,27 @@ struct CreationPlan {
                 "time namespace enabled, but both namespace path and time offsets specified -- you may only provide one"
             )
         }
-        if new.contains(.user), linux.uidMappings?.isEmpty ?? true || linux.gidMappings?.isEmpty ?? true {
-            throw RuntimeError(.invalid, "a user namespace needs uidMappings and gidMappings")
+        if new.contains(.user) {
+            for (kind, mappings) in [("uid", linux.uidMappings), ("gid", linux.gidMappings)]
+            where mappings?.isEmpty ?? true {
+                throw RuntimeError(.invalid, "user namespaces enabled, but no \(kind) mappings found")
+            }
         }
         if spec.hostname != nil || spec.domainname != nil {
             guard new.contains(.uts) || joined.contains(where: { $0.0 == .uts }) else {
-                throw RuntimeError(.invalid, "cannot set a host name without a UTS namespace")
+                throw RuntimeError(.invalid, "unable to set hostname without a private UTS namespace")
             }
         }
-        if linux.intelRdt != nil { throw RuntimeError(.invalid, "intelRdt is not supported") }
-        if !(linux.netDevices ?? [:]).isEmpty { throw RuntimeError(.invalid, "netDevices are not supported") }
+        serviceClass = try linux.intelRdt.map { (wanted) throws(RuntimeError) in
+            try ServiceClass(checking: wanted, id: id)
+        }
+        try MountLabel.check(linux.mountLabel)
+        try NetworkDevices(devices: linux.netDevices ?? [:]).check(
+            hasNamespace: new.contains(.network) || joined.contains { $0.0 == .network })
+        if isUnprivileged {
+            try Rootless.check(
+                spec, hasUserNamespace: joinsUser || new.contains(.user), hasNewUserNamespace: new.contains(.user))
+        }
         var complete = spec
         for (index, mount) in (spec.mounts ?? []).enumerated() {
             try MountSources.check(mount, hasUserNamespace: joinsUser || new.contains(.user))
@@ -99,7 +132,17 @@ struct CreationPlan {
         self.spec = complete
         try Sysctl.check(linux.sysctl ?? [:], newNamespaces: new.union(Namespaces(joined.map(\.0))))
         _ = try SeccompAgent(linux.seccomp)
-        cgroup = try Self.cgroup(id: id, linux: linux, options: options)
+        _ = try RootFilesystem.propagation(linux.rootfsPropagation ?? "")
+        if case .systemd(let isUser) = options.cgroupDriver, !options.withoutCgroup {
+            let unit = try UnitPlan(id: id, spec: complete, isUser: isUser)
+            self.unit = unit
+            cgroup = unit.cgroup
+            mayLackCgroup = false
+        } else {
+            unit = nil
+            mayLackCgroup = Self.mayLackCgroup(linux, options)
+            cgroup = mayLackCgroup ? nil : try Self.cgroup(id: id, linux: linux, options: options)
+        }
     }
 
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
@@ -111,15 +154,36 @@ struct CreationPlan {
         return inside.isEmpty ? "/" : inside.hasPrefix("/") ? String(inside) : path
     }
 
+    private static func mayLackCgroup(_ linux: Linux, _ options: CreateOptions) -> Bool {
+        linux.cgroupsPath?.isEmpty ?? true && options.defaultCgroupsPath == nil && !options.withoutCgroup
+            && options.rootlessCgroups.isInForce
+    }
+
     private static func cgroup(
         id: String, linux: Linux, options: CreateOptions
     ) throws(RuntimeError) -> Cgroup? {
         if options.withoutCgroup { return nil }
         let path = linux.cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? options.defaultCgroupsPath ?? "/\(id)"
         if path.split(separator: ":", omittingEmptySubsequences: false).count == 3, !path.contains("/") {
-            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which is not supported")
+            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which was not asked for")
         }
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
+    }
+
+    /// The user who is to own the control group: the one the container runs as, where its user namespace, its cgroup
+    /// namespace and a writable cgroup file system show that it shall use it; on version 2, which can be delegated.
+    var cgroupOwner: UInt32? {
+        guard let cgroup, cgroup.isUnified, newNamespaces.isSuperset(of: [.user, .cgroup]) else { return nil }
+        let isWritable = (spec.mounts ?? []).contains { mount in
+            (mount.type == "cgroup" || mount.type == "cgroup2") && mount.destination == "/sys/fs/cgroup"
+                && mount.options?.contains("ro") != true
+        }
+        guard isWritable else { return nil }
+        let user = spec.process?.user.uid ?? 0
+        for mapping in linux.uidMappings ?? [] where user >= mapping.containerID {
+            if user - mapping.containerID < mapping.size { return mapping.hostID + (user - mapping.containerID) }
+        }
+        return nil
     }
 
     /// Whether later processes need what only the configuration says: a filter, a personality, a memory policy.
@@ -137,7 +201,8 @@ struct CreationPlan {
             }
         }
         guard allowed, !id.isEmpty, id.utf8.count <= 255, id != ".", id != ".." else {
-            throw RuntimeError(.invalid, "invalid container id \"\(id)\": letters, digits and _ + - . are allowed")
+            throw RuntimeError(
+                .invalid, "invalid container ID format \"\(id)\": letters, digits and _ + - . are allowed")
         }
     }
 

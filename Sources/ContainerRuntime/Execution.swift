@@ -2,6 +2,7 @@ import Cgroups
 import JSON
 import LinuxKernel
 import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -14,6 +15,7 @@ struct Execution {
     /// Makes the process. Returns when it has executed its program.
     func run() throws(RuntimeError) -> StartedProcess {
         try CreationPlan.check(process)
+        if ProcessAttributes.uid != 0 { try Rootless.check(process) }
         guard let pidfd = try record.openProcess() else {
             throw RuntimeError(.conflict, "cannot exec in a stopped container: \(record.id)")
         }
@@ -32,16 +34,26 @@ struct Execution {
         let spec = try configuration()
         let agent = try SeccompAgent(spec?.linux?.seccomp)
         let filter = try SeccompFilters.compiled(spec?.linux?.seccomp)
-        let (channel, childChannel) = try InitChannel.pair()
+        do throws(RuntimeError) {
+            return try makeProcess(pidfd, cgroup, linux: spec?.linux, filter, agent)
+        } catch {
+            throw error.at(.process)
+        }
+    }
+
+    private func makeProcess(
+        _ pidfd: PIDFD, _ cgroup: Cgroup?, linux: Linux?, _ filter: [UInt8], _ agent: SeccompAgent?
+    ) throws(RuntimeError) -> StartedProcess {
+        var cgroup = cgroup
+        var (channel, childChannel) = try InitChannel.pair()
+        channel.log = options.log
         defer { channel.socket.discard() }
         let namespaces = Namespaces(record.namespaces.map(\.kernelFlag))
-        let group = try openGroup(cgroup)
+        var group = try openGroup(&cgroup)
         defer { group?.discard() }
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
-            fork = try attempt("making a process") { () throws(Errno) in
-                try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
-            }
+            fork = try self.fork(namespaces, &cgroup, &group)
         } catch {
             childChannel.socket.discard()
             throw error
@@ -49,7 +61,7 @@ struct Execution {
         guard case .parent(let pid, _) = fork else {
             Entry(
                 execution: self, pidfd: pidfd, namespaces: namespaces, cgroup: cgroup, group: group,
-                channel: childChannel, linux: spec?.linux
+                channel: childChannel, linux: linux
             )
             .run(filter)
         }
@@ -59,22 +71,78 @@ struct Execution {
     }
 
     private func noteBeginning(_ pid: Int32, _ filter: [UInt8]) {
-        guard let trace = options.trace else { return }
-        trace.note("nsexec[\(pid)]: nsexec container setup")
+        guard let log = options.log else { return }
+        log.debug("nsexec[\(pid)]: nsexec container setup")
         if let initial = process.execCPUAffinity?.initial, let cpus = NumberList.parse(initial) {
             // What is shown has room for 64.
             let mask = cpus.filter { $0 < 64 }.reduce(into: UInt64(0)) { $0 |= 1 << UInt64($1) }
-            trace.note("nsexec-0[\(pid)]: affinity: 0x\(String(mask, radix: 16))")
+            log.debug("nsexec-0[\(pid)]: affinity: 0x\(String(mask, radix: 16))")
         }
-        trace.note("child process in init()")
-        if !filter.isEmpty { trace.note("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
+        log.debug("child process in init()")
+        if !filter.isEmpty { log.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)") }
     }
 
-    private func openGroup(_ cgroup: Cgroup?) throws(RuntimeError) -> FileDescriptor? {
+    private func openGroup(_ cgroup: inout Cgroup?) throws(RuntimeError) -> FileDescriptor? {
         do throws(CgroupError) {
-            return try cgroup?.openForClone()
+            do throws(CgroupError) {
+                return try cgroup?.openForClone()
+            } catch  where error.errno == .noSuchFileOrDirectory && cgroup?.subgroups.isEmpty == true {
+                // A container that sees the whole hierarchy may have moved and removed its group.
+                guard let present = cgroup?.present(of: record.pid) else { throw error }
+                cgroup = present
+                return try present.openForClone()
+            }
         } catch {
             throw RuntimeError(.system, "error adding pid to cgroups: \(error.message)")
+        }
+    }
+
+    /// The first process: in a pid namespace its child is the one that is put into the group.
+    private func fork(
+        _ namespaces: Namespaces, _ cgroup: inout Cgroup?, _ group: inout FileDescriptor?
+    ) throws(RuntimeError) -> ProcessControl.Fork {
+        do throws(Errno) {
+            if let beside = group, cgroup?.isUnified == false {
+                // On a hybrid machine it is a mere place, with no limit to stop the fork that is still to be done.
+                group = nil
+                defer { beside.discard() }
+                do throws(Errno) { return try ProcessControl.fork(cgroup: beside) } catch {}
+            }
+            do throws(Errno) {
+                return try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
+            } catch .resourceBusy {
+                // Processes are not where groups below have controllers (cgroups(7), "no internal processes"). Whoever
+                // handed them down in the container has moved its first process out of the way before.
+                guard cgroup?.subgroups.isEmpty == true, let present = cgroup?.present(of: record.pid) else {
+                    throw .resourceBusy
+                }
+                group?.discard()
+                group = nil
+                cgroup = present
+                do throws(CgroupError) { group = try present.openForClone() } catch { throw .resourceBusy }
+                return try ProcessControl.fork(cgroup: group)
+            }
+        } catch {
+            throw RuntimeError(.system, "making a process: \(error.words)")
+        }
+    }
+
+    /// Puts a process into the group, or where the container's first process is if the kernel refuses (see `fork`).
+    private func add(_ pid: Int32, to cgroup: Cgroup) throws(RuntimeError) {
+        do throws(CgroupError) {
+            do throws(CgroupError) {
+                try cgroup.add(pid: pid)
+            } catch {
+                guard cgroup.subgroups.isEmpty, let present = cgroup.present(of: record.pid) else { throw error }
+                try present.add(pid: pid)
+            }
+        } catch {
+            if let unit = record.unit, error.errno == .permissionDenied {
+                // A user may not move processes out of another part of the tree; their systemd may.
+                let subgroup = options.subgroups[""].map { $0.hasPrefix("/") ? $0 : "/\($0)" } ?? "/"
+                return try Systemd(isUser: unit.isUser).attach(pid, to: unit, subgroup: subgroup)
+            }
+            throw RuntimeError(.system, "error adding pid \(pid) to cgroups: \(error.message)")
         }
     }
 
@@ -91,7 +159,10 @@ struct Execution {
         var process = first
         var console: FileDescriptor?
         do throws(RuntimeError) {
-            if !record.namespaces.contains(.pid) { try writePIDFile(process) }
+            if !record.namespaces.contains(.pid) {
+                try writePIDFile(process)
+                try joinServiceClass(process)
+            }
             while true {
                 switch try channel.nextReport() {
                 case .failure(let error): throw error
@@ -101,9 +172,8 @@ struct Execution {
                     _ = try? ProcessControl.wait(for: process)
                     process = pid
                     try writePIDFile(pid)
-                    if needsGroup, let cgroup {
-                        try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
-                    }
+                    try joinServiceClass(pid)
+                    if needsGroup, let cgroup { try add(pid, to: cgroup) }
                     try channel.send(.enterCgroup)
                 case .listening(let number):
                     let listener = try SeccompAgent.listener(number, of: process)
@@ -114,7 +184,7 @@ struct Execution {
                         annotations: record.annotations)
                     try agent?.send(listener, process: process, state: state)
                 case .closed:
-                    options.trace?.note("setns_init: about to exec")
+                    options.log?.debug("setns_init: about to exec")
                     return StartedProcess(pid: process, console: console)
                 case .ready, .readyForHooks, .sourceRequest:
                     throw RuntimeError(.system, "the new process sent reports in the wrong order")
@@ -127,6 +197,11 @@ struct Execution {
             _ = try? ProcessControl.wait(for: process)
             throw error
         }
+    }
+
+    private func joinServiceClass(_ pid: Int32) throws(RuntimeError) {
+        guard let serviceClass = record.serviceClass else { return }
+        try withResctrlErrors { () throws(ResctrlError) in try serviceClass.add(pid: pid) }
     }
 
     private func writePIDFile(_ pid: Int32) throws(RuntimeError) {

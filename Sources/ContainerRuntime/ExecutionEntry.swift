@@ -30,6 +30,7 @@ extension Execution {
                 if let initial = affinity?.initial, !initial.isEmpty { try AffinitySetup.set(initial) }
                 let counting = try joinGroup()
                 try ProcessFiles.apply(execution.process)
+                if namespaces.contains(.user) { try OutsideAttributes.raiseLimits(execution.process, of: 0) }
                 if !namespaces.isEmpty {
                     try attempt("joining the container's namespaces") { () throws(Errno) in
                         try namespaces.enter(pidfd.descriptor)
@@ -51,7 +52,7 @@ extension Execution {
                     sessionKeyring: "_ses.\(execution.record.id)",
                     personality: linux?.personality, memoryPolicy: linux?.memoryPolicy,
                     isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
-                let program = try setup.prepare()
+                let program = try setup.prepare(channel)
                 try setup.confine(filter.isEmpty ? nil : SeccompProgram(message: filter), channel: channel)
                 channel.report(setup.execute(program))
             } catch {
@@ -105,7 +106,7 @@ extension Execution {
                     needsGroup = true
                 }
             } catch {
-                throw RuntimeError(.system, "making a process in the container: \(error)")
+                throw RuntimeError(.system, "making a process in the container: \(error.words)")
             }
             if case .parent(let pid, _) = fork {
                 try channel.reportReplacement(by: pid, needsGroup: needsGroup)

@@ -1,5 +1,7 @@
 import Cgroups
 import LinuxKernel
+import OCISpec
+import Resctrl
 import Seccomp
 import SystemPackage
 
@@ -11,7 +13,7 @@ func attempt<Value>(
     do throws(Errno) {
         return try body()
     } catch {
-        throw RuntimeError(kind, "\(what()): \(error)")
+        throw RuntimeError(kind, "\(what()): \(error.words)")
     }
 }
 
@@ -22,5 +24,29 @@ func withCgroupErrors<Value>(_ body: () throws(CgroupError) -> Value) throws(Run
         return try body()
     } catch {
         throw RuntimeError(.system, error.message)
+    }
+}
+
+/// Does `body`, which is about the container's class of service.
+@discardableResult
+func withResctrlErrors<Value>(_ body: () throws(ResctrlError) -> Value) throws(RuntimeError) -> Value {
+    do throws(ResctrlError) {
+        return try body()
+    } catch {
+        throw RuntimeError(.system, error.message)
+    }
+}
+
+extension ServiceClass {
+    /// The class that `wanted` asks for, if this machine can give it. Nothing is made yet.
+    init(checking wanted: LinuxIntelRdt, id: String) throws(RuntimeError) {
+        let machine = Resctrl.mounted()
+        do throws(ResctrlError) {
+            try Resctrl.check(wanted, on: machine)
+        } catch {
+            throw RuntimeError(.invalid, error.message)
+        }
+        guard let machine else { throw RuntimeError(.invalid, "Intel RDT is not enabled") }
+        self.init(wanted, id: id, on: machine)
     }
 }

@@ -56,7 +56,7 @@ struct HookRunner {
         do throws(Errno) {
             failure = try end(of: hook, streams)
         } catch {
-            throw RuntimeError(.system, "\(what): \(error)")
+            throw RuntimeError(.system, "\(what): \(error.words)")
         }
         if let failure { throw RuntimeError(.system, "\(what): \(failure)") }
     }
@@ -157,7 +157,7 @@ private func rewound(_ file: FileDescriptor) throws(Errno) -> FileDescriptor {
 
 extension ProcessControl.ExitStatus {
     /// For people.
-    fileprivate var text: String {
+    var text: String {
         switch self {
         case .exited(let code): "exit status \(code)"
         case .signaled(let signal): "signal: \(Signals.description(of: signal))"

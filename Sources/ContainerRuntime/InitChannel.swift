@@ -42,6 +42,8 @@ struct InitChannel {
     /// Where the sources of mounts come from, if the container's process may have to ask for some: a connection of its own,
     /// because orders may be under way already.
     var sources: FileDescriptor?
+    /// Where the runtime's side writes what the process warns of.
+    var log: RuntimeLog?
 
     static func pair() throws(RuntimeError) -> (runtime: InitChannel, process: InitChannel) {
         let (first, second) = try attempt("socketpair") { () throws(Errno) in try UnixSocket.pair(.messages) }
@@ -69,12 +71,21 @@ struct InitChannel {
         } catch  where error == .brokenPipe || error == .connectionReset {
             // The process has ended; what it said before is still to be read, and says why.
         } catch {
-            throw RuntimeError(.system, "telling the container's process to go on: \(error)")
+            throw RuntimeError(.system, "telling the container's process to go on: \(error.words)")
         }
     }
 
+    /// The next report; warnings before it go to the log.
     func nextReport() throws(RuntimeError) -> Report {
-        let (bytes, descriptors) = try attempt("waiting for the container's process") { () throws(Errno) in
+        while true {
+            let (bytes, descriptors) = try receiveReport()
+            guard bytes.first == UInt8(ascii: "W") else { return Self.report(bytes, descriptors) }
+            log?.warn(String(decoding: bytes.dropFirst(), as: UTF8.self))
+        }
+    }
+
+    private func receiveReport() throws(RuntimeError) -> (bytes: [UInt8], descriptors: [FileDescriptor]) {
+        try attempt("waiting for the container's process") { () throws(Errno) in
             do throws(Errno) {
                 return try socket.receiveMessage(capacity: 16384)
             } catch .connectionReset {
@@ -83,8 +94,11 @@ struct InitChannel {
                 return try socket.receiveMessage(capacity: 16384)
             }
         }
+    }
+
+    private static func report(_ bytes: [UInt8], _ descriptors: [FileDescriptor]) -> Report {
         switch bytes.first {
-        case UInt8(ascii: "E"): return .failure(Self.error(bytes.dropFirst()))
+        case UInt8(ascii: "E"): return .failure(error(bytes.dropFirst()))
         case UInt8(ascii: "C") where descriptors.count == 1: return .console(descriptors[0])
         case UInt8(ascii: "P") where bytes.count == 6:
             let pid = bytes[2...].reduce(0) { $0 << 8 | Int32($1) }
@@ -105,6 +119,12 @@ struct InitChannel {
         try attempt("reporting to the runtime") { () throws(Errno) in
             try socket.sendMessage(message, descriptors: descriptors)
         }
+    }
+
+    /// Warns whoever has asked for the process.
+    func warn(_ message: String) {
+        // A warning that nobody takes is no reason to stop.
+        _ = try? socket.sendMessage([UInt8(ascii: "W")] + Array(message.utf8.prefix(8192)))
     }
 
     func reportReplacement(by pid: Int32, needsGroup: Bool) throws(RuntimeError) {
@@ -147,15 +167,19 @@ struct InitChannel {
 
     // MARK: Errors as bytes
 
-    /// The kind, a null byte and the message.
+    /// The kind, the stage and the message, with null bytes between them.
     static func bytes(of error: RuntimeError) -> [UInt8] {
-        Array(error.kind.rawValue.utf8) + [0] + Array(error.message.utf8.prefix(8192))
+        let words = [error.kind.rawValue, error.at(.initialization).stage.rawValue, error.message]
+        return Array(words.map { $0.utf8.prefix(8192) }.joined(separator: [0]))
     }
 
     static func error(_ bytes: some Collection<UInt8>) -> RuntimeError {
-        let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
-        let kind = parts.first.map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let message = parts.count > 1 ? String(decoding: parts[1], as: UTF8.self) : "unreadable error"
-        return RuntimeError(RuntimeError.Kind(rawValue: kind) ?? .system, message)
+        let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        guard parts.count == 3, let kind = RuntimeError.Kind(rawValue: parts[0]) else {
+            return RuntimeError(.system, "unreadable error")
+        }
+        return RuntimeError(kind, parts[2]).at(RuntimeError.Stage(rawValue: parts[1]) ?? .initialization)
     }
 }

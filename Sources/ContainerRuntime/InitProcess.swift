@@ -37,7 +37,7 @@ struct InitProcess {
                 sessionKeyring: plan.options.noNewKeyring ? nil : "_ses.\(plan.id)",
                 personality: plan.linux.personality, memoryPolicy: plan.linux.memoryPolicy,
                 isBoundToCPUs: plan.linux.resources?.cpu?.cpus?.isEmpty == false)
-            let program = try setup.prepare()
+            let program = try setup.prepare(channel)
             guard case .goOn(let instructions) = try channel.nextOrder() else {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }
@@ -49,6 +49,11 @@ struct InitProcess {
             try channel.report("R")
             if let gate {
                 channel.socket.discard()
+                if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
+                    // As long as this process is another one's copy, the caller could not look into it, and `exec` must.
+                    // There is nobody else in the pid namespace who could.
+                    try attempt("waiting for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
+                }
                 try gate.wait()
             }
             do throws(RuntimeError) {
@@ -84,11 +89,17 @@ struct InitProcess {
     /// program could reach the host through them (CVE-2024-21626).
     private var keptDescriptors: [FileDescriptor] {
         let streams = plan.options.streams
-        var kept =
-            [channel.socket]
-            + [channel.sources, streams.input, streams.output, streams.error].compactMap { $0 }
-        if let gate { kept += [gate.order, gate.answer] }
-        return kept + (0..<plan.options.preservedDescriptors).map { FileDescriptor(rawValue: Int32(3 + $0)) }
+        var kept = [channel.socket]
+        if let sources = channel.sources { kept.append(sources) }
+        if let input = streams.input { kept.append(input) }
+        if let output = streams.output { kept.append(output) }
+        if let error = streams.error { kept.append(error) }
+        if let gate {
+            kept.append(gate.order)
+            kept.append(gate.answer)
+        }
+        for number in 0..<plan.options.preservedDescriptors { kept.append(FileDescriptor(rawValue: Int32(3 + number))) }
+        return kept
     }
 
     /// Leaves behind what came over the fork, and enters namespaces that exist already.
@@ -100,6 +111,9 @@ struct InitProcess {
             Signals.resetAll()
             SignalSet().block()
             try ProcessAttributes.startSession()
+        }
+        if plan.makesOwnNetwork {
+            try attempt("making a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
         }
         for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {
             try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
@@ -166,7 +180,7 @@ struct InitProcess {
     private func setAttributes() throws(RuntimeError) {
         try Sysctl.apply(plan.linux.sysctl ?? [:])
         try enterTimeNamespace()
-        try ProcessFiles.apply(plan.process)
+        try ProcessFiles.apply(plan.process, exceptScore: plan.hasUserNamespace)
     }
 
     private func enterTimeNamespace() throws(RuntimeError) {
@@ -180,7 +194,7 @@ struct InitProcess {
             try Namespaces.time.unshare()
             for (clock, offset) in (plan.linux.timeOffsets ?? [:]).sorted(by: { $0.key < $1.key }) {
                 let text = "\(clock) \(offset.secs ?? 0) \(offset.nanosecs ?? 0)\n"
-                try Files.write(text, to: "/proc/self/timens_offsets")
+                try ProcFile.write(text, to: "self/timens_offsets")
             }
             let namespace = try Files.open("/proc/self/ns/time_for_children", .readOnly)
             defer { namespace.discard() }
@@ -237,32 +251,45 @@ struct InitProcess {
 
 /// Files of the host's procfs by which a process sets things about itself.
 enum ProcessFiles {
-    static func apply(_ process: Process) throws(RuntimeError) {
-        if let value = process.oomScoreAdj {
+    /// - Parameter exceptScore: `oom_score_adj` has been written from outside (`OutsideAttributes`).
+    static func apply(_ process: Process, exceptScore: Bool = false) throws(RuntimeError) {
+        if let value = process.oomScoreAdj, !exceptScore {
             try attempt("setting oom_score_adj to \(value)") { () throws(Errno) in
-                try Files.write("\(value)", to: "/proc/self/oom_score_adj")
+                try ProcFile.write("\(value)", to: "self/oom_score_adj")
             }
         }
         // A container that is to be confined does not run unconfined because the machine cannot do it.
         if let profile = process.apparmorProfile, !profile.isEmpty {
-            guard Files.exists("/sys/kernel/security/apparmor") else {
-                throw RuntimeError(
-                    .invalid, "apparmorProfile \"\(profile)\": AppArmor is not available on this machine")
+            // Engines look for this text.
+            let failure = "unable to apply apparmor profile: apparmor failed to apply profile"
+            guard isAppArmorEnabled else {
+                throw RuntimeError(.invalid, "\(failure): \(profile): AppArmor is not available on this machine")
             }
             // Takes effect at the execve.
-            try attempt("setting the AppArmor profile \(profile)") { () throws(Errno) in
-                let file: FilePath = "/proc/self/attr/apparmor/exec"
-                try Files.write("exec \(profile)", to: Files.exists(file) ? file : "/proc/self/attr/exec")
+            try attempt("\(failure): \(profile)") { () throws(Errno) in
+                do throws(Errno) {
+                    try ProcFile.write("exec \(profile)", to: "self/attr/apparmor/exec")
+                } catch .noSuchFileOrDirectory {
+                    // As it was before several security modules could be there at once (Linux 5.8).
+                    try ProcFile.write("exec \(profile)", to: "self/attr/exec")
+                }
             }
         }
         if let label = process.selinuxLabel, !label.isEmpty {
-            guard Files.exists("/sys/fs/selinux/enforce") else {
-                throw RuntimeError(.invalid, "selinuxLabel \"\(label)\": SELinux is not available on this machine")
+            guard MountLabel.isSupported else {
+                throw RuntimeError(
+                    .invalid,
+                    "selinux label \"\(label)\" is specified in config, but selinux is disabled or not supported")
             }
             try attempt("setting the SELinux label \(label)") { () throws(Errno) in
-                try Files.write(label, to: "/proc/self/attr/exec")
+                try ProcFile.write(label, to: "self/attr/exec")
             }
         }
+    }
+
+    private static var isAppArmorEnabled: Bool {
+        // Without the module there is no such file.
+        (try? Files.readText("/sys/module/apparmor/parameters/enabled")) == "Y"
     }
 }
 

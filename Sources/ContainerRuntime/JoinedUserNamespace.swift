@@ -13,13 +13,30 @@ struct JoinedUserNamespace {
 
     /// Returns in the container's process. The first process reports that one's pid and ends.
     func enter() throws(RuntimeError) {
-        // With the rights of the host as far as possible: not all of them need belong to the user namespace.
-        let others = plan.joinedNamespaces.filter { $0.kind != .user }
-        for (kind, path) in others + plan.joinedNamespaces.filter({ $0.kind == .user }) {
-            try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
-                let file = try Files.open(path, .readOnly)
-                defer { file.discard() }
-                try kind.enter(file)
+        // All are opened first: paths may mean others in the mount namespace that is joined.
+        var files: [(kind: Namespaces, path: FilePath, file: FileDescriptor)] = []
+        for (kind, path) in plan.joinedNamespaces {
+            let file = try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
+                try Files.open(path, .readOnly)
+            }
+            files.append((kind, path, file))
+        }
+        defer { for entry in files { entry.file.discard() } }
+        // With the rights of the host as far as possible: not all of them need belong to the user namespace. Those that do
+        // need the rights that come with it.
+        var left: [(kind: Namespaces, path: FilePath, file: FileDescriptor)] = []
+        for entry in files where entry.kind != .user {
+            do throws(Errno) {
+                try entry.kind.enter(entry.file)
+            } catch .notPermitted {
+                left.append(entry)
+            } catch {
+                throw RuntimeError(.invalid, "joining the namespace \(entry.path): \(error)")
+            }
+        }
+        for entry in files.filter({ $0.kind == .user }) + left {
+            try attempt("joining the namespace \(entry.path)", kind: .invalid) { () throws(Errno) in
+                try entry.kind.enter(entry.file)
             }
         }
         let fork = try attempt("making the container's process in a user namespace") { () throws(Errno) in

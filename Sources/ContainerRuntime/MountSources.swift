@@ -98,9 +98,9 @@ struct MountSources {
         do throws(Errno) {
             tree = try Mounts.cloneTree(path, recursive: options.flags.contains(.recursive))
         } catch .noSuchFileOrDirectory {
-            throw RuntimeError(.invalid, "bind source path does not exist: \(path)")
+            throw RuntimeError(.invalid, "failed to fulfil mount request: open \(path): no such file or directory")
         } catch {
-            throw RuntimeError(.system, "opening \(path): \(error)")
+            throw RuntimeError(.system, "opening \(path): \(error.words)")
         }
         if let mapping {
             do throws(Errno) {
@@ -112,7 +112,7 @@ struct MountSources {
                     "failed to set MOUNT_ATTR_IDMAP on \(path): invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)"
                 )
             } catch {
-                throw RuntimeError(.system, "failed to set MOUNT_ATTR_IDMAP on \(path): \(error)")
+                throw RuntimeError(.system, "failed to set MOUNT_ATTR_IDMAP on \(path): \(error.words)")
             }
         }
         return tree

@@ -19,8 +19,9 @@ struct ProcessSetup {
     /// Everything that can be done before the start; what is left to `execute` cannot fail for reasons of the
     /// configuration, save what only execve itself can tell.
     ///
+    /// - Parameter channel: where warnings go.
     /// - Returns: The program to be executed.
-    func prepare() throws(RuntimeError) -> Program {
+    func prepare(_ channel: InitChannel) throws(RuntimeError) -> Program {
         if let console { try console.use() } else { try useStreams() }
         if let sessionKeyring {
             do throws(Errno) {
@@ -28,7 +29,7 @@ struct ProcessSetup {
             } catch  where error == .noFunction || error == .diskQuotaExceeded {
                 // A kernel without keys; or no room for more keyrings, which is no reason to fail.
             } catch {
-                throw RuntimeError(.system, "making a session keyring: \(error)")
+                throw RuntimeError(.system, "making a session keyring: \(error.words)")
             }
         }
         try setLimits()
@@ -43,6 +44,7 @@ struct ProcessSetup {
         guard current.hasPrefix("/") else {
             throw RuntimeError(.invalid, "the working directory \"\(process.cwd)\" is outside the container")
         }
+        for warning in try capabilities().warnings { channel.warn(warning) }
         let environment = try ProcessEnvironment(process.env ?? [], uid: process.user.uid)
         return try Program.find(
             process.args?.first ?? "", path: environment["PATH"], environment: environment.entries)
@@ -52,7 +54,7 @@ struct ProcessSetup {
     ///
     /// - Parameter channel: where the filter's listener goes, if it has one.
     func confine(_ filter: SeccompProgram?, channel: InitChannel) throws(RuntimeError) {
-        let sets = try allowedCapabilities()
+        let sets = try capabilities()
         let isWithoutNewPrivileges = process.noNewPrivileges == true
         if isWithoutNewPrivileges {
             try attempt("setting no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
@@ -99,16 +101,24 @@ struct ProcessSetup {
             for (number, stream) in moved.enumerated() {
                 if let stream { try stream.duplicate(onto: Int32(number)) }
             }
-            guard process.user.uid != 0 else { return }
-            // So that the program can open /dev/stdout and its sisters again.
-            for number in 0..<3 {
-                let stream = FileDescriptor(rawValue: Int32(number))
-                guard let status = try? FileStatus.of(stream), status.uid != process.user.uid,
-                    status.kind != .characterDevice || status.deviceNumbers != (1, 3)
-                else { continue }
-                // Where owners cannot be changed the program can still use the descriptor it has.
-                try? stream.changeOwner(uid: process.user.uid, gid: .max)
-            }
+            for number in 0..<3 { try adopt(FileDescriptor(rawValue: Int32(number))) }
+        }
+    }
+
+    /// Makes a standard stream that came from the host as much the container's as can be.
+    private func adopt(_ stream: FileDescriptor) throws(Errno) {
+        // Closed, it needs nothing.
+        guard let status = try? FileStatus.of(stream) else { return }
+        if status.kind == .characterDevice, status.deviceNumbers == (1, 3) {
+            // The container's own file: a descriptor of one that is not on its mounts could not be saved by `checkpoint`.
+            // Without such a file the host's is as good.
+            guard let null = try? Files.open("/dev/null", .readWrite) else { return }
+            defer { null.discard() }
+            if try FileStatus.of(null).deviceNumbers == (1, 3) { try null.duplicate(onto: stream.rawValue) }
+        } else if process.user.uid != 0, status.uid != process.user.uid {
+            // So that the program can open /dev/stdout and its sisters again. Where owners cannot be changed it can still
+            // use the descriptor it has.
+            try? stream.changeOwner(uid: process.user.uid, gid: .max)
         }
     }
 
@@ -148,16 +158,16 @@ struct ProcessSetup {
         } catch .permissionDenied where !isLast {
             return false
         } catch {
-            throw RuntimeError(.invalid, "chdir to cwd (\"\(process.cwd)\") set in config.json failed: \(error)")
+            throw RuntimeError(.invalid, "chdir to cwd (\"\(process.cwd)\") set in config.json failed: \(error.words)")
         }
     }
 
     private func becomeUser() throws(RuntimeError) {
         let user = process.user
         try attempt("changing to user \(user.uid):\(user.gid)") { () throws(Errno) in
-            let bounding = Self.set(process.capabilities?.bounding)
+            let bounding = ProcessCapabilities.bounding(process.capabilities)
             try Credentials.limitBoundingSet(to: bounding)
-            try Credentials.setSupplementaryGroups(user.additionalGids ?? [])
+            try setSupplementaryGroups(user.additionalGids ?? [])
             try Credentials.setGroup(user.gid)
             guard user.uid != 0 else { return try Credentials.setUser(0) }
             // Capabilities live on over the change, to be cut down to the program's own by `execute`.
@@ -170,26 +180,18 @@ struct ProcessSetup {
         }
     }
 
-    /// The program's sets, less what this process does not have itself: the specification wants those left out, not
-    /// refused.
-    private func allowedCapabilities() throws(RuntimeError) -> (
-        effective: CapabilitySet, permitted: CapabilitySet, inheritable: CapabilitySet, ambient: CapabilitySet
-    ) {
-        let own = try attempt("asking for capabilities") { () throws(Errno) in try Credentials.capabilities() }
-        let wanted = process.capabilities
-        let permitted = Self.set(wanted?.permitted).intersection(own.permitted)
-        let inheritable = Self.set(wanted?.inheritable).intersection(own.permitted)
-        return (
-            Self.set(wanted?.effective).intersection(permitted), permitted, inheritable,
-            Self.set(wanted?.ambient).intersection(permitted).intersection(inheritable)
-        )
+    /// In a user namespace whose maker had no rights over groups, those of the maker stay: there is no way to give them up.
+    private func setSupplementaryGroups(_ groups: [UInt32]) throws(Errno) {
+        do throws(Errno) {
+            try Credentials.setSupplementaryGroups(groups)
+        } catch .notPermitted {
+            // Where it cannot be read, the error stays one.
+            guard (try? Files.readText("/proc/self/setgroups")) == "deny" else { throw .notPermitted }
+        }
     }
 
-    private static func set(_ names: [String]?) -> CapabilitySet {
-        var set: CapabilitySet = []
-        for name in names ?? [] {
-            if let capability = CapabilitySet(name: name) { set.formUnion(capability) }
-        }
-        return set
+    private func capabilities() throws(RuntimeError) -> ProcessCapabilities {
+        let own = try attempt("asking for capabilities") { () throws(Errno) in try Credentials.capabilities() }
+        return ProcessCapabilities(process.capabilities, own: own.permitted)
     }
 }

@@ -60,19 +60,13 @@ struct Program {
     /// Executes it in place of this process. Returns why that could not be done.
     func execute(arguments: [String]) -> RuntimeError {
         let error = ProcessControl.execute(path, arguments: arguments, environment: environment)
-        switch error {
-        case .noSuchFileOrDirectory:
+        let kind: RuntimeError.Kind =
+            switch error {
             // The file is there: its interpreter is not.
-            return RuntimeError(.commandNotFound, "exec \(path): \(error.words)")
-        case .permissionDenied, .execFormatError:
-            return RuntimeError(.notExecutable, "exec \(path): \(error.words)")
-        default:
-            return RuntimeError(.system, "exec \(path): \(error.words)")
-        }
+            case .noSuchFileOrDirectory: .commandNotFound
+            case .permissionDenied, .execFormatError: .notExecutable
+            default: .system
+            }
+        return RuntimeError(kind, "exec \(path): \(error.words)").at(.execution)
     }
-}
-
-extension Errno {
-    /// The error's words as Go's programs write them, which Docker's clients compare with: without capitals.
-    var words: String { description.lowercased() }
 }

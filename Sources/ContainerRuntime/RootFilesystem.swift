@@ -17,15 +17,17 @@ struct RootFilesystem {
         self.plan = plan
         let path = plan.rootfs
         // What happens on the host may be seen inside (slave), but not the other way round, unless it is asked for.
-        let propagation = Self.propagation(plan.linux.rootfsPropagation ?? "")
+        let propagation = try Self.propagation(plan.linux.rootfsPropagation ?? "")
         // Mounts that the container shares with others are left as they are.
         if plan.newNamespaces.contains(.mount) {
             try attempt("changing the propagation of mounts") { () throws(Errno) in
                 try Mounts.mount(nil, on: "/", flags: propagation ?? [.slave, .recursive])
             }
         }
-        if let propagation, propagation.contains(.shared) {
-            try Self.makePrivate(above: path)
+        if let propagation {
+            // pivot_root and our own mounts need a parent that does not share, or they would appear on the host; and what
+            // cannot be bound cannot become a mount point.
+            try Self.setPropagation(propagation.contains(.slave) ? .slave : .private, above: path)
         }
         if plan.options.rootfsMounts.isEmpty {
             try attempt("mounting the root file system \(path)", kind: .invalid) { () throws(Errno) in
@@ -44,29 +46,31 @@ struct RootFilesystem {
         }
     }
 
-    /// `nil` if nothing is asked for.
-    private static func propagation(_ text: String) -> MountFlags? {
-        let options = MountOptions([text])
-        // Only the root's own tree is meant, and that always as a whole.
-        return options.propagation.first.map { $0.union(.recursive) }
+    /// `nil` if nothing is asked for. Words with an `r` in front are about the whole tree, the others about the root alone.
+    static func propagation(_ text: String) throws(RuntimeError) -> MountFlags? {
+        if text.isEmpty { return nil }
+        guard let flags = MountOptions([text]).propagation.first else {
+            throw RuntimeError(.invalid, "rootfsPropagation=\(text) is not supported")
+        }
+        return flags
     }
 
-    /// pivot_root and our own mounts need a parent that does not share, or they would appear on the host.
-    private static func makePrivate(above path: FilePath) throws(RuntimeError) {
+    /// Sets that of the mount that `path` is on.
+    private static func setPropagation(_ propagation: MountFlags, above path: FilePath) throws(RuntimeError) {
         var candidate = path
         while true {
             do throws(Errno) {
-                return try Mounts.mount(nil, on: candidate, flags: .private)
+                return try Mounts.mount(nil, on: candidate, flags: propagation)
             } catch  where error == .invalidArgument && candidate != "/" {
                 // No mount point: the one above it is asked next.
                 candidate.removeLastComponent()
             } catch {
-                throw RuntimeError(.system, "changing the propagation of \(candidate): \(error)")
+                throw RuntimeError(.system, "changing the propagation of \(candidate): \(error.words)")
             }
         }
     }
 
-    private static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
+    static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
         let options = MountOptions(mount.options)
         try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
             if mount.type == "bind" || options.isBind {
@@ -136,6 +140,7 @@ struct RootFilesystem {
             try HostMounts.removeKernelFileSystems(outside: path)
         }
         let isReadOnly = plan.spec.root?.readonly == true
+        let propagation = try Self.propagation(plan.linux.rootfsPropagation ?? "")
         try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
             if isReadOnly { try Mounts.setAttributes(of: handle, set: .readOnly) }
             try WorkingDirectory.change(to: handle)
@@ -148,14 +153,15 @@ struct RootFilesystem {
                 // Both at the same place: the old root then lies on top of the new one and goes from there.
                 try Mounts.pivotRoot(to: ".", oldRoot: ".")
                 try WorkingDirectory.change(to: old)
-                if plan.linux.rootfsPropagation != nil {
+                if propagation != nil {
                     // Or the unmounting would spread to the host.
                     try Mounts.mount(nil, on: ".", flags: [.slave, .recursive])
                 }
                 try Mounts.unmount(".", lazily: true)
             }
             try WorkingDirectory.change(to: "/")
-            if let propagation = Self.propagation(plan.linux.rootfsPropagation ?? "") {
+            // The others it has from the mount it was bound from.
+            if let propagation, propagation.isDisjoint(with: [.private, .slave]) {
                 try Mounts.mount(nil, on: "/", flags: propagation)
             }
         }

@@ -66,7 +66,7 @@ enum SchedulerSetup {
         } catch .notPermitted where isBound {
             throw RuntimeError(.invalid, "process scheduler can't be used together with AllowedCPUs")
         } catch {
-            throw RuntimeError(.system, "setting the scheduling policy \(scheduler.policy): \(error)")
+            throw RuntimeError(.system, "setting the scheduling policy \(scheduler.policy): \(error.words)")
         }
     }
 

@@ -85,9 +85,9 @@ struct StartGate {
             try Files.remove(directory.appending(answerName))
             try Files.removeDirectory(directory.appending("answer"))
         } catch .noSuchFileOrDirectory {
-            throw RuntimeError(.conflict, "cannot start a container that is not in the state created")
+            throw RuntimeError(.conflict, "cannot start an already running container")
         } catch {
-            throw RuntimeError(.system, "opening the start gate: \(error)")
+            throw RuntimeError(.system, "opening the start gate: \(error.words)")
         }
         defer { answer.discard() }
         do throws(Errno) {
@@ -98,7 +98,7 @@ struct StartGate {
         } catch  where error == .noSuchAddressOrDevice || error == .noSuchFileOrDirectory || error == .brokenPipe {
             throw RuntimeError(.conflict, "cannot start a container that has stopped")
         } catch {
-            throw RuntimeError(.system, "opening the start gate: \(error)")
+            throw RuntimeError(.system, "opening the start gate: \(error.words)")
         }
         var message: [UInt8] = []
         while true {

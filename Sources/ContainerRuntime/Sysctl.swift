@@ -44,7 +44,7 @@ enum Sysctl {
     static func apply(_ parameters: [String: String]) throws(RuntimeError) {
         for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
             try attempt("setting the kernel parameter \(name)", kind: .invalid) { () throws(Errno) in
-                try Files.write(value, to: FilePath("/proc/sys/\(path(of: name))"))
+                try ProcFile.write(value, to: "sys/\(path(of: name))")
             }
         }
     }

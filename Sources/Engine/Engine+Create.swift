@@ -22,7 +22,8 @@ extension Engine {
         if configuration.image.isEmpty { throw EngineError.invalid("No image specified") }
         let image = try await images.resolve(configuration.image)
         try check(image, for: platform, named: configuration.image)
-        let warnings = try configuration.validate(in: validationContext())
+        let warnings = try configuration.validate(in: validationContext(runtime: configuration.host.runtime))
+        try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
         var merged = configuration.merged(with: image.configuration.config)
         let command = (merged.entrypoint ?? []) + (merged.command ?? [])
         guard let path = command.first else { throw EngineError.invalid("no command specified") }
@@ -150,10 +151,11 @@ extension Engine {
         merged.host = host
     }
 
-    private func validationContext() -> ValidationContext {
+    private func validationContext(runtime: String) -> ValidationContext {
+        let known: Set<String> = configuration.runtime(runtime) == nil ? [] : [runtime]
         var context = ValidationContext(
             processors: Machine.processors, availableCPUs: Machine.availableCPUs, availableMems: Machine.availableMems,
-            runtimes: Set(configuration.runtimes.keys))
+            runtimes: known)
         context.memoryIsLimitable = Machine.memoryIsLimitable
         context.swapIsLimitable = Machine.swapIsLimitable
         return context

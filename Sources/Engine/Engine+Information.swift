@@ -20,6 +20,7 @@ extension Engine {
                 liveRestore: !configuration.stopsContainersOnShutdown, debug: isDebugging,
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
+            if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
             information.containers = states.count
             information.containersRunning = states.count { $0.isRunning && !$0.isPaused }
             information.containersPaused = states.count { $0.isPaused }
@@ -89,6 +90,9 @@ extension Engine {
 
     private func runtimes() -> [String: RuntimeProgram] {
         var runtimes = configuration.runtimes
+        for name in EngineConfiguration.commonRuntimes {
+            if case .external(let program) = configuration.runtime(name) { runtimes[name] = program }
+        }
         runtimes[EngineConfiguration.builtInRuntime] = RuntimeProgram(path: configuration.shimPath.string)
         return runtimes
     }

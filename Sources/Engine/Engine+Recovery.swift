@@ -68,7 +68,9 @@ extension Engine {
 
     /// A container whose row is gone shall not run.
     private func endStrayShim(_ bundle: FilePath) async {
-        guard Files.exists(bundle.appending(ShimBundle.socket)) else { return }
+        guard Files.exists(bundle.appending(ShimBundle.socket)) else {
+            return await services.deleteRuntimeState(in: bundle, logger: services.logger)
+        }
         do {
             let client = try ShimClient(bundle: bundle)
             try await client.call(.subscribe, orKillWithin: .seconds(3))
@@ -79,6 +81,7 @@ extension Engine {
             client.close()
         } catch {
             services.logger.warning("a shim of no container does not answer: \(error)")
+            await services.deleteRuntimeState(in: bundle, logger: services.logger)
         }
     }
 }

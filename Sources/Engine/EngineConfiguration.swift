@@ -1,3 +1,4 @@
+import Cgroups
 import SystemPackage
 
 /// Where the engine keeps things and what it assumes when a container does not say; made by `masud` from its flags.
@@ -14,7 +15,9 @@ package struct EngineConfiguration: Sendable {
     package var defaultRuntime = EngineConfiguration.builtInRuntime
     /// External OCI runtimes by name (`--add-runtime name=path`); `masu` is always there.
     package var runtimes: [String: RuntimeProgram] = [:]
-    /// Parent of the containers' cgroups (`--cgroup-parent`); empty means `/masu`.
+    /// Whether systemd makes the containers' cgroups (`--exec-opt native.cgroupdriver=systemd`).
+    package var usesSystemdCgroups = false
+    /// Parent of the containers' cgroups (`--cgroup-parent`); empty means `/masu`, or `system.slice` with systemd.
     package var cgroupParent = ""
     /// Whether containers without `--init` get it (`--init`).
     package var initByDefault = false
@@ -59,17 +62,6 @@ package struct EngineConfiguration: Sendable {
     }
 }
 
-/// An external OCI runtime (`--add-runtime`).
-package struct RuntimeProgram: Hashable, Sendable, Codable {
-    package var path: String
-    package var arguments: [String]
-
-    package init(path: String, arguments: [String] = []) {
-        self.path = path
-        self.arguments = arguments
-    }
-}
-
 /// Which seccomp profile confines a container.
 package enum SeccompChoice: Hashable, Sendable {
     /// The engine's default allow-list.
@@ -84,5 +76,14 @@ extension EngineConfiguration {
     package func validate() throws(EngineError) {
         try LogConfiguration(driver: logDriver, options: logOptions).validate()
         try ResourceLimits.validate(defaultUlimits)
+        try validate(cgroupParent: cgroupParent)
+    }
+
+    /// systemd has slices, everybody else paths.
+    package func validate(cgroupParent parent: String) throws(EngineError) {
+        guard usesSystemdCgroups, !parent.isEmpty else { return }
+        guard (try? SystemdUnit.path(ofSlice: parent)) != nil else {
+            throw .invalid("cgroup-parent for systemd cgroup should be a valid slice named as \"xxx.slice\"")
+        }
     }
 }

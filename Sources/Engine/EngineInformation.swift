@@ -14,7 +14,7 @@ package struct EngineInformation: Sendable {
     package var driverStatus: [(String, String)]
     package var logDrivers = ["json-file", "none"]
     package var loggingDriver: String
-    /// `cgroupfs`.
+    /// `cgroupfs` or `systemd`.
     package var cgroupDriver = "cgroupfs"
     /// `1` or `2`.
     package var cgroupVersion: String

@@ -26,7 +26,7 @@ extension Command {
             do {
                 operands = try scanner.scan(rest, into: &flags)
             } catch {
-                throw UsageError(.flag, error.message, path: path)
+                throw UsageError(.flag, error.message, path: path, flags: flags)
             }
             if flags.isSet(Self.help) {
                 return Invocation(path: path, flags: flags, operands: operands, wantsHelp: true)
@@ -37,7 +37,7 @@ extension Command {
                 return invocation
             }
             guard let child = command.subcommand(word) else {
-                throw UsageError(.unknownCommand, word, path: path)
+                throw UsageError(.unknownCommand, word, path: path, flags: flags)
             }
             path.append(child)
             rest = operands.dropFirst()
@@ -73,7 +73,8 @@ extension Command {
             if (least...most).contains(count) { return }
             complaint = "requires at least \(least) and at most \(most) \(arguments(most))"
         }
-        throw UsageError(.arguments, complaint, path: invocation.path)
+        throw UsageError(
+            .arguments, complaint, path: invocation.path, flags: invocation.flags, operandCount: count)
     }
 
     private static func arguments(_ count: Int) -> String {
@@ -100,10 +101,23 @@ package struct UsageError: Error, CustomStringConvertible {
     /// The whole text for standard error.
     package let description: String
 
+    /// What is wrong in a few words; for an unknown command the word itself.
+    package let complaint: String
+    /// The commands from the program down to the one that was asked for, as far as it is known.
+    package let path: [Command]
+    /// The flags that were read up to the mistake.
+    package let flags: ParsedFlags
+    /// How many operands there were, where their number is the mistake.
+    package let operandCount: Int
+
     /// 125 for flags, 1 for the rest, as the docker CLI exits.
     package var exitStatus: Int32 { kind == .flag ? 125 : 1 }
 
-    init(_ kind: Kind, _ complaint: String, path: [Command]) {
+    init(_ kind: Kind, _ complaint: String, path: [Command], flags: ParsedFlags, operandCount: Int = 0) {
+        self.complaint = complaint
+        self.path = path
+        self.flags = flags
+        self.operandCount = operandCount
         let program = path[0].name
         let spelled = path.map(\.name).joined(separator: " ")
         let usage = "Usage:  \(HelpText.usageLine(path))"

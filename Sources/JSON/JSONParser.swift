@@ -113,17 +113,25 @@ struct JSONParser {
     private mutating func parseString() throws(JSONError) -> String {
         position += 1
         let start = position
+        var isASCII = true
         // Most strings have no escape: find the end, then take the bytes as they are.
         while position < bytes.count {
             switch bytes[position] {
             case UInt8(ascii: "\""):
-                let text = try text(of: bytes[start..<position])
+                let slice = bytes[start..<position]
+                // What needs no validation goes the short way; a configuration has some five hundred strings.
+                let text =
+                    isASCII
+                    ? String(decoding: UnsafeBufferPointer(rebasing: slice), as: UTF8.self) : try text(of: slice)
                 position += 1
                 return text
             case UInt8(ascii: "\\"):
                 return try parseEscapedString(from: start)
             case 0..<0x20:
                 throw failure("a control character in a string")
+            case 0x80...:
+                isASCII = false
+                position += 1
             default:
                 position += 1
             }

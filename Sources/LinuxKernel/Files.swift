@@ -111,6 +111,18 @@ extension FileDescriptor {
         return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// Writes `text` in one write, as kernel interfaces need it.
+    package func writeAtOnce(_ text: String) throws(Errno) {
+        var text = text
+        let result: Result<Void, Errno> = text.withUTF8 { bytes in
+            while Glibc.write(rawValue, bytes.baseAddress, bytes.count) < 0 {
+                if errno != EINTR { return .failure(Errno(rawValue: errno)) }
+            }
+            return .success(())
+        }
+        try result.get()
+    }
+
     /// fchownat(2), of a symbolic link itself.
     package func changeOwner(_ path: String, uid: UInt32, gid: UInt32) throws(Errno) {
         try checked(path.withCString { masu_fchownat(rawValue, $0, uid, gid, 0x100) })
@@ -140,6 +152,11 @@ extension FileDescriptor {
     package func setNonBlocking(_ enabled: Bool) throws(Errno) {
         let flags = try checked(masu_fcntl(rawValue, F_GETFL, 0))
         try checked(masu_fcntl(rawValue, F_SETFL, enabled ? flags | Int(O_NONBLOCK) : flags & ~Int(O_NONBLOCK)))
+    }
+
+    /// Whether it is open for writing; fcntl(2), `F_GETFL`.
+    package func isWritable() throws(Errno) -> Bool {
+        try checked(masu_fcntl(rawValue, F_GETFL, 0)) & Int(O_ACCMODE) != Int(O_RDONLY)
     }
 
     /// A copy with the lowest free number from `minimum` on; close-on-exec.
@@ -234,14 +251,12 @@ package enum Files {
     package static func write(_ text: String, to path: FilePath) throws(Errno) {
         let file = try open(path, .writeOnly)
         defer { file.discard() }
-        var text = text
-        let result: Result<Void, Errno> = text.withUTF8 { bytes in
-            while Glibc.write(file.rawValue, bytes.baseAddress, bytes.count) < 0 {
-                if errno != EINTR { return .failure(Errno(rawValue: errno)) }
-            }
-            return .success(())
-        }
-        try result.get()
+        try file.writeAtOnce(text)
+    }
+
+    /// Writes `text` to `file` in one write (as kernel interfaces need it).
+    package static func write(_ text: String, to file: FileDescriptor) throws(Errno) {
+        try file.writeAtOnce(text)
     }
 
     /// Makes or replaces the file `path`, so that others see either the old content or all of the new one.

@@ -164,6 +164,7 @@ package struct FileSystemType: RawRepresentable, Hashable, Sendable {
     package static let proc = FileSystemType(rawValue: 0x9fa0)
     package static let ramfs = FileSystemType(rawValue: 0x8584_58f6)
     package static let devpts = FileSystemType(rawValue: 0x1cd1)
+    package static let resctrl = FileSystemType(rawValue: 0x0765_5821)
     package static let overlay = FileSystemType(rawValue: 0x794c_7630)
 
     /// The type of the file system that holds `path`.

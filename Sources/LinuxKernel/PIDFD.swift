@@ -12,8 +12,15 @@ package struct PIDFD: Hashable, Sendable {
     }
 
     /// Opens the process `pid`; close-on-exec.
+    ///
+    /// - Throws: `noSuchProcess` if there is none.
     package static func open(_ pid: Int32) throws(Errno) -> PIDFD {
-        PIDFD(descriptor: try LinuxKernel.descriptor(masu_pidfd_open(pid, 0)))
+        do {
+            return PIDFD(descriptor: try LinuxKernel.descriptor(masu_pidfd_open(pid, 0)))
+        } catch .invalidArgument {
+            // Before Linux 6.9 that is the answer for one that is just being reaped, and for a thread's number.
+            throw .noSuchProcess
+        }
     }
 
     /// pidfd_send_signal(2).

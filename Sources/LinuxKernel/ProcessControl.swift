@@ -126,6 +126,9 @@ package enum ProcessAttributes {
     /// This process's effective user.
     package static var uid: UInt32 { geteuid() }
 
+    /// This process's effective group.
+    package static var gid: UInt32 { getegid() }
+
     /// Whether others may trace this process, read its memory and open what `/proc/<pid>/fd` and `exe` lead to.
     package static func setDumpable(_ dumpable: Bool) throws(Errno) {
         try checked(masu_prctl(4, dumpable ? 1 : 0, 0, 0, 0))

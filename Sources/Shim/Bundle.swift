@@ -43,6 +43,24 @@ struct Bundle {
         }
     }
 
+    /// Replaces the container's configuration.
+    func rewriteSpecification(_ change: (JSONValue) -> JSONValue) throws(ShimError) {
+        let file = file(ShimBundle.specification)
+        let bytes = try attempt("open \(file)") { () throws(Errno) in try Files.read(file) }
+        let changed: [UInt8]
+        do {
+            changed = try JSON.encode(change(try JSON.parse(bytes)))
+        } catch {
+            throw ShimError(.invalid, "\(file): \(error)")
+        }
+        try attempt("write \(file)") { () throws(Errno) in try Files.replace(file, with: changed) }
+    }
+
+    /// Where the runtime keeps its state.
+    func runtimeRoot(_ configuration: ShimConfiguration) -> FilePath {
+        configuration.runtimeRoot.map { FilePath($0) } ?? file(ShimBundle.runtime)
+    }
+
     /// Removes what an earlier shim has left here.
     ///
     /// - Throws: `conflict` if that is still alive.

@@ -10,15 +10,12 @@ import SystemPackage
 struct LaunchedContainer {
     var bundle: Bundle
     var configuration: ShimConfiguration
-    var runtime: ContainerRuntime
+    var runtime: any OCIRuntime
     var loop: EventLoop
     var context: StreamContext
     var streams: ProcessStreams
     var log: JSONFileLog?
-    var cgroup: Cgroup?
     var hasOwnPIDNamespace: Bool
-    /// The shim's `oom_score_adj` before it exempted itself.
-    var scoreBefore: Int?
     var pid: Int32
     /// The container's root directory, see `Shim.root`.
     var root: FileDescriptor?
@@ -33,18 +30,12 @@ struct Launch {
     private let bundle: Bundle
     private let configuration: ShimConfiguration
     private let spec: Spec
-    private let runtime: ContainerRuntime
     private var undo: [() -> Void] = []
 
     /// Reads what the engine has written into the bundle.
     init(bundle path: FilePath) throws(ShimError) {
         bundle = try Bundle(path)
         configuration = try bundle.read(ShimConfiguration.self, from: ShimBundle.configuration)
-        if let runtimePath = configuration.runtimePath {
-            throw ShimError(.invalid, "runtime \(runtimePath): only the built-in runtime can be used")
-        }
-        runtime = ContainerRuntime(
-            root: configuration.runtimeRoot.map { FilePath($0) } ?? bundle.file(ShimBundle.runtime))
         var spec = try bundle.readSpecification()
         guard spec.process != nil else { throw ShimError(.invalid, "\(ShimBundle.specification) has no process") }
         spec.process?.terminal = configuration.terminal
@@ -88,17 +79,19 @@ struct Launch {
             listener.discard()
             bundle.removeSocket()
         }
-        let score = OutOfMemoryScore.get()
-        let pid = try createContainer(streams, score: score)
+        let runtime = makeRuntime(loop)
+        runtime.scoreBefore = OutOfMemoryScore.get()
+        let pid = try createContainer(runtime, streams)
         // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
         try? OutOfMemoryScore.set(Self.score)
         try bundle.writeProcessIdentifier()
         // Without it the container's last process takes the mount away with it, which works as well.
-        let root = try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory])
+        let root =
+            runtime.needsRootHeld ? try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory]) : nil
         return LaunchedContainer(
             bundle: bundle, configuration: configuration, runtime: runtime, loop: loop, context: context,
-            streams: streams, log: log, cgroup: cgroup, hasOwnPIDNamespace: hasOwnPIDNamespace, scoreBefore: score,
-            pid: pid, root: root, listener: listener)
+            streams: streams, log: log, hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root,
+            listener: listener)
     }
 
     private mutating func openLog() throws(ShimError) -> JSONFileLog? {
@@ -111,31 +104,30 @@ struct Launch {
         return log
     }
 
-    private mutating func createContainer(_ streams: ProcessStreams, score: Int?) throws(ShimError) -> Int32 {
-        var spec = spec
-        if spec.process?.oomScoreAdj == nil { spec.process?.oomScoreAdj = score }
-        var options = CreateOptions()
-        options.rootfsMounts = configuration.rootfsMounts.map {
-            RootfsMount(type: $0.type, source: $0.source, options: $0.options)
+    private func makeRuntime(_ loop: EventLoop) -> any OCIRuntime {
+        guard let program = configuration.runtime else {
+            return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup)
         }
+        // It does not see version 2 beside version 1, and what it makes in its place is gone with the shim's mounts.
+        let visible = try? cgroup.map { try Cgroup(path: $0.path, hierarchies: $0.hierarchies.withoutUnifiedBeside) }
+        return ExternalRuntime(program, configuration, bundle: bundle, cgroup: visible, loop: loop)
+    }
+
+    private mutating func createContainer(
+        _ runtime: any OCIRuntime, _ streams: ProcessStreams
+    ) throws(ShimError) -> Int32 {
+        var spec = spec
+        if spec.process?.oomScoreAdj == nil { spec.process?.oomScoreAdj = runtime.scoreBefore }
         let pipes: StandardPipes? =
             configuration.terminal
             ? nil
             : try attempt("pipe") { () throws(Errno) in
-                try StandardPipes(hasInput: configuration.openStdin, hasOutput: true)
+                try StandardPipes(
+                    hasInput: configuration.openStdin, hasOutput: true, withoutDevices: runtime.changesStreams)
             }
-        if let pipes { options.streams = pipes.streams }
-        undo.append { [runtime] in
-            // Only if it is empty: other containers may be there.
-            try? Files.removeDirectory(runtime.root)
-        }
-        let started = try runtimeCall { () throws(RuntimeError) in
-            try runtime.create(id: configuration.id, bundle: bundle.path, spec: spec, options: options)
-        }
-        undo.append { [runtime, configuration] in
-            // The error that is reported is the one that led here.
-            try? runtime.delete(configuration.id, force: true)
-            _ = try? ProcessControl.wait(for: started.pid)
+        let started = try runtime.create(spec, streams: pipes)
+        undo.append {
+            runtime.revert(started)
             streams.close()
         }
         pipes?.closeTheirs()
@@ -151,7 +143,18 @@ struct Launch {
     private var cgroup: Cgroup? {
         // Without control groups there is nothing to be watched or counted; the runtime has its own opinion on that.
         guard let hierarchies = try? CgroupHierarchies.mounted() else { return nil }
-        return try? Cgroup(path: spec.linux?.cgroupsPath ?? configuration.id, hierarchies: hierarchies)
+        let path = spec.linux?.cgroupsPath
+        do throws(CgroupError) {
+            let name = path ?? configuration.id
+            guard configuration.usesSystemdCgroup == true else {
+                return try Cgroup(path: name, hierarchies: hierarchies)
+            }
+            let unit = try SystemdUnit(cgroupsPath: path, id: configuration.id, isUser: false)
+            return try Cgroup(path: unit.path(), hierarchies: hierarchies)
+        } catch {
+            // What is wrong with the name the runtime says when it makes the group.
+            return nil
+        }
     }
 
     private var hasOwnPIDNamespace: Bool {

@@ -1,5 +1,4 @@
 import Cgroups
-import ContainerRuntime
 import Glibc
 import LinuxKernel
 import OCISpec
@@ -16,7 +15,16 @@ extension Shim {
                 let interest = AttachedClient.Interest(input: stdin, output: stdout, error: stderr)
                 return .attach(.done, try openStreams(of: execID), interest, detachKeys: detachKeys)
             }
-            let response = try perform(request)
+            guard let response = try perform(request) else {
+                return .later { [unowned self] respond in
+                    begin(request) { result in
+                        switch result {
+                        case .success(let response): respond(response)
+                        case .failure(let error): respond(.failure(error))
+                        }
+                    }
+                }
+            }
             if case .state(.exited) = response {
                 client.knowsExit = true
                 endIfPossibleSoon()
@@ -27,40 +35,22 @@ extension Shim {
         }
     }
 
-    private func perform(_ request: ShimRequest) throws(ShimError) -> ShimResponse {
+    /// Does what needs no runtime; `nil` for all that does.
+    private func perform(_ request: ShimRequest) throws(ShimError) -> ShimResponse? {
         switch request {
         case .subscribe, .state:
             return .state(state)
-        case .start:
-            try start()
-        case .kill(let signal, let all):
-            try kill(signal, all: all)
-        case .pause:
-            try setPaused(true)
-        case .resume:
-            try setPaused(false)
-        case .update(let resources):
-            try requireAlive()
-            try runtimeCall { () throws(RuntimeError) in try runtime.update(configuration.id, resources: resources) }
-        case .processes:
-            try requireAlive()
-            return .processes(
-                try runtimeCall { () throws(RuntimeError) in try runtime.processes(configuration.id) })
-        case .statistics:
-            try requireAlive()
-            return .statistics(
-                ShimStatistics(
-                    cgroup: cgroup?.statistics() ?? CgroupStatistics(), droppedLogLines: log?.droppedLines ?? 0))
+        case .start, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
+            return nil
         case .resize(let execID, let columns, let rows):
             try resize(execID, columns: columns, rows: rows)
         case .exec(let id, let process, let openStdin):
             try addExec(id, process, openStdin: openStdin)
-        case .execStart(let id):
-            return .started(pid: try startExec(id))
         case .execState(let id):
             return .execState(try exec(id).state)
         case .execDelete(let id):
-            guard try exec(id).pid == nil else { throw ShimError(.conflict, "exec \(id) is running") }
+            let exec = try exec(id)
+            guard exec.pid == nil, !exec.isStarting else { throw ShimError(.conflict, "exec \(id) is running") }
             execs.removeValue(forKey: id)?.streams.close()
         case .closeStdin(let execID):
             try openStreams(of: execID).closeInput()
@@ -71,6 +61,43 @@ extension Shim {
             endWhenAsked()
         }
         return .done
+    }
+
+    /// Has the runtime do what it is needed for.
+    private func begin(_ request: ShimRequest, _ completion: @escaping Completion<ShimResponse>) {
+        let done: Completion<Void> = { completion($0.map { .done }) }
+        do throws(ShimError) {
+            switch request {
+            case .start:
+                try start(done)
+            case .kill(let signal, let all):
+                try kill(signal, all: all, done)
+            case .pause:
+                try setPaused(true, done)
+            case .resume:
+                try setPaused(false, done)
+            case .update(let resources):
+                try requireAlive()
+                runtime.update(resources, done)
+            case .processes:
+                try requireAlive()
+                runtime.processes { completion($0.map { .processes($0) }) }
+            case .statistics:
+                try requireAlive()
+                runtime.statistics { [unowned self] result in
+                    completion(
+                        result.map {
+                            .statistics(ShimStatistics(cgroup: $0, droppedLogLines: log?.droppedLines ?? 0))
+                        })
+                }
+            case .execStart(let id):
+                try startExec(id) { completion($0.map { .started(pid: $0) }) }
+            default:
+                throw ShimError(.invalid, "this needs no runtime")
+            }
+        } catch {
+            completion(.failure(error))
+        }
     }
 
     private var state: ShimState {
@@ -97,43 +124,58 @@ extension Shim {
 
     // MARK: The container
 
-    private func start() throws(ShimError) {
-        guard case .created(let pid) = phase else {
+    private func start(_ completion: @escaping Completion<Void>) throws(ShimError) {
+        guard case .created(let pid) = phase, !isStarting, startFailure == nil else {
             throw ShimError(.conflict, "the container has been started already")
         }
+        isStarting = true
         let startedAt = Timestamp.now()
-        do throws(RuntimeError) {
-            try runtime.start(configuration.id)
-        } catch {
-            let failure = ShimError(error)
-            startFailure = failure
-            // It has ended already, or is of no use; either way its end comes next.
-            try? Signals.send(SIGKILL, to: pid)
-            throw failure
+        runtime.start { [unowned self] result in
+            isStarting = false
+            switch result {
+            case .success:
+                phase = .running(pid: pid, startedAt: startedAt, isPaused: false)
+            case .failure(let failure):
+                startFailure = failure
+                // It has ended already, or is of no use; either way its end comes next.
+                if heldEnd == nil { try? Signals.send(SIGKILL, to: pid) }
+            }
+            completion(result)
+            if let code = heldEnd {
+                heldEnd = nil
+                firstProcessEnded(pid, code)
+            }
         }
-        phase = .running(pid: pid, startedAt: startedAt, isPaused: false)
     }
 
-    private func kill(_ signal: Int32, all: Bool) throws(ShimError) {
+    private func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>) throws(ShimError) {
         try requireAlive()
-        try runtimeCall { () throws(RuntimeError) in try runtime.kill(configuration.id, signal: signal, all: all) }
-        if signal == SIGKILL, case .running(let pid, let startedAt, true) = phase {
-            // The runtime has thawed it: in a frozen cgroup of version 1 even SIGKILL waits for that.
-            phase = .running(pid: pid, startedAt: startedAt, isPaused: false)
+        runtime.kill(signal, all: all) { [unowned self] result in
+            if case .success = result, signal == SIGKILL, case .running(let pid, let startedAt, true) = phase {
+                // The runtime has thawed it.
+                phase = .running(pid: pid, startedAt: startedAt, isPaused: false)
+            }
+            completion(result)
         }
     }
 
-    private func setPaused(_ isPaused: Bool) throws(ShimError) {
-        guard case .running(let pid, let startedAt, let wasPaused) = phase else {
+    private func setPaused(_ isPaused: Bool, _ completion: @escaping Completion<Void>) throws(ShimError) {
+        guard case .running(_, _, let wasPaused) = phase else {
             throw ShimError(.conflict, "the container is not running")
         }
+        if isChanging { throw ShimError(.conflict, "the container is being paused or resumed") }
         if wasPaused == isPaused {
             throw ShimError(.conflict, "the container is \(isPaused ? "already" : "not") paused")
         }
-        try runtimeCall { () throws(RuntimeError) in
-            if isPaused { try runtime.pause(configuration.id) } else { try runtime.resume(configuration.id) }
+        isChanging = true
+        runtime.setPaused(isPaused) { [unowned self] result in
+            isChanging = false
+            // It may have ended meanwhile.
+            if case .success = result, case .running(let pid, let startedAt, _) = phase {
+                phase = .running(pid: pid, startedAt: startedAt, isPaused: isPaused)
+            }
+            completion(result)
         }
-        phase = .running(pid: pid, startedAt: startedAt, isPaused: isPaused)
     }
 
     private func resize(_ execID: String?, columns: UInt16, rows: UInt16) throws(ShimError) {
@@ -173,48 +215,58 @@ extension Shim {
         execs[id] = ExecProcess(id: id, process: process, openStdin: openStdin, streams: streams)
     }
 
-    private func startExec(_ id: String) throws(ShimError) -> Int32 {
+    private func startExec(_ id: String, _ completion: @escaping Completion<Int32>) throws(ShimError) {
         let exec = try exec(id)
-        guard case .created = exec.state else { throw ShimError(.conflict, "exec \(id) has been started already") }
+        guard case .created = exec.state, !exec.isStarting else {
+            throw ShimError(.conflict, "exec \(id) has been started already")
+        }
         guard case .running = phase else { throw ShimError(.conflict, "the container is not running") }
-        do throws(ShimError) {
-            let pid = try run(exec)
-            exec.state = .running(pid: pid)
-            tell(.execStarted(execID: id, pid: pid))
-            return pid
-        } catch {
-            exec.state = .exited(exitCode: error.exitCode, at: .now())
-            exec.streams.close()
-            throw error
+        exec.isStarting = true
+        run(exec) { [unowned self] result in
+            exec.isStarting = false
+            switch result {
+            case .success(let pid):
+                exec.state = .running(pid: pid)
+                tell(.execStarted(execID: id, pid: pid))
+            case .failure(let error):
+                exec.state = .exited(exitCode: error.exitCode, at: .now())
+                exec.streams.close()
+            }
+            completion(result)
+            if let pid = exec.pid, let code = orphans.removeValue(forKey: pid) { ended(exec, code) }
         }
     }
 
-    private func run(_ exec: ExecProcess) throws(ShimError) -> Int32 {
+    private func run(_ exec: ExecProcess, _ completion: @escaping Completion<Int32>) {
         var process = exec.process
-        if process.oomScoreAdj == nil { process.oomScoreAdj = scoreBefore }
-        var options = ExecOptions()
-        let isTerminal = exec.streams.isTerminal
-        let pipes: StandardPipes? =
-            isTerminal
-            ? nil
-            : try attempt("pipe") { () throws(Errno) in
-                // Without a client nobody will ever see the output.
-                try StandardPipes(hasInput: exec.openStdin, hasOutput: exec.streams.hasClients)
-            }
-        if let pipes { options.streams = pipes.streams }
-        let started = try runtimeCall { () throws(RuntimeError) in
-            try runtime.exec(configuration.id, process: process, options: options)
-        }
-        pipes?.closeTheirs()
+        if process.oomScoreAdj == nil { process.oomScoreAdj = runtime.scoreBefore }
+        let pipes: StandardPipes?
         do throws(Errno) {
-            if let pipes { try exec.streams.open(pipes) }
-            if let console = started.console {
-                try exec.streams.open(console: console, wantsInput: exec.openStdin)
-            }
+            // Without a client nobody will ever see the output.
+            pipes =
+                exec.streams.isTerminal
+                ? nil
+                : try StandardPipes(
+                    hasInput: exec.openStdin, hasOutput: exec.streams.hasClients,
+                    withoutDevices: runtime.changesStreams)
         } catch {
-            try? Signals.send(SIGKILL, to: started.pid)  // If that fails it has ended.
-            throw ShimError(.system, "opening the streams of exec \(exec.id): \(error)")
+            return completion(.failure(ShimError(.system, "pipe: \(error)")))
         }
-        return started.pid
+        runtime.exec(process, streams: pipes) { result in
+            completion(
+                result.flatMap { started in
+                    pipes?.closeTheirs()
+                    do throws(Errno) {
+                        if let pipes { try exec.streams.open(pipes) }
+                        if let console = started.console {
+                            try exec.streams.open(console: console, wantsInput: exec.openStdin)
+                        }
+                        return .success(started.pid)
+                    } catch {
+                        try? Signals.send(SIGKILL, to: started.pid)  // If that fails it has ended.
+                        return .failure(ShimError(.system, "opening the streams of exec \(exec.id): \(error)"))
+                    }
+                })
+        }
     }
 }

@@ -1,6 +1,5 @@
 import CShim
 import Cgroups
-import ContainerRuntime
 import Glibc
 import LinuxKernel
 import OCISpec
@@ -27,15 +26,13 @@ final class Shim {
 
     let bundle: Bundle
     let configuration: ShimConfiguration
-    let runtime: ContainerRuntime
+    let runtime: any OCIRuntime
     let loop: EventLoop
     let context: StreamContext
     let streams: ProcessStreams
     let log: JSONFileLog?
-    let cgroup: Cgroup?
     /// Whether the kernel ends all other processes with the first one.
     private let hasOwnPIDNamespace: Bool
-    let scoreBefore: Int?
     /// The container's root, held to the end of its processes: to let go of an overlay makes the kernel write the whole file system
     /// below it to disk, and whoever does that inside the container does it within the container's limits, unkillable.
     private var root: FileDescriptor?
@@ -48,11 +45,20 @@ final class Shim {
     private var watch: OutOfMemoryWatch?
     private var knownKills: UInt64 = 0
     private var isDrained = false
+    private var isFinishing = false
     private var isToldToEnd = false
     private var isFarewellOver = false
     private var isTrimScheduled = false
+    /// Whether a `start` is under way.
+    var isStarting = false
+    /// What the first process exited with while it was.
+    var heldEnd: Int32?
+    /// Whether a `pause` or `resume` is under way.
+    var isChanging = false
     /// The error of a `start` that failed.
     var startFailure: ShimError?
+    /// The exit codes of processes that ended before an external runtime has said that they are execs.
+    var orphans: [Int32: Int32] = [:]
 
     init(_ launched: LaunchedContainer) throws(Errno) {
         bundle = launched.bundle
@@ -62,9 +68,7 @@ final class Shim {
         context = launched.context
         streams = launched.streams
         log = launched.log
-        cgroup = launched.cgroup
         hasOwnPIDNamespace = launched.hasOwnPIDNamespace
-        scoreBefore = launched.scoreBefore
         phase = .created(pid: launched.pid)
         root = launched.root
         listener = launched.listener
@@ -128,7 +132,7 @@ final class Shim {
 
     private func watchMemory() {
         // Without a memory controller nothing can be watched, and nothing is limited either.
-        guard let cgroup, let watch = try? OutOfMemoryWatch(cgroup) else { return }
+        guard let cgroup = runtime.cgroup, let watch = try? OutOfMemoryWatch(cgroup) else { return }
         let handle = try? loop.watch(watch.descriptor, .readable) { [unowned self] _ in
             watch.take()
             noteKills()
@@ -138,7 +142,7 @@ final class Shim {
 
     /// Tells of processes that the kernel has killed since the last time.
     private func noteKills() {
-        guard let cgroup else { return }
+        guard let cgroup = runtime.cgroup else { return }
         let kills = cgroup.outOfMemoryKills()
         if kills > knownKills { tell(.outOfMemory(at: .now())) }
         knownKills = max(knownKills, kills)
@@ -154,12 +158,17 @@ final class Shim {
             case .created(pid), .running(pid, _, _):
                 firstProcessEnded(pid, status.code)
             default:
-                if let exec = execs.values.first(where: { $0.pid == pid }) { ended(exec, status.code) }
+                if let exec = execs.values.first(where: { $0.pid == pid }) {
+                    ended(exec, status.code)
+                } else if !runtime.childEnded(pid, code: status.code), runtime.isBusy {
+                    orphans[pid] = status.code
+                }
             }
         }
+        if !runtime.isBusy { orphans = [:] }
     }
 
-    private func ended(_ exec: ExecProcess, _ code: Int32) {
+    func ended(_ exec: ExecProcess, _ code: Int32) {
         let time = Timestamp.now()
         exec.state = .exited(exitCode: code, at: time)
         exec.streams.drain(grace: Self.grace) { [unowned self] in
@@ -170,7 +179,12 @@ final class Shim {
         }
     }
 
-    private func firstProcessEnded(_ pid: Int32, _ code: Int32) {
+    func firstProcessEnded(_ pid: Int32, _ code: Int32) {
+        if isStarting {
+            // Short-lived: it has ended before the runtime has said that it began. That comes first.
+            heldEnd = code
+            return
+        }
         noteKills()
         var record = ExitRecord(exitCode: code, exitedAt: .now(), oomKilled: knownKills > 0, pid: pid)
         if case .running(_, let startedAt, _) = phase { record.startedAt = startedAt }
@@ -178,7 +192,7 @@ final class Shim {
         phase = .ending(record)
         if !hasOwnPIDNamespace {
             // Else the kernel has done this. What cannot be killed now, `delete` tries again.
-            try? cgroup?.signalAll(SIGKILL)
+            try? runtime.cgroup?.signalAll(SIGKILL)
         }
         streams.drain(grace: Self.grace) { [unowned self] in
             isDrained = true
@@ -198,7 +212,7 @@ final class Shim {
 
     /// Writes the end down, cleans up, and says so.
     private func conclude() {
-        guard case .ending(let record) = phase else { return }
+        guard case .ending(let record) = phase, !isFinishing else { return }
         // Now, so that whoever is told of the end finds it unmounted.
         root?.discard()
         root = nil
@@ -216,16 +230,18 @@ final class Shim {
 
     /// Cleans up, and says that the container has ended.
     private func finish(_ end: ExitRecord) {
-        var record = end
+        isFinishing = true
         // Hooks and whatever else is executed now must not be exempt from the kernel's choice of victims, as we are.
-        if let scoreBefore { try? OutOfMemoryScore.set(scoreBefore) }
-        do throws(ShimError) {
-            try runtimeCall { () throws(RuntimeError) in try runtime.delete(configuration.id, force: true) }
-            // Only if it is empty: other containers may be there.
-            try? Files.removeDirectory(runtime.root)
-        } catch {
-            record.warning = error.message
+        if let score = runtime.scoreBefore { try? OutOfMemoryScore.set(score) }
+        runtime.delete { [unowned self] result in
+            var record = end
+            if case .failure(let error) = result { record.warning = error.message }
+            announce(record)
         }
+    }
+
+    /// Says that the container has ended, and ends the shim when everybody knows.
+    private func announce(_ record: ExitRecord) {
         phase = .exited(record)
         // Those that have connected by now still get an answer; others find the file.
         accept()

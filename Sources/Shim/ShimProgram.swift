@@ -21,6 +21,8 @@ package enum ShimProgram {
 
           --bundle DIR   the container's bundle
           --child        be the shim, instead of leaving it behind in the background
+          --delete       remove what is left of the container of a shim that was killed, where
+                         an external runtime has made it
           --version      print the version
         """
 
@@ -37,6 +39,8 @@ package enum ShimProgram {
             return launch(FilePath(arguments[1]))
         case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--child":
             return serveCaller(FilePath(arguments[1]))
+        case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--delete":
+            return delete(FilePath(arguments[1]))
         case let arguments where arguments.count == 1 && arguments[0].hasPrefix("--bundle="):
             return launch(FilePath(String(arguments[0].dropFirst("--bundle=".count))))
         default:
@@ -128,6 +132,27 @@ package enum ShimProgram {
     private static func print(_ text: String) {
         // If standard output is closed nobody wants to read it.
         try? FileDescriptor.standardOutput.writeEntire(Array((text + "\n").utf8))
+    }
+
+    // MARK: After a shim
+
+    /// Asks an external runtime to remove a container whose shim is gone. Nothing has to be done for our own: masud kills its
+    /// processes, and there is no other state than in the bundle.
+    private static func delete(_ path: FilePath) -> Int32 {
+        do throws(ShimError) {
+            let bundle = try Bundle(path)
+            let configuration = try bundle.read(ShimConfiguration.self, from: ShimBundle.configuration)
+            guard let program = configuration.runtime else { return 0 }
+            let loop = try attempt("epoll_create") { () throws(Errno) in try EventLoop() }
+            let runtime = ExternalRuntime(program, configuration, bundle: bundle, cgroup: nil, loop: loop)
+            try runtime.leaveHost(for: bundle.path)
+            try runtime.deleteNow()
+            return 0
+        } catch {
+            // If standard error is closed nobody wants to read it.
+            try? FileDescriptor.standardError.writeEntire(Array((error.message + "\n").utf8))
+            return 1
+        }
     }
 
     // MARK: The shim

@@ -14,4 +14,6 @@ package enum ShimBundle {
     package static let exit = "exit"
     /// The `ContainerRuntime`'s root, unless `ShimConfiguration.runtimeRoot` names another.
     package static let runtime = "runtime"
+    /// What goes to and comes from an external runtime's program; there while it runs.
+    package static let calls = "calls"
 }

@@ -19,10 +19,12 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var rootfsMounts: [RootMount]
     /// The `ContainerRuntime`'s root; `nil` is `runtime` in the bundle.
     package var runtimeRoot: String?
-    /// The path of an OCI runtime to be executed; `nil` is our own, within the shim's process.
-    package var runtimePath: String?
+    /// An OCI runtime to be executed; `nil` is our own, within the shim's process.
+    package var runtime: Runtime?
     /// The container's control group, the same that `linux.cgroupsPath` in `config.json` names; `nil` is `/<id>`.
     package var cgroupPath: String?
+    /// Whether systemd makes that control group, whose name then has the form `slice:prefix:name`.
+    package var usesSystemdCgroup: Bool?
     /// The terminal's size at the start; `nil` leaves what `config.json` says.
     package var consoleSize: Box?
 
@@ -30,7 +32,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
-        runtimePath: String? = nil, cgroupPath: String? = nil, consoleSize: Box? = nil
+        runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil, consoleSize: Box? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -39,9 +41,32 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.log = log
         self.rootfsMounts = rootfsMounts
         self.runtimeRoot = runtimeRoot
-        self.runtimePath = runtimePath
+        self.runtime = runtime
         self.cgroupPath = cgroupPath
+        self.usesSystemdCgroup = usesSystemdCgroup
         self.consoleSize = consoleSize
+    }
+}
+
+extension ShimConfiguration {
+    /// The program of an OCI runtime.
+    package struct Runtime: Codable, Hashable, Sendable {
+        /// Its absolute path.
+        package var path: String
+        /// Flags it gets before its command, after the shim's own.
+        package var arguments: [String]
+        /// How many seconds it may take for one command; a shim does not wait for ever.
+        package var patience: Int
+
+        /// The program at `path`.
+        package init(path: String, arguments: [String] = [], patience: Int = 60) {
+            self.path = path
+            self.arguments = arguments
+            self.patience = patience
+        }
+
+        /// What it is called in messages.
+        package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
     }
 }
 

@@ -22,11 +22,14 @@ package struct ShimError: Error, Codable, Hashable, Sendable {
     package var kind: Kind
     /// What a person reads.
     package var message: String
+    /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one.
+    package var operation: String?
 
     /// An error of kind `kind`.
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String, operation: String? = nil) {
         self.kind = kind
         self.message = message
+        self.operation = operation
     }
 }
 

@@ -24,45 +24,77 @@ enum CreationCommands {
     static let create = Command(
         "create", operands: "CONTAINER", arity: .exactly(1), "Create a container, to be started by \"start\"",
         flags: { common },
-        action: { invocation in
+        action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
+            let log = ErrorLog(invocation.flags)
             let process = try RuntimeCommands.runtime(invocation).create(
-                id: invocation.operands[0], bundle: directory, spec: spec, options: options)
-            try PIDFDSocket.send(process, invocation, name: "standard")
-            if let console = process.console { try ConsoleSocket.send(console, to: invocation.flags[consoleSocket]) }
+                id: invocation.operands[0], bundle: directory, spec: spec, options: options,
+                warn: { log.warn($0) })
+            try handOver(process, socket: invocation.flags[consoleSocket], options, invocation)
             return 0
         })
 
     static let run = Command(
         "run", operands: "CONTAINER", arity: .exactly(1), "Create and start a container, and wait for its end",
-        examples: [.init("Run the bundle in the working directory", "masu-runtime run demo")],
+        examples: [.init("Run the bundle in the working directory", "\(ProgramName.current) run demo")],
         flags: { common + [detach, keep, noSubreaper] },
-        action: { invocation in
+        action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
             let socket = invocation.flags[consoleSocket]
             let isDetached = invocation.flags[detach]
             try ConsoleSocket.check(terminal: spec.process?.terminal == true, detached: isDetached, socket: socket)
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             let id = invocation.operands[0]
             let foreground = isDetached ? nil : try Foreground()
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(invocation.flags)
             let process = try runtime.run(
-                id: id, bundle: directory, spec: spec, options: options, warn: { log.report($0, level: "warning") })
-            try PIDFDSocket.send(process, invocation, name: "standard")
-            guard let foreground else {
-                if let console = process.console { try ConsoleSocket.send(console, to: socket) }
-                return 0
-            }
+                id: id, bundle: directory, spec: spec, options: options, warn: { log.warn($0) })
+            try handOver(process, socket: socket, options, invocation)
+            guard let foreground else { return 0 }
             let status = try foreground.follow(process)
             if !invocation.flags[keep] {
-                try runtime.delete(id, force: true, spec: spec, warn: { log.report($0, level: "warning") })
+                try runtime.delete(id, force: true, spec: spec, warn: { log.warn($0) })
             }
             return status
         })
 
-    private static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
+    /// `action`, which makes a container, with its errors told as callers know them from runc.
+    static func reporting(_ action: @escaping Command.Action) -> Command.Action {
+        { invocation in
+            do {
+                return try action(invocation)
+            } catch let error as RuntimeError where error.stage == .execution {
+                // Said by the process itself, as it were, where a shell would have said it.
+                ErrorLog(invocation.flags).report(error.message, isBare: true)
+                return 255
+            } catch {
+                let text = (error as? RuntimeError)?.contextualized() ?? "\(error)"
+                let command = invocation.command.name
+                ErrorLog(invocation.flags).report("\(ProgramName.current) \(command) failed: \(text)")
+                return 1
+            }
+        }
+    }
+
+    /// Gives what is open of a container that has been made to whoever wants it; if nobody takes it, there is no container.
+    private static func handOver(
+        _ process: StartedProcess, socket: String, _ options: CreateOptions, _ invocation: Invocation
+    ) throws {
+        do {
+            try PIDFDSocket.send(process, invocation, name: "standard")
+            if let console = process.console, !socket.isEmpty { try ConsoleSocket.send(console, to: socket) }
+        } catch {
+            // The error says what went wrong; what cannot be removed is still listed.
+            try? RuntimeCommands.runtime(invocation).delete(invocation.operands[0], force: true)
+            if let file = options.pidFile { try? Files.remove(file) }  // As above.
+            throw error
+        }
+    }
+
+    /// The configuration, the bundle and what the flags say.
+    static func arguments(_ invocation: Invocation) throws -> (Spec, FilePath, CreateOptions) {
         let flags = invocation.flags
         let directory = RuntimeCommands.absolute(flags[bundle])
         let spec = try ContainerRuntime.configuration(of: directory)
@@ -71,9 +103,15 @@ enum CreationCommands {
         options.preservedDescriptors = max(0, flags[preserveFDs])
         // Without one the terminal's other side is ours, and copied to what may be none.
         options.keepsLineEnds = flags[consoleSocket].isEmpty
-        options.trace = ErrorLog.trace(invocation)
+        let log = ErrorLog(flags).runtimeLog
+        Sealing.note(in: log)
+        options.log = log
         options.noPivot = flags[noPivot]
         options.noNewKeyring = flags[noNewKeyring]
+        options.rootlessCgroups = try RuntimeCommands.rootlessCgroups(invocation)
+        if flags[RuntimeCommands.systemdCgroup] {
+            options.cgroupDriver = .systemd(isUser: RuntimeCommands.usesOwnSystemd(flags))
+        }
         options.withoutCgroup = flags[RuntimeCommands.cgroupManager] == "disabled"
         return (spec, directory, options)
     }

@@ -3,33 +3,66 @@ import Flags
 import LinuxKernel
 import SystemPackage
 
-/// Where errors go: to standard error, and into the file of `--log` in the form that engines read.
+/// Where this program's errors and warnings go: to the file of `--log` in the form that engines read, with the bare text
+/// of an error on standard error for whoever looks there; without a file everything to standard error.
 struct ErrorLog {
-    private let file: FilePath?
-    private let isJSON: Bool
+    private let log: RuntimeLog
 
-    init(_ invocation: Invocation) {
-        file = RuntimeCommands.optionalPath(RuntimeCommands.log, invocation)
-        isJSON = invocation.flags[RuntimeCommands.logFormat] == "json"
+    /// What the library writes to.
+    var runtimeLog: RuntimeLog { log }
+
+    /// - Parameter flags: Those of the whole command line, or as many as could be read.
+    init(_ flags: ParsedFlags) {
+        let file = flags[RuntimeCommands.log]
+        log = RuntimeLog(
+            file: file.isEmpty ? nil : RuntimeCommands.absolute(file),
+            isJSON: flags[RuntimeCommands.logFormat] == "json", isVerbose: flags[RuntimeCommands.debug])
     }
 
-    /// Where `--debug` wants more told; `nil` without it.
-    static func trace(_ invocation: Invocation) -> TraceLog? {
-        guard invocation.flags[RuntimeCommands.debug] else { return nil }
-        let log = ErrorLog(invocation)
-        return TraceLog(file: log.file, isJSON: log.isJSON)
+    /// Tells why the program ends.
+    ///
+    /// - Parameter isBare: Whether standard error gets the text alone even without a file.
+    func report(_ message: String, isBare: Bool = false) {
+        let error = FileDescriptor.standardError
+        guard let file = log.file else {
+            if isBare { return error.print(Self.oneLine(message) + "\n") }
+            // For a person, not for a program.
+            if error.isTerminal { return error.print("\u{1b}[31mERRO\u{1b}[0m[0000] \(message)\n") }
+            write(message)
+            return
+        }
+        error.print(Self.oneLine(message) + "\n")
+        if let failure = write(message) { error.print("open \(file): \(failure.words)\n") }
     }
 
-    func report(_ message: String, level: String = "error") {
-        FileDescriptor.standardError.print("masu-runtime: \(message)\n")
-        guard let file else { return }
-        let line = TraceLog.line(level: level, message, isJSON: isJSON)
-        do throws(Errno) {
-            let log = try Files.open(file, [.writeOnly, .create, .append], mode: 0o644)
-            defer { log.discard() }
-            try log.writeEntire(Array((line + "\n").utf8))
-        } catch {
-            FileDescriptor.standardError.print("masu-runtime: writing the log \(file): \(error)\n")
+    /// What hooks have said may have several lines; readers of errors take one line for one error.
+    private static func oneLine(_ message: String) -> String {
+        guard message.utf8.contains(UInt8(ascii: "\n")) else { return message }
+        return message.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\\n")
+    }
+
+    @discardableResult
+    private func write(_ message: String) -> Errno? {
+        do throws(Errno) { try log.write(.error, message) } catch { return error }
+        return nil
+    }
+
+    /// Tells what is odd and yet no reason to end.
+    func warn(_ message: String) {
+        log.warn(message)
+    }
+}
+
+extension RuntimeError {
+    /// What went wrong with the process of a container, with the steps in front of it that callers of runc look for.
+    ///
+    /// - Parameter isAdded: to a container that runs (`exec`).
+    func contextualized(isAdded: Bool = false) -> String {
+        switch stage {
+        case .request: message
+        case .process: "unable to start container process: \(message)"
+        case .initialization, .execution:
+            "unable to start container process: " + (isAdded ? "" : "error during container init: ") + message
         }
     }
 }

@@ -3,6 +3,7 @@ import ContainerRuntime
 import Flags
 import JSON
 import LinuxKernel
+import Resctrl
 import SystemPackage
 
 /// `events`: what a container uses, and when it runs out of memory, as lines of JSON.
@@ -18,30 +19,35 @@ enum EventsCommand {
         action: { invocation in
             let nanoseconds = invocation.flags[interval]
             guard nanoseconds > 0 else { throw RuntimeError(.invalid, "duration interval must be greater than 0") }
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             let id = invocation.operands[0]
             guard try runtime.state(id).status != .stopped else {
                 throw RuntimeError(.conflict, "container with id \(id) is not running")
             }
-            guard let cgroup = try runtime.cgroup(id) else {
-                throw RuntimeError(.conflict, "container \(id) has no control group")
-            }
+            let cgroup = try runtime.cgroup(id)
+            let serviceClass = try runtime.serviceClass(id)
             if invocation.flags[stats] {
-                printStatistics(id, cgroup)
+                printStatistics(id, cgroup, serviceClass)
+            } else if let cgroup {
+                try follow(id, cgroup, serviceClass, milliseconds: max(1, nanoseconds / 1_000_000))
             } else {
-                try follow(id, cgroup, milliseconds: max(1, nanoseconds / 1_000_000))
+                throw RuntimeError(.conflict, "cannot watch container \(id): it has no control group")
             }
             return 0
         })
 
-    private static func printStatistics(_ id: String, _ cgroup: Cgroup) {
+    private static func printStatistics(_ id: String, _ cgroup: Cgroup?, _ serviceClass: ServiceClass?) {
         let event: JSONValue = [
-            "type": "stats", "id": .string(id), "data": StatisticsDocument(cgroup: cgroup).value,
+            "type": "stats", "id": .string(id),
+            "data": cgroup.map { StatisticsDocument(cgroup: $0, serviceClass: serviceClass).value }
+                ?? StatisticsDocument.empty,
         ]
         QueryCommands.print(event.serialized())
     }
 
-    private static func follow(_ id: String, _ cgroup: Cgroup, milliseconds: Int64) throws {
+    private static func follow(
+        _ id: String, _ cgroup: Cgroup, _ serviceClass: ServiceClass?, milliseconds: Int64
+    ) throws {
         // A machine that does not count memory has no lack of it to report.
         let watch = try? OutOfMemoryWatch(cgroup)
         defer { watch?.close() }
@@ -67,7 +73,7 @@ enum EventsCommand {
             }
             if !ready[0].isEmpty {
                 _ = try timer.take()
-                printStatistics(id, cgroup)
+                printStatistics(id, cgroup, serviceClass)
             }
         }
     }

@@ -23,7 +23,7 @@ enum ExecCommand {
 
     static let exec = Command(
         "exec", operands: "CONTAINER COMMAND [ARG...]", arity: .atLeast(1), "Run a process in a running container",
-        examples: [.init("A shell in the container \"demo\"", "masu-runtime exec -t demo sh")],
+        examples: [.init("A shell in the container \"demo\"", "\(ProgramName.current) exec -t demo sh")],
         interspersed: false,
         flags: {
             [
@@ -37,14 +37,15 @@ enum ExecCommand {
                 return try run(invocation)
             } catch {
                 // A status that programs seldom end with: callers can tell that theirs has not been run.
-                ErrorLog(invocation).report("exec failed: \(error)")
+                let text = (error as? RuntimeError)?.contextualized(isAdded: true) ?? "\(error)"
+                ErrorLog(invocation.flags).report("exec failed: \(text)")
                 return 255
             }
         })
 
     private static func run(_ invocation: Invocation) throws -> Int32 {
         let flags = invocation.flags
-        let runtime = RuntimeCommands.runtime(invocation)
+        let runtime = try RuntimeCommands.runtime(invocation)
         let id = invocation.operands[0]
         let process = try process(invocation, runtime)
         let socket = flags[CreationCommands.consoleSocket]
@@ -54,16 +55,22 @@ enum ExecCommand {
         options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
         options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
         options.keepsLineEnds = socket.isEmpty
-        options.trace = ErrorLog.trace(invocation)
+        let log = ErrorLog(flags).runtimeLog
+        Sealing.note(in: log)
+        options.log = log
         options.ignoresPause = flags[ignorePaused]
         options.subgroups = try subgroups(flags[cgroup])
         let foreground = isDetached ? nil : try Foreground()
         let started = try runtime.exec(id, process: process, options: options)
-        try PIDFDSocket.send(started, invocation, name: "setns")
-        guard let foreground else {
-            if let console = started.console { try ConsoleSocket.send(console, to: socket) }
-            return 0
+        do {
+            try PIDFDSocket.send(started, invocation, name: "setns")
+            if let console = started.console, !socket.isEmpty { try ConsoleSocket.send(console, to: socket) }
+        } catch {
+            // It may have ended by itself; the error says what went wrong.
+            try? Signals.send(9, to: started.pid)
+            throw error
         }
+        guard let foreground else { return 0 }
         return try foreground.follow(started)
     }
 
@@ -89,7 +96,7 @@ enum ExecCommand {
         let flags = invocation.flags
         let arguments = Array(invocation.operands.dropFirst())
         if let file = RuntimeCommands.optionalPath(processFile, invocation) {
-            var process = try Process(json: JSON.parse(Files.read(file)))
+            var process = try Process(json: JSON.parse(RuntimeCommands.content(of: file.string)))
             if flags[tty] { process.terminal = true }
             return process
         }
@@ -110,7 +117,7 @@ enum ExecCommand {
         if flags[noNewPrivs] { process.noNewPrivileges = true }
         if !flags[apparmor].isEmpty { process.apparmorProfile = flags[apparmor] }
         if !flags[processLabel].isEmpty { process.selinuxLabel = flags[processLabel] }
-        try add(flags[cap], to: &process)
+        add(flags[cap], to: &process)
         return process
     }
 
@@ -122,11 +129,8 @@ enum ExecCommand {
         return User(uid: uid, gid: gid, umask: umask)
     }
 
-    private static func add(_ names: [String], to process: inout Process) throws(RuntimeError) {
+    private static func add(_ names: [String], to process: inout Process) {
         guard !names.isEmpty else { return }
-        for name in names where CapabilitySet(name: name) == nil {
-            throw RuntimeError(.invalid, "unknown capability \"\(name)\"")
-        }
         var sets = process.capabilities ?? LinuxCapabilities()
         sets.bounding = (sets.bounding ?? []) + names
         sets.effective = (sets.effective ?? []) + names

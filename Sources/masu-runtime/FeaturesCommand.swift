@@ -26,7 +26,7 @@ enum FeaturesCommand {
             "linux": [
                 "namespaces": strings(LinuxNamespaceType.allCases.map(\.rawValue).sorted()),
                 "capabilities": strings(CapabilitySet.names),
-                "cgroup": ["v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true],
+                "cgroup": ["v1": true, "v2": true, "systemd": true, "systemdUser": true, "rdma": true],
                 "seccomp": [
                     "enabled": true,
                     "actions": strings([
@@ -37,20 +37,41 @@ enum FeaturesCommand {
                         "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
                         "SCMP_CMP_NE",
                     ]),
-                    "supportedFlags": strings([
-                        "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-                        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
-                    ]),
+                    "archs": strings(architectures),
+                    "knownFlags": strings(seccompFlags),
+                    "supportedFlags": strings(seccompFlags),
                 ],
                 "apparmor": ["enabled": true],
                 "selinux": ["enabled": true],
-                "intelRdt": ["enabled": false],
-                "mountExtensions": ["idmap": ["enabled": false]],
-                "netDevices": ["enabled": false],
+                "intelRdt": ["enabled": true, "schemata": true, "monitoring": true],
+                "memoryPolicy": [
+                    "modes": strings([
+                        "MPOL_BIND", "MPOL_DEFAULT", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED",
+                        "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
+                    ]),
+                    "flags": strings(["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]),
+                ],
+                "mountExtensions": ["idmap": ["enabled": true]],
+                "netDevices": ["enabled": true],
             ],
-            "annotations": ["org.opencontainers.runtime-spec.features": "1.3.0"],
+            "annotations": [
+                "org.masu.runtime.version": .string(MasuVersion.version),
+                // Whether or not CRIU is installed, as runc has it; engines look for this one.
+                "org.opencontainers.runc.checkpoint.enabled": "true",
+            ],
+            "potentiallyUnsafeConfigAnnotations": strings(["org.criu.config", "org.systemd.property."]),
         ]
     }
+
+    private static let seccompFlags = [
+        "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    ]
+
+    private static let architectures = [
+        "AARCH64", "ARM", "LOONGARCH64", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PARISC",
+        "PARISC64", "PPC", "PPC64", "PPC64LE", "RISCV64", "S390", "S390X", "X32", "X86", "X86_64",
+    ].map { "SCMP_ARCH_" + $0 }
 
     private static let mountOptions: [String] = {
         let attributes = [
@@ -60,7 +81,8 @@ enum FeaturesCommand {
         ]
         let others = [
             "async", "bind", "defaults", "dirsync", "iversion", "lazytime", "loud", "mand", "noiversion", "nolazytime",
-            "nomand", "private", "rbind", "remount", "rprivate", "rshared", "rslave", "runbindable", "shared", "silent",
+            "nomand", "private", "idmap", "rbind", "remount", "ridmap", "rprivate", "rshared", "rslave", "runbindable",
+            "shared", "silent",
             "slave", "sync", "tmpcopyup", "unbindable",
         ]
         return (attributes + attributes.map { "r" + $0 } + others).sorted()

@@ -36,9 +36,9 @@ enum LifeCommands {
         "delete", operands: "CONTAINER", arity: .exactly(1), "Remove a stopped container's cgroup and state",
         flags: { [force] },
         action: { invocation in
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(invocation.flags)
             try RuntimeCommands.runtime(invocation).delete(
-                invocation.operands[0], force: invocation.flags[force], warn: { log.report($0, level: "warning") })
+                invocation.operands[0], force: invocation.flags[force], warn: { log.warn($0) })
             return 0
         })
 

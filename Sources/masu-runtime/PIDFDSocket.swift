@@ -19,7 +19,7 @@ enum PIDFDSocket {
             // Readers take these bytes for the descriptor's name.
             try socket.sendMessage(Array(name.utf8), descriptors: [pidfd.descriptor])
         } catch {
-            throw RuntimeError(.system, "sending the process's descriptor to \(path): \(error)")
+            throw RuntimeError(.system, "sending the process's descriptor to \(path): \(error.words)")
         }
     }
 }

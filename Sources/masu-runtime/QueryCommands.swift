@@ -21,7 +21,7 @@ enum QueryCommands {
     static let list = Command(
         "list", aliases: ["ls"], "List containers", flags: { [format, quiet] },
         action: { invocation in
-            let runtime = RuntimeCommands.runtime(invocation)
+            let runtime = try RuntimeCommands.runtime(invocation)
             if invocation.flags.isSet(RuntimeCommands.rootDirectory), !Files.exists(runtime.root) {
                 throw RuntimeError(.notFound, "open \(runtime.root): no such file or directory")
             }
@@ -31,13 +31,13 @@ enum QueryCommands {
                 return 0
             }
             // One that is deleted while we look has not been there.
-            let log = ErrorLog(invocation)
+            let log = ErrorLog(invocation.flags)
             let all = ids.compactMap { id -> ContainerDetails? in
                 do throws(RuntimeError) {
                     return try runtime.details(id)
                 } catch {
                     // One that cannot be read is no reason to hide the others.
-                    if error.kind != .notFound { log.report("reading container \(id): \(error)", level: "warning") }
+                    if error.kind != .notFound { log.warn("reading container \(id): \(error)") }
                     return nil
                 }
             }

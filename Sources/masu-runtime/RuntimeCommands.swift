@@ -4,6 +4,7 @@ import Flags
 import Glibc
 import LinuxKernel
 import OCISpec
+import Seccomp
 import SystemPackage
 
 /// The program's commands, and what they have in common.
@@ -13,21 +14,27 @@ enum RuntimeCommands {
     static let log = Flag.string("log", type: "path", "File that errors are written to as well")
     static let logFormat = Flag.choice("log-format", "Format of the log", among: ["text", "json"], default: "text")
     static let debug = Flag.boolean("debug", "Tell the steps of create, run and exec")
-    static let systemdCgroup = Flag.boolean("systemd-cgroup", "Not supported: control groups are made directly")
+    static let systemdCgroup = Flag.boolean(
+        "systemd-cgroup", "Let systemd make control groups; cgroupsPath has the form \"slice:prefix:name\"")
     static let cgroupManager = Flag.choice(
         "cgroup-manager", "How control groups are made; \"disabled\" leaves containers in the caller's",
         among: ["cgroupfs", "disabled"], default: "cgroupfs")
-    static let rootless = Flag.string("rootless", type: "value", "Accepted for compatibility").hidden()
+    static let rootless = Flag.string(
+        "rootless", type: "value",
+        "Go without a control group where none can be made: true, false, or auto (for those who are not root)",
+        default: "auto")
     static let version = Flag.boolean("version", short: "v", "Print the version")
 
-    static let root = Command(
-        "masu-runtime", "Run containers as the Open Container Initiative's runtime specification describes them",
+    static let root: Command = Command(
+        ProgramName.current, "Open Container Initiative runtime",
         discussion: """
             Run containers as the Open Container Initiative's runtime specification describes them. The command line is \
             that of runc, so that programs which drive runc can drive this.
             """,
         examples: [
-            .init("Write a configuration into a new bundle, then run it", "masu-runtime spec && masu-runtime run demo")
+            .init(
+                "Write a configuration into a new bundle, then run it",
+                "\(ProgramName.current) spec && \(ProgramName.current) run demo")
         ],
         flags: { [rootDirectory, log, logFormat, debug, systemdCgroup, cgroupManager, rootless, version] },
         subcommands: {
@@ -35,44 +42,100 @@ enum RuntimeCommands {
                 CreationCommands.create, CreationCommands.run, ExecCommand.exec, LifeCommands.start, LifeCommands.kill,
                 LifeCommands.delete, LifeCommands.pause, LifeCommands.resume, UpdateCommand.update, QueryCommands.state,
                 QueryCommands.list, PsCommand.ps, EventsCommand.events, SpecCommand.spec, FeaturesCommand.features,
+                CheckpointCommands.checkpoint, CheckpointCommands.restore,
+                help,
             ]
+        },
+        // Not all of them are made to find one.
+        findSubcommand: { word in
+            switch word {
+            case "create": CreationCommands.create
+            case "run": CreationCommands.run
+            case "exec": ExecCommand.exec
+            case "start": LifeCommands.start
+            case "kill": LifeCommands.kill
+            case "delete": LifeCommands.delete
+            case "state": QueryCommands.state
+            default: nil
+            }
+        })
+
+    private static let help: Command = Command(
+        "help", aliases: ["h"], operands: "[COMMAND]", arity: .any, "Show the commands, or the help of one",
+        action: { invocation in
+            guard let topic = invocation.operands.first else {
+                FileDescriptor.standardOutput.print(HelpPage(path: [root]).text)
+                return 0
+            }
+            guard let command = root.subcommands().first(where: { $0.answers(to: topic) }) else {
+                ErrorLog(invocation.flags).report("No help topic for '\(topic)'")
+                return 3
+            }
+            FileDescriptor.standardOutput.print(HelpPage(path: [root, command]).text)
+            return 0
         })
 
     /// Runs what was asked for. Gives the exit status.
     static func execute(_ invocation: Invocation) -> Int32 {
         let output = FileDescriptor.standardOutput
         if invocation.wantsHelp {
-            output.print(invocation.help())
+            output.print(HelpPage(path: invocation.path).text)
             return 0
         }
         if invocation.flags[version] {
             output.print(
                 """
-                masu-runtime version \(MasuVersion.version)
+                \(ProgramName.current) version \(MasuVersion.version)
+                commit: unknown
                 spec: \(MasuVersion.runtimeSpecification)
+                libseccomp: \(SeccompLibrary.version)
 
                 """)
             return 0
         }
         guard let action = invocation.command.action else {
-            output.print(invocation.help())
-            return invocation.path.count == 1 && invocation.operands.isEmpty ? 0 : 1
+            output.print(HelpPage(path: [root]).text)
+            return 0
         }
         do {
-            if invocation.flags[systemdCgroup] {
-                throw RuntimeError(
-                    .invalid, "--systemd-cgroup is not supported; containers' cgroupsPath must be a path")
-            }
             return try action(invocation)
         } catch {
-            ErrorLog(invocation).report("\(error)")
+            ErrorLog(invocation.flags).report("\(error)")
             return 1
         }
     }
 
     /// The runtime on the root that was asked for.
-    static func runtime(_ invocation: Invocation) -> ContainerRuntime {
-        ContainerRuntime(root: absolute(invocation.flags[rootDirectory]))
+    static func runtime(_ invocation: Invocation) throws(RuntimeError) -> ContainerRuntime {
+        guard invocation.flags.isSet(rootDirectory) else { return ContainerRuntime(root: try UserDirectory.root()) }
+        return ContainerRuntime(root: absolute(invocation.flags[rootDirectory]))
+    }
+
+    /// How errors of permission with control groups are taken.
+    static func rootlessCgroups(_ invocation: Invocation) throws(RuntimeError) -> RootlessCgroups {
+        switch invocation.flags[rootless].lowercased() {
+        case "", "auto": return .automatic
+        case "1", "t", "true": return .yes
+        case "0", "f", "false": return .no
+        default:
+            throw RuntimeError(
+                .invalid, "invalid value \"\(invocation.flags[rootless])\" for flag --rootless: true, false or auto")
+        }
+    }
+
+    /// Whether `--systemd-cgroup` means the user's own instance of systemd: `--rootless` decides, or who runs this.
+    static func usesOwnSystemd(_ flags: ParsedFlags) -> Bool {
+        switch flags[rootless] {
+        case "true": return true
+        case "false": return false
+        default: break
+        }
+        if ProcessAttributes.uid != 0 { return true }
+        // Root of a user namespace, who cannot reach the machine's systemd, but perhaps one of the user that made it.
+        // Without the file there are no user namespaces.
+        let map = (try? Files.readText("/proc/self/uid_map")) ?? ""
+        let isWholeMachine = map.isEmpty || map.split(separator: " ") == ["0", "0", "4294967295"]
+        return !isWholeMachine && ProcessAttributes.environment.contains { $0.hasPrefix("XDG_RUNTIME_DIR=/run/user/") }
     }
 
     /// `path`, from the working directory if it is relative.
@@ -82,6 +145,15 @@ enum RuntimeCommands {
         // Without a working directory the path stays relative, and whoever opens it says what is wrong.
         guard let current = try? WorkingDirectory.current() else { return path }
         return FilePath(current).appending(path.components).lexicallyNormalized()
+    }
+
+    /// What the file `path` holds.
+    static func content(of path: String) throws(RuntimeError) -> [UInt8] {
+        do throws(Errno) {
+            return try Files.read(absolute(path))
+        } catch {
+            throw RuntimeError(.invalid, "open \(path): \(error)")
+        }
     }
 
     /// Signals, processes and files that commands share.

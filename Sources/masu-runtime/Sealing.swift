@@ -1,3 +1,7 @@
+import ContainerRuntime
+import LinuxKernel
+import SystemPackage
+
 /// Called before this program's runtime is set up (see `Sealing.c`), so it may use nothing but what it is given.
 ///
 /// Only commands that make a process inside a container need protection; the others start faster without.
@@ -12,4 +16,22 @@ public func runsSealed(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
         }
     }
     return 0
+}
+
+/// What `--debug` says about it.
+enum Sealing {
+    static func note(in log: RuntimeLog) {
+        guard log.isVerbose else { return }
+        guard let file = try? Files.open("/proc/self/exe", [.path]),  // Then there is nothing to be said.
+            let flags = try? Mounts.flags(of: file)  // As above.
+        else { return }
+        file.discard()
+        guard flags.contains(.readOnly) else {
+            return log.debug("\(ProgramName.current) exeseal: /proc/self/exe is not protected: no right to mount")
+        }
+        log.debug("\(ProgramName.current) exeseal: using /proc/self/exe clone")
+        log.debug(
+            "\(ProgramName.current) exeseal: using overlayfs for sealed /proc/self/exe is not needed, as the clone is on "
+                + "a read-only mount that is attached nowhere")
+    }
 }

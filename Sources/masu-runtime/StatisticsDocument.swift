@@ -1,12 +1,24 @@
 import Cgroups
 import JSON
 import LinuxKernel
+import Resctrl
 import SystemPackage
 
 /// What a control group has used, in the form that readers of `events` know. Numbers that are 0 are left out where they
 /// are used to find none.
 struct StatisticsDocument {
     let cgroup: Cgroup
+    let serviceClass: ServiceClass?
+
+    /// What is known of a container without a control group.
+    static var empty: JSONValue {
+        var document = JSONObject()
+        for part in ["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt"] {
+            document[part] = .object(JSONObject())
+        }
+        document["network_interfaces"] = .null
+        return .object(document)
+    }
 
     var value: JSONValue {
         let statistics = cgroup.statistics()
@@ -20,9 +32,10 @@ struct StatisticsDocument {
         var blocks = JSONObject()
         blocks["ioServiceBytesRecursive"] = Self.list(statistics.blockBytes)
         blocks["ioServicedRecursive"] = Self.list(statistics.blockOperations)
+        blocks["psi"] = pressure("io")
         document["blkio"] = .object(blocks)
         document["hugetlb"] = hugePages
-        document["intel_rdt"] = .object(JSONObject())
+        document["intel_rdt"] = ServiceClassDocument(serviceClass: serviceClass).value
         document["network_interfaces"] = .null
         return .object(document)
     }
@@ -48,6 +61,7 @@ struct StatisticsDocument {
                 ("throttledTime", cpu.throttledTime),
             ])
         }
+        document["psi"] = pressure("cpu")
         return .object(document)
     }
 
@@ -96,6 +110,30 @@ struct StatisticsDocument {
         var raw = JSONObject()
         for (name, value) in memory.details.sorted(by: { $0.key < $1.key }) { raw[name] = Self.number(value) }
         document["raw"] = .object(raw)
+        document["psi"] = pressure("memory")
+        return .object(document)
+    }
+
+    /// How long processes had to wait for a resource ("pressure stall information"): percentages of the last seconds, and
+    /// microseconds in all. Version 2 alone, and only if the kernel counts it.
+    private func pressure(_ controller: String) -> JSONValue? {
+        guard cgroup.isUnified, let lines = text(controller, "\(controller).pressure") else { return nil }
+        var document = JSONObject()
+        for line in lines.split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            guard let kind = fields.first else { continue }
+            var shares = JSONObject()
+            for field in fields.dropFirst() {
+                let pair = field.split(separator: "=")
+                guard pair.count == 2 else { continue }
+                if let value = UInt64(pair[1]) {
+                    shares[String(pair[0])] = Self.number(value)
+                } else if let value = Double(pair[1]) {
+                    shares[String(pair[0])] = .double(value)
+                }
+            }
+            document[String(kind)] = .object(shares)
+        }
         return .object(document)
     }
 
@@ -114,9 +152,17 @@ struct StatisticsDocument {
                     ("usage", number("hugetlb", name)),
                     ("max", cgroup.isUnified ? nil : number("hugetlb", "hugetlb.\(size).max_usage_in_bytes")),
                 ],
-                always: [("failcnt", number("hugetlb", "hugetlb.\(size).failcnt") ?? 0)])
+                always: [("failcnt", refusals(ofPages: size))])
         }
         return .object(document)
+    }
+
+    /// How often processes did not get huge pages of a size because of the limit.
+    private func refusals(ofPages size: Substring) -> UInt64 {
+        guard cgroup.isUnified else { return number("hugetlb", "hugetlb.\(size).failcnt") ?? 0 }
+        let events = text("hugetlb", "hugetlb.\(size).events") ?? ""
+        let line = events.split(separator: "\n").first { $0.hasPrefix("max ") }
+        return line.flatMap { UInt64($0.dropFirst(4)) } ?? 0
     }
 
     // MARK: Files

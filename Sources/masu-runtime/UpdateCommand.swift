@@ -26,18 +26,36 @@ enum UpdateCommand {
     private static let pidsLimit = Flag.integer("pids-limit", "Number of processes")
     private static let blkioWeight = Flag.integer("blkio-weight", "Relative weight of block I/O")
 
+    private static let l3CacheSchema = Flag.string("l3-cache-schema", "The share of caches (such as \"L3:0=f;1=f\")")
+    private static let memBwSchema = Flag.string(
+        "mem-bw-schema", "The share of memory bandwidth (such as \"MB:0=20;1=70\")")
+    private static let kernelMemory = Flag.string("kernel-memory", "(obsoleted; do not use)").hidden()
+    private static let kernelMemoryTCP = Flag.string("kernel-memory-tcp", "(obsoleted; do not use)").hidden()
+
     static let update = Command(
         "update", operands: "CONTAINER", arity: .exactly(1), "Change the limits of a container",
         flags: {
             [
                 resources, memory, memorySwap, memoryReservation, cpuPeriod, cpuQuota, cpuBurst, cpuRealtimePeriod,
                 cpuRealtimeRuntime, cpuShare, cpuIdle,
-                cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
+                cpusetCPUs, cpusetMems, pidsLimit, blkioWeight, l3CacheSchema, memBwSchema, kernelMemory,
+                kernelMemoryTCP,
             ]
         },
         action: { invocation in
             let change = try resources(invocation.flags)
-            try RuntimeCommands.runtime(invocation).update(invocation.operands[0], resources: change)
+            let flags = invocation.flags
+            if change.memory?.kernel != nil || change.memory?.kernelTCP != nil || flags.isSet(kernelMemory)
+                || flags.isSet(kernelMemoryTCP)
+            {
+                ErrorLog(invocation.flags).warn("Kernel memory settings are ignored and will be removed")
+            }
+            var share = LinuxIntelRdt()
+            share.l3CacheSchema = flags.given(l3CacheSchema)
+            share.memBwSchema = flags.given(memBwSchema)
+            let log = ErrorLog(flags)
+            try RuntimeCommands.runtime(invocation).update(
+                invocation.operands[0], resources: change, share: share, warn: { log.warn($0) })
             return 0
         })
 
@@ -46,7 +64,7 @@ enum UpdateCommand {
             let path = flags[resources]
             let bytes =
                 path == "-"
-                ? try FileDescriptor.standardInput.readToEnd() : try Files.read(RuntimeCommands.absolute(path))
+                ? try FileDescriptor.standardInput.readToEnd() : try RuntimeCommands.content(of: path)
             return try JSON.decode(LinuxResources.self, from: bytes)
         }
         var result = LinuxResources()

@@ -1,13 +1,12 @@
-import ContainerRuntime
 import Flags
 import Glibc
-import SystemPackage
 
 // masu-runtime: an OCI runtime with runc's command line.
-do {
-    let invocation = try RuntimeCommands.root.parse(Array(CommandLine.arguments.dropFirst()))
-    exit(RuntimeCommands.execute(invocation))
+let arguments = Array(CommandLine.arguments.dropFirst())
+let invocation: Invocation
+do throws(UsageError) {
+    invocation = try RuntimeCommands.root.parse(arguments)
 } catch {
-    FileDescriptor.standardError.print("\(error)\n")
-    exit(1)
+    exit(error.report(arguments: arguments))
 }
+exit(RuntimeCommands.execute(invocation))

@@ -11,6 +11,8 @@ struct ConfigurationFile {
     let arguments: [String]
     /// The flags that the file sets, with their values as written.
     let settings: [String: String]
+    /// `runtimeArgs` of each of the `runtimes`, which have no flag.
+    let runtimeArguments: [String: [String]]
 
     /// Keys whose names differ from the flag's because they hold several values.
     private static let lists = [
@@ -30,14 +32,17 @@ struct ConfigurationFile {
     init(json: [UInt8]) throws {
         var arguments: [String] = []
         var settings: [String: String] = [:]
+        var runtimeArguments: [String: [String]] = [:]
         for (key, value) in try Self.object(json) {
             let flag = Self.lists[key] ?? key
             let texts = Self.lists[key] == nil ? [try Self.scalar(value, key)] : try Self.elements(value, key)
             arguments += texts.map { "--\(flag)=\($0)" }
+            if key == "runtimes" { runtimeArguments = try Self.runtimeArguments(value) }
             settings[flag] = texts.joined(separator: ", ")
         }
         self.arguments = arguments
         self.settings = settings
+        self.runtimeArguments = runtimeArguments
     }
 
     /// Reads the file at `path`; `nil` if there is none.
@@ -86,14 +91,28 @@ struct ConfigurationFile {
         }
     }
 
+    private static func runtimeArguments(_ value: JSONValue) throws -> [String: [String]] {
+        var arguments: [String: [String]] = [:]
+        for (name, runtime) in value.object ?? JSONObject() {
+            guard let given = runtime["runtimeArgs"] else { continue }
+            guard let elements = given.array, elements.allSatisfy({ $0.string != nil }) else {
+                throw ConfigurationError("runtimes: runtimeArgs of \(name) must be an array of strings")
+            }
+            arguments[name] = elements.compactMap(\.string)
+        }
+        return arguments
+    }
+
     /// What stands after `name=`: a runtime's path, a ulimit's `soft:hard`, or a plain value.
     private static func member(_ value: JSONValue, _ key: String) throws -> String {
         guard let object = value.object else { return try scalar(value, key) }
         switch key {
         case "runtimes":
-            guard let path = object["path"]?.string, object["runtimeArgs"]?.array?.isEmpty ?? true,
-                object["runtimeType"] == nil
-            else { throw ConfigurationError("runtimes: only {\"path\": \"…\"} is supported") }
+            guard let path = object["path"]?.string, object.keys.allSatisfy({ ["path", "runtimeArgs"].contains($0) })
+            else {
+                throw ConfigurationError(
+                    "runtimes: only {\"path\": \"…\", \"runtimeArgs\": [\"…\"]} is supported")
+            }
             return path
         case "default-ulimits":
             guard let soft = object["Soft"]?.int, let hard = object["Hard"]?.int else {

@@ -7,6 +7,8 @@ struct DaemonConfiguration: Sendable {
     let flags: ParsedFlags
     /// Where to listen.
     let addresses: [ListeningAddress]
+    /// The arguments of runtimes, which only the file can give.
+    private let runtimeArguments: [String: [String]]
 
     /// Parses the arguments after the program's name and the configuration file they name.
     ///
@@ -36,6 +38,7 @@ struct DaemonConfiguration: Sendable {
             throw ConfigurationError("unable to configure masud with file \(path): \(error.message)")
         }
         addresses = try Self.addresses(flags)
+        runtimeArguments = file?.runtimeArguments ?? [:]
         try validate()
     }
 
@@ -62,9 +65,9 @@ struct DaemonConfiguration: Sendable {
             guard parts.count == 2, parts[0] == "native.cgroupdriver" else {
                 throw ConfigurationError("invalid exec option \"\(option)\": only native.cgroupdriver is known")
             }
-            guard parts[1] == "cgroupfs" else {
+            guard parts[1] == "cgroupfs" || parts[1] == "systemd" else {
                 throw ConfigurationError(
-                    "native.cgroupdriver=\(parts[1]) is not supported by this version: use cgroupfs")
+                    "native.cgroupdriver option \(parts[1]) not supported: use cgroupfs or systemd")
             }
         }
         let driver = flags[DaemonFlags.storageDriver]
@@ -72,10 +75,9 @@ struct DaemonConfiguration: Sendable {
             throw ConfigurationError("unknown storage driver \"\(driver)\": use overlay2 or vfs")
         }
         let runtime = flags[DaemonFlags.defaultRuntime]
-        guard
-            runtime == EngineConfiguration.builtInRuntime
-                || flags[DaemonFlags.runtimes].contains(where: { $0.name == runtime })
-        else { throw ConfigurationError("specified default runtime '\(runtime)' does not exist") }
+        guard EngineConfiguration.runtime(runtime, among: runtimes) != nil else {
+            throw ConfigurationError("specified default runtime '\(runtime)' does not exist")
+        }
         guard ["json-file", "none"].contains(flags[DaemonFlags.logDriver]) else {
             throw ConfigurationError("unknown log driver \"\(flags[DaemonFlags.logDriver])\": use json-file or none")
         }
@@ -119,6 +121,16 @@ struct DaemonConfiguration: Sendable {
         }
     }
 
+    /// External runtimes by name.
+    private var runtimes: [String: RuntimeProgram] {
+        var programs: [String: RuntimeProgram] = [:]
+        for runtime in flags[DaemonFlags.runtimes] {
+            programs[runtime.name] = RuntimeProgram(
+                path: runtime.path, arguments: runtimeArguments[runtime.name] ?? [])
+        }
+        return programs
+    }
+
     private func program(_ flag: Flag<String>, in directory: FilePath, _ name: String) -> FilePath {
         flags[flag].isEmpty ? directory.appending(name) : FilePath(flags[flag])
     }
@@ -129,9 +141,8 @@ struct DaemonConfiguration: Sendable {
             dataRoot: dataRoot, execRoot: execRoot, shimPath: program(DaemonFlags.shimPath, in: programs, "masu-shim"),
             initPath: program(DaemonFlags.initPath, in: programs, "masu-init"))
         engine.defaultRuntime = flags[DaemonFlags.defaultRuntime]
-        for runtime in flags[DaemonFlags.runtimes] {
-            engine.runtimes[runtime.name] = RuntimeProgram(path: runtime.path)
-        }
+        engine.runtimes = runtimes
+        engine.usesSystemdCgroups = flags[DaemonFlags.execOptions].last == "native.cgroupdriver=systemd"
         engine.cgroupParent = flags[DaemonFlags.cgroupParent]
         engine.initByDefault = flags[DaemonFlags.initProcess]
         engine.logDriver = flags[DaemonFlags.logDriver]

@@ -23,8 +23,9 @@ enum DaemonFlags {
     static let runtimes = Flag.values(
         "add-runtime", type: "runtime", "Register another OCI runtime: name=path", parse: RuntimeOption.init)
     static let defaultRuntime = Flag.string("default-runtime", "Runtime of containers which name none", default: "masu")
-    static let cgroupParent = Flag.string("cgroup-parent", "Parent cgroup of all containers (default \"/masu\")")
-    static let execOptions = Flag.list("exec-opt", "Runtime options: native.cgroupdriver=cgroupfs")
+    static let cgroupParent = Flag.string(
+        "cgroup-parent", "Parent cgroup of all containers (default \"/masu\", or \"system.slice\" with systemd)")
+    static let execOptions = Flag.list("exec-opt", "Runtime options: native.cgroupdriver=cgroupfs or systemd")
     static let shmSize = Flag.bytes("default-shm-size", "Default size of /dev/shm", default: 64 << 20)
     static let ulimits = Flag.values(
         "default-ulimit", type: "ulimit", "Default ulimits: name=soft[:hard]", parse: UlimitOption.init)

@@ -29,7 +29,9 @@ struct CgroupTests {
         #expect(unified.directory(of: "memory") == "/c/a")
     }
 
-    @Test("shares become weights", arguments: [(0, 1), (2, 1), (1024, 39), (262_144, 10_000), (999_999, 10_000)])
+    @Test(
+        "shares become weights",
+        arguments: [(0, 1), (2, 1), (10, 4), (100, 17), (1024, 100), (262_144, 10_000), (999_999, 10_000)])
     func weights(_ shares: UInt64, _ weight: UInt64) {
         #expect(Cgroup.weight(fromShares: shares) == weight)
     }
@@ -41,7 +43,7 @@ struct CgroupTests {
         resources.memory = LinuxMemory()
         resources.memory?.limit = 100
         resources.memory?.swap = 50
-        #expect { try group.apply(resources) } throws: { "\($0)".contains("may not be less") }
+        #expect { try group.apply(resources) } throws: { "\($0)".contains("should be >= memory limit") }
         resources.memory = nil
         resources.blockIO = LinuxBlockIO()
         resources.blockIO?.weight = 5

@@ -50,14 +50,14 @@ extension RuntimeTests {
             let unknown = try bundle.runtime("exec", bundle.id, "nope")
             #expect(
                 unknown.code == 255
-                    && unknown.errors.contains("exec failed: exec: \"nope\": executable file not found"),
+                    && unknown.errors.contains(": exec: \\\"nope\\\": executable file not found"),
                 "\(unknown)")
             #expect(try bundle.runtime("exec", bundle.id, "/etc").code == 255)
             let user = try bundle.runtime(
                 "exec", "--user", "5:6", "--cwd", "/tmp", "--env", "A=b", bundle.id, "sh", "-c", "id; pwd; echo $A")
             #expect(user.lines == ["uid=5 gid=6", "/tmp", "b"], "\(user)")
             let missing = try bundle.runtime("exec", "--cwd", "/nowhere", bundle.id, "true")
-            #expect(missing.code == 255 && missing.errors.contains("chdir to cwd (\"/nowhere\")"), "\(missing)")
+            #expect(missing.code == 255 && missing.errors.contains("chdir to cwd (\\\"/nowhere\\\")"), "\(missing)")
         }
 
         @Test("a terminal is the container's own, has the size asked for, and comes over the console socket")

@@ -15,6 +15,8 @@ struct RuntimeProgram {
         var output: String
         var errors: String
 
+        /// The errors without the marks that a log's line puts before quotes.
+        var said: String { errors.replacing("\\\"", with: "\"") }
         var lines: [String] { output.split(separator: "\n").map { $0.filter { $0 != "\r" } } }
         var description: String { "exit status \(code)\nout: \(output)\nerr: \(errors)" }
     }

@@ -127,7 +127,9 @@ final class TestBundle {
     /// What a container that is gone has left behind.
     func leftovers() -> [String] {
         var left = ((try? Files.names(in: state)) ?? []).map { "state \($0)" }
-        if Files.exists(cgroup("memory")) { left.append("control group \(cgroup("memory"))") }
+        for directory in ["memory", "unified"].map(cgroup) where Files.exists(directory) {
+            left.append("control group \(directory)")
+        }
         let mounts = (try? Files.readText("/proc/self/mountinfo")) ?? ""
         left += mounts.split(separator: "\n").filter { $0.contains(directory.string) }.map { "mount \($0)" }
         return left

@@ -3,7 +3,7 @@ import LinuxKernel
 import NIOHTTP1
 import Testing
 
-@Suite("The HTTP server", .timeLimit(.minutes(1)))
+@Suite("The HTTP server", .timeLimit(.minutes(10)))
 struct HTTPServerTests {
     private static func responder(
         _ respond: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse

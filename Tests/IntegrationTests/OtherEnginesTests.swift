@@ -25,7 +25,7 @@ extension Integration {
             func start(_ program: String, _ arguments: [String], probe: [String]) throws {
                 let daemon = try Command(program, arguments).start()
                 self.daemon = daemon
-                let answers = try eventually(within: 30) {
+                let answers = try eventually(within: 120) {
                     if daemon.hasEnded { return true }
                     return try Command(probe[0], Array(probe.dropFirst())).runToEnd().code == 0
                 }

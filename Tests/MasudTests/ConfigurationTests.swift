@@ -16,8 +16,9 @@ struct ConfigurationTests {
             "", "{}", #"{"debug":true,"hosts":["unix:///a","tcp://127.0.0.1:1","tcp://[::1]:2"],"labels":["a=b"]}"#,
             #"{"log-opts":{"max-size":"10m"},"default-shm-size":"128m","live-restore":true,"shutdown-timeout":5}"#,
             #"{"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-runtime":"crun"}"#,
+            #"{"runtimes":{"gvisor":{"path":"/usr/bin/runsc","runtimeArgs":["--debug"]}},"default-runtime":"gvisor"}"#,
             #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,
-            #"{"exec-opts":["native.cgroupdriver=cgroupfs"],"storage-driver":"overlay2","log-driver":"none"}"#,
+            #"{"exec-opts":["native.cgroupdriver=systemd"],"storage-driver":"overlay2","log-driver":"none"}"#,
         ])
     func accepted(_ configuration: String) throws {
         let result = try validate(configuration)
@@ -34,10 +35,14 @@ struct ConfigurationTests {
             (#"{"debug":"maybe"}"#, #"invalid argument "maybe" for "-D, --debug" flag"#),
             (#"{"log-level":"loud"}"#, #"invalid argument "loud" for "-l, --log-level" flag"#),
             (#"{"hosts":"unix:///a"}"#, "hosts: must be an array or an object, not a string"),
-            (#"{"default-runtime":"runc"}"#, "specified default runtime 'runc' does not exist"),
+            (#"{"default-runtime":"nosuch"}"#, "specified default runtime 'nosuch' does not exist"),
+            (
+                #"{"runtimes":{"a":{"path":"/bin/a","runtimeArgs":"-x"}}}"#,
+                "runtimeArgs of a must be an array of strings"
+            ),
             (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
             (#"{"storage-driver":"btrfs"}"#, #"unknown storage driver "btrfs""#),
-            (#"{"exec-opts":["native.cgroupdriver=systemd"]}"#, "native.cgroupdriver=systemd is not supported"),
+            (#"{"exec-opts":["native.cgroupdriver=other"]}"#, "native.cgroupdriver option other not supported"),
             (#"{"data-root":"relative"}"#, "--data-root must be an absolute path"),
             (#"{"hosts":["tcp://0.0.0.0:2375"]}"#, "refusing to listen on tcp://0.0.0.0:2375"),
             (#"{"hosts":["tcp://192.168.0.1:2375"]}"#, "refusing to listen on"),

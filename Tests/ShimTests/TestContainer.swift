@@ -33,6 +33,8 @@ final class TestContainer {
     private let directory: TemporaryDirectory
     let bundle: FilePath
     let log: FilePath
+    /// The control group, below a hierarchy's root.
+    var group: String { Self.parentGroup + "/" + id }
     private(set) var launchResult = ShimLaunchResult.failed(ShimError(.invalid, "not launched"))
 
     /// Launches a shim for a container that runs `arguments`.

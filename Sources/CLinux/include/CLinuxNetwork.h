@@ -1,7 +1,9 @@
-// The few ioctls on network interfaces that a new network namespace needs before netlink is worth its cost.
+// The few ioctls on network interfaces that a new network namespace needs before netlink is worth its cost, and the
+// constants of rtnetlink.
 #pragma once
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>

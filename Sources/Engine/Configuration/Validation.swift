@@ -120,7 +120,7 @@ extension HostConfiguration {
         try validateMounts()
         try validateSysctls()
         if !runtime.isEmpty, runtime != EngineConfiguration.builtInRuntime, !context.runtimes.contains(runtime) {
-            throw .invalid("unknown or invalid runtime name: \(runtime)")
+            throw .unknownRuntime(runtime)
         }
         if let logConfiguration { try logConfiguration.validate() }
         for name in annotations.keys where name.isEmpty {

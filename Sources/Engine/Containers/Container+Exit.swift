@@ -44,9 +44,13 @@ extension Container {
 
     /// A run whose shim was killed: nobody owns its processes any more. They are killed, and what is recorded says so.
     func lost() async -> ExitRecord {
-        let path = SpecificationBuilder.cgroupsPath(parent: cgroupParent, id: id)
+        let isSystemd = services.configuration.usesSystemdCgroups
+        let path = SpecificationBuilder.cgroupsPath(parent: cgroupParent, id: id, systemd: isSystemd)
+        await services.deleteRuntimeState(in: bundle, logger: logger)
         do {
-            try await services.pool.run {
+            try await services.pool.run { [id] in
+                // systemd lets go of a scope whose last process has ended.
+                let path = try isSystemd ? SystemdUnit(cgroupsPath: path, id: id, isUser: false).path() : path
                 let cgroup = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
                 try cgroup.signalAll(Signal.kill)
                 try cgroup.remove()

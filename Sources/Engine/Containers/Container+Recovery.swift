@@ -28,6 +28,8 @@ extension Container {
         if let exit, record.state.running != nil {
             await ended(exit, client: nil)
         } else {
+            // A shim may have been killed before anybody knew of its container.
+            await services.deleteRuntimeState(in: bundle, logger: logger)
             await removeBundle()
             await resumePolicy()
         }

@@ -54,6 +54,7 @@ struct LaunchPlan: Sendable {
         context.sharedMemory = sharedMemory
         context.shmSize = host.shmSize ?? configuration.defaultShmSize
         context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
+        context.usesSystemdCgroups = configuration.usesSystemdCgroups
         context.initPath = host.`init` ?? configuration.initByDefault ? configuration.initPath : nil
         context.defaultUlimits = configuration.defaultUlimits
         context.noNewPrivileges = configuration.noNewPrivileges
@@ -140,14 +141,19 @@ struct LaunchPlan: Sendable {
         }
     }
 
-    private func shimConfiguration(_ spec: Spec) -> ShimConfiguration {
-        let runtime = host.runtime
-        let program = runtime == EngineConfiguration.builtInRuntime ? nil : configuration.runtimes[runtime]?.path
+    private func shimConfiguration(_ spec: Spec) throws(EngineError) -> ShimConfiguration {
+        let runtime: ShimConfiguration.Runtime? =
+            switch configuration.runtime(host.runtime) {
+            case .builtIn: nil
+            case .external(let program): ShimConfiguration.Runtime(path: program.path, arguments: program.arguments)
+            case nil: throw .unknownRuntime(host.runtime)
+            }
         return ShimConfiguration(
             id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
             stdinOnce: record.configuration.stdinOnce, log: log(),
             rootfsMounts: mounts.map { RootMount(type: $0.type, source: $0.source, options: $0.options) },
-            runtimePath: program, cgroupPath: spec.linux?.cgroupsPath, consoleSize: spec.process?.consoleSize)
+            runtime: runtime, cgroupPath: spec.linux?.cgroupsPath,
+            usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)
     }
 
     private func log() -> ShimProtocol.LogConfiguration {

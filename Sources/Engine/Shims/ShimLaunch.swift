@@ -17,7 +17,7 @@ enum ShimLaunch {
             // A socket pair, because unlike a pipe it can be had close-on-exec in one step.
             let (mine, child) = try UnixSocket.pair(.stream)
             output = mine
-            started = spawn(program: program, bundle: bundle, output: child.rawValue)
+            started = spawn(program: program, bundle: bundle, mode: "--child", output: child.rawValue)
             child.discard()
         } catch {
             throw ShimError(.system, "cannot make a socket pair: \(error)")
@@ -48,6 +48,26 @@ enum ShimLaunch {
         }
     }
 
+    /// Has a program that a killed shim has left behind removed by the runtime that made it. Blocks.
+    static func delete(program: FilePath, bundle: FilePath) throws(ShimError) {
+        let started: Result<pid_t, Errno>
+        let (mine, child): (FileDescriptor, FileDescriptor)
+        do throws(Errno) {
+            (mine, child) = try UnixSocket.pair(.stream)
+        } catch {
+            throw ShimError(.system, "cannot make a socket pair: \(error)")
+        }
+        defer { mine.discard() }
+        started = spawn(program: program, bundle: bundle, mode: "--delete", output: child.rawValue)
+        child.discard()
+        switch started {
+        case .success(let pid):
+            let status = end(of: pid)
+            if status != 0 { throw ShimError(.system, "\(program) --delete failed (wait status \(status))") }
+        case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
+        }
+    }
+
     private static func answer(
         _ reply: Result<[UInt8], Errno>, of program: FilePath, _ child: pid_t
     ) throws(ShimError) -> ShimLaunchResult {
@@ -68,7 +88,8 @@ enum ShimLaunch {
         return status
     }
 
-    private static func spawn(program: FilePath, bundle: FilePath, output: Int32) -> Result<pid_t, Errno> {
+    private static func spawn(program: FilePath, bundle: FilePath, mode: String, output: Int32) -> Result<pid_t, Errno>
+    {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -85,7 +106,7 @@ enum ShimLaunch {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        let arguments = [program.string, "--bundle", bundle.string, "--child"]
+        let arguments = [program.string, "--bundle", bundle.string, mode]
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
@@ -106,15 +127,26 @@ enum ShimLaunch {
 extension EngineError {
     /// A shim's refusal to start a container, in the words from which `docker` makes exit codes 126 and 127.
     static func start(_ error: ShimError) -> EngineError {
-        switch error.kind {
+        if let operation = error.operation { return external(error, operation) }
+        return switch error.kind {
         case .commandNotFound, .notExecutable, .invalid:
             .invalid("OCI runtime create failed: unable to start container process: \(error.message)")
         default: .system("OCI runtime create failed: \(error.message)")
         }
     }
 
+    /// The words of an external runtime, with Docker's in front of them.
+    private static func external(_ error: ShimError, _ operation: String) -> EngineError {
+        let text = "OCI runtime \(operation) failed: \(error.message)"
+        switch error.kind {
+        case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
+        default: return .system(text)
+        }
+    }
+
     /// The same for an exec.
     static func exec(_ error: ShimError) -> EngineError {
+        if let operation = error.operation { return external(error, operation) }
         let text = "OCI runtime exec failed: exec failed: unable to start container process: \(error.message)"
         switch error.kind {
         case .commandNotFound, .notExecutable, .invalid: return .invalid(text)

@@ -25,8 +25,9 @@ package struct SpecificationContext: Sendable {
     package var sharedMemory: FilePath?
     /// `/dev/shm` in bytes.
     package var shmSize: Int64 = 64 << 20
-    /// Parent of the container's cgroup.
+    /// Parent of the container's cgroup, and whether systemd makes it.
     package var cgroupParent = ""
+    package var usesSystemdCgroups = false
     /// nil: no init process.
     package var initPath: FilePath?
     package var defaultUlimits: [Ulimit] = []
@@ -165,7 +166,8 @@ package struct SpecificationBuilder {
     private func linux(security: SecurityOptions, capabilities: [String]) throws(EngineError) -> Linux {
         var linux = Linux()
         linux.namespaces = namespaces()
-        linux.cgroupsPath = Self.cgroupsPath(parent: context.cgroupParent, id: context.id)
+        linux.cgroupsPath = Self.cgroupsPath(
+            parent: context.cgroupParent, id: context.id, systemd: context.usesSystemdCgroups)
         linux.rootfsPropagation = rootfsPropagation()
         let devices = DeviceList(configuration: host)
         let resolved = try devices.resolve()
@@ -224,8 +226,9 @@ package struct SpecificationBuilder {
         return namespaces
     }
 
-    /// `parent/id`; a parent without leading slash is below the root all the same.
-    package static func cgroupsPath(parent: String, id: String) -> String {
+    /// `parent/id`; a parent without leading slash is below the root all the same. For systemd `slice:masu:id`.
+    package static func cgroupsPath(parent: String, id: String, systemd: Bool) -> String {
+        if systemd { return "\(parent):masu:\(id)" }
         let clean = lexicallyClean(parent.isEmpty ? "/masu" : parent)
         return (clean == "/" ? "" : clean) + "/" + id
     }

@@ -4,10 +4,11 @@ import JSON
 ///
 /// A container's configuration is read by hand and not through `Decodable`: in a program that lives for four
 /// milliseconds, setting up the generic machinery of some fifty types for a single use is a tenth of that.
-struct JSONFields {
+package struct JSONFields {
     private let object: JSONObject
 
-    init(_ value: JSONValue) throws(JSONError) {
+    /// The members of `value`, which must be an object.
+    package init(_ value: JSONValue) throws(JSONError) {
         guard case .object(let object) = value else {
             throw JSONError.value(path: "", reason: "is \(value.kindName), not an object")
         }
@@ -15,10 +16,11 @@ struct JSONFields {
     }
 
     /// Reads the member `key` with `read`; `nil` if it is not there or null. Errors get the key in their path.
-    func optional<Value>(
+    package func optional<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
-        guard let value = object[key], value != .null else { return nil }
+        guard let value = object[key] else { return nil }
+        if case .null = value { return nil }
         do throws(JSONError) {
             return try read(value)
         } catch {
@@ -26,14 +28,16 @@ struct JSONFields {
         }
     }
 
-    func required<Value>(
+    /// As `optional`, of a member that must be there.
+    package func required<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> Value {
         guard let value = try optional(key, read) else { throw JSONError.value(path: key, reason: "is missing") }
         return value
     }
 
-    func list<Value>(
+    /// The elements of an array.
+    package func list<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> [Value]? {
         try optional(key) { value throws(JSONError) in
@@ -53,7 +57,8 @@ struct JSONFields {
         }
     }
 
-    func dictionary<Value>(
+    /// The members of an object.
+    package func dictionary<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> [String: Value]? {
         try optional(key) { value throws(JSONError) in
@@ -64,32 +69,39 @@ struct JSONFields {
         }
     }
 
-    func string(_ key: String) throws(JSONError) -> String? { try optional(key, JSONRead.string) }
-    func strings(_ key: String) throws(JSONError) -> [String]? { try list(key, JSONRead.string) }
-    func bool(_ key: String) throws(JSONError) -> Bool? { try optional(key, JSONRead.bool) }
+    /// A text.
+    package func string(_ key: String) throws(JSONError) -> String? { try optional(key, JSONRead.string) }
+    /// An array of texts.
+    package func strings(_ key: String) throws(JSONError) -> [String]? { try list(key, JSONRead.string) }
+    /// A truth value.
+    package func bool(_ key: String) throws(JSONError) -> Bool? { try optional(key, JSONRead.bool) }
 
-    func integer<Value: FixedWidthInteger & Sendable>(_ key: String) throws(JSONError) -> Value? {
+    /// A whole number that fits.
+    package func integer<Value: FixedWidthInteger & Sendable>(_ key: String) throws(JSONError) -> Value? {
         try optional(key, JSONRead.integer)
     }
 }
 
 /// Single values.
-enum JSONRead {
-    static func string(_ value: JSONValue) throws(JSONError) -> String {
+package enum JSONRead {
+    /// A text.
+    package static func string(_ value: JSONValue) throws(JSONError) -> String {
         guard case .string(let text) = value else {
             throw JSONError.value(path: "", reason: "is \(value.kindName), not a string")
         }
         return text
     }
 
-    static func bool(_ value: JSONValue) throws(JSONError) -> Bool {
+    /// A truth value.
+    package static func bool(_ value: JSONValue) throws(JSONError) -> Bool {
         guard case .bool(let truth) = value else {
             throw JSONError.value(path: "", reason: "is \(value.kindName), not a boolean")
         }
         return truth
     }
 
-    static func integer<Value: FixedWidthInteger & Sendable>(_ value: JSONValue) throws(JSONError) -> Value {
+    /// A whole number that fits.
+    package static func integer<Value: FixedWidthInteger & Sendable>(_ value: JSONValue) throws(JSONError) -> Value {
         let number: Value? =
             switch value {
             case .int(let number): Value(exactly: number)

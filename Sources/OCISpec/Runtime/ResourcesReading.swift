@@ -97,8 +97,10 @@ extension LinuxThrottleDevice {
 extension LinuxHugepageLimit {
     init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
+        // To runc the case of letters means nothing, and this is how some callers write it.
+        let other = try fields.string("pagesize")
         self.init(
-            pageSize: try fields.required("pageSize", JSONRead.string),
+            pageSize: try fields.required(other == nil ? "pageSize" : "pagesize", JSONRead.string),
             limit: try fields.required("limit", JSONRead.integer))
     }
 }

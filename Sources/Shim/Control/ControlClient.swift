@@ -8,6 +8,8 @@ final class ControlClient {
     /// What is done with a request.
     enum Reply {
         case response(ShimResponse)
+        /// The response comes by the function that the closure is called with: at once or later.
+        case later((@escaping (ShimResponse) -> Void) -> Void)
         /// `response` is the last message; after it the connection is attached to `streams`.
         case attach(ShimResponse, ProcessStreams, AttachedClient.Interest, detachKeys: [UInt8])
     }
@@ -23,6 +25,10 @@ final class ControlClient {
     private var reader = FrameReader()
     private var outgoing: [UInt8] = []
     private var isWaitingToWrite = false
+    /// The answers to requests from the oldest on that has none yet: they are sent in the order of the requests.
+    private var answers: [ShimResponse?] = []
+    /// How many requests have been answered before those.
+    private var answeredCount = 0
     private(set) var isGone = false
     /// Whether it wants events.
     var isSubscribed = false
@@ -41,8 +47,8 @@ final class ControlClient {
         watch = try loop.watch(socket, .readable) { [unowned self] in handle($0) }
     }
 
-    /// Whether everything has been sent.
-    var isFlushed: Bool { outgoing.isEmpty }
+    /// Whether all requests are answered and everything has been sent.
+    var isFlushed: Bool { outgoing.isEmpty && answers.isEmpty }
 
     /// Sends an event, if events are wanted.
     func send(_ event: ShimEvent) {
@@ -72,6 +78,25 @@ final class ControlClient {
         }
         if outgoing.count > Self.outgoingLimit { return close() }
         flush()
+    }
+
+    private func respond(_ response: ShimResponse) {
+        if answers.isEmpty { return answered(response) }
+        answers.append(response)
+    }
+
+    private func answered(_ response: ShimResponse) {
+        answeredCount += 1
+        send(.response(response))
+    }
+
+    private func fulfil(_ number: Int, _ response: ShimResponse) {
+        guard !isGone else { return }
+        answers[number - answeredCount] = response
+        while !isGone, let first = answers.first, let response = first {
+            answers.removeFirst()
+            answered(response)
+        }
     }
 
     private func flush() {
@@ -125,12 +150,18 @@ final class ControlClient {
                     request = try MessageFraming.message(ShimRequest.self, from: body)
                 } catch {
                     // From another version of the engine; the stream of messages itself is in order.
-                    send(.response(.failure(error)))
+                    respond(.failure(error))
                     continue
                 }
                 switch answer(self, request) {
                 case .response(let response):
-                    send(.response(response))
+                    respond(response)
+                case .later(let begin):
+                    let number = answeredCount + answers.count
+                    answers.append(nil)
+                    begin { [weak self] in self?.fulfil(number, $0) }
+                case .attach where !answers.isEmpty:
+                    respond(.failure(ShimError(.conflict, "requests on this connection have no answer yet")))
                 case .attach(let response, let streams, let interest, let detachKeys):
                     let frame = try MessageFraming.frame(ShimMessage.response(response))
                     isGone = true

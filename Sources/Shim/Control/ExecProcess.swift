@@ -8,6 +8,8 @@ final class ExecProcess {
     let openStdin: Bool
     let streams: ProcessStreams
     var state: ExecState = .created
+    /// Whether the runtime is making it.
+    var isStarting = false
 
     init(id: String, process: Process, openStdin: Bool, streams: ProcessStreams) {
         self.id = id

@@ -11,6 +11,9 @@ final class ProcessStreams {
     private let context: StreamContext
     private let log: JSONFileLog?
     private var input: InputSink?
+    /// What clients have sent before there was a process to take it; `nil` from then on.
+    private var earlyInput: [UInt8]? = []
+    private var inputEndsEarly = false
     private var sources: [OutputSource] = []
     private var clients: [AttachedClient] = []
     private var console: FileDescriptor?
@@ -34,7 +37,7 @@ final class ProcessStreams {
 
     /// Takes over the shim's side of pipes.
     func open(_ pipes: StandardPipes) throws(Errno) {
-        if let descriptor = pipes.takeInput() { setInput(descriptor) }
+        setInput(pipes.takeInput())
         if let descriptor = pipes.takeOutput() { try addSource(descriptor, .standardOutput) }
         if let descriptor = pipes.takeError() { try addSource(descriptor, .standardError) }
     }
@@ -46,16 +49,24 @@ final class ProcessStreams {
         // A program may close its terminal and open it again later (an init system does). While nobody has it open, the
         // master reads an error that cannot be told from the end; so we keep it open until the process has ended.
         consolePeer = try console.openTerminalPeer()
-        if wantsInput { setInput(try console.duplicate(from: 3)) }
+        setInput(wantsInput ? try console.duplicate(from: 3) : nil)
         try addSource(try console.duplicate(from: 3), .standardOutput)
     }
 
-    private func setInput(_ descriptor: FileDescriptor) {
+    private func setInput(_ descriptor: FileDescriptor?) {
+        let early = earlyInput ?? []
+        earlyInput = nil
+        defer {
+            for client in clients { client.continueInput() }
+        }
+        guard let descriptor else { return }
         let sink = InputSink(descriptor, loop: context.loop)
         sink.onRoom = { [unowned self] in
             for client in clients { client.continueInput() }
         }
         input = sink
+        early.withUnsafeBytes { sink.write($0) }
+        if inputEndsEarly { closeInput() }
     }
 
     private func addSource(_ descriptor: FileDescriptor, _ stream: OutputStream) throws(Errno) {
@@ -150,10 +161,13 @@ final class ProcessStreams {
     // MARK: Input
 
     /// How much input can be taken now.
-    var inputRoom: Int { input?.room ?? InputSink.limit }
+    var inputRoom: Int {
+        if let earlyInput { return max(0, InputSink.limit - earlyInput.count) }
+        return input?.room ?? InputSink.limit
+    }
 
     func writeInput(_ bytes: UnsafeRawBufferPointer) {
-        input?.write(bytes)
+        if earlyInput != nil { earlyInput? += bytes } else { input?.write(bytes) }
     }
 
     /// A client that was attached to the input has ended its side, or is gone.
@@ -164,6 +178,7 @@ final class ProcessStreams {
     /// Ends the process's input after what has been written. A terminal has no end: the program gets to know of it by
     /// a character.
     func closeInput() {
+        if earlyInput != nil { inputEndsEarly = true }
         if !isTerminal { input?.close() }
     }
 

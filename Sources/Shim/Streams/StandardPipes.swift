@@ -12,10 +12,14 @@ final class StandardPipes {
     /// - Parameters:
     ///   - hasInput: Whether there is a pipe for standard input; else it is `/dev/null`.
     ///   - hasOutput: Whether there are pipes for output and errors; else both are `/dev/null`.
-    init(hasInput: Bool, hasOutput: Bool) throws(Errno) {
-        if hasInput {
+    ///   - withoutDevices: Whether pipes shall stand for `/dev/null`, too: gVisor gives the streams it gets to another user, and
+    ///     the host's device would be its.
+    init(hasInput: Bool, hasOutput: Bool, withoutDevices: Bool) throws(Errno) {
+        let hasOutput = hasOutput || withoutDevices
+        if hasInput || withoutDevices {
             let ends = try FileDescriptor.makePipe()
             (theirs[0], mine[0]) = (ends.reading, ends.writing)
+            if !hasInput { takeInput()?.discard() }
         } else {
             theirs[0] = try Files.open("/dev/null", .readOnly)
         }
@@ -38,6 +42,18 @@ final class StandardPipes {
     /// What the process gets.
     var streams: StandardStreams {
         StandardStreams(input: theirs[0], output: theirs[1], error: theirs[2])
+    }
+
+    /// What a program gets that passes its own streams on to the process.
+    var forRuntime: RuntimeCall.Streams { (input: theirs[0], output: theirs[1], error: theirs[2]) }
+
+    /// What is waiting in standard error; for a process that has not come about.
+    func readErrors() -> [UInt8] {
+        guard let descriptor = mine[2] else { return [] }
+        return withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { buffer in
+            guard case .bytes(let count) = Transfer.read(descriptor, into: buffer) else { return [] }
+            return Array(buffer[..<count])
+        }
     }
 
     /// Closes the process's sides once it has them, so that the shim sees when it closes them.

@@ -1,4 +1,3 @@
-import Cgroups
 import ContainerRuntime
 import ShimProtocol
 import SystemPackage
@@ -33,14 +32,5 @@ func attempt<T>(_ what: @autoclosure () -> String, _ body: () throws(Errno) -> T
         return try body()
     } catch {
         throw ShimError(.system, "\(what()): \(error)")
-    }
-}
-
-/// Runs something of the runtime.
-func runtimeCall<T>(_ body: () throws(RuntimeError) -> T) throws(ShimError) -> T {
-    do throws(RuntimeError) {
-        return try body()
-    } catch {
-        throw ShimError(error)
     }
 }

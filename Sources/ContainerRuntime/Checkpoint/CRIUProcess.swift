@@ -1,0 +1,190 @@
+import LinuxKernel
+import SystemPackage
+
+/// A `criu swrk`: CRIU as a process of ours that does what it is asked for over a socket, and then ends.
+struct CRIUProcess {
+    let pid: Int32
+    private let socket: FileDescriptor
+
+    /// The number of the socket in CRIU's process; what else it gets follows.
+    private static let socketNumber: Int32 = 3
+    /// The number that the first of `descriptors` gets.
+    static let firstDescriptor: Int32 = 4
+
+    /// Starts CRIU.
+    ///
+    /// - Parameters:
+    ///   - descriptors: What it gets beside its standard streams.
+    ///   - sharesStreams: Whether those are ours; else they are the null device.
+    ///   - apart: Is done in the new process first, and makes it one of which CRIU takes its directories: it gives the
+    ///     descriptors that come before the others. Without it the directories are this process's.
+    static func start(
+        descriptors: [FileDescriptor] = [], sharesStreams: Bool = false,
+        apart: (() throws(RuntimeError) -> [FileDescriptor])? = nil
+    ) throws(RuntimeError) -> CRIUProcess {
+        let program = try program()
+        let (ours, theirs) = try attempt("socketpair") { () throws(Errno) in try UnixSocket.pair(.messages) }
+        defer { theirs.discard() }
+        do throws(RuntimeError) {
+            let pid = try ForkedTask.start("starting criu") { () throws(RuntimeError) in
+                let first = try apart?()
+                try attempt("passing descriptors to criu") { () throws(Errno) in
+                    let socket = first == nil ? theirs : try replacement(of: theirs)
+                    try pass([socket] + (first ?? []) + descriptors, sharesStreams: sharesStreams)
+                }
+                SignalSet().block()
+                throw program.execute(arguments: ["criu", "swrk", "\(socketNumber)"])
+            }
+            guard apart != nil else { return CRIUProcess(pid: pid, socket: ours) }
+            let sockets = try attempt("connecting to criu") { () throws(Errno) in
+                try ours.receiveMessage(capacity: 1).descriptors
+            }
+            ours.discard()
+            guard let socket = sockets.first else {
+                throw RuntimeError(.system, "criu failed: it has not been started")
+            }
+            return CRIUProcess(pid: pid, socket: socket)
+        } catch {
+            ours.discard()
+            throw error
+        }
+    }
+
+    /// The host's program, not one of the container.
+    private static func program() throws(RuntimeError) -> Program {
+        let environment = ProcessAttributes.environment
+        let path = environment.first { $0.hasPrefix("PATH=") }.map { String($0.dropFirst(5)) }
+        do throws(RuntimeError) {
+            return try Program.find("criu", path: path, environment: environment)
+        } catch {
+            throw RuntimeError(.system, error.message)
+        }
+    }
+
+    /// A socket that the calling process has made, whose other end goes to the other end of `socket`.
+    ///
+    /// CRIU opens directories by `/proc/<pid>/fd` of whoever made the socket, and mounts in them, which works only among the
+    /// mounts that are its own.
+    private static func replacement(of socket: FileDescriptor) throws(Errno) -> FileDescriptor {
+        let (near, far) = try UnixSocket.pair(.messages)
+        defer { near.discard() }
+        try socket.sendMessage([0], descriptors: [near])
+        return far
+    }
+
+    /// Gives what is passed on its numbers, which may be those of others until then; all else is closed by execve.
+    private static func pass(_ all: [FileDescriptor], sharesStreams: Bool) throws(Errno) {
+        let above = socketNumber + Int32(all.count)
+        var copies: [FileDescriptor] = []
+        for descriptor in all { copies.append(try descriptor.duplicate(from: above)) }
+        try Descriptors.closeOnExec(from: socketNumber)
+        for (index, copy) in copies.enumerated() { try copy.duplicate(onto: socketNumber + Int32(index)) }
+        guard !sharesStreams else { return }
+        let null = try Files.open("/dev/null", .readWrite)
+        for number in 0..<socketNumber { try null.duplicate(onto: number) }
+    }
+
+    /// Sends `request` and gives the last answer to it.
+    ///
+    /// - Parameter notified: Does what belongs to a step that CRIU has come to, before CRIU goes on. Owns the descriptors.
+    /// - Throws: also when CRIU fails, and when `notified` does; CRIU then has to be ended with `finish`.
+    func ask(
+        _ request: CRIURequest,
+        notified: (CRIUResponse.Notification, [FileDescriptor]) throws(RuntimeError) -> Void = {
+            (_, descriptors) throws(RuntimeError) in for descriptor in descriptors { descriptor.discard() }
+        }
+    ) throws(RuntimeError) -> CRIUResponse {
+        try send(request)
+        while true {
+            let (bytes, descriptors) = try attempt("waiting for criu") { () throws(Errno) in
+                try socket.receiveMessage()
+            }
+            guard !bytes.isEmpty else { throw RuntimeError(.system, "criu failed: it ended unexpectedly") }
+            let response: CRIUResponse
+            do throws(ProtocolBufferFields.Malformed) {
+                response = try CRIUResponse(bytes)
+            } catch {
+                for descriptor in descriptors { descriptor.discard() }
+                throw RuntimeError(.system, "criu failed: it sent what is no answer")
+            }
+            guard response.hasSucceeded else {
+                for descriptor in descriptors { descriptor.discard() }
+                let message = response.errorMessage.map { ": \($0)" } ?? ""
+                throw RuntimeError(
+                    .system, "criu failed: type \(response.kindName) errno \(response.errorNumber)\(message)")
+            }
+            guard response.kind == CRIURequest.Kind.notify.rawValue else {
+                for descriptor in descriptors { descriptor.discard() }
+                guard response.kind == request.kind.rawValue else {
+                    throw RuntimeError(.system, "criu failed: it answered with \(response.kindName)")
+                }
+                return response
+            }
+            try notified(response.notification ?? .init(script: ""), descriptors)
+            try send(CRIURequest(.notify, notificationSucceeded: true))
+        }
+    }
+
+    private func send(_ request: CRIURequest) throws(RuntimeError) {
+        do throws(Errno) {
+            try socket.sendMessage(request.bytes)
+        } catch  where error == .brokenPipe || error == .connectionReset {
+            // It has ended; what it said before is still to be read.
+        } catch {
+            throw RuntimeError(.system, "telling criu what to do: \(error)")
+        }
+    }
+
+    /// Lets go of CRIU, which gives up what it has not finished, and waits for its end.
+    @discardableResult
+    func finish() throws(RuntimeError) -> ProcessControl.ExitStatus? {
+        socket.discard()
+        return try attempt("waiting for the end of criu") { () throws(Errno) in
+            try ProcessControl.wait(for: pid)?.status
+        }
+    }
+
+    // MARK: Short questions
+
+    /// Which version there is: major × 10000 + minor × 100 + sublevel.
+    static func version() throws(RuntimeError) -> Int32 {
+        do throws(RuntimeError) {
+            guard let version = try answer(to: CRIURequest(.version)).version else {
+                throw RuntimeError(.system, "criu failed: it did not say its version")
+            }
+            return version
+        } catch {
+            throw RuntimeError(error.kind, "CRIU version check failed: \(error.message)")
+        }
+    }
+
+    /// Makes sure that `features` can be had here.
+    static func check(_ features: CRIUFeatures) throws(RuntimeError) {
+        let present: CRIUFeatures
+        do throws(RuntimeError) {
+            present = try answer(to: CRIURequest(.featureCheck, features: features)).features ?? CRIUFeatures()
+        } catch {
+            throw RuntimeError(error.kind, "CRIU feature check failed: \(error.message)")
+        }
+        var missing: [String] = []
+        if features.tracksMemory, !present.tracksMemory { missing.append("MemTrack") }
+        if features.restoresLazily, !present.restoresLazily { missing.append("LazyPages") }
+        if !missing.isEmpty {
+            throw RuntimeError(.system, "criu is missing features: [\(missing.joined(separator: " "))]")
+        }
+    }
+
+    private static func answer(to request: CRIURequest) throws(RuntimeError) -> CRIUResponse {
+        let criu = try start()
+        let response: CRIUResponse
+        do throws(RuntimeError) {
+            response = try criu.ask(request)
+        } catch {
+            // The first error is the one to tell.
+            _ = try? criu.finish()
+            throw error
+        }
+        try criu.finish()
+        return response
+    }
+}

@@ -1,0 +1,62 @@
+import SystemPackage
+
+/// Where a bus, or a service without one, listens (D-Bus specification, "Server Addresses").
+package enum DBusAddress: Hashable, Sendable {
+    /// A socket in the file system.
+    case path(FilePath)
+    /// A socket with an abstract name.
+    case abstract(String)
+
+    /// The addresses in `text`, such as `unix:path=/run/dbus/system_bus_socket;unix:abstract=x,guid=0`, in their order.
+    /// Those of other transports than Unix sockets that exist are left out.
+    ///
+    /// - Throws: if it is malformed, or no address is left.
+    package static func list(_ text: String) throws(DBusError) -> [DBusAddress] {
+        var addresses: [DBusAddress] = []
+        for part in text.split(separator: ";") {
+            guard let colon = part.firstIndex(of: ":") else { throw DBusError("\"\(text)\" is not a D-Bus address") }
+            var values: [Substring: String] = [:]
+            for pair in part[part.index(after: colon)...].split(separator: ",") {
+                guard let equals = pair.firstIndex(of: "="),
+                    let value = unescaped(pair[pair.index(after: equals)...])
+                else { throw DBusError("\"\(text)\" is not a D-Bus address") }
+                values[pair[..<equals]] = value
+            }
+            guard part[..<colon] == "unix" else { continue }
+            if let path = values["path"], !path.isEmpty {
+                addresses.append(.path(FilePath(path)))
+            } else if let name = values["abstract"], !name.isEmpty {
+                addresses.append(.abstract(name))
+            }
+        }
+        guard !addresses.isEmpty else { throw DBusError("the D-Bus address \"\(text)\" is not one of a Unix socket") }
+        return addresses
+    }
+
+    /// `%` and two hexadecimal digits stand for a byte; `nil` if something else follows.
+    private static func unescaped(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+extension DBusAddress: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .path(let path): path.string
+        case .abstract(let name): "@\(name)"
+        }
+    }
+}

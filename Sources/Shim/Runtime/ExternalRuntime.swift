@@ -1,0 +1,340 @@
+import Cgroups
+import ContainerRuntime
+import Glibc
+import JSON
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+/// The program of another OCI runtime, with the command line that runc has and crun, runsc (gVisor) and youki share.
+///
+/// It is executed for each request, and the shim does not wait for it: its end is an event like others, and one that takes too long
+/// is killed. What it leaves running becomes the shim's child, as that is the subreaper.
+final class ExternalRuntime: OCIRuntime {
+    /// The longest a container that shall be killed at once is left to the runtime, in milliseconds.
+    private static let killPatience: Int64 = 3000
+    /// The same for what a failed or finished container leaves.
+    private static let deletePatience: Int64 = 10_000
+
+    private struct Active {
+        var call: RuntimeCall
+        var timer: EventLoop.Timer
+        var end: Completion<RuntimeCall>
+    }
+
+    private let id: String
+    private let program: ShimConfiguration.Runtime
+    private let bundle: Bundle
+    private let stateRoot: FilePath
+    private let usesSystemdCgroup: Bool
+    private let rootfsMounts: [RootMount]
+    private let loop: EventLoop
+    let cgroup: Cgroup?
+    let needsRootHeld = false
+    var scoreBefore: Int?
+    /// Flags that this runtime needs for this container.
+    private var dialect: [String] = []
+    /// The shim's own capabilities, of which a container gets a part.
+    private var granted: CapabilitySet = []
+    private var rootfs: FilePath?
+    /// The container's program, by which it is recognised that an error is about it.
+    private var subject: String?
+    private var pid: Int32 = 0
+    /// The first process; its number can be another's once it has been reaped.
+    private var process: PIDFD?
+    private var active: [Int32: Active] = [:]
+    /// Programs that have been given up and are still there.
+    private var abandoned: Set<Int32> = []
+    private var callCount = 0
+
+    init(
+        _ program: ShimConfiguration.Runtime, _ configuration: ShimConfiguration, bundle: Bundle, cgroup: Cgroup?,
+        loop: EventLoop
+    ) {
+        id = configuration.id
+        self.program = program
+        self.bundle = bundle
+        self.cgroup = cgroup
+        self.loop = loop
+        stateRoot = bundle.runtimeRoot(configuration)
+        usesSystemdCgroup = configuration.usesSystemdCgroup == true
+        rootfsMounts = configuration.rootfsMounts
+    }
+
+    var isBusy: Bool { !active.isEmpty }
+    let changesStreams = true
+
+    private var patience: Int64 { Int64(program.patience) * 1000 }
+    private var callsDirectory: FilePath { bundle.file(ShimBundle.calls) }
+
+    // MARK: Calling
+
+    private func makeCall(_ command: String, executing subject: String? = nil) throws(ShimError) -> RuntimeCall {
+        callCount += 1
+        return try RuntimeCall(
+            command, of: program, executing: subject, directory: callsDirectory.appending("\(getpid())-\(callCount)"))
+    }
+
+    /// The flags before the command. What was configured comes later and wins.
+    private func globalFlags(_ call: RuntimeCall) -> [String] {
+        ["--root", stateRoot.string, "--log", call.log.string, "--log-format", "json"]
+            + (usesSystemdCgroup ? ["--systemd-cgroup"] : []) + dialect
+    }
+
+    /// Executes the program; `completion` gets the call when it has ended with success.
+    private func run(
+        _ call: RuntimeCall, _ arguments: [String], streams: RuntimeCall.Streams? = nil, patience: Int64? = nil,
+        _ completion: @escaping Completion<RuntimeCall>
+    ) {
+        do throws(ShimError) {
+            try call.begin(
+                global: globalFlags(call), arguments: arguments, streams: streams, score: scoreBefore)
+        } catch {
+            return completion(.failure(error))
+        }
+        let patience = patience ?? self.patience
+        let timer = loop.schedule(milliseconds: patience) { [unowned self] in
+            abandon(call.pid, call.timeout(patience))
+        }
+        active[call.pid] = Active(call: call, timer: timer, end: completion)
+    }
+
+    /// The same for a command about the container without anything to go in or out.
+    private func run(
+        _ command: String, _ arguments: [String], patience: Int64? = nil,
+        _ completion: @escaping Completion<RuntimeCall>
+    ) {
+        do throws(ShimError) {
+            run(try makeCall(command), arguments, patience: patience, completion)
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    /// Executes the program and waits. For what happens while there are no clients.
+    private func runAndWait(
+        _ call: RuntimeCall, _ arguments: [String], streams: RuntimeCall.Streams? = nil, patience: Int64
+    ) throws(ShimError) -> Int32 {
+        try call.begin(global: globalFlags(call), arguments: arguments, streams: streams, score: scoreBefore)
+        guard let code = call.wait(milliseconds: patience) else {
+            call.kill()
+            _ = call.wait(milliseconds: 1000)
+            throw call.timeout(patience)
+        }
+        return code
+    }
+
+    private func abandon(_ pid: Int32, _ error: ShimError) {
+        guard let entry = active.removeValue(forKey: pid) else { return }
+        loop.cancel(entry.timer)
+        entry.call.kill()
+        abandoned.insert(pid)
+        entry.end(.failure(error))
+    }
+
+    func childEnded(_ pid: Int32, code: Int32) -> Bool {
+        if abandoned.remove(pid) != nil { return true }
+        guard let entry = active.removeValue(forKey: pid) else { return false }
+        loop.cancel(entry.timer)
+        entry.end(code == 0 ? .success(entry.call) : .failure(entry.call.failure(code)))
+        return true
+    }
+
+    // MARK: Life cycle
+
+    func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess {
+        let rootfs = bundle.path.pushing(FilePath(spec.root?.path ?? "rootfs"))
+        granted = try attempt("capget") { () throws(Errno) in try Credentials.capabilities().permitted }
+        try bundle.rewriteSpecification {
+            RuntimeDialect.configuration($0, as: spec, for: program, granted: granted)
+        }
+        dialect = RuntimeDialect.flags(of: program, for: spec)
+        subject = spec.process?.args?.first
+        try leaveHost(for: rootfs)
+        try RootMounting.mount(rootfsMounts, on: rootfs)
+        self.rootfs = rootfs
+        let call: RuntimeCall
+        do throws(ShimError) {
+            call = try makeCall("create", executing: subject)
+            try create(call, spec, streams)
+            let pid = try call.writtenPID()
+            self.pid = pid
+            process = try attempt("pidfd_open") { () throws(Errno) in try PIDFD.open(pid) }
+            let console = spec.process?.terminal == true ? try call.takeConsole() : nil
+            try setSize(spec.process?.consoleSize, of: console)
+            return StartedProcess(pid: pid, console: console)
+        } catch {
+            try? deleteNow()  // The error to be reported is the one that led here.
+            throw error
+        }
+    }
+
+    /// Goes to a mount namespace of the shim's own; also what removes the container after another shim needs one.
+    func leaveHost(for path: FilePath) throws(ShimError) {
+        try RootMounting.leaveHost(for: path, hidingUnified: RuntimeDialect.needsSingleHierarchy(program))
+    }
+
+    private func create(_ call: RuntimeCall, _ spec: Spec, _ streams: StandardPipes?) throws(ShimError) {
+        var arguments = ["--bundle", bundle.path.string, "--pid-file", call.pidFile.string]
+        if streams == nil { arguments += ["--console-socket", try call.consoleSocket().string] }
+        arguments.append(id)
+        let code = try runAndWait(call, arguments, streams: streams?.forRuntime, patience: patience)
+        guard code == 0 else {
+            throw call.failure(code, streamed: streams?.readErrors() ?? [])
+        }
+    }
+
+    /// Not every runtime gives a terminal the size that the process shall find.
+    private func setSize(_ size: Box?, of console: FileDescriptor?) throws(ShimError) {
+        guard let size, let console else { return }
+        try attempt("setting the terminal's size") { () throws(Errno) in
+            try console.setWindowSize(columns: UInt16(clamping: size.width), rows: UInt16(clamping: size.height))
+        }
+    }
+
+    func revert(_ process: StartedProcess) {
+        try? deleteNow()  // As the protocol says.
+        _ = try? ProcessControl.wait(for: process.pid)  // Nobody else has waited for it.
+    }
+
+    func start(_ completion: @escaping Completion<Void>) {
+        do throws(ShimError) {
+            run(try makeCall("start", executing: subject), [id]) { completion($0.map { _ in () }) }
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    func exec(_ process: Process, streams: StandardPipes?, _ completion: @escaping Completion<StartedProcess>) {
+        do throws(ShimError) {
+            let call = try makeCall("exec", executing: process.args?.first)
+            var process = process
+            process.capabilities = process.capabilities.map { RuntimeDialect.limited($0, to: granted) }
+            let consoleSize = process.consoleSize
+            var arguments = ["--detach", "--pid-file", call.pidFile.string]
+            if streams == nil { arguments += ["--console-socket", try call.consoleSocket().string] }
+            let description: [UInt8]
+            do {
+                description = try JSON.encode(process)
+            } catch {
+                throw ShimError(.invalid, "process: \(error)")
+            }
+            arguments += ["--process", try call.file("process.json", description).string, id]
+            run(call, arguments, streams: streams?.forRuntime) { [unowned self] result in
+                completion(result.flatMap { take($0, consoleSize: consoleSize) })
+            }
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
+    private func take(_ call: RuntimeCall, consoleSize: Box?) -> Result<StartedProcess, ShimError> {
+        do throws(ShimError) {
+            let pid = try call.writtenPID()
+            let console = try call.takeConsole()
+            try setSize(consoleSize, of: console)
+            return .success(StartedProcess(pid: pid, console: console))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>) {
+        let arguments = (all ? ["--all"] : []) + [id, "\(signal)"]
+        guard signal == SIGKILL else {
+            return run("kill", arguments, patience: min(patience, Self.deletePatience)) {
+                completion($0.map { _ in () })
+            }
+        }
+        run("kill", arguments, patience: Self.killPatience) { [unowned self] _ in
+            // Whatever the runtime says: what shall be killed is killed, and a frozen process too (in version 1 it would get the signal
+            // only when it is thawed).
+            try? process?.send(signal: SIGKILL)  // Fails if it has ended.
+            if all { try? cgroup?.signalAll(SIGKILL) }  // As above.
+            if let cgroup, (try? cgroup.isFrozen()) == true { try? cgroup.thaw() }
+            completion(.success(()))
+        }
+    }
+
+    // MARK: The rest
+
+    func setPaused(_ isPaused: Bool, _ completion: @escaping Completion<Void>) {
+        run(isPaused ? "pause" : "resume", [id]) { completion($0.map { _ in () }) }
+    }
+
+    func update(_ resources: LinuxResources, _ completion: @escaping Completion<Void>) {
+        do {
+            let call = try makeCall("update")
+            let file = try call.file("resources.json", JSON.encode(resources))
+            run(call, ["--resources", file.string, id]) { completion($0.map { _ in () }) }
+        } catch {
+            completion(.failure((error as? ShimError) ?? ShimError(.invalid, "resources: \(error)")))
+        }
+    }
+
+    func processes(_ completion: @escaping Completion<[Int32]>) {
+        // Not by the runtime's `ps`: a sandbox numbers processes as it likes, and those are not the host's.
+        let pids = (try? cgroup?.processes()) ?? []
+        completion(.success(pids.isEmpty ? [pid] : pids))
+    }
+
+    func statistics(_ completion: @escaping Completion<CgroupStatistics>) {
+        let counted = cgroup?.statistics()
+        if let counted, counted.memory != nil || counted.cpu != nil { return completion(.success(counted)) }
+        // It has made no control group, and knows what the container uses itself.
+        run("events", ["--stats", id]) { result in
+            completion(result.map { RuntimeStatistics.parse($0.output) })
+        }
+    }
+
+    func delete(_ completion: @escaping Completion<Void>) {
+        for pid in Array(active.keys) { abandon(pid, ShimError(.conflict, "the container has ended")) }
+        run("delete", ["--force", id], patience: Self.deletePatience) { [unowned self] result in
+            let left = removeRemains()
+            if case .failure(let error) = result { return completion(.failure(error)) }
+            completion(left.map { .failure($0) } ?? .success(()))
+        }
+    }
+
+    /// Removes all there is of the container, and waits for it.
+    func deleteNow() throws(ShimError) {
+        var failure: ShimError?
+        do throws(ShimError) {
+            let call = try makeCall("delete")
+            let code = try runAndWait(call, ["--force", id], patience: Self.deletePatience)
+            if code != 0 { failure = call.failure(code) }
+        } catch {
+            failure = error
+        }
+        // What it has not done is done now.
+        failure = removeRemains() ?? failure
+        if let failure { throw failure }
+    }
+
+    /// Removes what the runtime has left, which should be nothing.
+    private func removeRemains() -> ShimError? {
+        var failure: ShimError?
+        do throws(CgroupError) {
+            try cgroup?.remove()
+        } catch {
+            failure = ShimError(.system, error.message)
+        }
+        // Where version 1 is in use some make a group of version 2 too, which is not ours. Fails where there is none.
+        if let cgroup, !cgroup.isUnified {
+            try? Files.removeDirectory(FilePath("/sys/fs/cgroup/unified" + cgroup.path))
+        }
+        if let rootfs { RootMounting.unmount(rootfs) }
+        for directory in [stateRoot.appending(id), callsDirectory] {
+            do throws(Errno) {
+                try TreeRemoval.remove(directory)
+            } catch {
+                failure = failure ?? ShimError(.system, "remove \(directory): \(error)")
+            }
+        }
+        // Only if it is empty: other containers may be there. In the bundle there are none, but files that belong to no container.
+        if stateRoot.starts(with: bundle.path) { try? TreeRemoval.remove(stateRoot) }
+        try? Files.removeDirectory(stateRoot)  // As above.
+        return failure
+    }
+}
