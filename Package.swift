@@ -26,6 +26,7 @@ let staticRuntime: [LinkerSetting] = [
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 // Types such as "storage of an array of X" are looked up by a call instead of by name, which a program that lives for
@@ -65,12 +66,14 @@ let package = Package(
         .executable(name: "masu-shim", targets: ["masu-shim"]),
         .executable(name: "masu-runtime", targets: ["masu-runtime"]),
         .executable(name: "masu-init", targets: ["masu-init"]),
+        .executable(name: "masu-registry", targets: ["masu-registry"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -80,10 +83,12 @@ let package = Package(
         .target(name: "CShim"),
         .systemLibrary(name: "CSeccomp", path: "Sources/CSeccomp"),
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
+        .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
 
         module("JSON", [], swiftSettings: quick),
 
         // Floor 1
+        module("DaemonLog", ["OCISpec", logging]),
         module("BuildInformation", [], swiftSettings: quick),
         module("Flags", [], swiftSettings: quick),
         module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
@@ -127,15 +132,27 @@ let package = Package(
 
         // Floor 6
         module("EngineAPIModel", ["JSON"]),
+        module(
+            "Registry",
+            [
+                "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto, database, logging,
+                system, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        module(
+            "HTTPServing",
+            [
+                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
 
         // Floor 7
         module(
             "EngineAPI",
             [
-                "Engine", "EngineAPIModel", "Images", "OCISpec", "JSON", "BuildInformation", "LinuxKernel", logging,
-                system,
+                "Engine", "EngineAPIModel", "HTTPServing", "Images", "OCISpec", "JSON", "BuildInformation",
+                "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
@@ -151,8 +168,18 @@ let package = Package(
         .executableTarget(
             name: "masud",
             dependencies: [
-                "EngineAPI", "Engine", "Images", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
+                "EngineAPI", "HTTPServing", "DaemonLog", "Engine", "Images", "Snapshots", "ContentStore", "Flags",
+                "JSON",
+                "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict, linkerSettings: staticRuntime),
+        .executableTarget(
+            name: "masu-registry",
+            dependencies: [
+                "Registry", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation", logging, system,
+                tls,
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
         staticProgram("masu", ["MasuCommand"]),
@@ -174,9 +201,22 @@ let package = Package(
         tests("MasuTests", ["MasuCommand", "EngineAPIModel", "Flags", "JSON"]),
         tests("OCISpecTests", ["OCISpec", "JSON"]),
         tests(
+            "HTTPServingTests",
+            [
+                "HTTPServing", "LinuxKernel", system, .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        tests(
+            "RegistryTests",
+            [
+                "Registry", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging, system,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        tests(
             "EngineAPITests",
             [
-                "EngineAPI", "Engine", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel", logging, system,
+                "EngineAPI", "HTTPServing", "Engine", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel", logging,
+                system,
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(

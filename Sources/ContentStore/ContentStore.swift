@@ -1,4 +1,3 @@
-import struct Crypto.SHA256
 import Glibc
 import JSON
 import LinuxKernel
@@ -15,16 +14,20 @@ import SystemPackage
 package struct ContentStore: Sendable {
     package let root: FilePath
 
-    /// Opens or makes the store. What a crash left in `ingest/` is removed.
+    /// Opens or makes the store. What a crash left in `ingest/` is removed, but for what can be resumed.
     package init(opening root: FilePath) throws(ContentError) {
         self.root = root
         let ingest = root.appending("ingest")
         do throws(Errno) {
-            try TreeRemoval.remove(ingest)
+            let names = (try? DirectoryListing.names(of: ingest)) ?? []  // there is none before the first start
+            for name in names.map({ String(decoding: $0, as: UTF8.self) }) where name != Self.resumable {
+                try TreeRemoval.remove(ingest.appending(name))
+            }
         } catch {
             throw .system("remove", ingest, error)
         }
-        for path in [root, root.appending("blobs"), blobs, ingest] {
+        let blobs = Digest.Algorithm.allCases.map { directory(of: $0) }
+        for path in [root, root.appending("blobs")] + blobs + [ingest] {
             guard path.withPlatformString({ mkdir($0, 0o700) }) == 0 || errno == EEXIST else {
                 throw .system("create directory", path, Errno(rawValue: errno))
             }
@@ -32,11 +35,15 @@ package struct ContentStore: Sendable {
         try replace("oci-layout", with: #"{"imageLayoutVersion":"1.0.0"}"#.utf8.map(\.self))
     }
 
-    private var blobs: FilePath { root.appending("blobs").appending("sha256") }
+    private static let resumable = "resumable"
+
+    private func directory(of algorithm: Digest.Algorithm) -> FilePath {
+        root.appending("blobs").appending(algorithm.rawValue)
+    }
 
     /// Where the blob lies, if it is there.
     package func path(of digest: Digest) -> FilePath {
-        root.appending("blobs").appending(digest.algorithm.rawValue).appending(digest.encoded)
+        directory(of: digest.algorithm).appending(digest.encoded)
     }
 
     /// The size of a blob in bytes, or `nil` if it is not there.
@@ -77,13 +84,66 @@ package struct ContentStore: Sendable {
     }
 
     /// Begins a blob whose digest is not known yet.
-    package func ingest() throws(ContentError) -> Ingest { try Ingest(in: self) }
+    ///
+    /// - Parameter algorithm: what is computed while bytes come in; committing to another digest reads them once more.
+    package func ingest(_ algorithm: Digest.Algorithm = .sha256) throws(ContentError) -> Ingest {
+        try Ingest(in: self, algorithm: algorithm)
+    }
+
+    /// Begins a blob, or goes on with the bytes that an earlier try under the same key has left, also in a process that was
+    /// killed. Nobody else may write under that key meanwhile.
+    ///
+    /// - Parameters:
+    ///   - key: letters, digits, `.`, `_` and `-`; not beginning with a dot.
+    ///   - limit: bytes beyond it are dropped.
+    package func ingest(
+        resuming key: String, _ algorithm: Digest.Algorithm = .sha256, limit: Int64 = .max
+    ) throws(ContentError) -> Ingest {
+        precondition(Self.isKey(key), "not a key of an ingest: \(key)")
+        let folder = root.appending("ingest").appending(Self.resumable)
+        guard folder.withPlatformString({ mkdir($0, 0o700) }) == 0 || errno == EEXIST else {
+            throw .system("create directory", folder, Errno(rawValue: errno))
+        }
+        return try Ingest(in: self, resuming: folder.appending(key), algorithm: algorithm, limit: limit)
+    }
+
+    private static func isKey(_ key: String) -> Bool {
+        let isPlain = key.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "._-".utf8.contains(byte)
+            }
+        }
+        return isPlain && !key.isEmpty && key.utf8.first != UInt8(ascii: ".")
+    }
+
+    /// Removes what can be resumed but for these keys, and for what was written to after `time` (seconds since 1970).
+    package func sweepIngests(keeping keys: Set<String>, unusedSince time: Int64) throws(ContentError) {
+        let folder = root.appending("ingest").appending(Self.resumable)
+        do throws(Errno) {
+            for name in try DirectoryListing.names(of: folder).map({ String(decoding: $0, as: UTF8.self) }) {
+                let path = folder.appending(name)
+                var status = stat()
+                guard !keys.contains(name), path.withPlatformString({ lstat($0, &status) }) == 0,
+                    Int64(status.st_mtim.tv_sec) <= time
+                else { continue }
+                path.withPlatformString { _ = unlink($0) }
+            }
+        } catch {
+            if error == .noSuchFileOrDirectory { return }  // nothing has been resumable yet
+            throw .system("list", folder, error)
+        }
+    }
 
     /// Stores a document and returns its digest and whether it is new here.
-    package func store(_ document: [UInt8]) throws(ContentError) -> (digest: Digest, isNew: Bool) {
-        let ingest = try ingest()
+    ///
+    /// - Parameter digest: The digest it should have; another is an error.
+    package func store(
+        _ document: [UInt8], expecting digest: Digest? = nil
+    ) throws(ContentError) -> (digest: Digest, isNew: Bool) {
+        let ingest = try ingest(digest?.algorithm ?? .sha256)
         try ingest.write(document)
-        return try ingest.commit()
+        return try ingest.commit(expecting: digest)
     }
 
     /// Removes a blob. One that is not there is no error.
@@ -94,14 +154,50 @@ package struct ContentStore: Sendable {
         }
     }
 
+    /// Writes a blob out to the disk. One that is not there is no error.
+    package func flush(_ digest: Digest) throws(ContentError) {
+        let descriptor: FileDescriptor
+        do throws(ContentError) {
+            descriptor = try open(digest)
+        } catch {
+            if case .notFound = error { return }
+            throw error
+        }
+        defer { Glibc.close(descriptor.rawValue) }
+        guard fsync(descriptor.rawValue) == 0 else { throw .system("flush", path(of: digest), Errno(rawValue: errno)) }
+    }
+
+    /// Whether a blob is there and its bytes are those of its digest; reads all of it.
+    package func verify(_ digest: Digest) throws(ContentError) -> Bool {
+        let descriptor: FileDescriptor
+        do throws(ContentError) {
+            descriptor = try open(digest)
+        } catch {
+            if case .notFound = error { return false }
+            throw error
+        }
+        defer { Glibc.close(descriptor.rawValue) }
+        var hasher = ContentHasher(digest.algorithm)
+        do throws(Errno) {
+            _ = try hasher.update(contentsOf: descriptor.rawValue, limit: .max)
+        } catch {
+            throw .system("read", path(of: digest), error)
+        }
+        return hasher.digest == digest
+    }
+
     /// The digests of all blobs.
     package func list() throws(ContentError) -> [Digest] {
         do throws(Errno) {
-            return try DirectoryListing.names(of: blobs).compactMap {
-                Digest("sha256:" + String(decoding: $0, as: UTF8.self))
+            var all: [Digest] = []
+            for algorithm in Digest.Algorithm.allCases {
+                all += try DirectoryListing.names(of: directory(of: algorithm)).compactMap {
+                    Digest(algorithm.rawValue + ":" + String(decoding: $0, as: UTF8.self))
+                }
             }
+            return all
         } catch {
-            throw .system("list", blobs, error)
+            throw .system("list", root.appending("blobs"), error)
         }
     }
 

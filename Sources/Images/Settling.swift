@@ -1,5 +1,6 @@
 import GRDB
 import Glibc
+import LinuxKernel
 import OCISpec
 
 // An image's files are written out to the disk in the background, some seconds after it was registered. Until that is
@@ -46,18 +47,5 @@ extension Images {
                 "dropping an image that was being written when the machine stopped", metadata: ["image": "\(id)"])
             try database.write { try ImageTable.delete(Digest(parsing: id), in: $0) }
         }
-    }
-}
-
-/// The kernel's name for this start of the machine.
-enum BootIdentifier {
-    static var current: String {
-        let file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC)
-        // Without one every start counts as the same, and nothing is dropped.
-        guard file >= 0 else { return "unknown" }
-        defer { close(file) }
-        var buffer = [UInt8](repeating: 0, count: 64)
-        let count = buffer.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
-        return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).trimmed
     }
 }

@@ -1,3 +1,5 @@
+import DaemonLog
+import HTTPServing
 import BuildInformation
 import Engine
 import EngineAPI

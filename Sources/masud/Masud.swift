@@ -1,3 +1,4 @@
+import DaemonLog
 import BuildInformation
 import Flags
 import Glibc

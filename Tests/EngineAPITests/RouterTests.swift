@@ -1,3 +1,4 @@
+import HTTPServing
 import EngineAPI
 import Logging
 import NIOHTTP1

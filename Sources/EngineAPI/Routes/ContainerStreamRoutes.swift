@@ -1,3 +1,4 @@
+import HTTPServing
 import Engine
 import NIOHTTP1
 

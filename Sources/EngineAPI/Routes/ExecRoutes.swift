@@ -1,3 +1,4 @@
+import HTTPServing
 import Engine
 import EngineAPIModel
 import NIOHTTP1

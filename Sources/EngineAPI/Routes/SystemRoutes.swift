@@ -1,3 +1,4 @@
+import HTTPServing
 import BuildInformation
 import Engine
 import EngineAPIModel

@@ -1,3 +1,4 @@
+import HTTPServing
 import NIOHTTP1
 
 /// An error of the interface itself, before or beside the engine: the request makes no sense, or asks for what is not there yet.

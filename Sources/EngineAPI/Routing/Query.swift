@@ -1,3 +1,4 @@
+import HTTPServing
 import OCISpec
 
 /// The parameters of a request's query, read with Docker's rules.

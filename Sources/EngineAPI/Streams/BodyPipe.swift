@@ -1,3 +1,4 @@
+import HTTPServing
 import LinuxKernel
 import NIOCore
 import NIOPosix

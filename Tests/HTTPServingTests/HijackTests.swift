@@ -1,4 +1,4 @@
-import EngineAPI
+import HTTPServing
 import LinuxKernel
 import NIOHTTP1
 import Synchronization

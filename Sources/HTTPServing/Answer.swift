@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOHTTP1
+import struct SystemPackage.FileDescriptor
 
 /// Answers one request, in the task of that request, and leaves the connection ready for the next.
 struct Answer: Sendable {
@@ -11,6 +12,8 @@ struct Answer: Sendable {
     let version: HTTPVersion
     /// Whether the connection ends with this response.
     let isLast: Bool
+    /// Whether what is sent has to be encrypted on its way.
+    let isEncrypted: Bool
 
     func run() async {
         let response: HTTPResponse
@@ -51,6 +54,8 @@ struct Answer: Sendable {
                     await send(responder.failure(error, request))
                 }
             }
+        case .file(let range):
+            await send(response, range)
         case .hijack(let use):
             await hijack(response, use)
         }
@@ -64,6 +69,28 @@ struct Answer: Sendable {
         let complete = head
         let body = request.method == .HEAD || !response.status.mayHaveResponseBody ? [] : bytes
         onLoop { $0.respond(complete, body: body) }
+    }
+
+    private func send(_ response: HTTPResponse, _ range: FileRange) async {
+        var head = head(of: response)
+        head.headers.replaceOrAdd(name: "Content-Length", value: "\(range.count)")
+        let complete = head
+        guard request.method != .HEAD, range.count > 0 else { return onLoop { $0.respond(complete, body: []) } }
+        guard isEncrypted else { return onLoop { $0.respond(complete, file: range) } }
+        let writer = BodyWriter(channel: channel, head: complete)
+        do {
+            var position = range.offset
+            let end = range.offset + range.count
+            while position < end {
+                let piece = try range.descriptor.piece(at: position, limit: Int(min(end - position, 256 << 10)))
+                try await writer.write(piece)
+                position += Int64(piece.count)
+            }
+            try await writer.drain()
+            onLoop { $0.endStreaming() }
+        } catch {
+            onLoop { $0.abort() }
+        }
     }
 
     private func hijack(_ response: HTTPResponse, _ use: @Sendable (HijackedConnection) async -> Void) async {
@@ -94,5 +121,17 @@ struct Answer: Sendable {
     private func onLoop(_ work: @escaping @Sendable (HTTPConnection) -> Void) {
         let connection = connection
         channel.eventLoop.execute { work(connection.value) }
+    }
+}
+
+extension FileDescriptor {
+    /// At most `limit` bytes at `offset`, at least one.
+    func piece(at offset: Int64, limit: Int) throws -> [UInt8] {
+        let piece = try [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            count = try read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        // A blob never shrinks; the response cannot be completed if it has.
+        guard !piece.isEmpty else { throw HTTPServerError.connectionClosed }
+        return piece
     }
 }

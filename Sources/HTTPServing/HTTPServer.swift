@@ -1,6 +1,8 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
+import struct SystemPackage.Errno
 import struct SystemPackage.FileDescriptor
 
 /// An HTTP/1.1 server on sockets that listen already.
@@ -15,21 +17,52 @@ package actor HTTPServer {
     private let count = ConnectionCount()
 
     private let connectionLimit: Int
+    private let tls: NIOSSLContext?
 
     /// A server whose connections live on `group` and are answered by `responder`.
     ///
-    /// - Parameter connectionLimit: how many connections there may be at a time.
-    package init(group: any EventLoopGroup, responder: HTTPResponder, connectionLimit: Int = .max) {
+    /// - Parameters:
+    ///   - connectionLimit: how many connections there may be at a time.
+    ///   - tls: certificate and key of a server that encrypts; nil for plain HTTP.
+    package init(
+        group: any EventLoopGroup, responder: HTTPResponder, connectionLimit: Int = .max, tls: NIOSSLContext? = nil
+    ) {
         self.connectionLimit = connectionLimit
+        self.tls = tls
         self.group = group
         self.responder = responder
     }
 
     /// Accepts connections on a listening stream socket, which the server owns from now on.
     package func accept(on descriptor: FileDescriptor) async throws {
+        listeners.append(try await listener().withBoundSocket(descriptor.rawValue).get())
+    }
+
+    /// Listens on an address and accepts connections.
+    ///
+    /// - Parameters:
+    ///   - host: an address or a name.
+    ///   - port: 0 lets the kernel choose.
+    /// - Returns: the port.
+    /// - Throws: `HTTPServerError.address`.
+    package func listen(host: String, port: Int) async throws -> Int {
+        let channel: any Channel
+        do {
+            channel = try await listener().bind(host: host, port: port).get()
+        } catch {
+            let reason = (error as? IOError).map { Errno(rawValue: $0.errnoCode).description } ?? "\(error)"
+            throw HTTPServerError.address("\(host):\(port)", reason: reason)
+        }
+        listeners.append(channel)
+        return channel.localAddress?.port ?? port
+    }
+
+    private func listener() -> ServerBootstrap {
         let responder = responder
-        let (count, limit) = (count, connectionLimit)
-        let listener = try await ServerBootstrap(group: group)
+        let (count, limit, tls) = (count, connectionLimit, tls)
+        return ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
@@ -40,23 +73,20 @@ package actor HTTPServer {
                 }
                 Task { await self.opened(channel) }
                 return channel.eventLoop.makeCompletedFuture {
-                    try HTTPConnection.install(on: channel, responder: responder)
+                    try HTTPConnection.install(on: channel, responder: responder, tls: tls)
                 }
             }
-            .withBoundSocket(descriptor.rawValue)
-            .get()
-        listeners.append(listener)
     }
 
     /// Serves one connected stream socket, which the server owns from now on.
     package func serve(_ descriptor: FileDescriptor) async throws {
-        let responder = responder
+        let (responder, tls) = (responder, tls)
         let channel = try await ClientBootstrap(group: group)
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try HTTPConnection.install(on: channel, responder: responder)
+                    try HTTPConnection.install(on: channel, responder: responder, tls: tls)
                 }
             }
             .withConnectedSocket(descriptor.rawValue)

@@ -1,4 +1,4 @@
-import EngineAPI
+import HTTPServing
 import LinuxKernel
 import NIOHTTP1
 import Testing
@@ -95,7 +95,7 @@ struct HTTPServerTests {
     @Test("HEAD has the length and no body; 204 has neither")
     func withoutBody() async throws {
         let responder = Self.responder { request in
-            request.target == "/none" ? .empty(.noContent) : HTTPResponse(status: .ok, body: .bytes(Array("OK".utf8)))
+            request.target == "/none" ? HTTPResponse(status: .noContent) : HTTPResponse(status: .ok, body: .bytes(Array("OK".utf8)))
         }
         try await TestServer.run(responder) { client in
             try await client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -162,7 +162,7 @@ struct HTTPServerTests {
             } onCancel: {
                 tell.yield()
             }
-            return .empty(.noContent)
+            return HTTPResponse(status: .noContent)
         }
         try await TestServer.run(responder) { client in
             try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,5 +1,7 @@
+import LinuxKernel
 import NIOCore
 import NIOHTTP1
+import struct SystemPackage.FileDescriptor
 
 /// The answer to a request.
 package struct HTTPResponse: Sendable {
@@ -12,6 +14,8 @@ package struct HTTPResponse: Sendable {
         case stream(@Sendable (BodyWriter) async throws -> Void)
         /// As `stream`, but the head waits for the first piece: an error before it becomes a response of its own.
         case lateStream(@Sendable (BodyWriter) async throws -> Void)
+        /// Part of a file; its length is announced. On a plain connection the kernel copies it from the page cache to the socket.
+        case file(FileRange)
         /// The connection leaves HTTP and belongs to the closure; it is closed when the closure returns.
         case hijack(@Sendable (HijackedConnection) async -> Void)
     }
@@ -28,6 +32,49 @@ package struct HTTPResponse: Sendable {
         self.status = status
         self.headers = headers
         self.body = body
+    }
+}
+
+/// A part of an open file, as the body of a response. It owns the descriptor, and closes it when it is let go.
+package final class FileRange: Sendable {
+    let descriptor: FileDescriptor
+    let offset: Int64
+    let count: Int64
+    /// Who closes the descriptor, if it is not this one.
+    private let whole: FileRange?
+
+    /// `count` bytes from `offset` on; the file must have them.
+    package init(owning descriptor: FileDescriptor, offset: Int64, count: Int64) {
+        self.descriptor = descriptor
+        whole = nil
+        self.offset = offset
+        self.count = count
+    }
+
+    /// All of its bytes.
+    package func contents() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while Int64(bytes.count) < count {
+            let rest = Int(count) - bytes.count
+            bytes += try descriptor.piece(at: offset + Int64(bytes.count), limit: rest)
+        }
+        return bytes
+    }
+
+    private init(part whole: FileRange, offset: Int64, count: Int64) {
+        descriptor = whole.descriptor
+        self.whole = whole
+        self.offset = offset
+        self.count = count
+    }
+
+    /// A part of this part, which shares the descriptor.
+    package func part(from first: Int64, count: Int64) -> FileRange {
+        FileRange(part: self, offset: offset + first, count: count)
+    }
+
+    deinit {
+        if whole == nil { descriptor.discard() }
     }
 }
 

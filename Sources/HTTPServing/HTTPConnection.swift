@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// Told to every connection when the server stops: finish what is being answered, take nothing new.
 struct ServerStopping: Sendable {}
@@ -52,15 +53,20 @@ final class HTTPConnection: ChannelInboundHandler {
     /// A client that does not close its side after we closed ours is cut off after this time.
     private static let lingering = TimeAmount.seconds(5)
 
-    init(responder: HTTPResponder, eventLoop: any EventLoop) {
+    private let isEncrypted: Bool
+
+    init(responder: HTTPResponder, eventLoop: any EventLoop, isEncrypted: Bool) {
         self.responder = responder
+        self.isEncrypted = isEncrypted
         self.eventLoop = eventLoop
     }
 
     /// Adds the handlers of a connection to a fresh channel, in the order that lets a hijacked stream pass the encoder by.
-    static func install(on channel: any Channel, responder: HTTPResponder) throws {
-        let connection = HTTPConnection(responder: responder, eventLoop: channel.eventLoop)
+    static func install(on channel: any Channel, responder: HTTPResponder, tls: NIOSSLContext?) throws {
+        let connection = HTTPConnection(
+            responder: responder, eventLoop: channel.eventLoop, isEncrypted: tls != nil)
         let pipeline = channel.pipeline.syncOperations
+        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
         try pipeline.addHandler(HalfCloseGate { [weak connection] in connection?.endOfInput() })
         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)))
         try pipeline.addHandler(HTTPResponseEncoder())
@@ -214,10 +220,11 @@ final class HTTPConnection: ChannelInboundHandler {
                 eventLoop.execute { connection.value.stopWaitingForBody() }
             }
         }
-        let request = HTTPRequest(method: head.method, target: head.uri, headers: head.headers, body: body)
+        let request = HTTPRequest(
+            method: head.method, target: head.uri, headers: head.headers, body: body, isEncrypted: isEncrypted)
         let answer = Answer(
             connection: connection, channel: context.channel, responder: responder, request: request,
-            version: head.version, isLast: exchange.isLast)
+            version: head.version, isLast: exchange.isLast, isEncrypted: isEncrypted)
         exchange.task = Task { await answer.run() }
     }
 
@@ -256,6 +263,24 @@ final class HTTPConnection: ChannelInboundHandler {
     func respond(_ head: HTTPResponseHead, body: [UInt8]) {
         guard let context else { return }
         endExchange(after: send(head, body: body, context: context))
+    }
+
+    /// Sends a head and part of a file, and ends the exchange.
+    func respond(_ head: HTTPResponseHead, file: FileRange) {
+        guard let context else { return }
+        // Only a number to NIO: the range closes the descriptor when the last byte has been taken.
+        let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: file.descriptor.rawValue)
+        let region = FileRegion(
+            fileHandle: handle, readerIndex: Int(file.offset), endIndex: Int(file.offset + file.count))
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.fileRegion(region))), promise: nil)
+        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        written.whenComplete { _ in
+            // It does not close it, and must not be asked to when it goes. Taking it twice is the only way to fail.
+            _ = try? handle.takeDescriptorOwnership()
+            withExtendedLifetime(file) {}
+        }
+        endExchange(after: written)
     }
 
     private func send(

@@ -4,20 +4,20 @@ import OCISpec
 import Synchronization
 
 /// What every logger of the daemon shares: where and how to write, and how much.
-final class LogOutput: Sendable {
+package final class LogOutput: Sendable {
     /// How lines look.
-    enum Format: Sendable { case text, json }
+    package enum Format: Sendable { case text, json }
 
     private let format: Format
     private let minimum: Atomic<Int>
 
-    init(format: Format, level: Logger.Level) {
+    package init(format: Format, level: Logger.Level) {
         self.format = format
         minimum = Atomic(Self.rank(level))
     }
 
     /// The level from which on lines are written; may be changed while running (SIGHUP).
-    var level: Logger.Level {
+    package var level: Logger.Level {
         get { Logger.Level.allCases[minimum.load(ordering: .relaxed)] }
         set { minimum.store(Self.rank(newValue), ordering: .relaxed) }
     }
@@ -25,7 +25,7 @@ final class LogOutput: Sendable {
     private static func rank(_ level: Logger.Level) -> Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }
 
     /// Docker's word for a level as swift-log's level.
-    static func level(named name: String) -> Logger.Level {
+    package static func level(named name: String) -> Logger.Level {
         switch name {
         case "warn": .warning
         case "fatal": .critical
@@ -108,22 +108,28 @@ enum LogLineFormat {
 }
 
 /// A swift-log handler that writes to a `LogOutput`.
-struct StructuredLogHandler: LogHandler {
+package struct StructuredLogHandler: LogHandler {
     let output: LogOutput
     let label: String
-    var metadata: Logger.Metadata = [:]
+    package var metadata: Logger.Metadata = [:]
 
-    var logLevel: Logger.Level {
+    /// A handler whose lines say which part of the program they come from; empty for none.
+    package init(output: LogOutput, label: String) {
+        self.output = output
+        self.label = label
+    }
+
+    package var logLevel: Logger.Level {
         get { output.level }
         set { output.level = newValue }
     }
 
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    func log(event: LogEvent) {
+    package func log(event: LogEvent) {
         var fields = label.isEmpty ? [] : [(key: "module", value: label)]
         let all = event.metadata.map { metadata.merging($0) { _, new in new } } ?? metadata
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { fields.append((key: key, value: "\(value)")) }

@@ -1,4 +1,4 @@
-import EngineAPI
+import HTTPServing
 import LinuxKernel
 import NIOPosix
 import Synchronization

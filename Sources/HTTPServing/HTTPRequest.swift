@@ -11,12 +11,17 @@ package struct HTTPRequest: Sendable {
     package let headers: HTTPHeaders
     /// What follows the head; read on demand, so that a client cannot send faster than it is used.
     package let body: RequestBody
+    /// Whether the request came over TLS.
+    package let isEncrypted: Bool
 
     /// A request from its parts.
     ///
     /// - Parameter target: as sent, also in the absolute form that is for proxies and that every server has to take
     ///   (RFC 9112, 3.2.2).
-    package init(method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody) {
+    package init(
+        method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody, isEncrypted: Bool = false
+    ) {
+        self.isEncrypted = isEncrypted
         self.method = method
         self.target = Self.originForm(target)
         self.headers = headers

@@ -1,0 +1,95 @@
+import BuildInformation
+import DaemonLog
+import Flags
+import Glibc
+import HTTPServing
+import LinuxKernel
+import Logging
+import NIOPosix
+import NIOSSL
+import Registry
+import SystemPackage
+
+/// The registry's entry point: flags, logs, signals; then a server until it is told to stop.
+@main
+enum RegistryProgram {
+    static func main() async {
+        SignalSet([SIGTERM, SIGINT]).block()
+        Signals.ignore(SIGPIPE)
+        do {
+            exit(try await run(Array(CommandLine.arguments.dropFirst())))
+        } catch let error as UsageError {
+            write(error.description, to: STDERR_FILENO)
+            exit(error.exitStatus)
+        } catch {
+            write("masu-registry: \(error)", to: STDERR_FILENO)
+            exit(1)
+        }
+    }
+
+    private static func run(_ arguments: [String]) async throws -> Int32 {
+        let invocation = try RegistryFlags.command.parse(arguments)
+        let flags = invocation.flags
+        if invocation.wantsHelp {
+            write(invocation.help(), to: STDOUT_FILENO)
+            return 0
+        }
+        if flags[RegistryFlags.version] {
+            write("masu-registry version \(MasuVersion.version)", to: STDOUT_FILENO)
+            return 0
+        }
+        let output = LogOutput(
+            format: flags[RegistryFlags.logFormat] == "json" ? .json : .text,
+            level: LogOutput.level(named: flags[RegistryFlags.logLevel]))
+        let logger = Logger(label: "") { _ in StructuredLogHandler(output: output, label: "") }
+        let root = FilePath(flags[RegistryFlags.root])
+        try makeDirectory(root)
+        let grace = Int64(flags[RegistryFlags.grace]) * 60
+        if invocation.command.name == "collect" {
+            let store = try RegistryStore(root: root, logger: logger)
+            let report = try await store.collect(grace: grace, removesUntagged: flags[RegistryFlags.untagged])
+            write(
+                "removed \(report.manifests) manifests and \(report.blobs) blobs, \(report.freed) bytes",
+                to: STDOUT_FILENO)
+            return 0
+        }
+        let service = try await RegistryService(flags: flags, root: root, logger: logger)
+        try await service.run { await stopSignal() }
+        return 0
+    }
+
+    /// Ends when the process is asked to. A thread waits for it: the signals are blocked in all others.
+    private static func stopSignal() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isStarted = BlockingPool.start(name: "signals") {
+                var set = sigset_t()
+                sigemptyset(&set)
+                sigaddset(&set, SIGTERM)
+                sigaddset(&set, SIGINT)
+                var signal: Int32 = 0
+                // Fails only for a set that is none.
+                while sigwait(&set, &signal) != 0 {}
+                continuation.resume()
+            }
+            if !isStarted { continuation.resume() }
+        }
+    }
+
+    private static func makeDirectory(_ path: FilePath) throws {
+        guard path.withPlatformString({ mkdir($0, 0o700) }) != 0, errno != EEXIST else { return }
+        let error = Errno(rawValue: errno)
+        throw ProgramError("cannot make the directory \(path) (--root): \(error)")
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        // There is nowhere to report that standard error is closed.
+        _ = Array((text + "\n").utf8).withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    }
+}
+
+/// Why the registry does not start.
+struct ProgramError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

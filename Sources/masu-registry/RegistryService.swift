@@ -1,0 +1,126 @@
+import Flags
+import Glibc
+import HTTPServing
+import LinuxKernel
+import Logging
+import NIOPosix
+import NIOSSL
+import Registry
+import SystemPackage
+
+/// A registry that serves: the server and what goes on beside it.
+struct RegistryService: Sendable {
+    private let store: RegistryStore
+    private let uploads: Uploads
+    private let server: HTTPServer
+    private let logger: Logger
+    private let addresses: [(host: String, port: Int)]
+    private let interval: Duration?
+    private let grace: Int64
+    private let removesUntagged: Bool
+
+    /// Reads everything that the flags name, before anything listens.
+    init(flags: ParsedFlags, root: FilePath, logger: Logger) async throws {
+        let given = flags[RegistryFlags.listen]
+        addresses = try (given.isEmpty ? ["127.0.0.1:5000"] : given).map(Self.address)
+        let tls = try Self.tls(flags[RegistryFlags.certificate], flags[RegistryFlags.key])
+        store = try RegistryStore(root: root, logger: logger)
+        uploads = Uploads(of: store)
+        let access = try await Self.access(flags, store)
+        let publicURL = flags[RegistryFlags.publicURL]
+        let api = RegistryAPI(
+            store: store, uploads: uploads, access: access, publicURL: publicURL.isEmpty ? nil : publicURL,
+            logger: logger)
+        server = HTTPServer(
+            group: MultiThreadedEventLoopGroup.singleton, responder: api.responder, connectionLimit: 4096, tls: tls)
+        self.logger = logger
+        let minutes = flags[RegistryFlags.interval]
+        interval = minutes > 0 ? .seconds(minutes * 60) : nil
+        grace = Int64(flags[RegistryFlags.grace]) * 60
+        removesUntagged = flags[RegistryFlags.untagged]
+    }
+
+    private static func access(_ flags: ParsedFlags, _ store: RegistryStore) async throws -> AccessControl {
+        let path = flags[RegistryFlags.passwords]
+        guard !path.isEmpty else {
+            guard !flags[RegistryFlags.anonymousPull], flags[RegistryFlags.method] == "basic" else {
+                throw ProgramError("--auth=token and --anonymous-pull need users: name their file with --passwords")
+            }
+            return .open
+        }
+        return AccessControl(
+            passwords: try PasswordFile(FilePath(path)),
+            method: AccessControl.Method(rawValue: flags[RegistryFlags.method]) ?? .basic,
+            anonymousPull: flags[RegistryFlags.anonymousPull], key: try await store.secret("token"))
+    }
+
+    private static func tls(_ certificate: String, _ key: String) throws -> NIOSSLContext? {
+        if certificate.isEmpty, key.isEmpty { return nil }
+        guard !certificate.isEmpty, !key.isEmpty else {
+            throw ProgramError("--tls-certificate and --tls-key go together")
+        }
+        do {
+            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
+            let configuration = TLSConfiguration.makeServerConfiguration(
+                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
+            return try NIOSSLContext(configuration: configuration)
+        } catch {
+            throw ProgramError("cannot use the certificate \(certificate) with the key \(key): \(error)")
+        }
+    }
+
+    private static func address(_ text: String) throws -> (host: String, port: Int) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            throw ProgramError("invalid address \"\(text)\": expected host:port (--listen)")
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return (host.isEmpty ? "0.0.0.0" : String(host), Int(port))
+    }
+
+    /// Serves until `stop` returns.
+    func run(until stop: @Sendable () async -> Void) async throws {
+        for (host, port) in addresses {
+            let actual = try await server.listen(host: host, port: port)
+            logger.info("listening", metadata: ["address": "\(host.contains(":") ? "[\(host)]" : host):\(actual)"])
+        }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await settle() }
+            group.addTask { await collect() }
+            await stop()
+            group.cancelAll()
+        }
+        logger.info("stopping")
+        await server.stop(grace: .seconds(10))
+        // The next start would have to read all of it.
+        do { try await store.settle() } catch { warn("what was pushed could not be flushed", error) }
+    }
+
+    private func settle() async {
+        while (try? await Task.sleep(for: .seconds(10))) != nil {  // until it is cancelled
+            do { try await store.settle() } catch { warn("what was pushed could not be flushed", error) }
+        }
+    }
+
+    private func collect() async {
+        guard let interval else { return }
+        while (try? await Task.sleep(for: interval)) != nil {  // until it is cancelled
+            do {
+                try await uploads.expire(startedBefore: Int64(time(nil)) - 7 * 86400)
+                let report = try await store.collect(grace: grace, removesUntagged: removesUntagged)
+                guard report != CollectionReport() else { continue }
+                logger.info(
+                    "collected",
+                    metadata: [
+                        "manifests": "\(report.manifests)", "blobs": "\(report.blobs)", "bytes": "\(report.freed)",
+                    ])
+            } catch {
+                warn("the collection failed", error)
+            }
+        }
+    }
+
+    private func warn(_ message: Logger.Message, _ error: any Error) {
+        logger.warning(message, metadata: ["error": "\(error)"])
+    }
+}
