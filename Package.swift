@@ -239,7 +239,7 @@ let package = Package(
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("NetlinkTests", ["Netlink"]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
-        tests("SeccompTests", ["Seccomp", "OCISpec"]),
+        tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
         tests(
             "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
@@ -247,3 +247,20 @@ let package = Package(
         tests("IntegrationTests", []),
     ]
 )
+
+// Fuzzing (`make fuzz`, which builds elsewhere): everything with libFuzzer's instruments, and programs that use them.
+if let fuzzer = Context.environment["MASU_FUZZER"] {
+    for target in package.targets where target.type == .regular {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+    }
+    func fuzzProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name, dependencies: dependencies + ["CFuzzer"], path: "Fuzz/\(name)", swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([fuzzer]), .linkedLibrary("stdc++")])
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+        fuzzProgram("FuzzTar", ["Archive"]),
+        fuzzProgram("FuzzReference", ["OCISpec"]),
+    ]
+}
