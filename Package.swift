@@ -173,7 +173,7 @@ let package = Package(
                 "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "BuildInformation", system,
             ]),
-        module("MasuCommand", ["EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
+        module("MasuCommand", ["Base64", "EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
 
         // Floor 8: composition roots
         .executableTarget(
