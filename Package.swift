@@ -85,6 +85,7 @@ let package = Package(
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
 
+        module("Base64", [], swiftSettings: quick),
         module("JSON", [], swiftSettings: quick),
 
         // Floor 1
@@ -111,6 +112,13 @@ let package = Package(
             ],
             swiftSettings: quick),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
+        module(
+            "Distribution",
+            [
+                "OCISpec", "JSON", "Base64", "LinuxKernel", tls, system,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
 
         // Floor 4
@@ -118,15 +126,17 @@ let package = Package(
         module(
             "Images",
             [
-                "ContentStore", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database, crypto, logging,
-                system,
+                "ContentStore", "Distribution", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database,
+                crypto,
+                logging, system,
             ]),
 
         // Floor 5
         module(
             "Engine",
             [
-                "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", "BuildInformation",
+                "Distribution", "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel",
+                "BuildInformation",
                 database, logging, system, .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
@@ -150,7 +160,8 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Engine", "EngineAPIModel", "HTTPServing", "Images", "OCISpec", "JSON", "BuildInformation",
+                "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
+                "BuildInformation",
                 "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -162,15 +173,15 @@ let package = Package(
                 "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "BuildInformation", system,
             ]),
-        module("MasuCommand", ["EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
+        module("MasuCommand", ["Base64", "EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
 
         // Floor 8: composition roots
         .executableTarget(
             name: "masud",
             dependencies: [
-                "EngineAPI", "HTTPServing", "DaemonLog", "Engine", "Images", "Snapshots", "ContentStore", "Flags",
-                "JSON",
-                "LinuxKernel",
+                "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images", "Snapshots",
+                "ContentStore", "Flags",
+                "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),

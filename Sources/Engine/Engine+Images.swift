@@ -72,7 +72,7 @@ extension Engine {
         }
     }
 
-    private nonisolated func emit(_ action: String, _ id: String, name: String) {
+    nonisolated func emit(_ action: String, _ id: String, name: String) {
         services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: ["name": name]))
     }
 }

@@ -32,6 +32,8 @@ extension EngineError {
             case .invalid: .invalid
             case .notFound: .notFound
             case .conflict: .conflict
+            case .unauthorized: .unauthorized
+            case .forbidden: .forbidden
             case .system: .system
             }
         self.init(kind, error.message)

@@ -66,6 +66,12 @@ package enum MasuProgram {
         [
             Entry("run") { ContainerCommands.run(.common) }, Entry("exec") { ContainerCommands.exec(.common) },
             Entry("ps") { ContainerCommands.list(.common) }, Entry("images") { ImageCommands.list(.common) },
+            Entry("pull") { ImageCommands.pull(.common) }, Entry("push") { ImageCommands.push(.common) },
+            Entry("login") { RegistryCommands.logIn }, Entry("logout") { RegistryCommands.logOut },
+            Entry("search") { RegistryCommands.search },
+            Entry("manifest") {
+                management("manifest", "Look at image manifests in registries") { [ManifestCommands.inspect] }
+            },
             Entry("version") { SystemCommands.version }, Entry("info") { SystemCommands.info(.common) },
             Entry("container") { management("container", "Manage containers") { containerCommands } },
             Entry("image") { management("image", "Manage images") { imageCommands } },
@@ -98,7 +104,8 @@ package enum MasuProgram {
     private static var imageCommands: [Command] {
         [
             ImageCommands.history(.grouped), ImageCommands.importImage(.grouped), InspectCommands.image,
-            ImageCommands.load(.grouped), ImageCommands.list(.grouped), ImageCommands.remove(.grouped),
+            ImageCommands.load(.grouped), ImageCommands.list(.grouped), ImageCommands.pull(.grouped),
+            ImageCommands.push(.grouped), ImageCommands.remove(.grouped),
             ImageCommands.tag(.grouped),
         ] + LaterCommands.image
     }
@@ -143,16 +150,15 @@ enum HelpCommand {
 enum LaterCommands {
     static var root: [Command] {
         later([
-            "build", "builder", "buildx", "commit", "compose", "config", "context", "cp", "diff", "export", "login",
-            "logout",
-            "manifest", "network", "node", "plugin", "port", "pull", "push", "save", "search", "secret", "service",
+            "build", "builder", "buildx", "commit", "compose", "config", "context", "cp", "diff", "export", "network",
+            "node", "plugin", "port", "save", "secret", "service",
             "stack",
             "stats", "swarm", "trust", "update", "volume",
         ])
     }
 
     static var container: [Command] { later(["commit", "cp", "diff", "export", "port", "prune", "stats", "update"]) }
-    static var image: [Command] { later(["build", "prune", "pull", "push", "save"]) }
+    static var image: [Command] { later(["build", "prune", "save"]) }
     static var system: [Command] { later(["df", "prune", "dial-stdio"]) }
 
     private static func later(_ names: [String]) -> [Command] {

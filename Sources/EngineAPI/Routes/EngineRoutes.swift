@@ -21,6 +21,8 @@ package struct EngineRoutes: Sendable {
 
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
-        Router(routes: system + containers + executions + imageRoutes + networks + notYet, logger: logger).responder
+        Router(
+            routes: system + containers + executions + registryRoutes + imageRoutes + networks + notYet, logger: logger
+        ).responder
     }
 }

@@ -29,20 +29,10 @@ extension EngineRoutes {
         return .json(summaries.map { EngineAPIModel.ImageSummary($0, version: request.version) })
     }
 
-    /// Import; and the answer to a pull.
+    /// Import; and pull.
     private func createImage(_ request: RoutedRequest) async throws -> HTTPResponse {
         let query = request.query
-        let wanted = query.text("fromImage")
-        guard wanted.isEmpty else {
-            let tag = query.text("tag")
-            let text = tag.isEmpty ? wanted : wanted + (tag.contains(":") ? "@" : ":") + tag
-            let name = try ImageReference(parsing: text).familiar
-            throw APIError(
-                .notImplemented,
-                "cannot pull \(name): this version of masud does not reach registries; bring an image in with "
-                    + "'docker load' (an archive of 'docker save') or 'docker import' (a root file system as a tar archive)"
-            )
-        }
+        guard query.text("fromImage").isEmpty else { return try await pullImage(request) }
         let source = query.text("fromSrc")
         guard source == "-" else {
             throw source.isEmpty
