@@ -226,7 +226,7 @@ let package = Package(
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
         tests("ArchiveTests", ["Archive", "LinuxKernel", system]),
-        tests("SnapshotsTests", ["Snapshots", "Archive", "LinuxKernel", database, system]),
+        tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "LinuxKernel", database, system]),
         tests(
             "ImagesTests",
             [
