@@ -89,7 +89,6 @@ let package = Package(
         module("JSON", [], swiftSettings: quick),
 
         // Floor 1
-        module("DaemonLog", ["OCISpec", logging]),
         module("BuildInformation", [], swiftSettings: quick),
         module("Flags", [], swiftSettings: quick),
         module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
@@ -97,6 +96,13 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
+        module("DaemonLog", ["OCISpec", logging]),
+        module(
+            "HTTPServing",
+            [
+                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         module("DBus", ["LinuxKernel", system], swiftSettings: quick),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
@@ -145,15 +151,9 @@ let package = Package(
         module(
             "Registry",
             [
-                "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto, database, logging,
-                system, .product(name: "NIOCore", package: "swift-nio"),
+                "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto,
+                database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ]),
-        module(
-            "HTTPServing",
-            [
-                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
         // Floor 7
@@ -188,8 +188,8 @@ let package = Package(
         .executableTarget(
             name: "masu-registry",
             dependencies: [
-                "Registry", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation", logging, system,
-                tls,
+                "Registry", "Distribution", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation",
+                logging, system, tls,
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -220,8 +220,9 @@ let package = Package(
         tests(
             "RegistryTests",
             [
-                "Registry", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging, system,
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                "Registry", "Distribution", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging,
+                system, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "EngineAPITests",
@@ -237,7 +238,7 @@ let package = Package(
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
         tests("ArchiveTests", ["Archive", "LinuxKernel", system]),
-        tests("SnapshotsTests", ["Snapshots", "Archive", "LinuxKernel", database, system]),
+        tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "LinuxKernel", database, system]),
         tests(
             "ImagesTests",
             [

@@ -96,7 +96,7 @@ extension LayerApplier {
             if kind == S_IFDIR {
                 isNew = false
             } else {
-                let wasWhiteout = whiteouts == .overlay ? try isWhiteout(path, in: parent) : false
+                let wasWhiteout = whiteouts != .remove ? try isWhiteout(path, in: parent) : false
                 parent = try clear(path, in: parent)
                 try Self.check("create directory", path) {
                     mkdirat(parent.descriptor, $0, mode_t(entry.mode & 0o777))

@@ -10,7 +10,10 @@ enum Whiteout {
     /// Names that begin so are aufs' own bookkeeping, which old images still carry.
     static let metadataPrefix = Array(".wh..wh.".utf8)
 
-    static let overlayOpaque = "trusted.overlay.opaque"
+    /// The attribute of a directory that hides all that lies below it.
+    static func overlayOpaque(_ form: WhiteoutForm) -> String {
+        form == .overlayInUserNamespace ? "user.overlay.opaque" : "trusted.overlay.opaque"
+    }
 
     /// Whether the entry lies in a directory of aufs' bookkeeping.
     static func isMetadata(_ path: EntryPath) -> Bool {
@@ -30,7 +33,7 @@ extension LayerApplier {
             !hidden.name.elementsEqual("..".utf8)
         else { throw .malformed("whiteout \"\(path.display)\" hides nothing") }
         switch whiteouts {
-        case .overlay:
+        case .overlay, .overlayInUserNamespace:
             let parent = try parentDirectory(of: hidden)
             let status = hidden.withName { mknodat(parent.descriptor, $0, S_IFCHR, 0) }
             if status == 0 {
@@ -51,8 +54,8 @@ extension LayerApplier {
     private mutating func hideAllBelow(_ path: EntryPath) throws(ArchiveError) {
         let directory = try parentDirectory(of: path)
         switch whiteouts {
-        case .overlay:
-            guard fsetxattr(directory.descriptor, Whiteout.overlayOpaque, "y", 1, 0) == 0 else {
+        case .overlay, .overlayInUserNamespace:
+            guard fsetxattr(directory.descriptor, Whiteout.overlayOpaque(whiteouts), "y", 1, 0) == 0 else {
                 throw .system("mark opaque", path.display, Errno(rawValue: errno))
             }
         case .remove:
@@ -118,7 +121,7 @@ extension LayerApplier {
         }
         guard descriptor >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
         defer { close(descriptor) }
-        guard fsetxattr(descriptor, Whiteout.overlayOpaque, "y", 1, 0) == 0 else {
+        guard fsetxattr(descriptor, Whiteout.overlayOpaque(whiteouts), "y", 1, 0) == 0 else {
             throw .system("mark opaque", path.display, Errno(rawValue: errno))
         }
     }

@@ -3,6 +3,8 @@ package enum WhiteoutForm: Hashable, Sendable {
     /// They are kept in overlayfs' form, for a directory that becomes a lower directory: a character device 0/0 for
     /// a hidden file, `trusted.overlay.opaque` on a directory that hides all below it.
     case overlay
+    /// The same for an overlay that is mounted in a user namespace (`userxattr`): `user.overlay.opaque`.
+    case overlayInUserNamespace
     /// They are carried out: the directory already holds the layers below.
     case remove
 }

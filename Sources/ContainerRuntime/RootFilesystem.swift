@@ -56,7 +56,7 @@ struct RootFilesystem {
     }
 
     /// Sets that of the mount that `path` is on.
-    private static func setPropagation(_ propagation: MountFlags, above path: FilePath) throws(RuntimeError) {
+    static func setPropagation(_ propagation: MountFlags, above path: FilePath) throws(RuntimeError) {
         var candidate = path
         while true {
             do throws(Errno) {
@@ -68,46 +68,6 @@ struct RootFilesystem {
                 throw RuntimeError(.system, "changing the propagation of \(candidate): \(error.words)")
             }
         }
-    }
-
-    static func mount(_ mount: RootfsMount, on path: FilePath) throws(RuntimeError) {
-        let options = MountOptions(mount.options)
-        try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
-            if mount.type == "bind" || options.isBind {
-                try Mounts.mount(mount.source, on: path, flags: [.bind, .recursive])
-                if !options.attributes.isEmpty {
-                    let handle = try Files.open(path, [.path, .directory])
-                    defer { handle.discard() }
-                    try Mounts.setAttributes(of: handle, set: options.attributes.set, clear: options.attributes.clear)
-                }
-                return
-            }
-            var data = options.data.joined(separator: ",")
-            if data.utf8.count >= pageSize {
-                // mount(2) takes one page of options, and an image of many layers needs more: their directories are
-                // then named relative to the one they have in common, in which this process may as well be.
-                let (directory, shortened) = shortened(options.data)
-                try WorkingDirectory.change(to: directory)
-                data = shortened.joined(separator: ",")
-            }
-            guard data.utf8.count < pageSize else { throw Errno.argListTooLong }
-            try Mounts.mount(mount.source, on: path, type: mount.type, flags: options.flags, data: data)
-        }
-    }
-
-    private static let pageSize = 4096
-
-    /// `options` with the paths in `lowerdir=` relative to their common directory, and that directory.
-    static func shortened(_ options: [String]) -> (directory: FilePath, options: [String]) {
-        let key = "lowerdir="
-        guard let index = options.firstIndex(where: { $0.hasPrefix(key) }) else { return ("/", options) }
-        let paths = options[index].dropFirst(key.utf8.count).split(separator: ":").map { $0.split(separator: "/") }
-        var common = paths.first.map { Array($0.dropLast()) } ?? []
-        for path in paths { common = Array(zip(common, path.dropLast()).prefix { $0.0 == $0.1 }.map(\.0)) }
-        var options = options
-        options[index] =
-            key + paths.map { $0.dropFirst(common.count).joined(separator: "/") }.joined(separator: ":")
-        return (FilePath("/" + common.joined(separator: "/")), options)
     }
 
     // MARK: Paths inside

@@ -12,6 +12,18 @@ extension Repository {
         return answer.status != 404
     }
 
+    /// The size of a blob in bytes; `nil` where it is not there.
+    package func size(ofBlob digest: Digest) async throws -> Int64? {
+        let address = address("blobs/\(digest)")
+        let answer = try await send(HTTPClientRequest(method: .HEAD, address: address), accepting: [404])
+        await answer.drop()
+        if answer.status == 404 { return nil }
+        guard let size = answer.headers.first(name: "Content-Length").flatMap({ Int64($0) }), size >= 0 else {
+            throw DistributionError(.wrongContent, "\(address): the registry does not say how long the blob is")
+        }
+        return size
+    }
+
     /// Fetches a blob from `offset` on and hands the bytes to `receive`, in order. What breaks off is taken up where it broke off; much is fetched over
     /// several connections.
     ///

@@ -9,7 +9,8 @@ extension Engine {
         try await reporting {
             let states = services.registry.all.map { $0.current.state }
             var information = EngineInformation(
-                id: try await identity(), driver: images.snapshotter.driver, driverStatus: driverStatus(),
+                id: try await identity(), driver: images.snapshotter.driver,
+                driverStatus: images.snapshotter.status.map { ($0.title, $0.value) },
                 loggingDriver: configuration.logDriver, cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
@@ -52,25 +53,6 @@ extension Engine {
             try database.execute(sql: "INSERT INTO engineSetting (name, value) VALUES ('id', ?)", arguments: [id])
             return id
         }
-    }
-
-    private func driverStatus() -> [(String, String)] {
-        guard images.snapshotter.driver.hasPrefix("overlay") else { return [] }
-        return [("Backing Filesystem", Self.fileSystem(of: configuration.dataRoot)), ("Supports d_type", "true")]
-    }
-
-    /// The type of the file system a path is on: the mount with the longest matching mount point.
-    private static func fileSystem(of path: FilePath) -> String {
-        var best = (length: -1, type: "unknown")
-        for line in Machine.text("/proc/self/mounts").split(separator: "\n") {
-            let fields = line.split(separator: " ")
-            guard fields.count > 2 else { continue }
-            let point = FilePath(String(fields[1]))
-            if path.starts(with: point), point.string.utf8.count >= best.length {
-                best = (point.string.utf8.count, String(fields[2]))
-            }
-        }
-        return best.type
     }
 
     private func securityOptions() -> [String] {

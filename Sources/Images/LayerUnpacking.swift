@@ -37,6 +37,7 @@ extension Images {
             var applier = try LayerApplier(into: staged.root, whiteouts: staged.whiteouts)
             let contents = try applier.apply(archive, isCancelled: { cancellation.isCancelled })
             try archive.drain()
+            try snapshotter.finish(name, contents: contents)
             return UnpackedLayer(
                 staged: name, contents: contents, diffID: hashing ? Digest(hash: hasher.finalize()) : nil)
         } catch {

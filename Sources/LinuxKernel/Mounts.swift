@@ -130,7 +130,7 @@ package enum Mounts {
         _ type: String, source: String? = nil, options: [(key: String, value: String?)] = [],
         attributes: MountAttributes = []
     ) throws(Errno) -> FileDescriptor {
-        let context = try descriptor(type.withCString { masu_fsopen($0, 1) })
+        let context = try newContext(type)
         defer { context.discard() }
         if let source {
             try checked(source.withCString { masu_fsconfig(context.rawValue, 1, "source", $0, 0) })
@@ -143,6 +143,11 @@ package enum Mounts {
         }
         try checked(masu_fsconfig(context.rawValue, 6, nil, nil, 0))
         return try descriptor(masu_fsmount(context.rawValue, 1, UInt32(attributes.rawValue)))
+    }
+
+    /// fsopen(2). `ENODEV` where the kernel has no such file system.
+    static func newContext(_ type: String) throws(Errno) -> FileDescriptor {
+        try descriptor(type.withCString { masu_fsopen($0, 1) })
     }
 
     private static func withOptionalCString<Result>(
@@ -166,6 +171,10 @@ package struct FileSystemType: RawRepresentable, Hashable, Sendable {
     package static let devpts = FileSystemType(rawValue: 0x1cd1)
     package static let resctrl = FileSystemType(rawValue: 0x0765_5821)
     package static let overlay = FileSystemType(rawValue: 0x794c_7630)
+    package static let btrfs = FileSystemType(rawValue: 0x9123_683e)
+    package static let ext = FileSystemType(rawValue: 0xef53)
+    package static let xfs = FileSystemType(rawValue: 0x5846_5342)
+    package static let erofs = FileSystemType(rawValue: 0xe0f5_e1e2)
 
     /// The type of the file system that holds `path`.
     package static func of(_ path: FilePath) throws(Errno) -> FileSystemType {

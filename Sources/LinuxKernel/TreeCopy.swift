@@ -32,7 +32,11 @@ package enum TreeCopy {
         /// The path being copied, for messages.
         var present = ""
         /// Where the first of several hard links to an inode was copied to.
-        private var copies: [UInt64: String] = [:]
+        private var copies: [UInt64: [UInt8]] = [:]
+        /// The path being copied, as bytes.
+        private var location: [UInt8] = []
+        /// Whether the file system may be able to share blocks: until it has said that it is not.
+        private var sharesBlocks = true
 
         /// How deep in the tree the copy is.
         private var depth = 0
@@ -47,12 +51,15 @@ package enum TreeCopy {
             defer { depth -= 1 }
             guard depth <= Self.depthLimit else { throw .fileNameTooLong }
             for name in try DirectoryListing.names(of: from) {
-                // Names that are no UTF-8 are kept as bytes for the calls; the string is for messages and hard links.
+                // Names that are no UTF-8 are kept as bytes for the calls; the string is for messages.
                 let full =
                     path.isEmpty
                     ? String(decoding: name, as: UTF8.self) : path + "/" + String(decoding: name, as: UTF8.self)
                 present = full
+                let length = location.count
+                location += (location.isEmpty ? [] : [UInt8(ascii: "/")]) + name
                 try copy(name + [0], from: from, to: to, path: full)
+                location.removeSubrange(length...)
             }
             var status = stat()
             guard fstat(from, &status) == 0 else { throw Errno(rawValue: errno) }
@@ -65,13 +72,11 @@ package enum TreeCopy {
             let kind = status.st_mode & S_IFMT
             if kind != S_IFDIR, status.st_nlink > 1 {
                 if let first = copies[UInt64(status.st_ino)] {
-                    try check(call(name) { linkat(root, first, to, $0, 0) })
+                    try check(call(name) { name in call(first) { linkat(root, $0, to, name, 0) } })
                     return
                 }
-                // Only a path that survives as text can be linked to; other links become copies.
-                if path.utf8.allSatisfy({ $0 != 0 }), !path.contains("\u{FFFD}") {
-                    copies[UInt64(status.st_ino)] = path
-                }
+                // Beyond that no call takes a path; such links become copies.
+                if location.count < Int(PATH_MAX) { copies[UInt64(status.st_ino)] = location + [0] }
             }
             switch kind {
             case S_IFDIR:
@@ -97,6 +102,7 @@ package enum TreeCopy {
                 try check(call(name) { mknodat(to, $0, status.st_mode, status.st_rdev) })
                 try check(call(name) { fchownat(to, $0, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) })
                 try check(call(name) { fchmodat(to, $0, status.st_mode & 0o7777, 0) })
+                try copyAttributesByName(name, from: from, to: to)
                 try setTimes(name, in: to, status)
             }
         }
@@ -108,11 +114,17 @@ package enum TreeCopy {
             target[Int(length)] = 0
             try check(call(name) { symlinkat(target, to, $0) })
             try check(call(name) { fchownat(to, $0, status.st_uid, status.st_gid, AT_SYMLINK_NOFOLLOW) })
+            try copyAttributesByName(name, from: from, to: to)
             try setTimes(name, in: to, status)
         }
 
-        /// Copies what is not a hole; btrfs and xfs share the blocks instead, at the same call.
-        private func copyData(from: Int32, to: Int32, size: Int64) throws(Errno) {
+        /// Makes the new file share the blocks of the old one, where the file system can do that, or copies what is not a hole.
+        private mutating func copyData(from: Int32, to: Int32, size: Int64) throws(Errno) {
+            if size == 0 { return }
+            if sharesBlocks {
+                if masu_clone_file(to, from) == 0 { return }
+                sharesBlocks = false
+            }
             try check(ftruncate(to, off_t(size)))
             var position: off_t = 0
             while position < size {
@@ -132,9 +144,34 @@ package enum TreeCopy {
             var source = Int64(range.lowerBound)
             var target = source
             while source < range.upperBound {
-                let count = masu_copy_file_range(from, &source, to, &target, Int(Int64(range.upperBound) - source))
+                let rest = Int(Int64(range.upperBound) - source)
+                let count = masu_copy_file_range(from, &source, to, &target, rest)
                 if count == 0 { return }  // cut short meanwhile
+                if [-Int(EXDEV), -Int(ENOSYS), -Int(EOPNOTSUPP), -Int(EINVAL)].contains(count) {
+                    return try copyBytes(from: from, to: to, source..<Int64(range.upperBound))
+                }
                 if count < 0, count != -Int(EINTR) { throw Errno(rawValue: Int32(-count)) }
+            }
+        }
+
+        /// Where the kernel cannot copy between two files by itself.
+        private func copyBytes(from: Int32, to: Int32, _ range: Range<Int64>) throws(Errno) {
+            var buffer = [UInt8](repeating: 0, count: 1 << 17)
+            var position = range.lowerBound
+            while position < range.upperBound {
+                let count = pread(from, &buffer, min(buffer.count, Int(range.upperBound - position)), off_t(position))
+                if count == 0 { return }  // cut short meanwhile
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw Errno(rawValue: errno) }
+                var done = 0
+                while done < count {
+                    let written = buffer.withUnsafeBytes {
+                        pwrite(to, $0.baseAddress.map { $0 + done }, count - done, off_t(position + Int64(done)))
+                    }
+                    if written < 0, errno != EINTR { throw Errno(rawValue: errno) }
+                    done += max(written, 0)
+                }
+                position += Int64(count)
             }
         }
 
@@ -163,6 +200,25 @@ package enum TreeCopy {
                 if fsetxattr(to, name, value, read, 0) != 0, errno != ENOTSUP, errno != EPERM {
                     throw Errno(rawValue: errno)
                 }
+            }
+        }
+
+        /// The attributes of what cannot be opened: symbolic links and devices.
+        private func copyAttributesByName(_ name: [UInt8], from: Int32, to: Int32) throws(Errno) {
+            let source = Array("/proc/self/fd/\(from)/".utf8) + name
+            let length = call(source) { Int32(llistxattr($0, nil, 0)) }
+            guard length > 0 else { return }
+            let target = Array("/proc/self/fd/\(to)/".utf8) + name
+            var names = [CChar](repeating: 0, count: Int(length))
+            let got = call(source) { Int32(llistxattr($0, &names, names.count)) }
+            guard got > 0 else { return }
+            for attribute in names[..<Int(got)].split(separator: 0) {
+                let attribute = Array(attribute) + [0]
+                var value = [UInt8](repeating: 0, count: 65536)
+                let size = call(source) { Int32(lgetxattr($0, attribute, &value, value.count)) }
+                guard size >= 0 else { continue }
+                let status = call(target) { lsetxattr($0, attribute, value, Int(size), 0) }
+                if status != 0, errno != ENOTSUP, errno != EPERM { throw Errno(rawValue: errno) }
             }
         }
 

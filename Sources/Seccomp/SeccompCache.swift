@@ -49,9 +49,10 @@ package struct SeccompCache: Hashable, Sendable {
         }
         key.append(text: profile.defaultAction)
         key.append(number: profile.defaultErrnoRet.map { UInt64($0) })
-        for list in [profile.architectures ?? [], profile.flags ?? []] {
-            key.append(number: UInt64(list.count))
-            for text in list { key.append(text: text) }
+        // No list and an empty one are not the same: without flags there are some by default.
+        for list in [profile.architectures, profile.flags] {
+            key.append(number: list.map { UInt64($0.count) })
+            for text in list ?? [] { key.append(text: text) }
         }
         key.append(number: profile.listenerPath == nil ? 0 : 1)
         for rule in profile.syscalls ?? [] {
@@ -59,7 +60,7 @@ package struct SeccompCache: Hashable, Sendable {
             key.append(number: rule.errnoRet.map { UInt64($0) })
             key.append(number: UInt64(rule.names.count))
             for name in rule.names { key.append(text: name) }
-            key.append(number: UInt64(rule.args?.count ?? 0))
+            key.append(number: rule.args.map { UInt64($0.count) })
             for condition in rule.args ?? [] {
                 key.append(text: condition.op)
                 key.append(number: UInt64(condition.index))

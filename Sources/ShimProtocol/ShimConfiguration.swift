@@ -131,11 +131,14 @@ package struct RootMount: Codable, Hashable, Sendable {
     package var source: String
     /// Options as in fstab(5).
     package var options: [String]
+    /// A directory of the host to mount it on, seen in the container's mount namespace only; `nil` is the container's root.
+    package var target: String?
 
     /// A mount of `source`.
-    package init(type: String, source: String, options: [String] = []) {
+    package init(type: String, source: String, options: [String] = [], target: String? = nil) {
         self.type = type
         self.source = source
         self.options = options
+        self.target = target
     }
 }

@@ -7,11 +7,11 @@ import SystemPackage
 /// Snapshots as full copies, for file systems that overlayfs cannot stand on. Docker calls it `vfs`.
 ///
 /// Where the file system shares blocks between files (btrfs, xfs) a copy takes no space; elsewhere it takes all of it.
-package struct CopySnapshotter: Snapshotter {
-    private let table: SnapshotTable
+struct CopySnapshotter: WholeTreeSnapshotter {
+    let table: SnapshotTable
 
-    package var driver: String { "vfs" }
-    package var stagesIndependently: Bool { false }
+    var driver: String { "vfs" }
+    var status: [(title: String, value: String)] { [] }
 
     /// Opens the snapshots in `root`, whose parent must exist.
     init(root: FilePath, database: any DatabaseWriter) throws(SnapshotError) {
@@ -19,11 +19,11 @@ package struct CopySnapshotter: Snapshotter {
         try table.recover()
     }
 
-    package func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
+    func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
         StagedLayer(root: try make(name, .staged, parent: parent), whiteouts: .remove)
     }
 
-    package func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
         _ = try make(name, .active, parent: parent)
     }
 
@@ -63,35 +63,10 @@ package struct CopySnapshotter: Snapshotter {
         }
     }
 
-    package func commit(
+    func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
         let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
         _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
-    }
-
-    package func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
-        let row = try table.read { try table.require(name, in: $0) }
-        guard row.state == .active else { throw .wrongState(name, row.state) }
-        return [SnapshotMount(type: "bind", source: table.files(of: row.id).string, options: ["rbind", "rw"])]
-    }
-
-    package func remove(_ name: String) throws(SnapshotError) {
-        try table.remove(name)
-    }
-
-    package func information(_ name: String) throws(SnapshotError) -> SnapshotInformation? {
-        try table.read { database in
-            try table.find(name, in: database).map { try table.information($0, in: database) }
-        }
-    }
-
-    package func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
-        let row = try table.read { try table.require(name, in: $0) }
-        return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
-    }
-
-    package func list() throws(SnapshotError) -> [SnapshotInformation] {
-        try table.read { database in try table.all(in: database).map { try table.information($0, in: database) } }
     }
 }

@@ -4,9 +4,9 @@ import SystemPackage
 
 /// Finds out whether overlayfs can stand on a file system, by trying it.
 enum OverlayProbe {
-    /// Whether an overlay with its upper directory below `directory` can be mounted. The mount is made in a mount name
-    /// space of its own, on a thread that ends with it, so that nobody else ever sees it.
-    static func works(in directory: FilePath) -> Bool {
+    /// Why no overlay with its upper directory below `directory` can be mounted; `nil` if it can. The mount is detached, so that
+    /// nobody else ever sees it.
+    static func failure(in directory: FilePath, _ options: OverlayOptions) -> Errno? {
         let base = directory.appending(".probe-\(getpid())")
         let parts = ["lower", "upper", "work", "merged"].map { base.appending($0) }
         defer {
@@ -14,26 +14,43 @@ enum OverlayProbe {
             try? TreeRemoval.remove(base)
         }
         for path in [base] + parts {
-            guard path.withPlatformString({ mkdir($0, 0o700) }) == 0 || errno == EEXIST else { return false }
+            guard path.withPlatformString({ mkdir($0, 0o700) }) == 0 || errno == EEXIST else {
+                return Errno(rawValue: errno)
+            }
         }
-        let options = "lowerdir=\(parts[0]),upperdir=\(parts[1]),workdir=\(parts[2]),index=off"
+        let pairs = ["lowerdir=\(parts[0])", "upperdir=\(parts[1])", "workdir=\(parts[2])"] + options.common
+        do throws(Errno) {
+            try Mounts.newFileSystem(
+                "overlay", source: "overlay",
+                options: pairs.map { pair in
+                    let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+                    return (key: parts[0], value: parts.count == 2 ? parts[1] : nil)
+                }
+            ).discard()
+            return nil
+        } catch .invalidArgument {
+            // Before Linux 6.5 overlayfs took its options by mount(2) only, or the paths are too long for fsconfig(2).
+        } catch {
+            return error
+        }
+        let data = pairs.joined(separator: ",")
         let target = parts[3]
-        // A probe that cannot be made is answered like one that failed: the copying driver works everywhere.
-        guard let thread = try? JoinableThread(name: "overlay-probe", { mounts(options, at: target) }) else {
-            return false
+        do {
+            return try JoinableThread(name: "overlay-probe") { mountFailure(data, at: target) }.join()
+        } catch {
+            return .resourceTemporarilyUnavailable
         }
-        // A probe that fails, for whatever reason, means that the driver cannot be used.
-        return (try? thread.join()) ?? false
     }
 
-    private static func mounts(_ options: String, at target: FilePath) -> Bool {
+    /// The same by mount(2), in a mount namespace that ends with the thread.
+    private static func mountFailure(_ options: String, at target: FilePath) -> Errno? {
         do throws(Errno) {
             try Namespaces.mount.unshare()
             try Mounts.mount(nil, on: "/", flags: [.recursive, .private])
             try Mounts.mount("overlay", on: target, type: "overlay", data: options)
-            return true
+            return nil
         } catch {
-            return false
+            return error
         }
     }
 }

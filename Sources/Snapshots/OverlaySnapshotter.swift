@@ -8,32 +8,45 @@ import SystemPackage
 ///
 /// Layers are unpacked into directories of their own, whiteouts in overlayfs' form, so that they can be unpacked in any
 /// order and all at once. A container's snapshot is three empty directories and a row.
-package struct OverlaySnapshotter: Snapshotter {
-    private let table: SnapshotTable
+struct OverlaySnapshotter: TabledSnapshotter {
+    let table: SnapshotTable
+    private let options: OverlayOptions
 
-    package var driver: String { "overlay" }
-    package var stagesIndependently: Bool { true }
+    var driver: String { "overlay" }
+    var status: [(title: String, value: String)] {
+        [
+            ("Backing Filesystem", BackingFileSystem.name(of: table.root)), ("Supports d_type", "true"),
+            ("Using metacopy", "false"), ("Native Overlay Diff", "true"),
+            ("userxattr", options.isInUserNamespace ? "true" : "false"),
+        ]
+    }
+    var stagesIndependently: Bool { true }
 
     /// Opens the snapshots in `root`, whose parent must exist.
-    init(root: FilePath, database: any DatabaseWriter) throws(SnapshotError) {
+    init(root: FilePath, database: any DatabaseWriter, options: OverlayOptions) throws(SnapshotError) {
+        try OverlayOptions.check(root, driver: "overlay")
+        self.options = options
         table = SnapshotTable(database: database, driver: "overlay", root: root)
-        // They would have another meaning in the option that names the lower directories.
-        if root.string.contains(where: { $0 == ":" || $0 == "," || $0 == "\\" }) {
-            throw .system("use a path with a colon, comma or backslash for overlayfs:", root, .invalidArgument)
-        }
         try table.recover()
+        if let failure = OverlayProbe.failure(in: root, options) {
+            throw .unavailable(
+                driver: "overlay",
+                "an overlay upon \(root) (\(BackingFileSystem.name(of: root))) is refused with \"\(failure)\"; use another --data-root, or --storage-driver vfs"
+            )
+        }
     }
 
-    package func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
+    func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
         let row = try table.write { database in
             let row = try table.insert(name, .staged, parent: nil, in: database)
             try table.makeDirectories(of: row.id, withWork: false, rootLike: nil)
             return row
         }
-        return StagedLayer(root: table.files(of: row.id), whiteouts: .overlay)
+        return StagedLayer(
+            root: table.files(of: row.id), whiteouts: options.isInUserNamespace ? .overlayInUserNamespace : .overlay)
     }
 
-    package func commit(
+    func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
         let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
@@ -50,7 +63,7 @@ package struct OverlaySnapshotter: Snapshotter {
         }
     }
 
-    package func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
         var made: Int64?
         do throws(SnapshotError) {
             try table.write { database in
@@ -65,7 +78,7 @@ package struct OverlaySnapshotter: Snapshotter {
         }
     }
 
-    package func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
+    func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
         let (row, parents) = try table.read { database in
             let row = try table.require(name, in: database)
             guard row.state == .active else { throw SnapshotError.wrongState(name, row.state) }
@@ -74,46 +87,22 @@ package struct OverlaySnapshotter: Snapshotter {
         guard !parents.isEmpty else {
             return [SnapshotMount(type: "bind", source: table.files(of: row.id).string, options: ["rbind", "rw"])]
         }
-        var options = [String]()
-        if isDisposable {
-            // Else the kernel writes the whole file system that holds the snapshot to disk before it lets the mount go. It leaves a
-            // mark which keeps such a directory from being mounted again, in case it was not complete after a crash.
-            options.append("volatile")
-            let mark = table.work(of: row.id).appending("work/incompat")
-            do throws(Errno) {
-                if Files.exists(mark) { try TreeRemoval.remove(mark) }
-            } catch {
-                throw .system("remove", mark, error)
-            }
-        }
         return [
-            SnapshotMount(
-                type: "overlay", source: "overlay",
-                options: options + [
-                    "lowerdir=" + parents.map { table.files(of: $0).string }.joined(separator: ":"),
-                    "upperdir=" + table.files(of: row.id).string, "workdir=" + table.work(of: row.id).string,
-                    // An index would tie the upper directory to this set of lower ones for ever, for the sake of NFS.
-                    "index=off",
-                ])
+            try options.mount(
+                lower: parents.map(table.files), upper: table.files(of: row.id), work: table.work(of: row.id),
+                isDisposable: isDisposable)
         ]
     }
 
-    package func remove(_ name: String) throws(SnapshotError) {
-        try table.remove(name)
-    }
-
-    package func information(_ name: String) throws(SnapshotError) -> SnapshotInformation? {
+    func view(_ name: String) throws(SnapshotError) -> SnapshotView {
         try table.read { database in
-            try table.find(name, in: database).map { try table.information($0, in: database) }
+            let row = try table.readable(name, in: database)
+            return SnapshotView(([row.id] + (try table.parents(of: row, in: database))).map(table.files))
         }
     }
 
-    package func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
+    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
         let row = try table.read { try table.require(name, in: $0) }
         return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
-    }
-
-    package func list() throws(SnapshotError) -> [SnapshotInformation] {
-        try table.read { database in try table.all(in: database).map { try table.information($0, in: database) } }
     }
 }

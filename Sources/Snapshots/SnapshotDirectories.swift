@@ -54,7 +54,7 @@ extension SnapshotTable {
 
     func removeDirectory(_ path: FilePath) throws(SnapshotError) {
         do throws(Errno) {
-            try TreeRemoval.remove(path)
+            try removeTree(path)
         } catch {
             throw .system("remove", path, error)
         }
@@ -63,6 +63,16 @@ extension SnapshotTable {
     func usage(of path: FilePath) throws(SnapshotError) -> SnapshotUsage {
         do throws(Errno) {
             let usage = try TreeUsage.measure(path)
+            return SnapshotUsage(bytes: usage.bytes, inodes: usage.inodes)
+        } catch {
+            throw .system("measure", path, error)
+        }
+    }
+
+    /// What a snapshot that has all files of its parent adds to it.
+    func usage(of path: FilePath, upon parent: FilePath) throws(SnapshotError) -> SnapshotUsage {
+        do throws(Errno) {
+            let usage = try TreeUsage.measure(path, upon: parent)
             return SnapshotUsage(bytes: usage.bytes, inodes: usage.inodes)
         } catch {
             throw .system("measure", path, error)

@@ -1,4 +1,5 @@
 import GRDB
+import LinuxKernel
 import SystemPackage
 
 /// The rows of one driver's snapshots, and where their directories are.
@@ -18,6 +19,8 @@ struct SnapshotTable: Sendable {
     let driver: String
     /// The driver's directory: one directory per snapshot, named by the row's id.
     let root: FilePath
+    /// Removes a snapshot's directory with all that the driver has there. One that does not exist is no error.
+    var removeTree: @Sendable (FilePath) throws(Errno) -> Void = { path throws(Errno) in try TreeRemoval.remove(path) }
 
     static func registerMigrations(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("snapshots-1") { database in
@@ -96,6 +99,13 @@ struct SnapshotTable: Sendable {
     func committed(_ name: String, in database: Database) throws -> Row {
         let row = try require(name, in: database)
         guard row.state == .committed else { throw SnapshotError.wrongState(name, row.state) }
+        return row
+    }
+
+    /// The row of a snapshot that can be read: one that is not just being filled.
+    func readable(_ name: String, in database: Database) throws -> Row {
+        let row = try require(name, in: database)
+        guard row.state != .staged else { throw SnapshotError.wrongState(name, row.state) }
         return row
     }
 

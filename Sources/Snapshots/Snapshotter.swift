@@ -9,8 +9,8 @@ import SystemPackage
 /// A snapshot has a name, unique in its snapshotter, and is in one of three states:
 ///
 /// - *staged*: a layer being unpacked. Made by `stage`, which says which directory to fill and in which form
-///   whiteouts are to be left there. Ended by `commit` or `remove`. A staged snapshot does not survive a restart:
-///   nobody could finish it.
+///   whiteouts are to be left there; `finish` says that it is filled. Ended by `commit` or `remove`. A staged snapshot does not
+///   survive a restart: nobody could finish it.
 /// - *committed*: immutable, and the parent of others. Made by `commit` only.
 /// - *active*: writable, the root of one container. Made by `prepare`; `mounts` says how to mount it.
 ///
@@ -20,12 +20,14 @@ import SystemPackage
 /// ## Unpacking an image of the layers A and B
 /// ```
 /// let layer = try snapshotter.stage("unpack-1", parent: nil)      // fill layer.root
+/// try snapshotter.finish("unpack-1", contents: …)
 /// try snapshotter.commit("unpack-1", as: chainA, parent: nil, contents: …)
 /// let next = try snapshotter.stage("unpack-2", parent: chainA)
+/// try snapshotter.finish("unpack-2", contents: …)
 /// try snapshotter.commit("unpack-2", as: chainAB, parent: chainA, contents: …)
 /// ```
-/// With a driver whose `stagesIndependently` is true both may be staged and filled at once, without a parent; only
-/// the commits are in order, and name the parent then.
+/// With a driver whose `stagesIndependently` is true both may be staged, filled and finished at once, without a parent; only
+/// the commits are in order, and name the parent then. What takes long is done by `finish`; `commit` is quick.
 ///
 /// ## Running a container
 /// ```
@@ -34,16 +36,34 @@ import SystemPackage
 /// …
 /// try snapshotter.remove(containerID)
 /// ```
+/// The mounts are made by whoever runs the container, in the container's own mount namespace. The host's never has one.
+///
+/// ## Looking at files
+/// `view` opens a committed or active snapshot for reading in this process, mounted elsewhere or not: a list of directories, the
+/// topmost first, which together are the tree. One directory is the tree itself. Of several each has only what differs
+/// from those below it, in overlayfs' form: a device 0/0 hides a name, the attribute `trusted.overlay.opaque` (in a user namespace
+/// `user.overlay.opaque`) all that lies below a directory.
+///
+/// ## Sizes
+/// `usage` is what a snapshot itself adds to its parent: files, links and directories that are new or differ, not what the driver
+/// happens to need for them. A file of four bytes takes four bytes with every driver.
 ///
 /// ## Rules
 /// - A name that exists is refused (`SnapshotError.exists`); one that does not, too (`.notFound`).
 /// - A parent must be committed; a snapshot that is a parent cannot be removed (`.inUse`).
 /// - A call that throws has changed nothing; what a crash leaves half done is removed when the driver is opened.
-/// - `remove` makes the snapshot disappear at once and for good before it begins to delete files.
+/// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must have ended.
+/// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and of the machine.
+/// - Files keep owner, mode, times to the nanosecond, extended attributes, hard links, holes and device numbers, in layers and in
+///   the snapshots upon them.
+/// - A driver that this machine cannot have refuses to be opened (`.unavailable`) and says what is missing and what to do about it.
 /// - All calls block and may be made from any thread at the same time.
 package protocol Snapshotter: Sendable {
-    /// The driver's name in settings, in `docker info` and on disk: `overlay`, `vfs`.
+    /// The driver's name in settings, in `docker info` and on disk: `overlay`, `btrfs`, `erofs`, `vfs`.
     var driver: String { get }
+
+    /// What `docker info` tells about the driver, in Docker's words: titles and values.
+    var status: [(title: String, value: String)] { get }
 
     /// Whether layers can be staged before their parents are committed.
     var stagesIndependently: Bool { get }
@@ -52,7 +72,11 @@ package protocol Snapshotter: Sendable {
     /// `stagesIndependently`.
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer
 
-    /// Turns a staged snapshot into a committed one with another name. `contents` is what was unpacked into it.
+    /// Brings a layer that has been filled into the form in which it is kept. May take as long as the layer is large. Called once;
+    /// the directory must not be used afterwards.
+    func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError)
+
+    /// Turns a staged and finished snapshot into a committed one with another name. `contents` is what was unpacked into it.
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError)
@@ -66,6 +90,9 @@ package protocol Snapshotter: Sendable {
     /// It is then to be mounted right away, once.
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount]
 
+    /// Opens a committed or active snapshot for reading.
+    func view(_ name: String) throws(SnapshotError) -> SnapshotView
+
     /// Removes a snapshot that is nobody's parent.
     func remove(_ name: String) throws(SnapshotError)
 
@@ -77,9 +104,18 @@ package protocol Snapshotter: Sendable {
 
     /// All snapshots of this driver.
     func list() throws(SnapshotError) -> [SnapshotInformation]
+
+    /// Lets go of what the driver holds in the kernel, as far as no container uses it. The snapshotter is not used afterwards.
+    func close()
 }
 
 extension Snapshotter {
+    /// For drivers that keep a layer as it was filled.
+    package func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {}
+
+    /// For drivers that hold nothing.
+    package func close() {}
+
     /// How to mount a snapshot that is to be kept.
     package func mounts(_ name: String) throws(SnapshotError) -> [SnapshotMount] {
         try mounts(name, isDisposable: false)
@@ -90,14 +126,19 @@ extension Snapshotter {
 package struct SnapshotMount: Hashable, Sendable, Codable {
     /// The file system (`overlay`), or `bind`.
     package var type: String
+    /// A directory, a device, or for `erofs` the file that has the file system.
     package var source: String
-    /// `lowerdir=…`, `rbind`, `ro`, …
+    /// `lowerdir=…` (with all layers, however many), `rbind`, `ro`, …
     package var options: [String]
+    /// Where to mount it, seen in the container's mount namespace only, so that later ones can refer to it; `nil` is the
+    /// container's root.
+    package var target: String?
 
-    package init(type: String, source: String, options: [String]) {
+    package init(type: String, source: String, options: [String], target: String? = nil) {
         self.type = type
         self.source = source
         self.options = options
+        self.target = target
     }
 }
 
@@ -131,33 +172,4 @@ package struct SnapshotInformation: Hashable, Sendable {
     package let parent: String?
     /// The snapshot's own directory, `fs` and `work` within it.
     package let directory: FilePath
-}
-
-/// Why a snapshot operation failed.
-package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
-    case exists(String)
-    case notFound(String)
-    /// The snapshot is the parent of others.
-    case inUse(String)
-    /// The operation is not for a snapshot in this state.
-    case wrongState(String, SnapshotInformation.State)
-    /// A system call failed: what was done, to which path.
-    case system(String, FilePath, Errno)
-    case database(String)
-    /// The contents of a layer could not be completed.
-    case contents(ArchiveError)
-    case unknownDriver(String)
-
-    package var description: String {
-        switch self {
-        case .exists(let name): "snapshot \(name) already exists"
-        case .notFound(let name): "no such snapshot: \(name)"
-        case .inUse(let name): "snapshot \(name) is the parent of others"
-        case .wrongState(let name, let state): "snapshot \(name) is \(state.rawValue)"
-        case .system(let operation, let path, let errno): "\(operation) \(path): \(errno)"
-        case .database(let message): "snapshot database: \(message)"
-        case .contents(let error): error.description
-        case .unknownDriver(let name): "unknown storage driver \"\(name)\" (there are overlay and vfs)"
-        }
-    }
 }

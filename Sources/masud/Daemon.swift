@@ -51,7 +51,8 @@ struct Daemon {
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
             let database = try openDatabase(configuration.dataRoot)
             let snapshotter = try Snapshots.open(
-                driver: configuration.storageDriver, directory: configuration.dataRoot, database: database)
+                driver: configuration.storageDriver, directory: configuration.dataRoot, database: database,
+                options: configuration.storageOptions)
             let images = try Images(
                 directory: configuration.dataRoot, database: database, snapshotter: snapshotter,
                 logger: Logger(label: "images"),

@@ -2,6 +2,7 @@ import BuildInformation
 import Distribution
 import Engine
 import Flags
+import Snapshots
 import SystemPackage
 
 /// All that the daemon was told, from flags and file together.
@@ -73,8 +74,8 @@ struct DaemonConfiguration: Sendable {
             }
         }
         let driver = flags[DaemonFlags.storageDriver]
-        guard ["", "overlay", "overlay2", "vfs"].contains(driver) else {
-            throw ConfigurationError("unknown storage driver \"\(driver)\": use overlay2 or vfs")
+        guard (["", "overlay"] + Snapshots.drivers).contains(driver) else {
+            throw ConfigurationError("\(SnapshotError.unknownDriver(driver))")
         }
         let runtime = flags[DaemonFlags.defaultRuntime]
         guard EngineConfiguration.runtime(runtime, among: runtimes) != nil else {
@@ -118,6 +119,9 @@ struct DaemonConfiguration: Sendable {
         let name = flags[DaemonFlags.storageDriver]
         return name.isEmpty ? nil : name
     }
+
+    /// `name=value`; the driver knows which there are.
+    var storageOptions: [String] { flags[DaemonFlags.storageOptions] }
 
     /// `--debug` wins over `--log-level`.
     var logLevel: String { flags[DaemonFlags.debug] ? "debug" : flags[DaemonFlags.logLevel] }

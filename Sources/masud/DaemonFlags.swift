@@ -1,5 +1,6 @@
 import Distribution
 import Flags
+import Snapshots
 
 /// The flags of `masud`, named as `dockerd`'s.
 enum DaemonFlags {
@@ -20,7 +21,9 @@ enum DaemonFlags {
         "log-format", "How to log: text or json", among: ["text", "json"], default: "text")
     static let rawLogs = Flag.boolean("raw-logs", "Log without colours (there are none)")
     static let storageDriver = Flag.string(
-        "storage-driver", short: "s", "Storage driver: overlay2 or vfs (default: the best that works)")
+        "storage-driver", short: "s",
+        "Storage driver: \(Snapshots.drivers.joined(separator: ", ")) (default: overlay2, or vfs where it cannot be)")
+    static let storageOptions = Flag.list("storage-opt", "Options of the storage driver: name=value")
     static let runtimes = Flag.values(
         "add-runtime", type: "runtime", "Register another OCI runtime: name=path", parse: RuntimeOption.init)
     static let defaultRuntime = Flag.string("default-runtime", "Runtime of containers which name none", default: "masu")
@@ -68,7 +71,8 @@ enum DaemonFlags {
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 
     static let all: [any DaemonFlag] = [
-        dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver, runtimes,
+        dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
+        storageOptions, runtimes,
         defaultRuntime, cgroupParent, execOptions, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
         initPath,
         shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,

@@ -41,7 +41,7 @@ struct ConfigurationTests {
                 "runtimeArgs of a must be an array of strings"
             ),
             (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
-            (#"{"storage-driver":"btrfs"}"#, #"unknown storage driver "btrfs""#),
+            (#"{"storage-driver":"zfs"}"#, #"unknown storage driver "zfs""#),
             (#"{"exec-opts":["native.cgroupdriver=other"]}"#, "native.cgroupdriver option other not supported"),
             (#"{"data-root":"relative"}"#, "--data-root must be an absolute path"),
             (#"{"hosts":["tcp://0.0.0.0:2375"]}"#, "refusing to listen on tcp://0.0.0.0:2375"),

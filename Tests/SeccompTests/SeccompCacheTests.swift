@@ -63,6 +63,12 @@ final class SeccompCacheTests {
         changed.flags = ["SECCOMP_FILTER_FLAG_LOG"]
         others.append(changed)
         changed = Self.profile()
+        changed.flags = []
+        others.append(changed)
+        changed = Self.profile()
+        changed.architectures = []
+        others.append(changed)
+        changed = Self.profile()
         changed.defaultAction = "SCMP_ACT_LOG"
         others.append(changed)
         changed = Self.profile()

@@ -38,6 +38,7 @@
 #include "CLinuxNetwork.h"
 #include "CLinuxSeccomp.h"
 #include "CLinuxSpawn.h"
+#include "CLinuxStorage.h"
 
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442

@@ -151,7 +151,9 @@ struct LaunchPlan: Sendable {
         return ShimConfiguration(
             id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
             stdinOnce: record.configuration.stdinOnce, log: log(),
-            rootfsMounts: mounts.map { RootMount(type: $0.type, source: $0.source, options: $0.options) },
+            rootfsMounts: mounts.map {
+                RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
+            },
             filterCache: configuration.execRoot.appending("seccomp").string, runtime: runtime,
             cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)

@@ -108,6 +108,6 @@ final class InProcessRuntime: OCIRuntime {
 extension RootfsMount {
     /// A mount as the engine describes it.
     init(_ mount: RootMount) {
-        self.init(type: mount.type, source: mount.source, options: mount.options)
+        self.init(type: mount.type, source: mount.source, options: mount.options, target: mount.target)
     }
 }

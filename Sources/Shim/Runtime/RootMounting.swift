@@ -52,6 +52,7 @@ enum RootMounting {
             for mount in mounts { try RootfsMount(mount).mount(on: path) }
         } catch {
             unmount(path)
+            for target in mounts.compactMap(\.target) { unmount(FilePath(target)) }
             throw ShimError(error)
         }
         // A mount with many options changes it.

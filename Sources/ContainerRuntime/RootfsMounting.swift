@@ -1,0 +1,86 @@
+import LinuxKernel
+import SystemPackage
+
+// The mounts that make up a container's root file system.
+extension RootFilesystem {
+    static func mount(_ mount: RootfsMount, on root: FilePath) throws(RuntimeError) {
+        var path = root
+        if let target = mount.target {
+            path = FilePath(target)
+            // What is mounted there is for this mount namespace alone, whatever the container's own mounts share with the host.
+            try setPropagation(.slave, above: path)
+        }
+        let options = MountOptions(mount.options)
+        try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
+            if mount.type == "bind" || options.isBind {
+                try Mounts.mount(mount.source, on: path, flags: [.bind, .recursive])
+                if !options.attributes.isEmpty {
+                    let handle = try Files.open(path, [.path, .directory])
+                    defer { handle.discard() }
+                    try Mounts.setAttributes(of: handle, set: options.attributes.set, clear: options.attributes.clear)
+                }
+                return
+            }
+            if mount.type == "erofs" { return try mountImage(mount, on: path) }
+            if mount.type == "overlay", try mountOverlay(options, on: path) { return }
+            var data = options.data.joined(separator: ",")
+            if data.utf8.count >= pageSize {
+                // mount(2) takes one page of options, and an image of many layers needs more: their directories are
+                // then named relative to the one they have in common, in which this process may as well be.
+                let (directory, shortened) = shortened(options.data)
+                try WorkingDirectory.change(to: directory)
+                data = shortened.joined(separator: ",")
+            }
+            guard data.utf8.count < pageSize else { throw Errno.argListTooLong }
+            try Mounts.mount(mount.source, on: path, type: mount.type, flags: options.flags, data: data)
+        }
+    }
+
+    /// A file system in a file, or on a device.
+    private static func mountImage(_ mount: RootfsMount, on path: FilePath) throws(Errno) {
+        let tree = try Mounts.newImage(mount.type, FilePath(mount.source))
+        defer { tree.discard() }
+        try attach(tree, on: path)
+    }
+
+    /// Mounts an overlay with one call per layer, so that their number and the length of their paths do not matter. Returns
+    /// whether the kernel can do so (Linux 6.7); mount(2) is for others, and then has the error to tell, if there is one.
+    private static func mountOverlay(_ options: MountOptions, on path: FilePath) throws(Errno) -> Bool {
+        let key = "lowerdir="
+        guard options.flags.subtracting([.readOnly, .noSetUserID, .noDevices, .noExecute]).isEmpty,
+            let lower = options.data.first(where: { $0.hasPrefix(key) })
+        else { return false }
+        let tree: FileDescriptor
+        do throws(Errno) {
+            tree = try Mounts.newOverlay(
+                lower: lower.dropFirst(key.utf8.count).split(separator: ":").map(String.init),
+                options: options.data.filter { !$0.hasPrefix(key) }, attributes: options.attributes.set)
+        } catch {
+            return false
+        }
+        defer { tree.discard() }
+        try attach(tree, on: path)
+        return true
+    }
+
+    private static func attach(_ tree: FileDescriptor, on path: FilePath) throws(Errno) {
+        let target = try Files.open(path, [.path, .directory])
+        defer { target.discard() }
+        try Mounts.attach(tree, on: target)
+    }
+
+    private static let pageSize = 4096
+
+    /// `options` with the paths in `lowerdir=` relative to their common directory, and that directory.
+    private static func shortened(_ options: [String]) -> (directory: FilePath, options: [String]) {
+        let key = "lowerdir="
+        guard let index = options.firstIndex(where: { $0.hasPrefix(key) }) else { return ("/", options) }
+        let paths = options[index].dropFirst(key.utf8.count).split(separator: ":").map { $0.split(separator: "/") }
+        var common = paths.first.map { Array($0.dropLast()) } ?? []
+        for path in paths { common = Array(zip(common, path.dropLast()).prefix { $0.0 == $0.1 }.map(\.0)) }
+        var options = options
+        options[index] =
+            key + paths.map { $0.dropFirst(common.count).joined(separator: "/") }.joined(separator: ":")
+        return (FilePath("/" + common.joined(separator: "/")), options)
+    }
+}

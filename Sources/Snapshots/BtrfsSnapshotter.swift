@@ -1,0 +1,84 @@
+import Archive
+import GRDB
+import LinuxKernel
+import SystemPackage
+
+/// Snapshots as subvolumes of btrfs: each is a whole tree, and shares with its parent what neither has changed.
+///
+/// `<id>/fs` is the subvolume. A committed one is read-only for everybody.
+struct BtrfsSnapshotter: WholeTreeSnapshotter {
+    let table: SnapshotTable
+
+    var driver: String { "btrfs" }
+    var status: [(title: String, value: String)] { [("Btrfs", "")] }
+
+    /// Opens the snapshots in `root`, whose parent must exist and lie on btrfs.
+    init(root: FilePath, database: any DatabaseWriter) throws(SnapshotError) {
+        let parent = root.removingLastComponent()
+        // A directory that cannot be asked cannot be used; making ours in it will say why.
+        if let type = try? FileSystemType.of(parent), type != .btrfs {
+            throw .unavailable(
+                driver: "btrfs",
+                "\(parent) is on \(BackingFileSystem.name(of: parent)), not on btrfs; mount a btrfs file system there, or use a "
+                    + "--data-root that is on one")
+        }
+        var table = SnapshotTable(database: database, driver: "btrfs", root: root)
+        table.removeTree = { directory throws(Errno) in try Self.removeTree(directory) }
+        self.table = table
+        try table.recover()
+    }
+
+    private static func removeTree(_ directory: FilePath) throws(Errno) {
+        let subvolume = directory.appending("fs")
+        if Files.exists(subvolume), try BtrfsSubvolume.exists(subvolume) { try BtrfsSubvolume.remove(subvolume) }
+        try TreeRemoval.remove(directory)
+    }
+
+    func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
+        StagedLayer(root: try make(name, .staged, parent: parent), whiteouts: .remove)
+    }
+
+    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+        _ = try make(name, .active, parent: parent)
+    }
+
+    private func make(
+        _ name: String, _ state: SnapshotInformation.State, parent: String?
+    ) throws(SnapshotError) -> FilePath {
+        var made: Int64?
+        do throws(SnapshotError) {
+            return try table.write { database in
+                let row = try table.insert(name, state, parent: parent, in: database)
+                made = row.id
+                let files = table.files(of: row.id)
+                do throws(Errno) {
+                    try Files.makeDirectory(table.directory(of: row.id), mode: 0o700)
+                    try BtrfsSubvolume.create(files, of: row.parent.map(table.files))
+                    if row.parent == nil { try FileDescriptor.workingDirectory.changeMode(files.string, mode: 0o755) }
+                } catch {
+                    throw SnapshotError.system("make subvolume", files, error)
+                }
+                return files
+            }
+        } catch {
+            // Only the row is undone with the transaction. The first error is the one to tell.
+            if let made { try? table.removeDirectory(table.directory(of: made)) }
+            throw error
+        }
+    }
+
+    func commit(
+        _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
+    ) throws(SnapshotError) {
+        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        try table.write { database in
+            let row = try table.commit(staged, as: name, parent: parent, usage: usage, in: database)
+            let files = table.files(of: row.id)
+            do throws(Errno) {
+                try BtrfsSubvolume.setReadOnly(files, true)
+            } catch {
+                throw SnapshotError.system("make read-only", files, error)
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/// A driver whose snapshots are rows of a `SnapshotTable` with a directory each: what all of them do in the same way.
+protocol TabledSnapshotter: Snapshotter {
+    var table: SnapshotTable { get }
+}
+
+extension TabledSnapshotter {
+    func remove(_ name: String) throws(SnapshotError) {
+        try table.remove(name)
+    }
+
+    func information(_ name: String) throws(SnapshotError) -> SnapshotInformation? {
+        try table.read { database in
+            try table.find(name, in: database).map { try table.information($0, in: database) }
+        }
+    }
+
+    func list() throws(SnapshotError) -> [SnapshotInformation] {
+        try table.read { database in try table.all(in: database).map { try table.information($0, in: database) } }
+    }
+}
+
+/// A driver whose snapshots are whole trees in `<id>/fs`, with all that their parents have.
+protocol WholeTreeSnapshotter: TabledSnapshotter {}
+
+extension WholeTreeSnapshotter {
+    var stagesIndependently: Bool { false }
+
+    func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
+        let row = try table.read { try table.require(name, in: $0) }
+        guard row.state == .active else { throw .wrongState(name, row.state) }
+        return [SnapshotMount(type: "bind", source: table.files(of: row.id).string, options: ["rbind", "rw"])]
+    }
+
+    func view(_ name: String) throws(SnapshotError) -> SnapshotView {
+        SnapshotView([table.files(of: try table.read { try table.readable(name, in: $0) }.id)])
+    }
+
+    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
+        let row = try table.read { try table.require(name, in: $0) }
+        if row.state == .committed { return row.usage }
+        guard let parent = row.parent else { return try table.usage(of: table.files(of: row.id)) }
+        return try table.usage(of: table.files(of: row.id), upon: table.files(of: parent))
+    }
+}
