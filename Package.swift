@@ -107,9 +107,10 @@ let package = Package(
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
-        module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
+        module("Tar", ["LinuxKernel", "CLinux", system]),
 
         // Floor 3
+        module("Archive", ["Tar", "CCompression", system]),
         module(
             "ContainerRuntime",
             [
@@ -125,7 +126,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
-        module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
+        module("Snapshots", ["Tar", "LinuxKernel", "OCISpec", database, system]),
 
         // Floor 4
         module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
@@ -173,7 +174,9 @@ let package = Package(
                 "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "BuildInformation", system,
             ]),
-        module("MasuCommand", ["Base64", "EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
+        module(
+            "MasuCommand",
+            ["Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "BuildInformation", system]),
 
         // Floor 8: composition roots
         .executableTarget(
@@ -242,8 +245,8 @@ let package = Package(
         tests(
             "ImagesTests",
             [
-                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", database, logging,
-                system,
+                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", crypto, database,
+                logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),

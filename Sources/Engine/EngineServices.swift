@@ -14,6 +14,8 @@ struct EngineServices: Sendable {
     let registry: ContainerRegistry
     /// For short blocking work: writing bundles, starting shims, reading logs.
     let pool: BlockingPool
+    /// For work at the speed of a client: archives of containers' files.
+    let transfers = BlockingPool(threads: 16, name: "engine-stream")
     let logger: Logger
 
     /// Bundles of running containers.

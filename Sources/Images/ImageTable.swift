@@ -125,6 +125,14 @@ enum ImageTable {
         ).map { try Digest(parsing: $0) }
     }
 
+    /// The names with a tag in a repository (`docker.io/library/debian`), in alphabetical order.
+    static func references(inRepository name: String, in database: Database) throws -> [ImageReference] {
+        try String.fetchAll(
+            database, sql: "SELECT name FROM imageReference WHERE name > ? AND name < ? ORDER BY name",
+            arguments: [name + ":", name + ";"]
+        ).map { try ImageReference(parsing: $0) }.filter { $0.digest == nil }
+    }
+
     /// The image whose manifest is `manifest` and that has a name in the same repository.
     static func image(
         withManifest manifest: Digest, in repository: String, in database: Database

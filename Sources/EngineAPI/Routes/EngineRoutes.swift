@@ -22,7 +22,8 @@ package struct EngineRoutes: Sendable {
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
         Router(
-            routes: system + containers + executions + registryRoutes + imageRoutes + networks + notYet, logger: logger
+            routes: system + upkeep + containers + containerFiles + executions + registryRoutes + imageTransfers
+                + imageRoutes + networks + notYet, logger: logger
         ).responder
     }
 }
