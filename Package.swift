@@ -111,7 +111,7 @@ let package = Package(
             ],
             swiftSettings: quick),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
-        module("Snapshots", ["Archive", "LinuxKernel", "OCISpec", database, system]),
+        module("Snapshots", ["Archive", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
 
         // Floor 4
         module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
