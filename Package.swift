@@ -126,7 +126,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
-        module("Snapshots", ["Tar", "LinuxKernel", "OCISpec", database, system]),
+        module("Snapshots", ["Tar", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
 
         // Floor 4
         module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),

@@ -52,7 +52,7 @@ extension Engine {
         defer { endPruning("images") }
         return try await finishing {
             let pruned = try await self.images.prune(filters, users: self.imageUsers)
-            for id in pruned.images { self.emitImage("delete", id.description, name: id.description) }
+            for id in pruned.images { self.emit("delete", id.description, name: id.description) }
             self.emitPrune(.image, reclaimed: pruned.reclaimed)
             return pruned
         }

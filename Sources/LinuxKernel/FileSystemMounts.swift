@@ -35,14 +35,18 @@ extension Mounts {
 
     /// The read-only file system in the file `image`, as a detached mount: from the file itself where the kernel can do so (erofs,
     /// Linux 6.12), else by way of a loop device that goes with the mount.
-    package static func newImage(_ type: String, _ image: FilePath) throws(Errno) -> FileDescriptor {
+    ///
+    /// - Parameter mayUseLoop: If not, a kernel that needs the loop device gives `ENOTBLK`.
+    package static func newImage(
+        _ type: String, _ image: FilePath, mayUseLoop: Bool = true
+    ) throws(Errno) -> FileDescriptor {
         let attributes: MountAttributes = [.readOnly]
         do throws(Errno) {
             var handles: [FileDescriptor] = []
             defer { for handle in handles { handle.discard() } }
             return try newFileSystem(
                 type, source: try short(image.string, &handles), options: [("ro", nil)], attributes: attributes)
-        } catch .notBlockDevice {
+        } catch .notBlockDevice where mayUseLoop {
             let device = try LoopDevice.attach(image, readOnly: true)
             defer { device.descriptor.discard() }
             return try newFileSystem(

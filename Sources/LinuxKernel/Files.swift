@@ -284,6 +284,12 @@ package enum Files {
         if result < 0 { throw Errno(rawValue: errno) }
     }
 
+    /// link(2), of a symbolic link itself.
+    package static func link(_ path: FilePath, as name: FilePath) throws(Errno) {
+        let result = path.withPlatformString { path in name.withPlatformString { Glibc.link(path, $0) } }
+        if result < 0 { throw Errno(rawValue: errno) }
+    }
+
     /// open(2). Close-on-exec.
     package static func open(_ path: FilePath, _ flags: OpenFlags, mode: UInt16 = 0) throws(Errno) -> FileDescriptor {
         let flags = flags.union(.closeOnExec).rawValue

@@ -23,7 +23,8 @@ extension SnapshotTable {
         } catch {
             throw .system("list", root, error)
         }
-        for name in names.map({ String(decoding: $0, as: UTF8.self) }) where !known.contains(name) {
+        for name in names.map({ String(decoding: $0, as: UTF8.self) })
+        where !known.contains(name) && !otherNames.contains(name) {
             try removeDirectory(root.appending(name))
         }
     }

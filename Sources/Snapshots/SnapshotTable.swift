@@ -22,6 +22,9 @@ struct SnapshotTable: Sendable {
     /// Removes a snapshot's directory with all that the driver has there. One that does not exist is no error.
     var removeTree: @Sendable (FilePath) throws(Errno) -> Void = { path throws(Errno) in try TreeRemoval.remove(path) }
 
+    /// What else the driver has in its directory.
+    var otherNames: Set<String> = []
+
     static func registerMigrations(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("snapshots-1") { database in
             // AUTOINCREMENT: an id, and with it a directory, is never used a second time.

@@ -6,8 +6,8 @@ import SystemPackage
 /// Drivers whose layers are file systems mount them for it, but nowhere: no mount table shows them, and they go with this
 /// object or with the process.
 package final class SnapshotView: Sendable {
-    /// Directories, the topmost first; `Snapshotter` says what they are together. Valid as long as this object, and only in
-    /// this process.
+    /// Directories, the topmost first; `Snapshotter` says what they are together. Valid in this process only, and not longer than
+    /// this object: whoever goes on with the paths keeps it (`withExtendedLifetime`).
     package let layers: [FilePath]
     private let mounts: [FileDescriptor]
 

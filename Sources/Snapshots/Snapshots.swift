@@ -5,7 +5,7 @@ import SystemPackage
 /// Opens snapshotters.
 package enum Snapshots {
     /// The names of all drivers, as users write them.
-    package static let drivers = ["overlay2", "btrfs", "vfs"]
+    package static let drivers = ["overlay2", "btrfs", "erofs", "vfs"]
 
     /// Adds this module's migrations; their names begin with `snapshots-`.
     package static func registerMigrations(in migrator: inout DatabaseMigrator) {
@@ -35,6 +35,9 @@ package enum Snapshots {
         case "btrfs":
             try rest.finish(driver: "btrfs")
             return try BtrfsSnapshotter(root: root.appending("btrfs"), database: database)
+        case "erofs":
+            try rest.finish(driver: "erofs")
+            return try ErofsSnapshotter(root: root.appending("erofs"), database: database, options: overlay)
         case "vfs":
             try rest.finish(driver: "vfs")
             return try CopySnapshotter(root: root.appending("vfs"), database: database)

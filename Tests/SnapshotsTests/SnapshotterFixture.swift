@@ -140,6 +140,7 @@ struct TestedDriver: Sendable, CustomTestStringConvertible {
     static let overlay = TestedDriver(name: "overlay")
     static let userOverlay = TestedDriver(name: "overlay", options: ["overlay2.userxattr=true"])
     static let vfs = TestedDriver(name: "vfs")
+    static let erofs = TestedDriver(name: "erofs")
     static let btrfs = TestedDriver(name: "btrfs", prepare: { try mountImage("mkfs.btrfs", ["-q"], "btrfs", on: $0) })
 
     /// A file system of its own in a file beside the directory.

@@ -255,7 +255,9 @@ struct SnapshotterPromise: Sendable, CustomTestStringConvertible {
         try fixture.snapshotter.prepare("container", parent: "one")
         func read(_ name: String, _ path: String) throws -> String? {
             let view = try fixture.snapshotter.view(name)
-            return view.layers.lazy.compactMap { SnapshotterFixture.text($0.appending(path)) }.first
+            return withExtendedLifetime(view) {
+                view.layers.lazy.compactMap { SnapshotterFixture.text($0.appending(path)) }.first
+            }
         }
         #expect(try read("one", "a") == "1")
         #expect(try read("container", "a") == "1")

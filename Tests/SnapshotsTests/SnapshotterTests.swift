@@ -120,6 +120,102 @@ struct SnapshotterTests {
         }
     }
 
+    @Suite(.enabled(if: TestedDriver.canHaveErofs, "this kernel has no erofs"))
+    struct Erofs {
+        @Test("erofs keeps the promises of a snapshotter", arguments: SnapshotterPromise.all)
+        func promises(_ promise: SnapshotterPromise) throws { try promise.check(SnapshotterFixture(.erofs)) }
+
+        @Test("a layer that two images have is one file, until neither has it")
+        func sharing() throws {
+            let fixture = try SnapshotterFixture(.erofs)
+            let root = fixture.directory.appending("snapshots/erofs")
+            try fixture.layer("a", parent: nil, ["base": "a"])
+            try fixture.layer("b", parent: nil, ["base": "b"])
+            for parent in ["a", "b"] {
+                try fixture.layer("\(parent)-same", parent: parent, ["file": String(repeating: "x", count: 10000)])
+            }
+            let inodes = try (1...4).map { try FileStatus.of(root.appending("\($0)/layer.erofs")).inode }
+            #expect(inodes[2] == inodes[3] && Set(inodes).count == 3)
+            try fixture.snapshotter.remove("a-same")
+            try fixture.snapshotter.prepare("container", parent: "b-same")
+            try fixture.mounted("container") { #expect(SnapshotterFixture.text($0.appending("base")) == "b") }
+            try fixture.snapshotter.remove("container")
+            try fixture.snapshotter.remove("b-same")
+            #expect(try Files.names(in: root.appending("shared")).count == 2)
+        }
+
+        @Test("files of equal content are stored once in an image")
+        func deduplication() throws {
+            let fixture = try SnapshotterFixture(.erofs)
+            let large = String(repeating: "0123456789", count: 100_000)
+            try fixture.layer("one", parent: nil, ["a": large, "b": large, "c/d": large, "e": large + "x"])
+            let image = fixture.directory.appending("snapshots/erofs/1/layer.erofs")
+            #expect(try FileStatus.of(image).size < 2_100_000)
+            try fixture.snapshotter.prepare("container", parent: "one")
+            try fixture.mounted("container") { root throws in
+                for name in ["a", "b", "c/d"] {
+                    #expect(try Files.read(root.appending(name)) == Array(large.utf8), "\(name)")
+                }
+            }
+        }
+
+        @Test("an image of 130 layers is mounted, from 130 files")
+        func manyLayers() throws {
+            let fixture = try SnapshotterFixture(.erofs)
+            var parent: String?
+            for number in 1...130 {
+                parent = try fixture.layer(
+                    "layer-\(number)", parent: parent, ["file-\(number)": "\(number)", "last": "\(number)"])
+            }
+            try fixture.snapshotter.prepare("container", parent: parent)
+            try fixture.mounted("container") { root in
+                for number in [1, 2, 64, 129, 130] {
+                    #expect(SnapshotterFixture.text(root.appending("file-\(number)")) == "\(number)")
+                }
+                #expect(SnapshotterFixture.text(root.appending("last")) == "130")
+            }
+        }
+
+        @Test(
+            "an image has every file of a real tree, and another program finds nothing wrong with it",
+            .enabled(if: TestedDriver.hasProgram("fsck.erofs"), "erofs-utils are not installed"))
+        func realTree() throws {
+            let fixture = try SnapshotterFixture(.erofs)
+            try fixture.filled("one", parent: nil) { root in
+                try #require(
+                    system("cp -a /usr/lib/x86_64-linux-gnu/perl* /usr/share/perl* /etc/ssl \(root) 2>/dev/null; true")
+                        == 0)
+                // Holes at the beginning, in the middle and at the end.
+                let holes = try Files.open(root.appending("holes"), [.writeOnly, .create], mode: 0o644)
+                defer { holes.discard() }
+                for offset in [70_000, 5_000_000, 90_000_000] {
+                    #expect(pwrite(holes.rawValue, "data", 4, off_t(offset)) == 4)
+                }
+                #expect(ftruncate(holes.rawValue, 200_000_001) == 0)
+                try #require(system("cp -a \(root) \(fixture.directory)/original") == 0)
+            }
+            let image = fixture.directory.appending("snapshots/erofs/1/layer.erofs")
+            #expect(system("PATH=$PATH:/usr/sbin fsck.erofs \(image) >/dev/null") == 0)
+            #expect(try FileStatus.of(image).blocks * 512 < 150 << 20)
+            try fixture.snapshotter.prepare("container", parent: "one")
+            try fixture.mounted("container") { root in
+                let script = """
+                    list() {
+                        cd "$1" || exit 1
+                        find . -mindepth 1 -type d -printf '%p %m %U %G %T@\\n' | sort
+                        find . ! -type d -printf '%p %y %m %U %G %n %s %T@ %l\\n' | sort
+                        find . -type f -print0 | sort -z | xargs -0 sha256sum
+                    }
+                    diff <(list \(fixture.directory)/original) <(list \(root)) | head
+                    """
+                let file = fixture.directory.appending("compare")
+                try SnapshotterFixture.write(script, to: file)
+                #expect(system("bash \(file) >\(file).out") == 0)
+                #expect(SnapshotterFixture.text(FilePath("\(file).out")) == "")
+            }
+        }
+    }
+
     @Test("without a driver named, overlay is taken where it works; an unknown one is refused")
     func choice() throws {
         let fixture = try SnapshotterFixture(.vfs)
@@ -165,6 +261,7 @@ struct SnapshotterTests {
 }
 
 extension TestedDriver {
+    static let canHaveErofs = geteuid() == 0 && Mounts.hasFileSystem("erofs")
     static let canHaveBtrfs =
         geteuid() == 0 && Mounts.hasFileSystem("btrfs") && hasProgram("mkfs.btrfs")
         && access("/dev/loop-control", R_OK) == 0

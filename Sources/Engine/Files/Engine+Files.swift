@@ -95,7 +95,7 @@ extension Engine {
             container.emit(
                 "commit",
                 ["comment": comment, "imageID": id.description, "imageRef": reference?.familiar ?? ""])
-            if let reference { self.emitImage("tag", id.description, name: reference.familiar) }
+            if let reference { self.emit("tag", id.description, name: reference.familiar) }
             return id
         }
     }
