@@ -195,6 +195,13 @@ package struct Cgroup: Hashable, Sendable {
         if type == "domain invalid" { try write("threaded", to: directory.appending("cgroup.type")) }
     }
 
+    /// Throws if the group is there already and has processes in it or is frozen. For who has somebody else make it.
+    package func refuseIfInUse() throws(CgroupError) {
+        guard let directory = memberDirectory, Files.exists(directory) else { return }
+        try refuseIfPopulated()
+        if let freezer = self.directory(of: "freezer"), Files.exists(freezer) { try refuseIfFrozen() }
+    }
+
     private func refuseIfPopulated() throws(CgroupError) {
         let count = try processes().count
         guard count == 0 else {

@@ -174,6 +174,10 @@ struct Creation {
         if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
         var resources = plan.linux.resources ?? LinuxResources()
         if let unit = plan.unit {
+            // Before systemd has anything to do with it: taking that back would remove a group that is somebody else's.
+            if let cgroup = plan.cgroup {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.refuseIfInUse() }
+            }
             let started = try unit.start(process: pid, resources.withDefaultDevices)
             undo.unit = started
             resources = started.resources
