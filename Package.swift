@@ -209,10 +209,20 @@ let package = Package(
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules
+        .target(
+            name: "FaultyRegistry",
+            dependencies: [
+                "HTTPServing", "ContentStore", "OCISpec", "JSON", "Base64",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ], path: "Tests/FaultyRegistry", swiftSettings: strict),
+        tests(
+            "DistributionTests",
+            ["Distribution", "FaultyRegistry", "ContentStore", "Base64", "OCISpec", "JSON", system]),
         tests("JSONTests", ["JSON"]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
-        tests("MasuTests", ["MasuCommand", "EngineAPIModel", "Flags", "JSON"]),
+        tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON"]),
         tests("OCISpecTests", ["OCISpec", "JSON"]),
         tests(
             "HTTPServingTests",
@@ -245,8 +255,8 @@ let package = Package(
         tests(
             "ImagesTests",
             [
-                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", crypto, database,
-                logging, system,
+                "Images", "Distribution", "FaultyRegistry", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON",
+                "LinuxKernel", crypto, database, logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),

@@ -123,7 +123,9 @@ final class HTTPClient: Sendable {
             .connectTimeout(.seconds(20))
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 128 << 10))
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
+        let connection: HTTPClientConnection
+        do {
+            connection = try await bootstrap.connect(host: address.host, port: address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls {
@@ -133,20 +135,19 @@ final class HTTPClient: Sendable {
                             NIOSSLClientHandler(context: tls, serverHostname: isNumeric ? nil : address.host))
                     }
                     try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
-                    try pipeline.addHandler(HTTPExchange(eventLoop: channel.eventLoop, patience: patience))
+                    let exchange = HTTPExchange(eventLoop: channel.eventLoop, patience: patience)
+                    try pipeline.addHandler(exchange)
+                    return HTTPClientConnection(channel, exchange)
                 }
             }
-        let channel: any Channel
-        do {
-            channel = try await bootstrap.connect(host: address.host, port: address.port).get()
         } catch {
             throw DistributionError(.unreachable, Self.reason(error, address))
         }
         if Task.isCancelled {
-            channel.close(promise: nil)
+            connection.close()
             throw CancellationError()
         }
-        return try await HTTPClientConnection(channel)
+        return connection
     }
 
     /// Worded as Go's `net` does, which users and programs know.
@@ -179,12 +180,10 @@ final class HTTPClientConnection: Sendable {
     private let channel: any Channel
     private let exchange: NIOLoopBound<HTTPExchange>
 
-    init(_ channel: any Channel) async throws {
+    /// Called on the channel's event loop.
+    init(_ channel: any Channel, _ exchange: HTTPExchange) {
         self.channel = channel
-        exchange = try await channel.eventLoop.submit {
-            NIOLoopBound(
-                try channel.pipeline.syncOperations.handler(type: HTTPExchange.self), eventLoop: channel.eventLoop)
-        }.get()
+        self.exchange = NIOLoopBound(exchange, eventLoop: channel.eventLoop)
     }
 
     var isOpen: Bool { channel.isActive }
