@@ -62,9 +62,9 @@ extension Engine {
             let groups = record.configuration.host.groupAdd
             if !user.isEmpty || !groups.isEmpty {
                 // Told now what would make every start fail.
-                let mounts = try await images.mounts(key: id)
+                let view = try await images.view(key: id)
                 try await services.pool.run {
-                    _ = try ContainerUser(user, groupAdd: groups, files: LayeredFiles(mounts: mounts))
+                    _ = try ContainerUser(user, groupAdd: groups, files: LayeredFiles(view))
                 }
             }
             try await services.pool.run { try Files.makeDirectories(files, mode: 0o710) }

@@ -99,7 +99,7 @@ extension Engine {
             let configuration = record.configuration
             let execIDs = await container.execs.values.filter { if case .exited = $0.state { false } else { true } }
                 .map(\.id)
-            let mounts = try await images.mounts(key: record.id)
+            let driverData = try await images.snapshotDetails(key: record.id)
             let hasLog = configuration.host.logConfiguration?.driver != "none"
             func file(_ name: String) -> String { record.hasRun ? container.files.appending(name).string : "" }
             var details = ContainerDetails(
@@ -107,7 +107,7 @@ extension Engine {
                 arguments: record.arguments, state: record.state, imageID: record.imageID, platform: "linux",
                 resolvConfPath: file("resolv.conf"), hostnamePath: file("hostname"), hostsPath: file("hosts"),
                 logPath: hasLog ? container.logPath.string : "", restartCount: record.restartCount,
-                driver: images.snapshotter.driver, graphDriverData: Self.driverData(mounts), appArmorProfile: "",
+                driver: images.snapshotter.driver, graphDriverData: driverData, appArmorProfile: "",
                 execIDs: execIDs.sorted(), configuration: configuration,
                 mounts: MountList.mountPoints(configuration.host), sandboxKey: "", networkName: nil)
             switch configuration.host.networkMode {
@@ -121,22 +121,5 @@ extension Engine {
             if size { (details.sizeRw, details.sizeRootFs) = try await sizes(of: record) }
             return details
         }
-    }
-
-    /// The directories of an overlay mount by Docker's names.
-    private static func driverData(_ mounts: [SnapshotMount]) -> [String: String] {
-        var data: [String: String] = [:]
-        for option in mounts.last?.options ?? [] {
-            guard let separator = option.firstIndex(of: "=") else { continue }
-            let value = String(option[option.index(after: separator)...])
-            switch option[..<separator] {
-            case "lowerdir": data["LowerDir"] = value
-            case "lowerdir+": data["LowerDir"] = data["LowerDir"].map { $0 + ":" + value } ?? value
-            case "upperdir": data["UpperDir"] = value
-            case "workdir": data["WorkDir"] = value
-            default: break
-            }
-        }
-        return data
     }
 }

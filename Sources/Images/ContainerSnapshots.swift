@@ -48,6 +48,16 @@ extension Images {
         }
     }
 
+    /// Opens a container's snapshot for reading.
+    package func view(key: String) async throws -> SnapshotView {
+        try await pool.run { try ImagesError.translating { try self.snapshotter.view(key) } }
+    }
+
+    /// What is shown of a container's snapshot as the storage driver's.
+    package func snapshotDetails(key: String) async throws -> [String: String] {
+        try await pool.run { try ImagesError.translating { try self.snapshotter.details(key) } }
+    }
+
     /// Removes a container's snapshot, and layers that only it still kept. One that does not exist is no error.
     package func removeSnapshot(key: String) async throws {
         try await pool.run {

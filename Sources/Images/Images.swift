@@ -181,22 +181,9 @@ extension Images {
     }
 
     private func driverData(of record: ImageRecord) throws -> [String: String] {
-        guard snapshotter.driver == "overlay", let top = record.topSnapshot else { return [:] }
-        var directories: [FilePath] = []
-        var next: String? = top
-        while let name = next, let information = try snapshotter.information(name) {
-            directories.append(information.directory)
-            next = information.parent
-        }
-        guard let own = directories.first else { return [:] }
-        var data = [
-            "UpperDir": own.appending("fs").string, "WorkDir": own.appending("work").string,
-            "MergedDir": own.appending("merged").string,
-        ]
-        if directories.count > 1 {
-            data["LowerDir"] = directories.dropFirst().map { $0.appending("fs").string }.joined(separator: ":")
-        }
-        return data
+        // A layer of an image that was unpacked by another driver is not here.
+        guard let top = record.topSnapshot, try snapshotter.information(top) != nil else { return [:] }
+        return try snapshotter.details(top)
     }
 
     private func historyEntries(of record: ImageRecord) throws -> [ImageHistoryEntry] {

@@ -34,8 +34,7 @@ extension Images {
             let observed =
                 hashing ? ObservedSource(source) { bytes in hasher.update(bufferPointer: bytes) } : source
             let archive = TarReader(observed, needsEndMarker: isComplete)
-            var applier = try LayerApplier(into: staged.root, whiteouts: staged.whiteouts)
-            let contents = try applier.apply(archive, isCancelled: { cancellation.isCancelled })
+            let contents = try fill(staged, from: archive, cancellation)
             try archive.drain()
             try snapshotter.finish(name, contents: contents)
             return UnpackedLayer(
@@ -44,6 +43,14 @@ extension Images {
             discard(name)
             throw error
         }
+    }
+
+    /// Has nothing of the directory open when it returns, as `Snapshotter.finish` needs it.
+    private func fill(
+        _ layer: StagedLayer, from archive: TarReader, _ cancellation: Cancellation
+    ) throws(ArchiveError) -> LayerApplier.Result {
+        var applier = try LayerApplier(into: layer.root, whiteouts: layer.whiteouts)
+        return try applier.apply(archive, isCancelled: { cancellation.isCancelled })
     }
 
     /// Removes a staged snapshot that is not wanted after all.

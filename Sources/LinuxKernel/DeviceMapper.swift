@@ -39,19 +39,27 @@ package struct DeviceMapper: Sendable {
         }
     }
 
-    private let control: FileDescriptor
+    /// A descriptor that is closed with its last owner.
+    private final class Control: Sendable {
+        let descriptor: FileDescriptor
+
+        init() throws(Errno) {
+            descriptor = try Files.open("/dev/mapper/control", .readWrite)
+        }
+
+        deinit {
+            descriptor.discard()
+        }
+    }
+
+    private let control: Control
 
     private static let statusTableFlag: UInt32 = 16
     private static let noFlushFlag: UInt32 = 1 << 11
 
     /// Opens the control device, which loads the module where it is one. `ENOENT`, `ENODEV` without a device mapper.
     package init() throws(Errno) {
-        control = try Files.open("/dev/mapper/control", .readWrite)
-    }
-
-    /// Closes the control device. Devices stay.
-    package func close() {
-        control.discard()
+        control = try Control()
     }
 
     /// What the kernel has to say of the device `name`; `nil` if there is none.
@@ -122,7 +130,7 @@ package struct DeviceMapper: Sendable {
         let capacity = UInt32(buffer.count)
         let result = buffer.withUnsafeMutableBytes { buffer in
             name.withCString {
-                masu_dm(control.rawValue, number, $0, flags, targets, buffer.baseAddress, capacity, &answer)
+                masu_dm(control.descriptor.rawValue, number, $0, flags, targets, buffer.baseAddress, capacity, &answer)
             }
         }
         try checked(result)

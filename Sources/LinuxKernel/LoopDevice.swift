@@ -9,6 +9,17 @@ package struct LoopDevice: Sendable {
     /// `/dev/loop0` and so on.
     package let path: FilePath
 
+    /// Opens a block device that is there already, in place of a loop device.
+    package init(open path: FilePath) throws(Errno) {
+        descriptor = try Files.open(path, .readWrite)
+        self.path = path
+    }
+
+    private init(descriptor: FileDescriptor, path: FilePath) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
     /// Takes a free device for the file at `path`.
     package static func attach(_ file: FilePath, readOnly: Bool) throws(Errno) -> LoopDevice {
         let backing = try Files.open(file, readOnly ? .readOnly : .readWrite)

@@ -8,7 +8,7 @@ import SystemPackage
 ///
 /// Layers are unpacked into directories of their own, whiteouts in overlayfs' form, so that they can be unpacked in any
 /// order and all at once. A container's snapshot is three empty directories and a row.
-struct OverlaySnapshotter: TabledSnapshotter {
+struct OverlaySnapshotter: LayeredSnapshotter {
     let table: SnapshotTable
     private let options: OverlayOptions
 
@@ -20,7 +20,6 @@ struct OverlaySnapshotter: TabledSnapshotter {
             ("userxattr", options.isInUserNamespace ? "true" : "false"),
         ]
     }
-    var stagesIndependently: Bool { true }
 
     /// Opens the snapshots in `root`, whose parent must exist.
     init(root: FilePath, database: any DatabaseWriter, options: OverlayOptions) throws(SnapshotError) {
@@ -99,10 +98,5 @@ struct OverlaySnapshotter: TabledSnapshotter {
             let row = try table.readable(name, in: database)
             return SnapshotView(([row.id] + (try table.parents(of: row, in: database))).map(table.files))
         }
-    }
-
-    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
-        let row = try table.read { try table.require(name, in: $0) }
-        return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
     }
 }

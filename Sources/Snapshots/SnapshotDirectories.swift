@@ -54,6 +54,7 @@ extension SnapshotTable {
     }
 
     func removeDirectory(_ path: FilePath) throws(SnapshotError) {
+        if let id = path.lastComponent.flatMap({ Int64($0.string) }) { try removeDevice(id) }
         do throws(Errno) {
             try removeTree(path)
         } catch {

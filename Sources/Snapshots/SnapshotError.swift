@@ -17,6 +17,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case unknownDriver(String)
     /// This machine cannot have the driver: why, and what to do.
     case unavailable(driver: String, String)
+    /// There is no room for another snapshot.
+    case full(String)
     /// An option that the driver does not have, or a value that cannot be.
     case option(String)
 
@@ -32,7 +34,7 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .unknownDriver(let name):
             "unknown storage driver \"\(name)\": there are \(Snapshots.drivers.joined(separator: ", "))"
         case .unavailable(let driver, let reason): "storage driver \(driver) cannot be used here: \(reason)"
-        case .option(let message): message
+        case .full(let message), .option(let message): message
         }
     }
 }

@@ -22,6 +22,8 @@ struct SnapshotTable: Sendable {
     /// Removes a snapshot's directory with all that the driver has there. One that does not exist is no error.
     var removeTree: @Sendable (FilePath) throws(Errno) -> Void = { path throws(Errno) in try TreeRemoval.remove(path) }
 
+    /// Removes what a snapshot has outside of its directory, by id. What does not exist is no error.
+    var removeDevice: @Sendable (Int64) throws(SnapshotError) -> Void = { _ throws(SnapshotError) in }
     /// What else the driver has in its directory.
     var otherNames: Set<String> = []
 

@@ -10,20 +10,24 @@ package final class SnapshotView: Sendable {
     /// this object: whoever goes on with the paths keeps it (`withExtendedLifetime`).
     package let layers: [FilePath]
     private let mounts: [FileDescriptor]
+    private let ended: (@Sendable () -> Void)?
 
     /// Directories that are there anyway.
     init(_ directories: [FilePath]) {
         layers = directories
         mounts = []
+        ended = nil
     }
 
-    /// Directories some of which are detached mounts, which the view closes in the end.
-    init(_ directories: [FilePath], mounts: [FileDescriptor]) {
+    /// Directories some of which are detached mounts, which the view closes in the end; `ended` is called after that.
+    init(_ directories: [FilePath], mounts: [FileDescriptor], ended: (@Sendable () -> Void)? = nil) {
         layers = directories
         self.mounts = mounts
+        self.ended = ended
     }
 
     deinit {
         for mount in mounts { mount.discard() }
+        ended?()
     }
 }

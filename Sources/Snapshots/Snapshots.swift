@@ -5,7 +5,7 @@ import SystemPackage
 /// Opens snapshotters.
 package enum Snapshots {
     /// The names of all drivers, as users write them.
-    package static let drivers = ["overlay2", "btrfs", "erofs", "vfs"]
+    package static let drivers = ["overlay2", "btrfs", "erofs", "devicemapper", "vfs"]
 
     /// Adds this module's migrations; their names begin with `snapshots-`.
     package static func registerMigrations(in migrator: inout DatabaseMigrator) {
@@ -38,6 +38,11 @@ package enum Snapshots {
         case "erofs":
             try rest.finish(driver: "erofs")
             return try ErofsSnapshotter(root: root.appending("erofs"), database: database, options: overlay)
+        case "devicemapper":
+            let options = try DeviceMapperOptions(&rest)
+            try rest.finish(driver: "devicemapper")
+            return try DeviceMapperSnapshotter(
+                root: root.appending("devicemapper"), database: database, options: options)
         case "vfs":
             try rest.finish(driver: "vfs")
             return try CopySnapshotter(root: root.appending("vfs"), database: database)

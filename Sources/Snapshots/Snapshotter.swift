@@ -73,7 +73,7 @@ package protocol Snapshotter: Sendable {
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer
 
     /// Brings a layer that has been filled into the form in which it is kept. May take as long as the layer is large. Called once;
-    /// the directory must not be used afterwards.
+    /// nobody may have anything in the directory open, nor use it afterwards.
     func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError)
 
     /// Turns a staged and finished snapshot into a committed one with another name. `contents` is what was unpacked into it.
@@ -102,6 +102,9 @@ package protocol Snapshotter: Sendable {
     /// What the snapshot itself takes, without its parents; measured for an active one, recorded for a committed one.
     func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage
 
+    /// What `docker inspect` shows of a snapshot as the driver's own (`GraphDriver.Data`), by Docker's names.
+    func details(_ name: String) throws(SnapshotError) -> [String: String]
+
     /// All snapshots of this driver.
     func list() throws(SnapshotError) -> [SnapshotInformation]
 
@@ -112,6 +115,9 @@ package protocol Snapshotter: Sendable {
 extension Snapshotter {
     /// For drivers that keep a layer as it was filled.
     package func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {}
+
+    /// For drivers that have nothing to show.
+    package func details(_ name: String) throws(SnapshotError) -> [String: String] { [:] }
 
     /// For drivers that hold nothing.
     package func close() {}

@@ -19,6 +19,29 @@ extension TabledSnapshotter {
     }
 }
 
+/// A driver that puts snapshots together with overlayfs: each has only what differs from its parent, a container in `<id>/fs`.
+protocol LayeredSnapshotter: TabledSnapshotter {}
+
+extension LayeredSnapshotter {
+    var stagesIndependently: Bool { true }
+
+    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
+        let row = try table.read { try table.require(name, in: $0) }
+        return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
+    }
+
+    func details(_ name: String) throws(SnapshotError) -> [String: String] {
+        let (row, parents) = try table.read { database in
+            let row = try table.require(name, in: database)
+            return (row, try table.parents(of: row, in: database))
+        }
+        var data = ["UpperDir": table.files(of: row.id).string, "WorkDir": table.work(of: row.id).string]
+        if !parents.isEmpty { data["LowerDir"] = parents.map { table.files(of: $0).string }.joined(separator: ":") }
+        if row.state == .committed { data["MergedDir"] = table.directory(of: row.id).appending("merged").string }
+        return data
+    }
+}
+
 /// A driver whose snapshots are whole trees in `<id>/fs`, with all that their parents have.
 protocol WholeTreeSnapshotter: TabledSnapshotter {}
 

@@ -27,6 +27,7 @@ struct Daemon {
     private let pidFile: PIDFile
     private let database: DatabasePool
     private let engine: Engine
+    private let snapshotter: any Snapshotter
     private let group: MultiThreadedEventLoopGroup
     private let server: HTTPServer
     private let sockets: [ListeningSocket]
@@ -73,7 +74,7 @@ struct Daemon {
                 metadata: ["version": "\(MasuVersion.version)", "storage-driver": "\(snapshotter.driver)"])
             return Daemon(
                 configuration: configuration, logger: logger, locks: locks, pidFile: pidFile, database: database,
-                engine: engine, group: group, server: server, sockets: made)
+                engine: engine, snapshotter: snapshotter, group: group, server: server, sockets: made)
         } catch {
             for socket in made { socket.removeName() }
             pidFile.remove()
@@ -105,6 +106,7 @@ struct Daemon {
         // Streams of containers that live on never end by themselves; requests under way get a moment.
         await server.stop(grace: .seconds(timeout < 0 ? 2 : min(2, timeout)))
         for socket in sockets { socket.removeName() }
+        snapshotter.close()
         do {
             try await group.shutdownGracefully()
             try database.close()

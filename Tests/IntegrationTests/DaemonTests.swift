@@ -64,18 +64,6 @@ extension Integration {
             }
         }
 
-        @Test("plain copies stand in for overlay", arguments: Client.available)
-        func copies(_ client: Client) throws {
-            try withDaemon(options: ["--storage-driver", "vfs"]) { daemon in
-                let first = try daemon.run(
-                    client, "run", "--rm", "busybox", "sh", "-c", "echo x >/made; rm /etc/group; ls /etc")
-                #expect(first.code == 0 && !first.output.contains("group"), "\(first)")
-                let second = try daemon.run(client, "run", "--rm", "busybox", "sh", "-c", "ls / /etc")
-                #expect(second.output.contains("group") && !second.output.contains("made"), "\(second)")
-                #expect(try daemon.ok(client, "info", "-f", "{{.Driver}}") == "vfs")
-            }
-        }
-
         @Test(
             "a mistake in the configuration is named, and nothing is started",
             arguments: [

@@ -47,6 +47,8 @@ final class SnapshotterFixture {
 
     /// Opens the same snapshots again, as the next start of the daemon does.
     func reopen() throws {
+        // What a process holds is gone with it.
+        snapshotter.close()
         snapshotter = try Snapshots.open(
             driver: driver.name, directory: directory, database: database, options: driver.options)
     }
@@ -77,11 +79,15 @@ final class SnapshotterFixture {
         try body(&writer)
         try writer.finish()
         let staged = try snapshotter.stage("staged-\(name)", parent: parent)
-        var applier = try LayerApplier(into: staged.root, whiteouts: staged.whiteouts)
-        let contents = try applier.apply(TarReader(MemorySource(bytes)))
+        let contents = try Self.fill(staged, from: bytes)
         try snapshotter.finish("staged-\(name)", contents: contents)
         try snapshotter.commit("staged-\(name)", as: name, parent: parent, contents: contents)
         return name
+    }
+
+    private static func fill(_ layer: StagedLayer, from bytes: [UInt8]) throws -> LayerApplier.Result {
+        var applier = try LayerApplier(into: layer.root, whiteouts: layer.whiteouts)
+        return try applier.apply(TarReader(MemorySource(bytes)))
     }
 
     /// Commits a layer that `body` makes in the directory to be filled.
@@ -140,6 +146,8 @@ struct TestedDriver: Sendable, CustomTestStringConvertible {
     static let overlay = TestedDriver(name: "overlay")
     static let userOverlay = TestedDriver(name: "overlay", options: ["overlay2.userxattr=true"])
     static let vfs = TestedDriver(name: "vfs")
+    static let deviceMapper = TestedDriver(
+        name: "devicemapper", options: ["dm.loopdatasize=1G", "dm.loopmetadatasize=16M", "dm.basesize=200M"])
     static let erofs = TestedDriver(name: "erofs")
     static let btrfs = TestedDriver(name: "btrfs", prepare: { try mountImage("mkfs.btrfs", ["-q"], "btrfs", on: $0) })
 

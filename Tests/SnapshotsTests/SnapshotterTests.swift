@@ -216,6 +216,85 @@ struct SnapshotterTests {
         }
     }
 
+    @Suite(.enabled(if: TestedDriver.canHaveThinDevices, "this kernel has no device mapper, or mkfs.ext4 is missing"))
+    struct ThinDevices {
+        @Test("devicemapper keeps the promises of a snapshotter", arguments: SnapshotterPromise.all)
+        func promises(_ promise: SnapshotterPromise) throws { try promise.check(SnapshotterFixture(.deviceMapper)) }
+
+        @Test("the pool goes with the last user, is found again with all layers, and blocks are given back")
+        func pool() throws {
+            let others = try Files.names(in: "/sys/block").filter { $0.hasPrefix("dm-") }
+            let fixture = try SnapshotterFixture(.deviceMapper)
+            func row(_ title: String) -> String? { fixture.snapshotter.status.first { $0.title == title }?.value }
+            let empty = row("Data Space Used")
+            try fixture.layer("one", parent: nil, ["large": String(repeating: "x", count: 10 << 20)])
+            try fixture.snapshotter.prepare("container", parent: "one")
+            try fixture.mounted("container") { root in
+                try SnapshotterFixture.write("mine", to: root.appending("file"))
+                // As when the daemon goes while a container runs: its device stays.
+                fixture.snapshotter.close()
+                try fixture.reopen()
+                try SnapshotterFixture.write("more", to: root.appending("file"))
+            }
+            fixture.snapshotter.close()
+            #expect(try Files.names(in: "/sys/block").filter { $0.hasPrefix("dm-") } == others)
+            try fixture.reopen()
+            try fixture.mounted("container") { root throws in
+                #expect(SnapshotterFixture.text(root.appending("file")) == "more")
+                #expect(try FileStatus.of(root.appending("large")).size == 10 << 20)
+            }
+            #expect(row("Data Space Used") != empty)
+            try fixture.snapshotter.remove("container")
+            try fixture.snapshotter.remove("one")
+            #expect(row("Data Space Used") == empty)
+        }
+
+        @Test("a pool that is nearly full takes no new snapshots, and says so in one line")
+        func full() throws {
+            var driver = TestedDriver.deviceMapper
+            driver.options = [
+                "dm.loopdatasize=32M", "dm.loopmetadatasize=8M", "dm.basesize=100M", "dm.min_free_space=50%",
+            ]
+            let fixture = try SnapshotterFixture(driver)
+            try fixture.layer("one", parent: nil, ["large": String(repeating: "x", count: 16 << 20)])
+            let error = #expect(throws: SnapshotError.self) {
+                try fixture.snapshotter.prepare("container", parent: "one")
+            }
+            #expect(error?.description.contains("dm.min_free_space=50%") == true)
+            #expect(fixture.directories == ["1"])
+            try fixture.snapshotter.remove("one")
+            try fixture.snapshotter.prepare("container", parent: nil)
+        }
+    }
+
+    @Test(
+        "devicemapper says what it needs where it cannot be",
+        .enabled(if: !TestedDriver.canHaveThinDevices, "this machine can have it"))
+    func noDeviceMapper() throws {
+        let fixture = try SnapshotterFixture(.vfs)
+        let error = #expect(throws: SnapshotError.self) {
+            try Snapshots.open(driver: "devicemapper", directory: fixture.directory, database: fixture.database)
+        }
+        #expect(error?.description.contains("load the module dm_mod, or use overlay2") == true)
+    }
+
+    @Test(
+        "options that make no sense are refused",
+        arguments: [
+            "dm.fs=ntfs", "dm.basesize=big", "dm.min_free_space=10", "dm.datadev=/dev/null", "dm.nosuch=1", "size=1G",
+        ])
+    func options(_ option: String) throws {
+        let fixture = try SnapshotterFixture(.vfs)
+        let error = #expect(throws: SnapshotError.self) {
+            try Snapshots.open(
+                driver: "devicemapper", directory: fixture.directory, database: fixture.database, options: [option])
+        }
+        guard case .option = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     @Test("without a driver named, overlay is taken where it works; an unknown one is refused")
     func choice() throws {
         let fixture = try SnapshotterFixture(.vfs)
@@ -261,6 +340,8 @@ struct SnapshotterTests {
 }
 
 extension TestedDriver {
+    static let canHaveThinDevices =
+        geteuid() == 0 && access("/dev/mapper/control", R_OK) == 0 && hasProgram("mkfs.ext4")
     static let canHaveErofs = geteuid() == 0 && Mounts.hasFileSystem("erofs")
     static let canHaveBtrfs =
         geteuid() == 0 && Mounts.hasFileSystem("btrfs") && hasProgram("mkfs.btrfs")

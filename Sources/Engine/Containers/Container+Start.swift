@@ -105,7 +105,8 @@ extension Container {
             record: record, configuration: services.configuration,
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
-            bundle: bundle, files: files, logPath: logPath, sharedMemory: shared, targets: targets, hostname: hostname)
+            view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
+            sharedMemory: shared, targets: targets, hostname: hostname)
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

@@ -10,6 +10,8 @@ struct LaunchPlan: Sendable {
     var record: ContainerRecord
     var configuration: EngineConfiguration
     var mounts: [SnapshotMount]
+    /// The files of the root file system, which is not mounted yet.
+    var view: SnapshotView
     var bundle: FilePath
     var files: FilePath
     var logPath: FilePath
@@ -21,7 +23,7 @@ struct LaunchPlan: Sendable {
     /// Writes the bundle, starts the shim, and undoes it if that fails.
     func run() throws -> (pid: Int32, shimPID: Int32) {
         let user = try ContainerUser(
-            record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(mounts: mounts)
+            record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(view)
         )
         let spec = try SpecificationBuilder(configuration: record.configuration, context: context(user: user)).build()
         try makeBindSources()

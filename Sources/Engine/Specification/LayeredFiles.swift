@@ -10,34 +10,18 @@ import SystemPackage
 package struct LayeredFiles: Sendable {
     /// Topmost first.
     package let layers: [FilePath]
+    /// Some of the layers are there only as long as this.
+    private let view: SnapshotView?
 
     package init(layers: [FilePath]) {
         self.layers = layers
+        view = nil
     }
 
-    /// The layers which a snapshot's mounts show.
-    package init(mounts: [SnapshotMount]) {
-        var layers: [FilePath] = []
-        for mount in mounts {
-            if mount.type != "overlay" {
-                layers = [FilePath(mount.source)]
-                continue
-            }
-            var upper: [FilePath] = []
-            var lower: [FilePath] = []
-            for option in mount.options {
-                guard let separator = option.firstIndex(of: "=") else { continue }
-                let value = option[option.index(after: separator)...]
-                switch option[..<separator] {
-                case "upperdir": upper = [FilePath(String(value))]
-                case "lowerdir": lower = value.split(separator: ":").map { FilePath(String($0)) }
-                case "lowerdir+": lower.append(FilePath(String(value)))
-                default: break
-                }
-            }
-            layers = upper + lower
-        }
-        self.layers = layers
+    /// The files of a snapshot.
+    package init(_ view: SnapshotView) {
+        layers = view.layers
+        self.view = view
     }
 
     /// The bytes of the regular file at `path`, or nil if there is none. A file beyond `limit` bytes is an error: it is

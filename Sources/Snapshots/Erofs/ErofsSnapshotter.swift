@@ -12,7 +12,7 @@ import SystemPackage
 /// the image is mounted on in a container's mount namespace. Active snapshots are upper directories as the overlay driver's.
 /// Equal images, of layers that several images have upon different parents, are one file with several names; `shared` has one
 /// more name of each, by its size and the digest of its first inodes.
-struct ErofsSnapshotter: TabledSnapshotter {
+struct ErofsSnapshotter: LayeredSnapshotter {
     /// What is known of layers between `finish` and `commit`.
     private final class Finished: Sendable {
         /// By the staged snapshot's name: where the inodes of directories are that the layer only passes through.
@@ -27,7 +27,6 @@ struct ErofsSnapshotter: TabledSnapshotter {
     private let isMountedFromFile: Bool
 
     var driver: String { "erofs" }
-    var stagesIndependently: Bool { true }
     var status: [(title: String, value: String)] {
         [
             ("Backing Filesystem", BackingFileSystem.name(of: table.root)),
@@ -294,11 +293,6 @@ struct ErofsSnapshotter: TabledSnapshotter {
         let state = try information(name)?.state
         try table.remove(name)
         if state != .active { try removeUnshared() }
-    }
-
-    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
-        let row = try table.read { try table.require(name, in: $0) }
-        return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
     }
 
     private func image(of id: Int64) -> FilePath { table.directory(of: id).appending("layer.erofs") }

@@ -1,0 +1,237 @@
+import Tar
+import GRDB
+import LinuxKernel
+import Synchronization
+import SystemPackage
+
+/// Snapshots as thin block devices with a file system each: each is a whole tree, and shares with its parent the blocks that neither
+/// has written to.
+///
+/// A snapshot's device has the row's id; its directory `<id>` is empty, and there so that a crash between device and row is found. A layer
+/// being filled is mounted nowhere but in a descriptor of this process. The device of a container stays active from its
+/// first start to its removal.
+struct DeviceMapperSnapshotter: TabledSnapshotter {
+    private final class Staged: Sendable {
+        /// Mounts of layers that are being filled, by name.
+        let mounts = Mutex<[String: FileDescriptor]>([:])
+        /// Held from the activation of a committed device to its mount, and for its deactivation. How many have it mounted.
+        let views = Mutex<[Int64: Int]>([:])
+    }
+
+    let table: SnapshotTable
+    private let pool: ThinPool
+    private let staged = Staged()
+
+    var driver: String { "devicemapper" }
+    var stagesIndependently: Bool { false }
+
+    /// Opens the snapshots in `root`, whose parent must exist, and the pool they are in.
+    init(root: FilePath, database: any DatabaseWriter, options: DeviceMapperOptions) throws(SnapshotError) {
+        do throws(Errno) {
+            do throws(Errno) { try Files.makeDirectory(root, mode: 0o700) } catch .fileExists {}
+        } catch {
+            throw .system("create directory", root, error)
+        }
+        let pool = try ThinPool(directory: root, options: options)
+        self.pool = pool
+        var table = SnapshotTable(database: database, driver: "devicemapper", root: root)
+        table.otherNames = ThinPool.names
+        table.removeDevice = { id throws(SnapshotError) in try pool.delete(id) }
+        self.table = table
+        do throws(SnapshotError) {
+            try table.recover()
+        } catch {
+            pool.close()
+            throw error
+        }
+    }
+
+    var status: [(title: String, value: String)] {
+        var rows: [(title: String, value: String)] = [
+            ("Pool Name", pool.name), ("Pool Blocksize", Self.text(65536)),
+            ("Base Device Size", Self.text(pool.baseSize)),
+            ("Backing Filesystem", pool.options.fileSystem.rawValue),
+        ]
+        if let devices = pool.options.devices {
+            rows += [("Data file", devices.data.string), ("Metadata file", devices.metadata.string)]
+        } else {
+            rows += [("Data loop file", pool.dataFile.string), ("Metadata loop file", pool.metadataFile.string)]
+        }
+        // A pool that does not answer has no numbers; what uses it says why.
+        if let usage = try? pool.usage() {
+            for (title, space) in [("Data", usage.data), ("Metadata", usage.metadata)] {
+                rows += [
+                    ("\(title) Space Used", Self.text(space.used)), ("\(title) Space Total", Self.text(space.total)),
+                    ("\(title) Space Available", Self.text(space.total - space.used)),
+                ]
+            }
+            rows.append(("Thin Pool Minimum Free Space", Self.text(usage.data.total * pool.options.minimumFree / 100)))
+        }
+        return rows
+    }
+
+    /// A size with four digits, as Docker writes it.
+    private static func text(_ bytes: Int64) -> String {
+        let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+        var (value, unit) = (Double(bytes), 0)
+        while value >= 1000, unit < units.count - 1 {
+            value /= 1000
+            unit += 1
+        }
+        let places = value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3
+        var scale = 1.0
+        for _ in 0..<places { scale *= 10 }
+        var text = "\((value * scale).rounded() / scale)"
+        if text.hasSuffix(".0") { text.removeLast(2) }
+        return text + units[unit]
+    }
+
+    // MARK: Layers
+
+    func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
+        let id = try make(name, .staged, parent: parent)
+        do throws(SnapshotError) {
+            let device = try pool.activate(id)
+            let mount = try system("mount", device) { device throws(Errno) in
+                try pool.mount(device, isReadOnly: false)
+            }
+            staged.mounts.withLock { $0[name] = mount }
+            return StagedLayer(root: mount.procPath, whiteouts: .remove)
+        } catch {
+            try? remove(name)  // the first error is the one to tell
+            throw error
+        }
+    }
+
+    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+        _ = try make(name, .active, parent: parent)
+    }
+
+    private func make(_ name: String, _ state: SnapshotInformation.State, parent: String?) throws(SnapshotError)
+        -> Int64
+    {
+        try pool.checkSpace()
+        var made: Int64?
+        do throws(SnapshotError) {
+            return try table.write { database in
+                let row = try table.insert(name, state, parent: parent, in: database)
+                made = row.id
+                let directory = table.directory(of: row.id)
+                try system("create directory", directory) { path throws(Errno) in
+                    try Files.makeDirectory(path, mode: 0o700)
+                }
+                try pool.create(row.id, of: row.parent ?? 0)
+                return row.id
+            }
+        } catch {
+            // Only the row is undone with the transaction. The first error is the one to tell.
+            if let made { try? table.removeDirectory(table.directory(of: made)) }
+            throw error
+        }
+    }
+
+    func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {
+        let row = try table.read { try table.require(staged, in: $0) }
+        guard row.state == .staged else { throw .wrongState(staged, row.state) }
+        try unmount(staged, row.id)
+    }
+
+    /// The mount goes, and with it everything is written to the device, which then is deactivated.
+    private func unmount(_ name: String, _ id: Int64) throws(SnapshotError) {
+        if let mount = staged.mounts.withLock({ $0.removeValue(forKey: name) }) { mount.discard() }
+        try pool.deactivate(id)
+    }
+
+    func commit(
+        _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
+    ) throws(SnapshotError) {
+        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
+    }
+
+    func remove(_ name: String) throws(SnapshotError) {
+        if let mount = staged.mounts.withLock({ $0.removeValue(forKey: name) }) { mount.discard() }
+        try table.remove(name)
+    }
+
+    // MARK: Containers
+
+    func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
+        let row = try table.read { try table.require(name, in: $0) }
+        guard row.state == .active else { throw .wrongState(name, row.state) }
+        return [
+            SnapshotMount(
+                type: pool.options.fileSystem.rawValue, source: try pool.activate(row.id).string,
+                options: pool.options.fileSystem.writable)
+        ]
+    }
+
+    func view(_ name: String) throws(SnapshotError) -> SnapshotView {
+        let row = try table.read { try table.readable(name, in: $0) }
+        guard row.state == .committed else {
+            let mount = try self.mount(row.id, isReadOnly: false)
+            return SnapshotView([mount.procPath], mounts: [mount])
+        }
+        let outcome: Result<FileDescriptor, SnapshotError> = staged.views.withLock { views in
+            Result { () throws(SnapshotError) in
+                let mount = try self.mount(row.id, isReadOnly: true)
+                views[row.id, default: 0] += 1
+                return mount
+            }
+        }
+        let mount = try outcome.get()
+        return SnapshotView([mount.procPath], mounts: [mount]) { [staged, pool] in
+            staged.views.withLock { views in
+                let rest = (views[row.id] ?? 1) - 1
+                views[row.id] = rest == 0 ? nil : rest
+                if rest == 0 { pool.deactivateIfIdle(row.id) }
+            }
+        }
+    }
+
+    /// A detached mount. What a container writes to is mounted as the container has it: the kernel has one file system for both.
+    private func mount(_ id: Int64, isReadOnly: Bool) throws(SnapshotError) -> FileDescriptor {
+        let device = try pool.activate(id)
+        return try system("mount", device) { device throws(Errno) in
+            let mount = try pool.mount(device, isReadOnly: isReadOnly)
+            if !isReadOnly { try Mounts.setAttributes(of: mount, set: .readOnly) }
+            return mount
+        }
+    }
+
+    func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
+        let row = try table.read { try table.require(name, in: $0) }
+        if row.state == .committed { return row.usage }
+        let own = try view(name)
+        defer { withExtendedLifetime(own) {} }
+        guard let files = own.layers.first else { return SnapshotUsage() }
+        guard let parent = try information(name)?.parent else { return try table.usage(of: files) }
+        let below = try view(parent)
+        defer { withExtendedLifetime(below) {} }
+        guard let base = below.layers.first else { return SnapshotUsage() }
+        return try table.usage(of: files, upon: base)
+    }
+
+    func details(_ name: String) throws(SnapshotError) -> [String: String] {
+        let row = try table.read { try table.require(name, in: $0) }
+        return ["DeviceId": "\(row.id)", "DeviceName": pool.deviceName(row.id), "DeviceSize": "\(pool.baseSize)"]
+    }
+
+    func close() {
+        staged.mounts.withLock { mounts in
+            for mount in mounts.values { mount.discard() }
+            mounts = [:]
+        }
+        pool.close()
+    }
+
+    private func system<T>(
+        _ operation: String, _ path: FilePath, _ body: (FilePath) throws(Errno) -> T
+    ) throws(SnapshotError) -> T {
+        do throws(Errno) {
+            return try body(path)
+        } catch {
+            throw .system(operation, path, error)
+        }
+    }
+}

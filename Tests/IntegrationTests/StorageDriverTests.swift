@@ -1,0 +1,78 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A storage driver other than overlay, and what it needs.
+struct StorageDriver: Sendable, CustomTestStringConvertible {
+    let name: String
+    var options: [String] = []
+
+    var testDescription: String { name }
+    var flags: [String] { ["--storage-driver", name] + options.flatMap { ["--storage-opt", $0] } }
+
+    static let deviceMapper = StorageDriver(
+        name: "devicemapper", options: ["dm.loopdatasize=1G", "dm.loopmetadatasize=16M", "dm.basesize=200M"])
+
+    /// Those for any directory on this machine.
+    static var available: [StorageDriver] {
+        var drivers = [StorageDriver(name: "vfs")]
+        let known = (try? String(contentsOfFile: "/proc/filesystems", encoding: .utf8)) ?? ""
+        if known.contains("erofs") { drivers.append(StorageDriver(name: "erofs")) }
+        if hasDeviceMapper { drivers.append(deviceMapper) }
+        return drivers
+    }
+
+    static var hasDeviceMapper: Bool {
+        access("/dev/mapper/control", R_OK) == 0 && access("/sbin/mkfs.ext4", X_OK) == 0
+    }
+}
+
+extension Integration {
+    /// Storage drivers, as far as this machine has them: overlay is under test everywhere else.
+    @Suite("storage drivers")
+    struct StorageDrivers {
+        @Test(
+            "another driver stands in for overlay, also after a crash", arguments: Client.available,
+            StorageDriver.available)
+        func others(_ client: Client, _ driver: StorageDriver) throws {
+            try withDaemon(options: driver.flags) { daemon in
+                let first = try daemon.run(
+                    client, "run", "--rm", "busybox", "sh", "-c", "echo x >/made; rm /etc/group; ls /etc")
+                #expect(first.code == 0 && !first.output.contains("group"), "\(first)")
+                let second = try daemon.run(client, "run", "--rm", "busybox", "sh", "-c", "ls / /etc")
+                #expect(second.output.contains("group") && !second.output.contains("made"), "\(second)")
+                #expect(try daemon.ok(client, "info", "-f", "{{.Driver}}") == driver.name)
+                try daemon.ok(client, "create", "--name", "kept", "busybox", "sh", "-c", "cat /made; echo again >/made")
+                try daemon.ok(client, "run", "-d", "--name", "running", "--user", "root", "busybox", "sleep", "1000")
+                try daemon.ok(client, "start", "-a", "kept")
+                try daemon.crash()
+                try daemon.start()
+                let kept = try daemon.run(client, "start", "-a", "kept")
+                #expect(kept.output.hasPrefix("again"), "\(kept)")
+                try daemon.ok(client, "exec", "running", "touch", "/etc/new")
+                #expect(try daemon.ok(client, "inspect", "-f", "{{.GraphDriver.Name}}", "running") == driver.name)
+                try daemon.ok(client, "rm", "-f", "running", "kept")
+                try daemon.ok(client, "run", "--rm", "busybox", "true")
+            }
+        }
+
+        @Test(
+            "a driver that cannot be had is refused in one line",
+            arguments: [
+                (["--storage-driver", "btrfs"], "mount a btrfs file system there"),
+                (["--storage-driver", "zfs"], "unknown storage driver \"zfs\""),
+                (["--storage-opt", "dm.basesize=1G"], "unknown storage option"),
+            ])
+        func refused(_ flags: [String], _ reason: String) throws {
+            var template = Array("/tmp/masu-driver-test-XXXXXX".utf8CString)
+            let root = String(cString: mkdtemp(&template))
+            defer { try? FileManager.default.removeItem(atPath: root) }
+            var command = Command(Programs.masud)
+            command.arguments +=
+                ["--data-root", root + "/data", "--exec-root", root + "/run", "--config-file", "/dev/null"] + flags
+            let result = try command.runToEnd(timeout: 20)
+            let lines = (result.errors + result.output).split(separator: "\n").filter { $0.contains(reason) }
+            #expect(result.code != 0 && lines.count == 1, "\(result)")
+        }
+    }
+}
