@@ -73,12 +73,20 @@ package struct CopyPath: Equatable {
     package init(_ text: String) {
         isContents = text == "." || text.hasSuffix("/.")
         assertsDirectory = isContents || text.hasSuffix("/")
-        clean = LocalFile.absolute(text)
+        clean = Self.cleaned(LocalFile.absolute(text))
     }
 
     /// The directory to unpack in and the name there, as Docker divides a path.
     package var directory: String { isContents ? clean : Self.parent(clean) }
     package var base: String { isContents ? "." : Self.name(clean) }
+
+    private static func cleaned(_ path: String) -> String {
+        var parts: [Substring] = []
+        for part in path.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
 
     static func parent(_ path: String) -> String { "/" + path.split(separator: "/").dropLast().joined(separator: "/") }
     static func name(_ path: String) -> String { path.split(separator: "/").last.map(String.init) ?? "/" }
