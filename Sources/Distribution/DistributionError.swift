@@ -58,6 +58,9 @@ package struct DistributionError: Error, Hashable, Sendable, CustomStringConvert
             }
             if texts.isEmpty, let text = document["details"]?.string ?? document["message"]?.string { texts = [text] }
         }
+        // Answers to HEAD have no body to say more in.
+        if texts.isEmpty, status == 401 { texts = ["unauthorized: authentication required"] }
+        if texts.isEmpty, status == 403 { texts = ["denied: requested access to the resource is denied"] }
         let text =
             texts.isEmpty
             ? "received unexpected HTTP status: \(status) \(reason(status))" : texts.joined(separator: "\n")

@@ -250,9 +250,9 @@ final class HTTPClientConnection: Sendable {
         return true
     }
 
-    func nextPiece() async throws -> ByteBuffer? {
+    func nextPiece(spare: ByteBuffer?) async throws -> ByteBuffer? {
         let exchange = exchange
-        return try await channel.eventLoop.flatSubmit { exchange.value.nextPiece() }.get()
+        return try await channel.eventLoop.flatSubmit { exchange.value.nextPiece(spare: spare) }.get()
     }
 }
 
@@ -272,6 +272,7 @@ final class HTTPAnswer: Sendable {
     private let keepsAlive: Bool
     private let release: @Sendable () -> Void
     private let isDone = Atomic<Bool>(false)
+    private let spare = Mutex<ByteBuffer?>(nil)
 
     init(
         head: HTTPResponseHead, isHead: Bool, connection: HTTPClientConnection, release: @escaping @Sendable () -> Void
@@ -288,9 +289,14 @@ final class HTTPAnswer: Sendable {
     /// The next bytes; `nil` after the last ones.
     func next() async throws -> ByteBuffer? {
         let connection = connection
+        let spare = spare.withLock { spare in
+            let buffer = spare
+            spare = nil
+            return buffer
+        }
         do {
             return try await withTaskCancellationHandler {
-                guard let piece = try await connection.nextPiece() else {
+                guard let piece = try await connection.nextPiece(spare: spare) else {
                     finish()
                     return nil
                 }
@@ -304,6 +310,9 @@ final class HTTPAnswer: Sendable {
             throw HTTPExchange.translated(error)
         }
     }
+
+    /// Gives back the memory of a piece that has been used.
+    func recycle(_ piece: ByteBuffer) { spare.withLock { $0 = piece } }
 
     private func finish() {
         guard !isDone.exchange(true, ordering: .relaxed) else { return }

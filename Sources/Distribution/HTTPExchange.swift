@@ -18,6 +18,8 @@ final class HTTPExchange: ChannelDuplexHandler {
     private var head: HTTPResponseHead?
     private var headWaiter: EventLoopPromise<HTTPResponseHead>?
     private var pending = ByteBuffer()
+    /// Empty, to be `pending` next.
+    private var next = ByteBuffer()
     private var pieceWaiter: EventLoopPromise<ByteBuffer?>?
     private var isComplete = true
     private var failure: (any Error)?
@@ -52,7 +54,12 @@ final class HTTPExchange: ChannelDuplexHandler {
         return promise.futureResult
     }
 
-    func nextPiece() -> EventLoopFuture<ByteBuffer?> {
+    /// - Parameter spare: a buffer that nobody needs any more, for what comes: memory of this size would be mapped and unmapped each time.
+    func nextPiece(spare: ByteBuffer?) -> EventLoopFuture<ByteBuffer?> {
+        if var spare {
+            spare.clear()
+            if pending.capacity == 0 { pending = spare } else if next.capacity == 0 { next = spare }
+        }
         if pending.readableBytes > 0 { return eventLoop.makeSucceededFuture(takePending()) }
         if isComplete { return eventLoop.makeSucceededFuture(nil) }
         if let failure { return eventLoop.makeFailedFuture(failure) }
@@ -65,7 +72,8 @@ final class HTTPExchange: ChannelDuplexHandler {
 
     private func takePending() -> ByteBuffer {
         let piece = pending
-        pending = ByteBuffer()
+        pending = next
+        next = ByteBuffer()
         if isReadHeldBack {
             isReadHeldBack = false
             context?.read()

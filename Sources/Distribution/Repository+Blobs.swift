@@ -85,6 +85,7 @@ extension Repository {
             guard piece.readableBytes > 0 else { continue }
             skipped += Int64(piece.readableBytes)
             try await target.take(piece)
+            answer.recycle(piece)
         }
     }
 
@@ -188,6 +189,7 @@ extension Repository {
                         throw DistributionError(.wrongContent, "blob \(blob.digest): more bytes than asked for")
                     }
                     bytes.writeBuffer(&piece)
+                    current.recycle(piece)
                 }
                 if Int64(bytes.readableBytes) == have {
                     throw DistributionError(.unreachable, "blob \(blob.digest): unexpected EOF")

@@ -95,12 +95,8 @@ extension Images {
         if let known = try await record(id) {
             try Self.check(known.configuration, is: platform, names[0])
             let isNamed = names.allSatisfy { known.references.contains($0) }
-            if !isNamed {
-                try await pool.run {
-                    try self.register(
-                        [try found.newImage(self.content.read(id), names: names)], blobs: [:], layers: [:])
-                }
-            }
+            // It may have come by another way, with other blobs for the same layers: then those stay.
+            if !isNamed { try await pool.run { try self.name(id, names) } }
             let layers = PullProgress(found.manifest.layers, progress)
             if !isNamed { for index in found.manifest.layers.indices { layers.exists(index) } }
             return (id, !isNamed)
@@ -115,6 +111,16 @@ extension Images {
             try await pullLayers(of: image, found.manifest.layers, from: repository, progress)
         }
         return (id, true)
+    }
+
+    private func name(_ id: Digest, _ names: [ImageReference]) throws {
+        try changes.withLock { _ in
+            try database.write { database in
+                guard try ImageTable.row(id, in: database) != nil else { throw ImagesError.noSuchImage(id.description) }
+                for name in names { try ImageTable.setReference(name, to: id, at: .now(), in: database) }
+                try writeIndex(in: database)
+            }
+        }
     }
 
     private static func check(

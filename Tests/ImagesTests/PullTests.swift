@@ -81,6 +81,31 @@ struct PullTests {
         }
     }
 
+    @Test("an image that came by another way gets the name, and nothing is fetched but its manifest")
+    func otherWay() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let layer = try Self.layer("a", 1000)
+            let id = try await fixture.importing(layer, as: "here:1")
+            let configuration = try fixture.images.content.read(id)
+            let blob = try Tar.through("gzip", layer)
+            let manifest = ImageManifest(
+                config: Descriptor(
+                    mediaType: MediaType.ociConfiguration, digest: registry.add(blob: configuration),
+                    size: Int64(configuration.count)),
+                layers: [
+                    Descriptor(
+                        mediaType: MediaType.ociLayerGzip, digest: registry.add(blob: blob), size: Int64(blob.count))
+                ])
+            registry.add(manifest: try JSON.encode(manifest), MediaType.ociManifest, to: "app", as: "1")
+            let reference = try Self.name(registry)
+            let lines = try await Self.pull(fixture.images, reference)
+            #expect(lines.last == "Status: Downloaded newer image for \(reference.familiar)")
+            #expect(try await fixture.images.resolve(reference.description).id == id)
+            #expect(registry.blobBytes == 0)
+        }
+    }
+
     @Test("layers that are here are not fetched again")
     func sharesLayers() async throws {
         let fixture = try ImagesFixture()

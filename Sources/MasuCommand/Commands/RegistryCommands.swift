@@ -55,7 +55,7 @@ enum RegistryCommands {
             Console.print("Authenticating with existing credentials...")
             config = known
             do {
-                return try finish(config, key, &file, client)
+                return try finish(config, key, &file, client, isKnown: true)
             } catch let error as DaemonError where error.httpStatus == 401 {
                 Console.complain("Login did not succeed, error: \(error.description)")
             }
@@ -78,7 +78,7 @@ enum RegistryCommands {
     }
 
     private static func finish(
-        _ config: AuthConfig, _ key: String, _ file: inout CredentialFile, _ client: DaemonClient
+        _ config: AuthConfig, _ key: String, _ file: inout CredentialFile, _ client: DaemonClient, isKnown: Bool = false
     ) throws -> Int32 {
         var config = config
         config.serverAddress = key
@@ -88,7 +88,8 @@ enum RegistryCommands {
             config.password = ""
             config.identityToken = answer.identityToken
         }
-        if try file.store(config, for: key) {
+        let isNew = !isKnown || !answer.identityToken.isEmpty
+        if isNew, try file.store(config, for: key) {
             Console.complain(
                 """
 
