@@ -105,7 +105,9 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         let row = try table.read { try table.require(staged, in: $0) }
         guard row.state == .staged else { throw .wrongState(staged, row.state) }
         let files = table.files(of: row.id)
-        try system("set time of", files) { path throws(Errno) in try clearTime(of: path, in: table.directory(of: row.id)) }
+        try system("set time of", files) { path throws(Errno) in
+            try clearTime(of: path, in: table.directory(of: row.id))
+        }
         let places = try system("write image of", files) { path throws(Errno) in
             try ErofsWriter.write(path, to: image(of: row.id), directories: contents.impliedDirectories)
         }
