@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PROGRAMS := masu masud masu-shim masu-runtime masu-init
+PROGRAMS := masu masud masu-shim masu-runtime masu-init masu-registry
 PREFIX ?= /usr/local
 DESTDIR ?=
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -74,6 +74,10 @@ bench: build ## ratios against crun, runc, docker, podman and a floor program
 .PHONY: soak
 soak: build ## 5,000 containers, and a look at what they leave
 	@scripts/soak $(SOAK)
+
+.PHONY: fuzz
+fuzz: packages ## parsers under libFuzzer, ten minutes each
+	@scripts/fuzz $(FUZZ)
 
 .PHONY: install
 install: ## copy programs and the systemd unit (PREFIX, DESTDIR)

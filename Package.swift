@@ -85,10 +85,10 @@ let package = Package(
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
 
+        module("Base64", [], swiftSettings: quick),
         module("JSON", [], swiftSettings: quick),
 
         // Floor 1
-        module("DaemonLog", ["OCISpec", logging]),
         module("BuildInformation", [], swiftSettings: quick),
         module("Flags", [], swiftSettings: quick),
         module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
@@ -96,13 +96,21 @@ let package = Package(
 
         // Floor 2
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
+        module("DaemonLog", ["OCISpec", logging]),
+        module(
+            "HTTPServing",
+            [
+                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         module("DBus", ["LinuxKernel", system], swiftSettings: quick),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
-        module("Archive", ["LinuxKernel", "OCISpec", "CLinux", "CCompression", system]),
+        module("Tar", ["LinuxKernel", "CLinux", system]),
 
         // Floor 3
+        module("Archive", ["Tar", "CCompression", system]),
         module(
             "ContainerRuntime",
             [
@@ -111,22 +119,31 @@ let package = Package(
             ],
             swiftSettings: quick),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
-        module("Snapshots", ["Archive", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
+        module(
+            "Distribution",
+            [
+                "OCISpec", "JSON", "Base64", "LinuxKernel", tls, system,
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        module("Snapshots", ["Tar", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
 
         // Floor 4
         module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
         module(
             "Images",
             [
-                "ContentStore", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database, crypto, logging,
-                system,
+                "ContentStore", "Distribution", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database,
+                crypto,
+                logging, system,
             ]),
 
         // Floor 5
         module(
             "Engine",
             [
-                "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", "BuildInformation",
+                "Distribution", "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel",
+                "BuildInformation",
                 database, logging, system, .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
@@ -135,22 +152,17 @@ let package = Package(
         module(
             "Registry",
             [
-                "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto, database, logging,
-                system, .product(name: "NIOCore", package: "swift-nio"),
+                "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto,
+                database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ]),
-        module(
-            "HTTPServing",
-            [
-                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
         // Floor 7
         module(
             "EngineAPI",
             [
-                "Engine", "EngineAPIModel", "HTTPServing", "Images", "OCISpec", "JSON", "BuildInformation",
+                "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
+                "BuildInformation",
                 "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -162,23 +174,25 @@ let package = Package(
                 "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "BuildInformation", system,
             ]),
-        module("MasuCommand", ["EngineAPIModel", "Flags", "JSON", "BuildInformation"]),
+        module(
+            "MasuCommand",
+            ["Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "BuildInformation", system]),
 
         // Floor 8: composition roots
         .executableTarget(
             name: "masud",
             dependencies: [
-                "EngineAPI", "HTTPServing", "DaemonLog", "Engine", "Images", "Snapshots", "ContentStore", "Flags",
-                "JSON",
-                "LinuxKernel",
+                "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images", "Snapshots",
+                "ContentStore", "Flags",
+                "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
             name: "masu-registry",
             dependencies: [
-                "Registry", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation", logging, system,
-                tls,
+                "Registry", "Distribution", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation",
+                logging, system, tls,
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -195,10 +209,20 @@ let package = Package(
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules
+        .target(
+            name: "FaultyRegistry",
+            dependencies: [
+                "HTTPServing", "ContentStore", "OCISpec", "JSON", "Base64",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            ], path: "Tests/FaultyRegistry", swiftSettings: strict),
+        tests(
+            "DistributionTests",
+            ["Distribution", "FaultyRegistry", "ContentStore", "Base64", "OCISpec", "JSON", system]),
         tests("JSONTests", ["JSON"]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
-        tests("MasuTests", ["MasuCommand", "EngineAPIModel", "Flags", "JSON"]),
+        tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON"]),
         tests("OCISpecTests", ["OCISpec", "JSON"]),
         tests(
             "HTTPServingTests",
@@ -209,8 +233,9 @@ let package = Package(
         tests(
             "RegistryTests",
             [
-                "Registry", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging, system,
-                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                "Registry", "Distribution", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging,
+                system, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "EngineAPITests",
@@ -230,8 +255,8 @@ let package = Package(
         tests(
             "ImagesTests",
             [
-                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", database, logging,
-                system,
+                "Images", "Distribution", "FaultyRegistry", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON",
+                "LinuxKernel", crypto, database, logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
@@ -239,7 +264,7 @@ let package = Package(
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("NetlinkTests", ["Netlink"]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
-        tests("SeccompTests", ["Seccomp", "OCISpec"]),
+        tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
         tests(
             "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
@@ -247,3 +272,20 @@ let package = Package(
         tests("IntegrationTests", []),
     ]
 )
+
+// Fuzzing (`make fuzz`, which builds elsewhere): everything with libFuzzer's instruments, and programs that use them.
+if let fuzzer = Context.environment["MASU_FUZZER"] {
+    for target in package.targets where target.type == .regular {
+        target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+    }
+    func fuzzProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(
+            name: name, dependencies: dependencies + ["CFuzzer"], path: "Fuzz/\(name)", swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([fuzzer]), .linkedLibrary("stdc++")])
+    }
+    package.targets += [
+        .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
+        fuzzProgram("FuzzTar", ["Archive"]),
+        fuzzProgram("FuzzReference", ["OCISpec"]),
+    ]
+}

@@ -3,6 +3,7 @@ import JSON
 import LinuxKernel
 import OCISpec
 import Resctrl
+import Seccomp
 import SystemPackage
 
 /// Makes and drives OCI containers on this machine (runtime-spec 1.3, `runtime.md`).
@@ -13,10 +14,15 @@ import SystemPackage
 package struct ContainerRuntime: Hashable, Sendable {
     /// The directory with one directory for each container.
     package let root: FilePath
+    private let filters: SeccompCache?
 
     /// The containers under `root`, which is made when it is needed.
-    package init(root: FilePath) {
+    ///
+    /// - Parameter filterCache: A directory for compiled system call filters, in one that exists once a container does; what has
+    ///   been compiled before need not be again.
+    package init(root: FilePath, filterCache: FilePath? = nil) {
         self.root = root
+        filters = filterCache.map { SeccompCache(directory: $0) }
     }
 
     /// The configuration in the bundle `directory`.
@@ -55,27 +61,23 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
-    ///
-    /// - Parameter warn: Is told of what is possible and not wise.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
-        warn: (String) -> Void = { _ in }
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true).run(warn: warn)
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true, filters: filters).run()
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of what is possible and not wise, and of poststop hooks that fail, should the container have
-    ///   to be removed again.
+    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false).run(warn: warn)
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false, filters: filters).run()
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {
@@ -125,7 +127,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func exec(
         _ id: String, process: Process, options: ExecOptions = ExecOptions()
     ) throws(RuntimeError) -> StartedProcess {
-        try Execution(record: record(id), process: process, options: options).run()
+        try Execution(record: record(id), process: process, options: options, filters: filters).run()
     }
 
     /// Sends `signal` to the first process, or with `all` to every process of the container. Without a pid namespace of

@@ -15,9 +15,11 @@ struct Creation {
     let directory: FilePath
     /// Whether the container is to wait for `start`.
     let waitsForStart: Bool
+    /// Where compiled system call filters are kept.
+    let filters: SeccompCache?
 
     /// Makes the container. After an error nothing of it is left.
-    func run(warn: (String) -> Void = { _ in }) throws(RuntimeError) -> StartedProcess {
+    func run() throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory)
         do throws(RuntimeError) {
@@ -32,7 +34,7 @@ struct Creation {
             }
             undo.cgroup = creation.plan.cgroup
             if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
-                warn(
+                plan.options.log?.warn(
                     "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
                 )
             }
@@ -175,6 +177,10 @@ struct Creation {
         if plan.hasUserNamespace { try OutsideAttributes.apply(plan.process, to: pid) }
         var resources = plan.linux.resources ?? LinuxResources()
         if let unit = plan.unit {
+            // Before systemd has anything to do with it: taking that back would remove a group that is somebody else's.
+            if let cgroup = plan.cgroup {
+                try withCgroupErrors { () throws(CgroupError) in try cgroup.refuseIfInUse() }
+            }
             let started = try unit.start(process: pid, resources.withDefaultDevices)
             undo.unit = started
             resources = started.resources
@@ -207,7 +213,7 @@ struct Creation {
         }
         // Only now: between the rule that denies all devices and those that allow some, the process could make none.
         try channel.send(.enterCgroup)
-        let filter = try SeccompFilters.compiled(plan.linux.seccomp)
+        let filter = try SeccompFilters.compiled(plan.linux.seccomp, filters)
         if !filter.isEmpty {
             plan.options.log?.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
         }
@@ -236,12 +242,8 @@ struct Creation {
                 throw RuntimeError(.system, "the container's process ended before its hooks ran")
             }
         }
-        let state = State(
-            id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
         do throws(RuntimeError) {
-            try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
-            try HookRunner(point: "createRuntime", directory: plan.bundle).run(
-                plan.spec.hooks?.createRuntime, state: state)
+            try plan.runRuntimeHooks(pid)
         } catch {
             // The process waits for them on its way.
             throw error.at(.initialization)

@@ -33,9 +33,10 @@ enum PIDNamespace {
 /// System call filters, ready to be sent to the process that sets them.
 enum SeccompFilters {
     /// Empty if there is no profile.
-    static func compiled(_ profile: LinuxSeccomp?) throws(RuntimeError) -> [UInt8] {
+    static func compiled(_ profile: LinuxSeccomp?, _ cache: SeccompCache?) throws(RuntimeError) -> [UInt8] {
         guard let profile else { return [] }
         do throws(SeccompError) {
+            if let cache { return try cache.program(for: profile).message }
             return try SeccompProgram(compiling: profile).message
         } catch {
             throw RuntimeError(.invalid, error.message)

@@ -11,6 +11,8 @@ struct Execution {
     let record: ContainerRecord
     let process: Process
     let options: ExecOptions
+    /// Where compiled system call filters are kept.
+    let filters: SeccompCache?
 
     /// Makes the process. Returns when it has executed its program.
     func run() throws(RuntimeError) -> StartedProcess {
@@ -33,7 +35,7 @@ struct Execution {
         }
         let spec = try configuration()
         let agent = try SeccompAgent(spec?.linux?.seccomp)
-        let filter = try SeccompFilters.compiled(spec?.linux?.seccomp)
+        let filter = try SeccompFilters.compiled(spec?.linux?.seccomp, filters)
         do throws(RuntimeError) {
             return try makeProcess(pidfd, cgroup, linux: spec?.linux, filter, agent)
         } catch {

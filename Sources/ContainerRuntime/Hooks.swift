@@ -164,3 +164,12 @@ extension ProcessControl.ExitStatus {
         }
     }
 }
+
+extension CreationPlan {
+    /// Runs the hooks of the runtime's side that come before the change of the root, for the container's process `pid`.
+    func runRuntimeHooks(_ pid: Int32?) throws(RuntimeError) {
+        let state = State(id: id, status: .creating, pid: pid, bundle: bundle.string, annotations: spec.annotations)
+        try HookRunner(point: "prestart", directory: bundle).run(spec.hooks?.prestart, state: state)
+        try HookRunner(point: "createRuntime", directory: bundle).run(spec.hooks?.createRuntime, state: state)
+    }
+}

@@ -25,16 +25,12 @@ package final class DBusConnection {
         } catch {
             throw DBusError("connecting to \(address)", error)
         }
-        do throws(DBusError) {
-            try authenticate()
-            guard isBus else { return }
-            let hello = DBusMessage(
-                call: "Hello", of: "org.freedesktop.DBus", at: "/org/freedesktop/DBus", on: "org.freedesktop.DBus")
-            _ = try call(hello)
-        } catch {
-            socket.discard()
-            throw error
-        }
+        // From here on an error runs the deinitializer, which closes the socket.
+        try authenticate()
+        guard isBus else { return }
+        let hello = DBusMessage(
+            call: "Hello", of: "org.freedesktop.DBus", at: "/org/freedesktop/DBus", on: "org.freedesktop.DBus")
+        _ = try call(hello)
     }
 
     deinit {

@@ -23,15 +23,29 @@ extension Engine {
 
     /// See `Images.load`.
     package nonisolated func loadImages(
-        from stream: FileDescriptor, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+        from stream: FileDescriptor, platform: Platform? = nil,
+        progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [LoadedImage] {
         do {
-            let loaded = try await images.load(from: stream, progress: progress)
+            let loaded = try await images.load(from: stream, platform: platform, progress: progress)
             for image in loaded {
                 let names = image.references.isEmpty ? [image.id.description] : image.references.map(\.familiar)
                 for name in names { emit("load", image.id.description, name: name) }
             }
             return loaded
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// See `Images.save`.
+    package nonisolated func saveImages(
+        _ names: [String], platforms: [Platform], to stream: FileDescriptor
+    ) async throws {
+        do {
+            for id in try await images.save(names, platforms: platforms, to: stream) {
+                emit("save", id.description, name: id.description)
+            }
         } catch {
             throw EngineError.from(error)
         }
@@ -53,12 +67,7 @@ extension Engine {
     ) async throws -> [ImageDeletion] {
         do {
             let id = try await images.resolve(name).id.description
-            let registry = services.registry
-            let deletions = try await images.remove(name, force: force, noPrune: noPrune) { digest in
-                let image = digest.description
-                return registry.all.map(\.current).filter { $0.imageID == image }
-                    .map { ImageUser(containerID: $0.id, isRunning: $0.state.isRunning) }
-            }
+            let deletions = try await images.remove(name, force: force, noPrune: noPrune, users: imageUsers)
             for deletion in deletions {
                 switch deletion {
                 case .untagged: emit("untag", id, name: id)
@@ -72,7 +81,8 @@ extension Engine {
         }
     }
 
-    private nonisolated func emit(_ action: String, _ id: String, name: String) {
+    /// Publishes an event of an image.
+    nonisolated func emit(_ action: String, _ id: String, name: String) {
         services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: ["name": name]))
     }
 }

@@ -18,6 +18,8 @@ package actor Engine {
     /// What `info` says and a reload may change.
     var labels: [String]
     var isDebugging: Bool
+    /// The prunes under way: of each kind only one at a time.
+    var pruning: Set<String> = []
 
     /// `database` must be migrated (`Engine.registerMigrations` and those of the lower modules).
     package init(

@@ -14,6 +14,8 @@ struct EngineServices: Sendable {
     let registry: ContainerRegistry
     /// For short blocking work: writing bundles, starting shims, reading logs.
     let pool: BlockingPool
+    /// For work at the speed of a client: archives of containers' files.
+    let transfers = BlockingPool(threads: 16, name: "engine-stream")
     let logger: Logger
 
     /// Bundles of running containers.
@@ -32,6 +34,8 @@ extension EngineError {
             case .invalid: .invalid
             case .notFound: .notFound
             case .conflict: .conflict
+            case .unauthorized: .unauthorized
+            case .forbidden: .forbidden
             case .system: .system
             }
         self.init(kind, error.message)

@@ -254,6 +254,8 @@ package struct ProgressMessage: WireObject {
     @OmittedIfEmpty package var error: String = ""
     /// Why it failed.
     @OmittedIfEmpty package var errorDetail: ProgressError? = nil
+    /// What came of it.
+    @OmittedIfEmpty package var aux: PushResult? = nil
 
     package init() {}
 
@@ -265,6 +267,7 @@ package struct ProgressMessage: WireObject {
         case progress
         case error
         case errorDetail
+        case aux
     }
 }
 

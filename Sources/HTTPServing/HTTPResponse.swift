@@ -39,7 +39,8 @@ package struct HTTPResponse: Sendable {
 package final class FileRange: Sendable {
     let descriptor: FileDescriptor
     let offset: Int64
-    let count: Int64
+    /// In bytes.
+    package let count: Int64
     /// Who closes the descriptor, if it is not this one.
     private let whole: FileRange?
 
@@ -59,6 +60,11 @@ package final class FileRange: Sendable {
             bytes += try descriptor.piece(at: offset + Int64(bytes.count), limit: rest)
         }
         return bytes
+    }
+
+    /// At most `limit` of its bytes at `offset`, at least one; also of a file that has not got all of them yet.
+    package func piece(at offset: Int64, limit: Int) throws -> [UInt8] {
+        try descriptor.piece(at: self.offset + offset, limit: min(limit, Int(count - offset)))
     }
 
     private init(part whole: FileRange, offset: Int64, count: Int64) {

@@ -47,16 +47,27 @@ enum DockerArchive {
         let Layers: [String]?
     }
 
-    static func images(in archive: SpooledArchive) throws -> [ArchivedImage] {
+    static func images(in archive: SpooledArchive, for platform: Platform?) throws -> [ArchivedImage] {
         guard let manifest = try archive.file("manifest.json") else { return [] }
-        return try decode([Item].self, manifest, "manifest.json").map { try image($0, in: archive) }
+        let manifests = OCIArchive.manifests(in: archive)
+        let images = try decode([Item].self, manifest, "manifest.json").compactMap {
+            try image($0, in: archive, manifests, for: platform)
+        }
+        if let platform, images.isEmpty {
+            throw ImagesError(.notFound, "the archive holds no image for \(platform)")
+        }
+        return images
     }
 
-    private static func image(_ item: Item, in archive: SpooledArchive) throws -> ArchivedImage {
+    private static func image(
+        _ item: Item, in archive: SpooledArchive, _ manifests: [Digest: [UInt8]], for platform: Platform?
+    ) throws -> ArchivedImage? {
         guard let document = try archive.file(item.Config) else {
             throw ImagesError(.invalid, "invalid archive: the configuration \(item.Config) is missing")
         }
-        let diffIDs = try decode(ImageConfiguration.self, document, item.Config).rootfs.diffIDs
+        let configuration = try decode(ImageConfiguration.self, document, item.Config)
+        if let platform, !configuration.platform.satisfies(platform) { return nil }
+        let diffIDs = configuration.rootfs.diffIDs
         let paths = item.Layers ?? []
         guard paths.count == diffIDs.count else {
             throw ImagesError(
@@ -69,13 +80,19 @@ enum DockerArchive {
             return ArchivedImage.Layer(name: path, blob: .ingest(blob), diffID: diffID)
         }
         let references = try (item.RepoTags ?? []).map { try ImageReference(parsing: $0).withDefaultTag }
-        return ArchivedImage(configuration: document, manifest: nil, layers: layers, references: references)
+        // Archives that are an image layout as well have the manifest; with it the image keeps its digest.
+        let manifest = manifests[Digest.of(document)].flatMap { text -> [UInt8]? in
+            // It was read once already; one that does not fit is made anew.
+            let layersOfManifest = try? JSON.decode(ImageManifest.self, from: text).layers.map(\.digest)
+            return layersOfManifest == layers.map(\.blob.digest) ? text : nil
+        }
+        return ArchivedImage(configuration: document, manifest: manifest, layers: layers, references: references)
     }
 }
 
 /// OCI image layouts in an archive (image-spec, image-layout.md), as `skopeo`, `buildah` and `docker buildx` make them.
 enum OCIArchive {
-    static func images(in archive: SpooledArchive) throws -> [ArchivedImage] {
+    static func images(in archive: SpooledArchive, for platform: Platform?) throws -> [ArchivedImage] {
         guard let document = try archive.file("index.json") else {
             throw ImagesError(
                 .invalid,
@@ -84,34 +101,53 @@ enum OCIArchive {
         let index = try decode(ImageIndex.self, document, "index.json")
         var images: [ArchivedImage] = []
         for entry in index.manifests {
-            guard let image = try image(entry, in: archive, depth: 0) else { continue }
+            guard let image = try image(entry, in: archive, for: platform, depth: 0) else { continue }
             images.append(image)
         }
         guard !images.isEmpty else {
-            throw ImagesError(.invalid, "the archive holds no image for \(Platform.host)")
+            throw ImagesError(
+                platform == nil ? .invalid : .notFound, "the archive holds no image for \(platform ?? .host)")
         }
         return images
     }
 
+    /// The manifests at the top of the layout, by the digest of their configuration. What is wrong with them is no error here:
+    /// the archive's other list of images is complete by itself.
+    static func manifests(in archive: SpooledArchive) -> [Digest: [UInt8]] {
+        guard let document = try? archive.file("index.json"),
+            let index = try? JSON.decode(ImageIndex.self, from: document)
+        else { return [:] }
+        var manifests: [Digest: [UInt8]] = [:]
+        for entry in index.manifests where MediaType.isManifest(entry.mediaType) {
+            guard let document = try? self.document(entry, in: archive),
+                let manifest = try? JSON.decode(ImageManifest.self, from: document)
+            else { continue }
+            manifests[manifest.config.digest] = document
+        }
+        return manifests
+    }
+
     /// The image an entry of an index stands for; of an index, the one for this machine. `nil` if it is no image.
     private static func image(
-        _ entry: Descriptor, in archive: SpooledArchive, depth: Int
+        _ entry: Descriptor, in archive: SpooledArchive, for platform: Platform?, depth: Int
     ) throws -> ArchivedImage? {
         if entry.annotations?[Annotation.dockerReferenceType] != nil || entry.platform?.os == "unknown" { return nil }
         let document = try self.document(entry, in: archive)
         if MediaType.isIndex(entry.mediaType) {
             guard depth < 4 else { throw ImagesError(.invalid, "invalid archive: indexes within indexes without end") }
             let index = try decode(ImageIndex.self, document, entry.digest.description)
-            let fitting = index.manifests.first { $0.platform?.satisfies(.host) ?? false }
-            guard var chosen = fitting ?? (index.manifests.count == 1 ? index.manifests.first : nil) else { return nil }
+            let fitting = index.manifests.first { $0.platform?.satisfies(platform ?? .host) ?? false }
+            let images = index.manifests.filter { $0.annotations?[Annotation.dockerReferenceType] == nil }
+            guard var chosen = fitting ?? (images.count == 1 ? images.first : nil) else { return nil }
             chosen.annotations = (chosen.annotations ?? [:]).merging(entry.annotations ?? [:]) { $1 }
-            return try image(chosen, in: archive, depth: depth + 1)
+            return try image(chosen, in: archive, for: platform, depth: depth + 1)
         }
         guard MediaType.isManifest(entry.mediaType) else { return nil }
         let manifest = try decode(ImageManifest.self, document, entry.digest.description)
         let configuration = try self.document(manifest.config, in: archive)
-        let diffIDs = try decode(ImageConfiguration.self, configuration, manifest.config.digest.description).rootfs
-            .diffIDs
+        let decoded = try decode(ImageConfiguration.self, configuration, manifest.config.digest.description)
+        if let platform, !decoded.platform.satisfies(platform) { return nil }
+        let diffIDs = decoded.rootfs.diffIDs
         guard manifest.layers.count == diffIDs.count else {
             throw ImagesError(
                 .invalid,

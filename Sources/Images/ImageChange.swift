@@ -182,6 +182,14 @@ struct ImageChange {
     }
 }
 
+extension ImageProcess {
+    /// Makes the changes that `--change` of import and commit asks for: instructions of a Dockerfile that only touch the
+    /// configuration.
+    package mutating func apply(_ changes: [String]) throws(ImagesError) {
+        for change in changes { try ImageChange(parsing: change).apply(to: &self) }
+    }
+}
+
 extension String {
     /// Without white space at both ends.
     var trimmed: String {

@@ -56,7 +56,7 @@ extension Images {
 
 extension [String: String] {
     /// Whether a label filter (`key` or `key=value`) holds.
-    fileprivate func matches(_ filter: String) -> Bool {
+    func matches(_ filter: String) -> Bool {
         guard let equals = filter.firstIndex(of: "=") else { return self[filter] != nil }
         return self[String(filter[..<equals])] == String(filter[filter.index(after: equals)...])
     }

@@ -15,7 +15,8 @@ extension Images {
         }
     }
 
-    private func remove(
+    /// The same with the lock on changes held.
+    func remove(
         _ nameOrID: String, force: Bool, users: @Sendable (Digest) throws -> [ImageUser], _ holds: Holds
     ) throws -> [ImageDeletion] {
         let record = try resolved(nameOrID)

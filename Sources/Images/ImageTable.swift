@@ -60,6 +60,44 @@ enum ImageTable {
         }
     }
 
+    /// What layers became when they were compressed for a push.
+    static func registerCompressedLayers(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("images-compressed-layers-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE imageCompressedLayer (
+                        layer TEXT PRIMARY KEY NOT NULL,
+                        digest TEXT NOT NULL,
+                        size INTEGER NOT NULL
+                    ) WITHOUT ROWID
+                    """)
+        }
+    }
+
+    /// Other repositories of a registry in which an image with a blob has a name with a digest: it was pulled from there or pushed to it. Few are
+    /// enough.
+    static func repositories(
+        having blob: Digest, on reference: ImageReference, in database: Database
+    ) throws -> [String] {
+        let names = try String.fetchAll(
+            database,
+            sql: """
+                SELECT DISTINCT name FROM imageReference JOIN imageBlob ON imageBlob.image = imageReference.image
+                WHERE imageBlob.digest = ? AND name LIKE '%@%' ORDER BY name LIMIT 64
+                """, arguments: [blob.description])
+        let paths = try names.map { try ImageReference(parsing: $0) }
+            .filter { $0.domain == reference.domain && $0.path != reference.path }.map(\.path)
+        return Array(Set(paths).sorted().prefix(4))
+    }
+
+    /// Notes the digest that a registry has for an image. It is not a tag: the time of the last one stays.
+    static func setDigest(_ reference: ImageReference, to id: Digest, in database: Database) throws {
+        try database.execute(
+            sql:
+                "INSERT INTO imageReference (name, image) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+            arguments: [reference.description, id.description])
+    }
+
     static func row(_ id: Digest, in database: Database) throws -> Row? {
         try GRDB.Row.fetchOne(database, sql: "SELECT * FROM image WHERE id = ?", arguments: [id.description])
             .map { try row($0, in: database) }
@@ -85,6 +123,14 @@ enum ImageTable {
         try String.fetchOne(
             database, sql: "SELECT image FROM imageReference WHERE name = ?", arguments: [reference.description]
         ).map { try Digest(parsing: $0) }
+    }
+
+    /// The names with a tag in a repository (`docker.io/library/debian`), in alphabetical order.
+    static func references(inRepository name: String, in database: Database) throws -> [ImageReference] {
+        try String.fetchAll(
+            database, sql: "SELECT name FROM imageReference WHERE name > ? AND name < ? ORDER BY name",
+            arguments: [name + ":", name + ";"]
+        ).map { try ImageReference(parsing: $0) }.filter { $0.digest == nil }
     }
 
     /// The image whose manifest is `manifest` and that has a name in the same repository.

@@ -68,6 +68,8 @@ package struct ImageProgress: Hashable, Sendable {
     /// Bytes done, and in all where known.
     package let current: Int64?
     package let total: Int64?
+    /// What a push has put where; `status` is empty then.
+    package var pushed: PushedTag?
 }
 
 /// What an archive brought.

@@ -1,4 +1,6 @@
 import ContentStore
+import Distribution
+import Glibc
 import struct Crypto.SHA256
 import GRDB
 import JSON
@@ -35,22 +37,37 @@ package final class Images: Sendable {
     /// Configurations never change, and every list needs all of them.
     private let configurations = Mutex<[Digest: ImageConfiguration]>([:])
 
+    /// Where images come from and go to.
+    package let registries: Registries
+    /// How many blobs are fetched, and sent, at once by all pulls and pushes together.
+    let slots: TransferSlots
+    let uploadSlots: TransferSlots
+    let downloads: Downloads
+    /// For unpacking what arrives: such a thread waits for the registry, and must not keep others from their work.
+    let unpackers = BlockingPool(threads: 32, name: "images-unpack")
+
     /// Opens the images below `directory` (the data root). `database` must be migrated (`registerMigrations`).
     package init(
         directory: FilePath, database: any DatabaseWriter, snapshotter: any Snapshotter, logger: Logger,
-        settlingDelay: Duration = .seconds(3)
+        settlingDelay: Duration = .seconds(3), registries: Registries = Registries(), concurrentDownloads: Int = 3,
+        concurrentUploads: Int = 5
     ) throws {
+        self.registries = registries
         self.settlingDelay = settlingDelay
         self.database = database
         self.snapshotter = snapshotter
         self.logger = logger
         content = try ContentStore(opening: directory.appending("content"))
+        slots = TransferSlots(concurrentDownloads)
+        uploadSlots = TransferSlots(concurrentUploads)
+        downloads = Downloads(content: content, slots: slots)
         try recover()
     }
 
     /// Adds this module's migrations; their names begin with `images-`.
     package static func registerMigrations(in migrator: inout DatabaseMigrator) {
         ImageTable.registerMigrations(in: &migrator)
+        ImageTable.registerCompressedLayers(in: &migrator)
     }
 
     /// The image that a user means: a name with or without tag (`latest`), a name with a digest, an id or the
@@ -233,7 +250,13 @@ extension Images {
                 continue  // a container whose image was removed by force still stands on it
             }
         }
-        try database.write { try writeIndex(in: $0) }
+        // What was downloaded of an image that nobody has pulled to its end for a week.
+        try content.sweepIngests(keeping: [], unusedSince: Int64(time(nil)) - 7 * 86400)
+        try database.write { database in
+            try database.execute(
+                sql: "DELETE FROM imageCompressedLayer WHERE layer NOT IN (SELECT digest FROM imageBlob)")
+            try writeIndex(in: database)
+        }
         settleSoon()
     }
 }

@@ -5,6 +5,10 @@ package struct ImagesError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalid
         case notFound
         case conflict
+        /// A registry wants credentials, or other ones.
+        case unauthorized
+        /// A registry does not allow it.
+        case forbidden
         /// The machine could not do it: disk full, a system call failed.
         case system
     }

@@ -9,14 +9,18 @@ extension Images {
     /// Loads the images of an archive made by `docker save` or of an OCI image layout, in any compression.
     ///
     /// `stream` is read to its end and stays the caller's. Either all of its images come to be, or none.
+    ///
+    /// - Parameter platform: Which image to take of several for different machines (this machine's without it); one that is
+    ///   for none but another is then refused.
     package func load(
-        from stream: FileDescriptor, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+        from stream: FileDescriptor, platform: Platform? = nil,
+        progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [LoadedImage] {
         let cancellation = Cancellation()
         return try await withTaskCancellationHandler {
             try await streams.run {
                 try ImagesError.translating {
-                    try self.clearingUp { try self.loadArchive(from: stream, cancellation, progress) }
+                    try self.clearingUp { try self.loadArchive(from: stream, platform, cancellation, progress) }
                 }
             }
         } onCancel: {
@@ -25,14 +29,14 @@ extension Images {
     }
 
     private func loadArchive(
-        from stream: FileDescriptor, _ cancellation: Cancellation,
+        from stream: FileDescriptor, _ platform: Platform?, _ cancellation: Cancellation,
         _ progress: @escaping @Sendable (ImageProgress) -> Void
     ) throws -> [LoadedImage] {
         let source = DescriptorSource(stream, isCancelled: { cancellation.isCancelled })
         let archive = try SpooledArchive(reading: source, into: content, cancellation)
         let images =
             try archive.file("manifest.json") != nil
-            ? DockerArchive.images(in: archive) : OCIArchive.images(in: archive)
+            ? DockerArchive.images(in: archive, for: platform) : OCIArchive.images(in: archive, for: platform)
         let chains = Set(images.flatMap { ChainID.chain(of: $0.diffIDs) }.map(\.description))
         changes.withLock { $0.take(chains) }
         defer { changes.withLock { $0.release(chains) } }

@@ -71,7 +71,7 @@ extension Images {
             guard let blob = blobs[digest] else {
                 throw ImagesError(.system, "blob \(digest) vanished while the image was loaded")
             }
-            try blob.commit()
+            try blob.commit(expecting: digest)
             undo.append { [content] in try content.remove(digest) }
         }
         for document in [image.configuration, image.manifest] {

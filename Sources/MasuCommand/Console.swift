@@ -19,6 +19,11 @@ enum Console {
 
     /// Writes bytes to a descriptor until all are written; gives up when nobody reads any more.
     static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
+        _ = writeAll(bytes, to: descriptor)
+    }
+
+    /// The same; says whether all was written, and leaves the reason in `errno` if not.
+    static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
@@ -31,9 +36,10 @@ enum Console {
             } else if count < 0, errno == EINTR {
                 continue
             } else {
-                return
+                return false
             }
         }
+        return true
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

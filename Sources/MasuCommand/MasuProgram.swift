@@ -66,18 +66,27 @@ package enum MasuProgram {
         [
             Entry("run") { ContainerCommands.run(.common) }, Entry("exec") { ContainerCommands.exec(.common) },
             Entry("ps") { ContainerCommands.list(.common) }, Entry("images") { ImageCommands.list(.common) },
+            Entry("pull") { ImageCommands.pull(.common) }, Entry("push") { ImageCommands.push(.common) },
+            Entry("login") { RegistryCommands.logIn }, Entry("logout") { RegistryCommands.logOut },
+            Entry("search") { RegistryCommands.search },
+            Entry("manifest") {
+                management("manifest", "Look at image manifests in registries") { [ManifestCommands.inspect] }
+            },
             Entry("version") { SystemCommands.version }, Entry("info") { SystemCommands.info(.common) },
             Entry("container") { management("container", "Manage containers") { containerCommands } },
             Entry("image") { management("image", "Manage images") { imageCommands } },
             Entry("system") { management("system", "Manage Masu") { systemCommands } },
-            Entry("attach") { ContainerCommands.attach(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
+            Entry("attach") { ContainerCommands.attach(.plain) }, Entry("commit") { ContainerCommands.commit(.plain) },
+            Entry("cp") { ContainerCommands.copy(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
+            Entry("diff") { ContainerCommands.diff(.plain) }, Entry("export") { ContainerCommands.export(.plain) },
             Entry("events") { SystemCommands.events(.plain) }, Entry("help") { HelpCommand.command },
             Entry("history") { ImageCommands.history(.plain) }, Entry("import") { ImageCommands.importImage(.plain) },
             Entry("inspect") { InspectCommands.any }, Entry("kill") { ContainerCommands.kill(.plain) },
             Entry("load") { ImageCommands.load(.plain) }, Entry("logs") { ContainerCommands.logs(.plain) },
             Entry("pause") { ContainerCommands.pause(.plain) }, Entry("rename") { ContainerCommands.rename(.plain) },
             Entry("restart") { ContainerCommands.restart(.plain) }, Entry("rm") { ContainerCommands.remove(.plain) },
-            Entry("rmi") { ImageCommands.remove(.plain) }, Entry("start") { ContainerCommands.start(.plain) },
+            Entry("rmi") { ImageCommands.remove(.plain) }, Entry("save") { ImageCommands.save(.plain) },
+            Entry("start") { ContainerCommands.start(.plain) },
             Entry("stop") { ContainerCommands.stop(.plain) }, Entry("tag") { ImageCommands.tag(.plain) },
             Entry("top") { ContainerCommands.top(.plain) }, Entry("unpause") { ContainerCommands.unpause(.plain) },
             Entry("wait") { ContainerCommands.wait(.plain) },
@@ -86,9 +95,12 @@ package enum MasuProgram {
 
     private static var containerCommands: [Command] {
         [
-            ContainerCommands.attach(.grouped), ContainerCommands.create(.grouped), ContainerCommands.exec(.grouped),
-            InspectCommands.container, ContainerCommands.kill(.grouped), ContainerCommands.logs(.grouped),
-            ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped), ContainerCommands.rename(.grouped),
+            ContainerCommands.attach(.grouped), ContainerCommands.commit(.grouped), ContainerCommands.copy(.grouped),
+            ContainerCommands.create(.grouped), ContainerCommands.diff(.grouped), ContainerCommands.exec(.grouped),
+            ContainerCommands.export(.grouped), InspectCommands.container, ContainerCommands.kill(.grouped),
+            ContainerCommands.logs(.grouped),
+            ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped), PruneCommands.containers,
+            ContainerCommands.rename(.grouped),
             ContainerCommands.restart(.grouped), ContainerCommands.remove(.grouped), ContainerCommands.run(.grouped),
             ContainerCommands.start(.grouped), ContainerCommands.stop(.grouped), ContainerCommands.top(.grouped),
             ContainerCommands.unpause(.grouped), ContainerCommands.wait(.grouped),
@@ -98,13 +110,17 @@ package enum MasuProgram {
     private static var imageCommands: [Command] {
         [
             ImageCommands.history(.grouped), ImageCommands.importImage(.grouped), InspectCommands.image,
-            ImageCommands.load(.grouped), ImageCommands.list(.grouped), ImageCommands.remove(.grouped),
-            ImageCommands.tag(.grouped),
+            ImageCommands.load(.grouped), ImageCommands.list(.grouped), PruneCommands.images,
+            ImageCommands.pull(.grouped), ImageCommands.push(.grouped), ImageCommands.remove(.grouped),
+            ImageCommands.save(.grouped), ImageCommands.tag(.grouped),
         ] + LaterCommands.image
     }
 
     private static var systemCommands: [Command] {
-        [SystemCommands.events(.grouped), SystemCommands.info(.grouped)] + LaterCommands.system
+        [
+            CheckCommand.command, DiskUsageCommand.command, SystemCommands.events(.grouped),
+            SystemCommands.info(.grouped), PruneCommands.system,
+        ] + LaterCommands.system
     }
 
     private static func management(
@@ -143,17 +159,14 @@ enum HelpCommand {
 enum LaterCommands {
     static var root: [Command] {
         later([
-            "build", "builder", "buildx", "commit", "compose", "config", "context", "cp", "diff", "export", "login",
-            "logout",
-            "manifest", "network", "node", "plugin", "port", "pull", "push", "save", "search", "secret", "service",
-            "stack",
-            "stats", "swarm", "trust", "update", "volume",
+            "build", "builder", "buildx", "compose", "config", "context", "network", "node", "plugin", "port", "secret",
+            "service", "stack", "stats", "swarm", "trust", "update", "volume",
         ])
     }
 
-    static var container: [Command] { later(["commit", "cp", "diff", "export", "port", "prune", "stats", "update"]) }
-    static var image: [Command] { later(["build", "prune", "pull", "push", "save"]) }
-    static var system: [Command] { later(["df", "prune", "dial-stdio"]) }
+    static var container: [Command] { later(["port", "stats", "update"]) }
+    static var image: [Command] { later(["build"]) }
+    static var system: [Command] { later(["dial-stdio"]) }
 
     private static func later(_ names: [String]) -> [Command] {
         names.map { name in

@@ -12,23 +12,32 @@ extension RegistryAPI {
             try await store.removeBlob(digest, from: repository)
             return HTTPResponse(status: .accepted)
         }
-        let (file, size) = try await store.open(digest, in: repository)
         var headers: HTTPHeaders = [
             "Content-Type": "application/octet-stream", "Docker-Content-Digest": digest.description,
             "ETag": "\"\(digest)\"", "Accept-Ranges": "bytes", "Cache-Control": "max-age=31536000",
         ]
-        let whole = FileRange(owning: file, offset: 0, count: size)
+        let content: BlobContent
+        if let upstream {
+            // Whether it is there can be known without fetching it.
+            if request.http.method == .HEAD {
+                headers.add(name: "Content-Length", value: "\(try await upstream.size(of: digest, in: repository))")
+                return HTTPResponse(status: .ok, headers: headers)
+            }
+            content = BlobContent(try await upstream.blob(digest, in: repository), pool: store.pool)
+        } else {
+            let (file, size) = try await store.open(digest, in: repository)
+            content = .file(FileRange(owning: file, offset: 0, count: size))
+        }
+        let size = content.size
         if Self.isKnown(request, digest) { return HTTPResponse(status: .notModified, headers: headers) }
         // A part is of use only to one who has the rest of the same.
         let isSame = request.header("If-Range").map { $0 == "\"\(digest)\"" } ?? true
         switch ByteRange(isSame ? request.header("Range") : nil, size: size) {
         case .whole:
-            return HTTPResponse(status: .ok, headers: headers, body: .file(whole))
+            return content.response(.ok, headers, from: 0, count: size)
         case .part(let first, let last):
             headers.add(name: "Content-Range", value: "bytes \(first)-\(last)/\(size)")
-            return HTTPResponse(
-                status: .partialContent, headers: headers, body: .file(whole.part(from: first, count: last - first + 1))
-            )
+            return content.response(.partialContent, headers, from: first, count: last - first + 1)
         case .unsatisfiable:
             throw RegistryError(
                 .rangeNotSatisfiable, .unknown, "the blob has \(size) bytes",

@@ -16,7 +16,12 @@ extension RegistryAPI {
             try await store.removeManifest(reference, from: repository)
             return HTTPResponse(status: .accepted)
         default:
-            let manifest = try await store.manifest(reference, in: repository)
+            let manifest =
+                if let upstream {
+                    try await upstream.manifest(reference, in: repository)
+                } else {
+                    try await store.manifest(reference, in: repository)
+                }
             let headers: HTTPHeaders = [
                 "Content-Type": manifest.mediaType, "Docker-Content-Digest": manifest.digest.description,
                 "ETag": "\"\(manifest.digest)\"",
@@ -56,7 +61,14 @@ extension RegistryAPI {
 
     func tags(_ request: Request, _ repository: RepositoryName) async throws -> HTTPResponse {
         let limit = try pageSize(request)
-        let page = try await store.tags(of: repository, after: request.query["last"], limit: limit)
+        let last = request.query["last"]
+        let page: (names: [String], hasMore: Bool)
+        if let upstream {
+            let names = try await upstream.tags(of: repository).sorted().filter { $0 > last ?? "" }
+            page = (limit.map { Array(names.prefix($0)) } ?? names, limit.map { names.count > $0 && $0 > 0 } ?? false)
+        } else {
+            page = try await store.tags(of: repository, after: last, limit: limit)
+        }
         var response = HTTPResponse.json(
             ["name": .string(repository.description), "tags": .array(page.names.map { .string($0) })] as JSONValue)
         addLink(to: &response, "/v2/\(repository)/tags/list", limit, page)
@@ -91,8 +103,14 @@ extension RegistryAPI {
 
     func referrers(_ request: Request, _ repository: RepositoryName, _ digest: Digest) async throws -> HTTPResponse {
         let type = request.query["artifactType"].flatMap { $0.isEmpty ? nil : $0 }
-        let page = try await store.referrers(
-            of: digest, type: type, after: request.query["last"] ?? "", limit: Self.referrersPage, in: repository)
+        let page: (descriptors: [Descriptor], hasMore: Bool)
+        if let upstream {
+            let all = try await upstream.referrers(of: digest, in: repository)
+            page = (all.filter { type == nil || $0.artifactType == type }, false)
+        } else {
+            page = try await store.referrers(
+                of: digest, type: type, after: request.query["last"] ?? "", limit: Self.referrersPage, in: repository)
+        }
         var response = HTTPResponse(
             status: .ok, headers: ["Content-Type": MediaType.ociIndex],
             body: .bytes(try JSON.encode(ImageIndex(manifests: page.descriptors))))

@@ -11,18 +11,23 @@ package struct RegistryAPI: Sendable {
     let uploads: Uploads
     let access: AccessControl
     let logger: Logger
+    /// Where what is not here is pulled from; nil for a registry of its own.
+    let upstream: PullThrough?
     /// What a request without a token is told to ask; nil derives it from the request.
     let publicURL: String?
 
     /// - Parameters:
     ///   - access: who may do what.
+    ///   - upstream: another registry, whose cache this one is. Then nothing can be pushed.
     ///   - publicURL: scheme and host under which clients reach the registry, where a proxy stands before it.
     package init(
-        store: RegistryStore, uploads: Uploads, access: AccessControl, publicURL: String? = nil, logger: Logger
+        store: RegistryStore, uploads: Uploads, access: AccessControl, upstream: PullThrough? = nil,
+        publicURL: String? = nil, logger: Logger
     ) {
         self.store = store
         self.uploads = uploads
         self.access = access
+        self.upstream = upstream
         self.publicURL = publicURL
         self.logger = logger
     }
@@ -53,6 +58,7 @@ package struct RegistryAPI: Sendable {
         logger.debug("request", metadata: ["method": "\(http.method)", "target": "\(http.target)"])
         let request = Request(http: http, query: query)
         try await authorize(request, path)
+        if upstream != nil { try refusePush(http) }
         switch path {
         case .base:
             try allow([.GET, .HEAD], http)
@@ -107,6 +113,13 @@ package struct RegistryAPI: Sendable {
             }
         }
         try await access.authorize(request.http, needs, publicURL: publicURL)
+    }
+
+    private func refusePush(_ http: HTTPRequest) throws(RegistryError) {
+        guard [.POST, .PUT, .PATCH].contains(http.method) else { return }
+        throw RegistryError(
+            .methodNotAllowed, .unsupported, "this registry is a cache of another one; push to that one",
+            headers: ["Allow": "GET, HEAD, DELETE"])
     }
 
     func allow(_ methods: [HTTPMethod], _ http: HTTPRequest) throws(RegistryError) {

@@ -53,11 +53,12 @@ extension RegistryStore {
     /// - Parameters:
     ///   - reference: a tag, or the digest that the bytes have to have.
     ///   - tags: more tags.
+    ///   - isWhole: whether all that the manifest refers to has to be in the repository. What is pulled through comes later.
     /// - Returns: the manifest's digest.
     /// - Throws: `RegistryError` (DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN).
     package func put(
         _ document: ManifestDocument, body: [UInt8], as reference: ManifestReference, tags: [String],
-        in repository: RepositoryName
+        in repository: RepositoryName, isWhole: Bool = true
     ) async throws -> Digest {
         let canonical = ContentHasher.digest(of: body)
         var names = tags
@@ -82,12 +83,14 @@ extension RegistryStore {
         let (content, boot) = (content, boot)
         return try await database.write { [names] database in
             let identifier = try RegistryDatabase.identifier(making: repository, in: database)
-            for blob in document.blobs where try RegistryDatabase.size(of: blob, in: identifier, database) == nil {
+            for blob in isWhole ? document.blobs : []
+            where try RegistryDatabase.size(of: blob, in: identifier, database) == nil {
                 throw RegistryError(
                     .notFound, .manifestBlobUnknown, "manifest references a blob unknown to registry: \(blob)",
                     detail: ["digest": .string(blob.description)])
             }
-            for child in document.manifests where try !Self.has(child, in: identifier, database) {
+            for child in isWhole ? document.manifests : []
+            where try !Self.has(child, in: identifier, database) {
                 throw RegistryError(
                     .notFound, .manifestBlobUnknown, "manifest references a manifest unknown to registry: \(child)",
                     detail: ["digest": .string(child.description)])

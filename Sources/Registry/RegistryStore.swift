@@ -90,6 +90,22 @@ package struct RegistryStore: Sendable {
         }
     }
 
+    /// Makes an ingest a blob of a repository.
+    ///
+    /// - Throws: `ContentError.mismatch` for other bytes than those of `digest`.
+    func adopt(_ ingest: Ingest, as digest: Digest, in repository: RepositoryName) async throws {
+        // Computed before the transaction, which others wait for.
+        let found = try await pool.run { try ingest.digest(digest.algorithm) }
+        guard found == digest else { throw ContentError.mismatch(expected: digest, found: found) }
+        try await database.write { database in
+            let identifier = try RegistryDatabase.identifier(making: repository, in: database)
+            let isNew = try ingest.commit(expecting: digest).isNew
+            try RegistryDatabase.link(
+                digest, size: ingest.size, boot: isNew ? boot : nil, to: identifier, at: Self.now(), in: database)
+        }
+        ingest.discard()
+    }
+
     /// Takes a blob from a repository. Its bytes go with the next collection, if nobody else has it.
     ///
     /// - Throws: `RegistryError` (BLOB_UNKNOWN).

@@ -19,6 +19,8 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var rootfsMounts: [RootMount]
     /// The `ContainerRuntime`'s root; `nil` is `runtime` in the bundle.
     package var runtimeRoot: String?
+    /// A directory that shims share, for compiled system call filters; `nil` compiles them each time.
+    package var filterCache: String?
     /// An OCI runtime to be executed; `nil` is our own, within the shim's process.
     package var runtime: Runtime?
     /// The container's control group, the same that `linux.cgroupsPath` in `config.json` names; `nil` is `/<id>`.
@@ -32,7 +34,8 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
-        runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil, consoleSize: Box? = nil
+        filterCache: String? = nil, runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil,
+        consoleSize: Box? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -41,6 +44,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.log = log
         self.rootfsMounts = rootfsMounts
         self.runtimeRoot = runtimeRoot
+        self.filterCache = filterCache
         self.runtime = runtime
         self.cgroupPath = cgroupPath
         self.usesSystemdCgroup = usesSystemdCgroup

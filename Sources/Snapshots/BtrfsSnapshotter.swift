@@ -1,4 +1,4 @@
-import Archive
+import Tar
 import GRDB
 import LinuxKernel
 import SystemPackage

@@ -1,4 +1,4 @@
-import Archive
+import Tar
 import GRDB
 import Glibc
 import LinuxKernel

@@ -1,4 +1,4 @@
-import Archive
+import Tar
 import SystemPackage
 
 /// Why a snapshot operation failed.

@@ -1,4 +1,4 @@
-import Archive
+import Tar
 import SystemPackage
 
 /// Keeps file trees that build upon each other: the layers of images, and the writable roots of containers.

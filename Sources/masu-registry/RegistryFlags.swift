@@ -16,6 +16,14 @@ enum RegistryFlags {
     static let anonymousPull = Flag.boolean("anonymous-pull", "Let everybody pull; only users push and delete")
     static let publicURL = Flag.string(
         "public-url", type: "url", "Scheme and host by which clients come, where a proxy stands before the registry")
+    static let proxy = Flag.string(
+        "proxy", type: "registry",
+        "Be a cache of another registry: docker.io, https://host[:port] or http://host[:port]; nothing can be pushed then"
+    )
+    static let proxyUser = Flag.string(
+        "proxy-user", type: "name", "User at the other registry; with --proxy-password-file")
+    static let proxyPassword = Flag.string(
+        "proxy-password-file", type: "file", "File with that user's password in its first line")
     static let interval = Flag.integer(
         "collect-interval", "Minutes between two collections of what nothing needs any more; 0 for none", default: 60)
     static let grace = Flag.integer(
@@ -31,7 +39,8 @@ enum RegistryFlags {
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 
     static let serving: [any FlagDeclaration] = [
-        root, listen, certificate, key, passwords, method, anonymousPull, publicURL, interval, grace, untagged,
+        root, listen, certificate, key, passwords, method, anonymousPull, publicURL, proxy, proxyUser, proxyPassword,
+        interval, grace, untagged,
         logLevel, logFormat, version,
     ]
 
@@ -45,6 +54,9 @@ enum RegistryFlags {
             .init(
                 "one for others, with users",
                 "masu-registry --listen 0.0.0.0:443 --tls-certificate cert.pem --tls-key key.pem --passwords users"),
+            .init(
+                "a cache for the images of Docker Hub",
+                "masu-registry --root /srv/hub --listen 127.0.0.1:5001 --proxy docker.io"),
             .init(
                 "remove what nothing needs, also beside a running registry",
                 "masu-registry collect --root /srv/registry"),

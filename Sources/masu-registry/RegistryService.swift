@@ -1,3 +1,5 @@
+import BuildInformation
+import Distribution
 import Flags
 import Glibc
 import HTTPServing
@@ -28,8 +30,10 @@ struct RegistryService: Sendable {
         uploads = Uploads(of: store)
         let access = try await Self.access(flags, store)
         let publicURL = flags[RegistryFlags.publicURL]
+        let upstream = try Self.upstream(flags, store, logger)
         let api = RegistryAPI(
-            store: store, uploads: uploads, access: access, publicURL: publicURL.isEmpty ? nil : publicURL,
+            store: store, uploads: uploads, access: access, upstream: upstream,
+            publicURL: publicURL.isEmpty ? nil : publicURL,
             logger: logger)
         server = HTTPServer(
             group: MultiThreadedEventLoopGroup.singleton, responder: api.responder, connectionLimit: 4096, tls: tls)
@@ -52,6 +56,39 @@ struct RegistryService: Sendable {
             passwords: try PasswordFile(FilePath(path)),
             method: AccessControl.Method(rawValue: flags[RegistryFlags.method]) ?? .basic,
             anonymousPull: flags[RegistryFlags.anonymousPull], key: try await store.secret("token"))
+    }
+
+    private static func upstream(_ flags: ParsedFlags, _ store: RegistryStore, _ logger: Logger) throws -> PullThrough?
+    {
+        let (text, user) = (flags[RegistryFlags.proxy], flags[RegistryFlags.proxyUser])
+        let file = flags[RegistryFlags.proxyPassword]
+        guard !text.isEmpty else {
+            guard user.isEmpty, file.isEmpty else { throw ProgramError("--proxy-user is of use with --proxy only") }
+            return nil
+        }
+        guard user.isEmpty == file.isEmpty else {
+            throw ProgramError("--proxy-user and --proxy-password-file go together")
+        }
+        var credentials = RegistryCredentials.anonymous
+        if !user.isEmpty {
+            let content: String
+            do {
+                content = try Files.readText(FilePath(file))
+            } catch {
+                throw ProgramError("cannot read \(file) (--proxy-password-file): \(error)")
+            }
+            credentials = .password(user: user, password: String(content.prefix { !$0.isNewline }))
+        }
+        var settings = RegistrySettings()
+        settings.userAgent = "masu-registry/\(MasuVersion.version)"
+        guard let address = WebAddress(text.contains("://") ? text : "https://" + text), address.target == "/" else {
+            throw ProgramError("invalid registry \"\(text)\" (--proxy): expected docker.io or http(s)://host[:port]")
+        }
+        let isHub = ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(address.authority)
+        if address.scheme == .http { settings.insecureRegistries.append(address.authority) }
+        return PullThrough(
+            of: store, domain: isHub ? "docker.io" : address.authority, credentials: credentials,
+            registries: Registries(settings), logger: logger)
     }
 
     private static func tls(_ certificate: String, _ key: String) throws -> NIOSSLContext? {

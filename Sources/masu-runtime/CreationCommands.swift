@@ -28,10 +28,8 @@ enum CreationCommands {
             let (spec, directory, options) = try arguments(invocation)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
-            let log = ErrorLog(invocation.flags)
             let process = try RuntimeCommands.runtime(invocation).create(
-                id: invocation.operands[0], bundle: directory, spec: spec, options: options,
-                warn: { log.warn($0) })
+                id: invocation.operands[0], bundle: directory, spec: spec, options: options)
             try handOver(process, socket: invocation.flags[consoleSocket], options, invocation)
             return 0
         })

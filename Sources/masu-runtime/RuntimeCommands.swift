@@ -107,8 +107,11 @@ enum RuntimeCommands {
 
     /// The runtime on the root that was asked for.
     static func runtime(_ invocation: Invocation) throws(RuntimeError) -> ContainerRuntime {
-        guard invocation.flags.isSet(rootDirectory) else { return ContainerRuntime(root: try UserDirectory.root()) }
-        return ContainerRuntime(root: absolute(invocation.flags[rootDirectory]))
+        let root =
+            try invocation.flags.isSet(rootDirectory)
+            ? absolute(invocation.flags[rootDirectory]) : UserDirectory.root()
+        // No container can have such a name.
+        return ContainerRuntime(root: root, filterCache: root.appending("@seccomp"))
     }
 
     /// How errors of permission with control groups are taken.

@@ -18,13 +18,14 @@ struct ConfigurationFile {
     private static let lists = [
         "hosts": "host", "labels": "label", "exec-opts": "exec-opt", "log-opts": "log-opt", "runtimes": "add-runtime",
         "default-ulimits": "default-ulimit", "dns": "dns", "dns-opts": "dns-opt", "dns-search": "dns-search",
+        "insecure-registries": "insecure-registry", "registry-mirrors": "registry-mirror",
         "storage-opts": "storage-opt",
     ]
 
     /// What only makes sense on a command line.
     private static let onlyFlags: Set = [
         "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
-        "add-runtime", "default-ulimit", "dns-opt", "storage-opt",
+        "add-runtime", "default-ulimit", "dns-opt", "insecure-registry", "registry-mirror", "storage-opt",
     ]
 
     /// Reads the text of a file.

@@ -1,4 +1,5 @@
 import DaemonLog
+import Distribution
 import HTTPServing
 import BuildInformation
 import Engine
@@ -47,19 +48,22 @@ struct Daemon {
                 made += try ListeningSocket.open(
                     address, group: GroupChoice(name: configuration.flags[DaemonFlags.group]))
             }
+            // Two threads are enough to move bytes for two processors, and each costs memory.
+            let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
             let database = try openDatabase(configuration.dataRoot)
             let snapshotter = try Snapshots.open(
                 driver: configuration.storageDriver, directory: configuration.dataRoot, database: database,
                 options: configuration.storageOptions)
             let images = try Images(
                 directory: configuration.dataRoot, database: database, snapshotter: snapshotter,
-                logger: Logger(label: "images"))
+                logger: Logger(label: "images"),
+                registries: Registries(try configuration.registries(), group: group),
+                concurrentDownloads: configuration.flags[DaemonFlags.downloads],
+                concurrentUploads: configuration.flags[DaemonFlags.uploads])
             let engine = try Engine(
                 configuration: try configuration.engine(programs: try programs()), images: images, database: database,
                 logger: Logger(label: "engine"))
             try await engine.recover()
-            // Two threads are enough to move bytes for two processors, and each costs memory.
-            let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
             let routes = EngineRoutes(engine: engine, eventLoopGroup: group, logger: Logger(label: "api"))
             let server = HTTPServer(
                 group: group, responder: routes.responder, connectionLimit: Self.connectionLimit)

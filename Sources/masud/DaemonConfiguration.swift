@@ -1,3 +1,5 @@
+import BuildInformation
+import Distribution
 import Engine
 import Flags
 import Snapshots
@@ -88,7 +90,20 @@ struct DaemonConfiguration: Sendable {
         guard flags[DaemonFlags.shutdownTimeout] >= -1 else {
             throw ConfigurationError("invalid shutdown timeout: \(flags[DaemonFlags.shutdownTimeout])")
         }
+        for (name, flag) in [("downloads", DaemonFlags.downloads), ("uploads", DaemonFlags.uploads)]
+        where flags[flag] < 1 {
+            throw ConfigurationError("invalid max concurrent \(name): \(flags[flag])")
+        }
         _ = try seccompProfile()
+    }
+
+    /// Which registries are where, and how far they are trusted.
+    func registries() throws -> RegistrySettings {
+        var settings = RegistrySettings()
+        settings.insecureRegistries = flags[DaemonFlags.insecureRegistries]
+        settings.mirrors = try flags[DaemonFlags.mirrors].map { try RegistrySettings.mirror($0) }
+        settings.userAgent = "masu/\(MasuVersion.version)"
+        return settings
     }
 
     var dataRoot: FilePath { FilePath(flags[DaemonFlags.dataRoot]).lexicallyNormalized() }

@@ -1,3 +1,4 @@
+import Distribution
 import Flags
 import Snapshots
 
@@ -57,6 +58,15 @@ enum DaemonFlags {
     static let dnsSearch = Flag.list("dns-search", "DNS search domains for containers which name none")
     static let shutdownTimeout = Flag.integer(
         "shutdown-timeout", "Seconds for requests and containers to end on shutdown", default: 15)
+    static let insecureRegistries = Flag.list(
+        "insecure-registry", "Registry that needs no trusted TLS: host, host:port or network/bits",
+        check: RegistryOption.checkInsecure)
+    static let mirrors = Flag.list(
+        "registry-mirror", "Mirror of Docker Hub, asked before it: http(s)://host[:port]",
+        check: RegistryOption.checkMirror)
+    static let downloads = Flag.integer(
+        "max-concurrent-downloads", "How many layers are fetched at once", default: 3)
+    static let uploads = Flag.integer("max-concurrent-uploads", "How many layers are sent at once", default: 5)
     static let validate = Flag.boolean("validate", "Check flags and configuration file, then exit")
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 
@@ -66,7 +76,7 @@ enum DaemonFlags {
         defaultRuntime, cgroupParent, execOptions, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
         initPath,
         shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,
-        dnsSearch, shutdownTimeout, validate, version,
+        dnsSearch, insecureRegistries, mirrors, downloads, uploads, shutdownTimeout, validate, version,
     ]
 
     static let command = Command(
@@ -154,6 +164,25 @@ enum LabelOption {
     static func check(_ text: String) throws(InvalidFlagValue) {
         guard text.contains("="), !text.hasPrefix("=") else {
             throw InvalidFlagValue("bad attribute format: \(text)")
+        }
+    }
+}
+
+/// The values of `--insecure-registry` and `--registry-mirror`.
+enum RegistryOption {
+    static func checkInsecure(_ text: String) throws(InvalidFlagValue) {
+        do {
+            try RegistrySettings.check(insecureRegistry: text)
+        } catch {
+            throw InvalidFlagValue(error.message)
+        }
+    }
+
+    static func checkMirror(_ text: String) throws(InvalidFlagValue) {
+        do {
+            _ = try RegistrySettings.mirror(text)
+        } catch {
+            throw InvalidFlagValue(error.message)
         }
     }
 }

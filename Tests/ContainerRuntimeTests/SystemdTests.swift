@@ -113,6 +113,21 @@ extension RuntimeTests {
             #expect(try first.status() == "running")
         }
 
+        @Test("a group that was frozen before is refused and stays as it was")
+        func frozen() throws {
+            let bundle = try Self.bundle()
+            let group = FilePath("/sys/fs/cgroup/masu.slice/masu-test.slice/masutest-\(bundle.id).scope")
+            try Files.makeDirectories(group)
+            // The directory is gone already where the runtime has done wrong.
+            defer { try? Files.removeDirectory(group) }
+            try Files.write("1", to: group.appending("cgroup.freeze"))
+            for _ in 0..<2 {
+                let result = try Self.start(bundle)
+                #expect(result.code == 1 && result.errors.contains("cgroup unexpectedly frozen"), "\(result)")
+            }
+            #expect(try Files.readText(group.appending("cgroup.freeze")) == "1")
+        }
+
         @Test("the name of a unit that has failed can be used again")
         func failedUnit() throws {
             let bundle = try Self.bundle()

@@ -95,7 +95,8 @@ struct HTTPServerTests {
     @Test("HEAD has the length and no body; 204 has neither")
     func withoutBody() async throws {
         let responder = Self.responder { request in
-            request.target == "/none" ? HTTPResponse(status: .noContent) : HTTPResponse(status: .ok, body: .bytes(Array("OK".utf8)))
+            request.target == "/none"
+                ? HTTPResponse(status: .noContent) : HTTPResponse(status: .ok, body: .bytes(Array("OK".utf8)))
         }
         try await TestServer.run(responder) { client in
             try await client.send("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,4 +1,5 @@
 import Archive
+import Distribution
 import GRDB
 import Glibc
 import Images
@@ -16,13 +17,17 @@ final class ImagesFixture: Sendable {
     let database: DatabasePool
     let images: Images
 
-    init(driver: String = "overlay", directory given: FilePath? = nil) throws {
+    init(
+        driver: String = "overlay", directory given: FilePath? = nil, registries: RegistrySettings = .forTests
+    ) throws {
         var template = Array("/tmp/masu-images-test-XXXXXX".utf8CString)
         directory = given ?? FilePath(String(cString: mkdtemp(&template)))
-        (database, images) = try Self.open(directory, driver)
+        (database, images) = try Self.open(directory, driver, registries)
     }
 
-    static func open(_ directory: FilePath, _ driver: String) throws -> (DatabasePool, Images) {
+    static func open(
+        _ directory: FilePath, _ driver: String, _ registries: RegistrySettings = .forTests
+    ) throws -> (DatabasePool, Images) {
         var configuration = Configuration()
         // As the daemon's: the restart of the write-ahead log may make the writer wait for a reader for a moment.
         configuration.busyMode = .timeout(10)
@@ -38,7 +43,7 @@ final class ImagesFixture: Sendable {
         // Images settle when a test is long over: none depends on how long it takes.
         let images = try Images(
             directory: directory, database: database, snapshotter: snapshotter, logger: logger,
-            settlingDelay: .seconds(86400))
+            settlingDelay: .seconds(86400), registries: Registries(registries))
         return (database, images)
     }
 
@@ -92,6 +97,22 @@ final class ImagesFixture: Sendable {
                     "\(table): \(try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM \(table)") ?? -1)"
                 }
             }
+    }
+}
+
+extension RegistrySettings {
+    /// Failures are tried again at once.
+    static var forTests: RegistrySettings {
+        var settings = RegistrySettings()
+        settings.retries.firstDelay = .milliseconds(1)
+        return settings
+    }
+
+    /// What fails, fails.
+    static var withoutRetries: RegistrySettings {
+        var settings = RegistrySettings.forTests
+        settings.retries.attempts = 1
+        return settings
     }
 }
 

@@ -74,4 +74,16 @@ struct SpecReadingTests {
         #expect(throws: JSONError.self) { try Spec(json: Array("{\"ociVersion\":".utf8)) }
         #expect(throws: JSONError.self) { try Spec(json: Array("[]".utf8)) }
     }
+
+    @Test("a member in another case is read as by other runtimes, unless there is the right one")
+    func otherCase() throws {
+        let text = """
+            {"ociVersion": "1.0.2", "Hostname": "upper", "hostname": "lower",
+             "linux": {"Resources": {"CPU": {"Cpus": "0-1", "shares": 5, "Shares": 6}}}}
+            """
+        let spec = try Spec(json: Array(text.utf8))
+        #expect(spec.hostname == "lower")
+        #expect(spec.linux?.resources?.cpu?.cpus == "0-1")
+        #expect(spec.linux?.resources?.cpu?.shares == 5)
+    }
 }

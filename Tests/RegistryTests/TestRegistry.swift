@@ -1,4 +1,5 @@
 import ContentStore
+import Distribution
 import Glibc
 import HTTPServing
 import JSON
@@ -19,8 +20,10 @@ final class TestRegistry: Sendable {
     let responder: HTTPResponder
     private let ownsRoot: Bool
 
-    /// - Parameter root: the directory of an earlier one, to start it again.
-    init(root given: FilePath? = nil, access: AccessControl = .open) throws {
+    /// - Parameters:
+    ///   - root: the directory of an earlier one, to start it again.
+    ///   - upstream: host and port of a registry whose cache this one is.
+    init(root given: FilePath? = nil, access: AccessControl = .open, upstream: String? = nil) throws {
         var template = Array("/tmp/masu-registry-test-XXXXXX".utf8CString)
         root = given ?? FilePath(String(cString: mkdtemp(&template)))
         ownsRoot = given == nil
@@ -28,7 +31,14 @@ final class TestRegistry: Sendable {
         logger.logLevel = .critical
         store = try RegistryStore(root: root, logger: logger)
         uploads = Uploads(of: store)
-        responder = RegistryAPI(store: store, uploads: uploads, access: access, logger: logger).responder
+        var settings = RegistrySettings()
+        settings.retries.attempts = 1
+        let cache = upstream.map { [store] domain in
+            PullThrough(
+                of: store, domain: domain, credentials: .anonymous, registries: Registries(settings), logger: logger)
+        }
+        responder =
+            RegistryAPI(store: store, uploads: uploads, access: access, upstream: cache, logger: logger).responder
     }
 
     deinit {

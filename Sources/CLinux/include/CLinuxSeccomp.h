@@ -57,6 +57,11 @@ static inline long masu_bpf_device_programs(int cgroup, uint32_t *ids, uint32_t 
     return result < 0 ? -(long)errno : (long)attr.query.prog_cnt;
 }
 
+/// The name that the linker gave this build of the program (the note NT_GNU_BUILD_ID), which no other build has.
+///
+/// Returns its length, at most `capacity`; 0 if it has none.
+size_t masu_build_id(void *buffer, size_t capacity);
+
 /// bpf(2), BPF_PROG_GET_FD_BY_ID.
 static inline long masu_bpf_program_descriptor(uint32_t id) {
     union bpf_attr attr;

@@ -111,7 +111,7 @@ struct Restoration {
                 for descriptor in received.dropFirst() { descriptor.discard() }
                 return
             case "setup-namespaces":
-                try runHooks(notification.pid)
+                try plan.runRuntimeHooks(notification.pid)
             case "post-restore":
                 undo.process = notification.pid
                 if let pid = notification.pid { try writeRecord(pid, version: version) }
@@ -274,14 +274,6 @@ struct Restoration {
     }
 
     // MARK: Meanwhile
-
-    private func runHooks(_ pid: Int32?) throws(RuntimeError) {
-        let state = State(
-            id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string, annotations: plan.spec.annotations)
-        try HookRunner(point: "prestart", directory: plan.bundle).run(plan.spec.hooks?.prestart, state: state)
-        try HookRunner(point: "createRuntime", directory: plan.bundle).run(
-            plan.spec.hooks?.createRuntime, state: state)
-    }
 
     /// Writes the state with the process `pid`: at first that is CRIU, with which all the rest could be found and removed
     /// if this process were killed.

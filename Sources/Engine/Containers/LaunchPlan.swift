@@ -156,7 +156,8 @@ struct LaunchPlan: Sendable {
             rootfsMounts: mounts.map {
                 RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
             },
-            runtime: runtime, cgroupPath: spec.linux?.cgroupsPath,
+            filterCache: configuration.execRoot.appending("seccomp").string, runtime: runtime,
+            cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)
     }
 

@@ -21,6 +21,9 @@ package struct EngineRoutes: Sendable {
 
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
-        Router(routes: system + containers + executions + imageRoutes + networks + notYet, logger: logger).responder
+        Router(
+            routes: system + upkeep + containers + containerFiles + executions + registryRoutes + imageTransfers
+                + imageRoutes + networks + notYet, logger: logger
+        ).responder
     }
 }

@@ -13,10 +13,13 @@ extension EngineRoutes {
             Route(.POST, "/images/create", createImage),
             Route(.POST, "/images/load", loadImages),
             Route(.GET, "/images/{name}/json") { request in
-                .json(ImageInspection(try await images.inspect(request.name), version: request.version))
+                let details = try await images.inspect(request.name)
+                try request.checkPlatform(of: details.record)
+                return .json(ImageInspection(details, version: request.version))
             },
             Route(.GET, "/images/{name}/history") { request in
-                .json(try await images.history(request.name).map(EngineAPIModel.ImageHistoryEntry.init))
+                try request.checkPlatform(of: try await images.resolve(request.name))
+                return .json(try await images.history(request.name).map(EngineAPIModel.ImageHistoryEntry.init))
             },
             Route(.POST, "/images/{name}/tag", tagImage),
             Route(.DELETE, "/images/{name}", removeImage),
@@ -29,20 +32,10 @@ extension EngineRoutes {
         return .json(summaries.map { EngineAPIModel.ImageSummary($0, version: request.version) })
     }
 
-    /// Import; and the answer to a pull.
+    /// Import; and pull.
     private func createImage(_ request: RoutedRequest) async throws -> HTTPResponse {
         let query = request.query
-        let wanted = query.text("fromImage")
-        guard wanted.isEmpty else {
-            let tag = query.text("tag")
-            let text = tag.isEmpty ? wanted : wanted + (tag.contains(":") ? "@" : ":") + tag
-            let name = try ImageReference(parsing: text).familiar
-            throw APIError(
-                .notImplemented,
-                "cannot pull \(name): this version of masud does not reach registries; bring an image in with "
-                    + "'docker load' (an archive of 'docker save') or 'docker import' (a root file system as a tar archive)"
-            )
-        }
+        guard query.text("fromImage").isEmpty else { return try await pullImage(request) }
         let source = query.text("fromSrc")
         guard source == "-" else {
             throw source.isEmpty
@@ -68,6 +61,7 @@ extension EngineRoutes {
 
     private func loadImages(_ request: RoutedRequest) async throws -> HTTPResponse {
         let isQuiet = request.query.flag("quiet", default: true)
+        let platform = try request.query.platforms("platform").first
         let group = eventLoopGroup
         return HTTPResponse(
             status: .ok, headers: ["Content-Type": "application/json"],
@@ -84,7 +78,7 @@ extension EngineRoutes {
                 do {
                     outcome = .success(
                         try await BodyPipe.reading(request.http.body, on: group) { archive in
-                            try await engine.loadImages(from: archive) { report.yield($0) }
+                            try await engine.loadImages(from: archive, platform: platform) { report.yield($0) }
                         })
                 } catch {
                     outcome = .failure(error)
@@ -134,5 +128,18 @@ extension EngineRoutes {
         let reference = try ImageReference(parsing: repository)
         guard reference.digest == nil else { throw APIError.invalid("cannot import digest reference") }
         return tag.isEmpty ? reference.withDefaultTag : try reference.tagged(tag)
+    }
+}
+
+extension RoutedRequest {
+    /// Refuses an image that is not for the platform the client asks for.
+    fileprivate func checkPlatform(of image: ImageRecord) throws {
+        guard let wanted = try query.platforms("platform").first else { return }
+        let own = image.configuration.platform
+        guard !own.satisfies(wanted) else { return }
+        throw APIError(
+            .notFound,
+            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(wanted))"
+        )
     }
 }

@@ -41,6 +41,8 @@ enum ErrorMapping {
         case .invalid: .badRequest
         case .notFound: .notFound
         case .conflict: .conflict
+        case .unauthorized: .unauthorized
+        case .forbidden: .forbidden
         case .system: .internalServerError
         }
     }

@@ -66,6 +66,15 @@ final class DaemonClient {
         return try Self.checked(response)
     }
 
+    /// Sends a `HEAD` request. An error has no words: a response to it has no body.
+    func head(_ request: HTTPRequest) throws -> HTTPResponseHead {
+        let connection = try HTTPConnection(address)
+        try connection.send(request.head(host: host))
+        let head = try connection.readHead()
+        trace(request, head)
+        return head
+    }
+
     /// Sends a request that turns its connection into a two-way stream (`101 Switching Protocols`, or `200` from old
     /// daemons).
     func hijack(_ request: HTTPRequest) throws -> HTTPResponse {

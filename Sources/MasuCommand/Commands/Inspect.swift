@@ -4,6 +4,8 @@ import JSON
 /// `inspect` in its three forms.
 enum InspectCommands {
     private static let size = Flag.boolean("size", short: "s", "Display total file sizes if the type is container")
+    private static let platform = Flag.string(
+        "platform", "Inspect a specific platform of the multi-platform image: 'os[/arch[/variant]]'")
     private static let type = Flag.string("type", "Only inspect objects of the given type")
 
     static let any = Command(
@@ -37,7 +39,7 @@ enum InspectCommands {
         "inspect", operands: "IMAGE [IMAGE...]", arity: .atLeast(1),
         "Display detailed information on one or more images",
         examples: [.init("What an image runs", "masu image inspect -f '{{.Config.Cmd}}' debian")],
-        flags: { [FormatFlags.object] }, action: { try run($0, [.image]) })
+        flags: { [FormatFlags.object, platform] }, action: { try run($0, [.image]) })
 
     private enum Kind {
         case container
@@ -52,7 +54,7 @@ enum InspectCommands {
         var complaints: [String] = []
         for name in invocation.operands {
             do {
-                found.append(try fetch(name, kinds, invocation.flags[size], client))
+                found.append(try fetch(name, kinds, invocation.flags, client))
             } catch let error as DaemonError {
                 complaints.append(error.description)
             } catch let error as NotFound {
@@ -100,12 +102,17 @@ enum InspectCommands {
         }
     }
 
-    private static func fetch(_ name: String, _ kinds: [Kind], _ size: Bool, _ client: DaemonClient) throws -> JSONValue
-    {
+    private static func fetch(
+        _ name: String, _ kinds: [Kind], _ flags: ParsedFlags, _ client: DaemonClient
+    ) throws -> JSONValue {
+        let size = flags[size]
         for kind in kinds {
             let path = kind == .container ? ContainerCommands.path(name, "/json") : ImageCommands.path(name, "/json")
             do {
-                let query: [(String, String?)] = [("size", size && kind == .container ? "1" : nil)]
+                let query: [(String, String?)] = [
+                    ("size", size && kind == .container ? "1" : nil),
+                    ("platform", kind == .image ? flags.given(platform) : nil),
+                ]
                 let object = try client.value(HTTPRequest("GET", path, query: query))
                 if size, kind == .image { Console.complain("WARNING: --size ignored for image") }
                 return object

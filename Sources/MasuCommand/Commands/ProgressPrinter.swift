@@ -28,36 +28,51 @@ struct ProgressPrinter {
 
     private func show(_ message: ProgressMessage, _ isTerminal: Bool, _ rows: inout [String]) {
         if !message.stream.isEmpty { return write(message.stream) }
+        if message.status.isEmpty, message.progress.isEmpty { return }
         let hasBar = (message.progressDetail?.current ?? 0) > 0 || !message.progress.isEmpty
-        if message.id.isEmpty || !isTerminal {
-            guard !hasBar || isTerminal else { return }
-            let prefix = message.id.isEmpty ? "" : message.id + ": "
-            return write(prefix + message.status + (hasBar ? bar(message) + "\r" : "\n"))
+        let prefix = message.id.isEmpty ? "" : message.id + ": "
+        guard isTerminal else {
+            if !hasBar { write(prefix + message.status + "\n") }
+            return
         }
-        let text = "\(message.id): \(message.status)\(hasBar ? bar(message) : "")"
+        // Asked anew each time: windows change their size.
+        let size = Terminal.size(descriptor)
+        let text = ProgressText.line(prefix + message.status, message.progressDetail, columns: size?.columns ?? 80)
+        guard !message.id.isEmpty else { return write(text + (hasBar ? "\r" : "\n")) }
         guard let row = rows.firstIndex(of: message.id) else {
             rows.append(message.id)
             return write(text + "\n")
         }
         let up = rows.count - row
+        // A line that has left the screen cannot be reached any more.
+        guard up < size?.rows ?? 24 else { return }
         write("\u{1B}[\(up)A\u{1B}[2K\r\(text)\r\u{1B}[\(up)B")
-    }
-
-    private func bar(_ message: ProgressMessage) -> String {
-        guard let detail = message.progressDetail, detail.current > 0 else { return " " + message.progress }
-        let current = HumanText.size(Double(detail.current), digits: 4)
-        guard detail.total > 0 else { return "  \(current)" }
-        let width = 30
-        let done = min(width, Int(Double(detail.current) / Double(detail.total) * Double(width)))
-        let line = String(repeating: "=", count: done) + (done < width ? ">" : "")
-        return " [\(line)\(String(repeating: " ", count: width - min(width, done + 1)))]  \(current)/"
-            + HumanText.size(Double(detail.total), digits: 4)
     }
 
     private func write(_ text: String) {
         var text = text
         text.withUTF8 { Console.write(UnsafeRawBufferPointer($0), to: descriptor) }
     }
+}
+
+/// A line of progress, as long as the terminal is wide at most: one that wraps could not be written again in its place.
+package enum ProgressText {
+    /// - Parameter columns: 0 where it is not known.
+    package static func line(_ text: String, _ detail: ProgressDetail?, columns: Int) -> String {
+        let width = columns > 0 ? columns - 1 : 79
+        guard let detail, detail.current > 0 else { return clipped(text, width) }
+        var sizes = HumanText.size(Double(detail.current), digits: 4)
+        guard detail.total > 0 else { return clipped("\(text)  \(sizes)", width) }
+        sizes += "/" + HumanText.size(Double(detail.total), digits: 4)
+        // What is left for the bar between the brackets.
+        let room = min(50, width - text.count - sizes.count - 5)
+        guard room >= 5 else { return clipped("\(text)  \(sizes)", width) }
+        let done = min(room - 1, Int(Double(detail.current) / Double(detail.total) * Double(room - 1)))
+        let bar = String(repeating: "=", count: done) + ">" + String(repeating: " ", count: room - 1 - done)
+        return "\(text) [\(bar)]  \(sizes)"
+    }
+
+    private static func clipped(_ text: String, _ width: Int) -> String { String(text.prefix(max(1, width))) }
 }
 
 /// Divides a stream of JSON values, one a line, into the values.

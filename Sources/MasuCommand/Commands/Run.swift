@@ -100,12 +100,9 @@ struct ContainerCreation {
 
     private func fetch(_ image: String, _ client: DaemonClient) throws {
         let flags = invocation.flags
-        let reference = ImageText.familiar(image)
-        let response = try client.open(
-            HTTPRequest(
-                "POST", "/images/create",
-                query: [("fromImage", reference), ("platform", flags.given(ContainerFlags.platform))]))
-        try ProgressPrinter(descriptor: STDERR_FILENO, isQuiet: flags[ContainerFlags.quiet]).print(response)
+        try RegistryAccess.pull(
+            ImageText.familiar(image), tag: nil, platform: flags.given(ContainerFlags.platform), client: client,
+            isQuiet: flags[ContainerFlags.quiet], on: STDERR_FILENO)
     }
 
     /// An error as `masu run` reports it: prefixed, with a pointer to help.

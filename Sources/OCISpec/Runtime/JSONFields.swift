@@ -19,13 +19,24 @@ package struct JSONFields {
     package func optional<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
-        guard let value = object[key] else { return nil }
+        guard let value = object[key] ?? memberInOtherCase(key) else { return nil }
         if case .null = value { return nil }
         do throws(JSONError) {
             return try read(value)
         } catch {
             throw error.below(key)
         }
+    }
+
+    /// The first member called `key` but for the case of its letters: other runtimes read configurations that way, and there are
+    /// some that say `CPU` where the specification says `cpu`.
+    private func memberInOtherCase(_ key: String) -> JSONValue? {
+        object.keys.first { name in
+            name.utf8.count == key.utf8.count
+                && zip(name.utf8, key.utf8).allSatisfy {
+                    $0 == $1 || $0 ^ $1 == 0x20 && ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7a
+                }
+        }.flatMap { object[$0] }
     }
 
     /// As `optional`, of a member that must be there.

@@ -23,7 +23,8 @@ final class InProcessRuntime: OCIRuntime {
         self.bundle = bundle.path
         rootfsMounts = configuration.rootfsMounts.map(RootfsMount.init)
         usesSystemdCgroup = configuration.usesSystemdCgroup == true
-        runtime = ContainerRuntime(root: bundle.runtimeRoot(configuration))
+        runtime = ContainerRuntime(
+            root: bundle.runtimeRoot(configuration), filterCache: configuration.filterCache.map { FilePath($0) })
         self.cgroup = cgroup
     }
 

@@ -1,4 +1,4 @@
-import Archive
+import Tar
 import struct Crypto.SHA256
 import GRDB
 import Glibc

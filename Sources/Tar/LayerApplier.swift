@@ -4,7 +4,8 @@ import SystemPackage
 
 /// Unpacks a layer into a directory: the hot path of import, load and pull.
 ///
-/// The directory must be out of reach of anyone but this process while a layer is applied (snapshots being staged are).
+/// The directory must be out of reach of anyone but this process while a layer is applied (snapshots being staged are), or
+/// `Options.isContested` must be set.
 /// What may be hostile is the archive. Every path is resolved by the kernel with the directory as its root
 /// (openat2(2), `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`), once per directory; below that only the last component
 /// is used, and never followed. So a symbolic link in an archive, whatever it says, leads nowhere but into the same
@@ -22,8 +23,34 @@ package struct LayerApplier: ~Copyable {
         package init() {}
     }
 
+    /// How entries become files, where it is not as in a layer.
+    package struct Options: Sendable {
+        /// Whom new files belong to.
+        package enum Ownership: Hashable, Sendable {
+            /// Whom the archive says.
+            case archive
+            /// This process.
+            case process
+            case fixed(owner: UInt32, group: UInt32)
+        }
+
+        /// A directory below the root that everything is put into, without slashes at the ends. Unlike the root itself it confines
+        /// no symbolic links that are there already: those lead wherever they do for a process in the root.
+        package var prefix: [UInt8] = []
+        package var ownership = Ownership.archive
+        /// Whether a directory may be replaced by something else, and something else by a directory.
+        package var replacesDirectories = true
+        /// Changes each entry before it is unpacked, for instance its name.
+        package var transform: (@Sendable (inout TarEntry) -> Void)?
+        /// Somebody else may change the tree meanwhile: every call is then one that cannot be led astray.
+        package var isContested = false
+
+        package init() {}
+    }
+
     let root: Int32
     let whiteouts: WhiteoutForm
+    let options: Options
     let directories: DirectoryCache
     var result = Result()
     /// Directories that were made because something in them came first, and those of them that came themselves later.
@@ -45,10 +72,13 @@ package struct LayerApplier: ~Copyable {
     var hasDefaultACL = false
 
     /// Prepares to unpack into `directory`, which must exist.
-    package init(into directory: FilePath, whiteouts: WhiteoutForm) throws(ArchiveError) {
+    package init(
+        into directory: FilePath, whiteouts: WhiteoutForm, options: Options = Options()
+    ) throws(ArchiveError) {
         root = directory.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard root >= 0 else { throw .system("open", directory.string, Errno(rawValue: errno)) }
         self.whiteouts = whiteouts
+        self.options = options
         directories = DirectoryCache(root: root)
         mask = Self.currentMask()
     }
@@ -76,22 +106,34 @@ package struct LayerApplier: ~Copyable {
     }
 
     private mutating func apply(
-        _ entry: TarEntry, _ archive: TarReader, isCancelled: () -> Bool
+        _ found: TarEntry, _ archive: TarReader, isCancelled: () -> Bool
     ) throws(ArchiveError) {
-        guard let path = EntryPath(entry.name) else {
+        var entry = found
+        options.transform?(&entry)
+        switch options.ownership {
+        case .archive: break
+        case .process: (entry.owner, entry.group) = (owner, group)
+        case .fixed(let owner, let group): (entry.owner, entry.group) = (owner, group)
+        }
+        guard let named = EntryPath(entry.name), let path = prefixed(named) else {
             throw .escapes(entry: entry.displayName, "leads out of the root directory")
         }
-        guard !path.isRoot else {
+        guard !named.isRoot else {
             guard entry.kind == .directory else { throw .malformed("the root is not a directory") }
+            // The directory that something is copied into stays as it is.
+            guard options.prefix.isEmpty, options.replacesDirectories else { return }
             try setAttributesOfRoot(entry)
             return
         }
-        if path.name.starts(with: Whiteout.prefix) {
-            try applyWhiteout(path)
-            return
+        if whiteouts != .literal {
+            if path.name.starts(with: Whiteout.prefix) {
+                try applyWhiteout(path)
+                return
+            }
+            if Whiteout.isMetadata(path) { return }
         }
-        if Whiteout.isMetadata(path) { return }
         let parent = try parentDirectory(of: path)
+        if !options.replacesDirectories { try refuseReplacing(path, in: parent, with: entry) }
         if whiteouts == .remove { made.insert(path.text) }
         switch entry.kind {
         case .file: try makeFile(entry, archive, path, in: parent, isCancelled: isCancelled)
@@ -105,6 +147,29 @@ package struct LayerApplier: ~Copyable {
             try makeNode(entry, path, in: parent, type: S_IFBLK, device: Self.device(major, minor))
         }
     }
+
+    /// The path below the root of what has a path below the prefix.
+    func prefixed(_ path: EntryPath) -> EntryPath? {
+        guard !options.prefix.isEmpty else { return path }
+        return EntryPath(options.prefix + [UInt8(ascii: "/")] + path.text)
+    }
+
+    private func refuseReplacing(
+        _ path: EntryPath, in parent: DirectoryCache.Directory, with entry: TarEntry
+    ) throws(ArchiveError) {
+        guard let kind = try kind(of: path, in: parent) else { return }
+        let destination = "/" + String(decoding: options.prefix, as: UTF8.self)
+        // Docker's words, which its clients show as they are.
+        if kind == S_IFDIR, entry.kind != .directory {
+            throw .refused("cannot overwrite directory \"/\(path.shown)\" with non-directory \"\(destination)\"")
+        }
+        if kind != S_IFDIR, entry.kind == .directory {
+            throw .refused("cannot overwrite non-directory \"/\(path.shown)\" with directory \"\(destination)\"")
+        }
+    }
+
+    /// For fchmodat(2) of what was just made: nothing else can be in its place, unless somebody else works here, too.
+    var modeFlags: Int32 { options.isContested ? AT_SYMLINK_NOFOLLOW : 0 }
 
     /// The directory an entry goes into, made if the archive does not have it.
     mutating func parentDirectory(of path: EntryPath) throws(ArchiveError) -> DirectoryCache.Directory {

@@ -124,7 +124,7 @@ extension LayerApplier {
             try setOwnerByName(entry, path, in: parent)
             // What was just made is a directory, so that following is no question (fchmodat cannot say not to).
             if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL || parent.setsGroup {
-                try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), 0) }
+                try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), modeFlags) }
             }
         }
         note(entry.modified.seconds, entry.modified.nanoseconds, of: path)
@@ -148,7 +148,7 @@ extension LayerApplier {
     mutating func makeHardLink(
         _ entry: TarEntry, _ path: EntryPath, in parent: DirectoryCache.Directory
     ) throws(ArchiveError) {
-        guard let target = EntryPath(entry.linkName), !target.isRoot else {
+        guard let named = EntryPath(entry.linkName), !named.isRoot, let target = prefixed(named) else {
             throw .escapes(
                 entry: entry.displayName,
                 "is a hard link to \"\(String(decoding: entry.linkName, as: UTF8.self))\", outside of the root directory"
@@ -191,7 +191,7 @@ extension LayerApplier {
         try setOwnerByName(entry, path, in: parent)
         if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL {
             // Just made, hence no symbolic link.
-            try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), 0) }
+            try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), modeFlags) }
         }
         try setAttributesByPath(entry, path, in: parent)
         try setTimesByName(entry, path, in: parent)

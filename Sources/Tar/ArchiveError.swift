@@ -10,6 +10,8 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     case compression(String)
     /// An entry asks for something outside of the directory it is unpacked to.
     case escapes(entry: String, String)
+    /// What is there already must not be replaced by what the archive has; the text says by what.
+    case refused(String)
     /// A system call failed: what was done, to which entry.
     case system(String, String, Errno)
     /// Whoever asked for it wants it no more.
@@ -23,6 +25,7 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
         case .escapes(let entry, let what): "invalid tar archive: entry \"\(entry)\" \(what)"
         case .system(let operation, let entry, let errno):
             entry.isEmpty ? "\(operation): \(errno)" : "\(operation) \(entry): \(errno)"
+        case .refused(let what): what
         case .cancelled: "cancelled"
         }
     }

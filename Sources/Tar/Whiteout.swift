@@ -48,6 +48,7 @@ extension LayerApplier {
             let descriptor = try Self.duplicate(parent.descriptor, hidden)
             defer { close(descriptor) }
             try removeUnmade(hidden, in: descriptor)
+        case .literal: return
         }
     }
 
@@ -64,6 +65,7 @@ extension LayerApplier {
             for name in try names(in: descriptor, path) {
                 try removeUnmade(path.sibling(name), in: descriptor)
             }
+        case .literal: return
         }
     }
 

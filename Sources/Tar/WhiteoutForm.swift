@@ -7,4 +7,6 @@ package enum WhiteoutForm: Hashable, Sendable {
     case overlayInUserNamespace
     /// They are carried out: the directory already holds the layers below.
     case remove
+    /// They are names like any others: what is unpacked is no layer.
+    case literal
 }

@@ -44,6 +44,16 @@ package struct TarWriter: ~Copyable {
         if remaining == 0, padding > 0 { try emit([UInt8](repeating: 0, count: padding)) }
     }
 
+    /// Adds all data of the present entry, `size` bytes, which `body` hands to the sink itself.
+    package mutating func writeFile(
+        size: Int64, _ body: () throws(ArchiveError) -> Void
+    ) throws(ArchiveError) {
+        precondition(size == remaining, "not the data that the entry announced")
+        try body()
+        remaining = 0
+        if padding > 0 { try emit([UInt8](repeating: 0, count: padding)) }
+    }
+
     /// Ends the archive with its two blocks of zeros.
     package mutating func finish() throws(ArchiveError) {
         precondition(remaining == 0, "the data of the last entry is not complete")

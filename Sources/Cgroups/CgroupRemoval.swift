@@ -1,0 +1,73 @@
+import LinuxKernel
+import SystemPackage
+
+// How a control group goes.
+extension Cgroup {
+    /// Removes the group and all groups in it, killing whatever is still inside. Does nothing if there is none.
+    package func remove() throws(CgroupError) {
+        var failure: CgroupError?
+        for directory in directories {
+            do throws(CgroupError) {
+                try Self.removeTree(directory)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        guard failure != nil else { return }
+        // Something is left: kill it, then wait for it to be gone, at first briefly.
+        try? signalAll(9)
+        var milliseconds: Int32 = 1
+        while milliseconds < 1000 {
+            failure = nil
+            for directory in directories {
+                do throws(CgroupError) {
+                    try Self.removeTree(directory)
+                } catch {
+                    failure = failure ?? error
+                }
+            }
+            guard failure != nil else { return }
+            // A mere pause: if a signal cuts it short, the next look comes sooner.
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+        if let failure { throw failure }
+    }
+
+    /// Removes the group if nobody is in it, or not for long any more; kills nobody.
+    package func removeUnpopulated() {
+        var milliseconds: Int32 = 1
+        while milliseconds < 200 {
+            var isBusy = false
+            for directory in directories {
+                do throws(Errno) {
+                    try Files.removeDirectory(directory)
+                } catch .resourceBusy {
+                    isBusy = true
+                } catch {
+                    // There is none.
+                }
+            }
+            guard isBusy else { return }
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+    }
+
+    private static func removeTree(_ directory: FilePath) throws(CgroupError) {
+        do throws(Errno) {
+            do {
+                try Files.removeDirectory(directory)
+            } catch .noSuchFileOrDirectory {
+                return
+            } catch .resourceBusy {
+                for child in try children(of: directory) {
+                    do throws(CgroupError) { try removeTree(child) } catch { throw error.errno ?? .resourceBusy }
+                }
+                do { try Files.removeDirectory(directory) } catch .noSuchFileOrDirectory {}
+            }
+        } catch {
+            throw CgroupError("rmdir \(directory)", error)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import JSON
+import NIOHTTP1
+
+/// Why a registry could not be asked, or what it answered instead.
+package struct DistributionError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: Hashable, Sendable {
+        /// Credentials are missing or wrong.
+        case unauthorized
+        /// The credentials do not suffice.
+        case denied
+        /// There is no such manifest, blob, repository or registry interface.
+        case notFound
+        /// The registry could not be reached, or the connection broke.
+        case unreachable
+        /// The other side does not speak TLS, or its certificate is not trusted.
+        case tls
+        /// The registry answered with an error of its own.
+        case refused
+        /// What came is not what was asked for: a wrong digest, a wrong length, no JSON.
+        case wrongContent
+    }
+
+    package var kind: Kind
+    package var message: String
+    /// The HTTP status, where one came.
+    package var status: Int?
+
+    package init(_ kind: Kind, _ message: String, status: Int? = nil) {
+        self.kind = kind
+        self.message = message
+        self.status = status
+    }
+
+    package var description: String { message }
+
+    /// Whether the same request may well succeed a moment later.
+    var isTransient: Bool {
+        switch kind {
+        case .unreachable: true
+        case .refused: status.map { $0 == 408 || $0 == 429 || $0 >= 500 && $0 != 501 } ?? false
+        case .unauthorized, .denied, .notFound, .tls, .wrongContent: false
+        }
+    }
+
+    /// What an answer of status 400 and above means. Registries explain themselves in a list (distribution-spec, "Error Codes"); the text is
+    /// made as Docker makes it: `manifest unknown: manifest unknown`.
+    static func answer(_ status: Int, _ body: [UInt8], of request: String) -> DistributionError {
+        var texts: [String] = []
+        var codes: [String] = []
+        // A proxy in between answers with a page of HTML; then the status has to do.
+        if let document = try? JSON.parse(body) {
+            for entry in document["errors"]?.array ?? [] {
+                let code = entry["code"]?.string ?? ""
+                let message = entry["message"]?.string ?? ""
+                codes.append(code)
+                let words = code.lowercased().split(separator: "_").joined(separator: " ")
+                texts.append(message.isEmpty ? words : words.isEmpty ? message : "\(words): \(message)")
+            }
+            if texts.isEmpty, let text = document["details"]?.string ?? document["message"]?.string { texts = [text] }
+        }
+        let text =
+            texts.isEmpty
+            ? "received unexpected HTTP status: \(status) \(reason(status))" : texts.joined(separator: "\n")
+        let isDenied = codes.contains { $0 == "DENIED" }
+        let kind: Kind =
+            switch status {
+            case 401: isDenied ? .denied : .unauthorized
+            case 403: .denied
+            case 404: .notFound
+            default: .refused
+            }
+        let isAboutAccess = kind == .unauthorized || kind == .denied || kind == .notFound
+        return DistributionError(
+            kind, isAboutAccess && !texts.isEmpty ? text : "\(request): \(text)", status: status)
+    }
+
+    private static func reason(_ status: Int) -> String { HTTPResponseStatus(statusCode: status).reasonPhrase }
+}
+
+/// What ended a transfer on our own side: it is handed on as it is, and nothing is tried again.
+struct ReceiverFailure: Error {
+    let cause: any Error
+}

@@ -1,0 +1,82 @@
+import Distribution
+import Images
+import OCISpec
+
+/// What has to do with registries: as `Images` does it, with the events Docker sends.
+extension Engine {
+    /// See `Images.pull`.
+    package nonisolated func pullImage(
+        _ reference: ImageReference, platform: Platform? = nil, allTags: Bool = false,
+        credentials: RegistryCredentials = .anonymous,
+        progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+    ) async throws {
+        do {
+            let pulled = try await images.pull(
+                reference, platform: platform, allTags: allTags, credentials: credentials, progress: progress)
+            for image in pulled { emit("pull", image.reference.familiar, name: image.reference.familiarName) }
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// See `Images.push`.
+    package nonisolated func pushImage(
+        _ reference: ImageReference, allTags: Bool = false, credentials: RegistryCredentials = .anonymous,
+        progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
+    ) async throws {
+        do {
+            try await images.push(reference, allTags: allTags, credentials: credentials, progress: progress)
+            let name = allTags ? reference.familiarName : reference.withDefaultTag.familiar
+            emit("push", name, name: reference.familiarName)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// See `Images.inspectRemote`.
+    package nonisolated func inspectRemoteImage(
+        _ reference: ImageReference, credentials: RegistryCredentials
+    ) async throws -> RemoteDescription {
+        do {
+            return try await images.inspectRemote(reference, credentials: credentials)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// Has a registry check credentials.
+    package nonisolated func logIn(_ domain: String, _ credentials: RegistryCredentials) async throws {
+        do {
+            try await images.registries.check(credentials, for: domain)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// See `Registries.search`.
+    package nonisolated func searchRegistry(
+        _ term: String, limit: Int, credentials: RegistryCredentials
+    ) async throws -> [SearchResult] {
+        do {
+            return try await images.registries.search(term, limit: limit, credentials: credentials)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    private static nonisolated func translated(_ error: any Error) -> any Error {
+        switch error {
+        case is CancellationError: return error
+        case let error as DistributionError:
+            let kind: EngineError.Kind =
+                switch error.kind {
+                case .unauthorized: .unauthorized
+                case .denied: .forbidden
+                case .notFound: .notFound
+                case .unreachable, .tls, .refused, .wrongContent: .system
+                }
+            return EngineError(kind, error.message)
+        default: return EngineError.from(error)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Images
+import LinuxKernel
+import OCISpec
+
+/// What a prune of containers did.
+package struct PrunedContainers: Sendable {
+    /// Their ids.
+    package var containers: [String] = []
+    /// Bytes that they themselves had written.
+    package var reclaimed: Int64 = 0
+}
+
+/// What takes room.
+package struct EngineDiskUsage: Sendable {
+    /// Bytes of all layers, each once.
+    package var layersSize: Int64 = 0
+    /// With shared sizes, and how many containers were made of each; nil if not asked for.
+    package var images: [(summary: ImageSummary, containers: Int)]?
+    /// With sizes; nil if not asked for.
+    package var containers: [ContainerSummary]?
+}
+
+extension Engine {
+    /// Removes the containers that do not run and pass the filters. What cannot be removed stays and is no error.
+    package func pruneContainers(_ filters: PruneFilters) async throws -> PrunedContainers {
+        try beginPruning("containers")
+        defer { endPruning("containers") }
+        var pruned = PrunedContainers()
+        for container in services.registry.all.sorted(by: { $0.current.createdAt < $1.current.createdAt }) {
+            let record = container.current
+            guard !record.state.isRunning,
+                filters.admit(labels: record.configuration.labels, created: record.createdAt)
+            else { continue }
+            // A size that cannot be told is only a number missing in the sum.
+            let size = (try? await images.snapshotUsage(key: container.id).bytes) ?? 0
+            do {
+                try await remove(container.id)
+            } catch {
+                services.logger.warning("failed to prune container \(container.id): \(error)")
+                continue
+            }
+            pruned.containers.append(container.id)
+            pruned.reclaimed += size
+        }
+        emitPrune(.container, reclaimed: pruned.reclaimed)
+        return pruned
+    }
+
+    /// Removes images that nobody uses; see `Images.prune`.
+    package func pruneImages(_ filters: PruneFilters) async throws -> PrunedImages {
+        try beginPruning("images")
+        defer { endPruning("images") }
+        return try await finishing {
+            let pruned = try await self.images.prune(filters, users: self.imageUsers)
+            for id in pruned.images { self.emit("delete", id.description, name: id.description) }
+            self.emitPrune(.image, reclaimed: pruned.reclaimed)
+            return pruned
+        }
+    }
+
+    /// What images and containers take on the disk.
+    package func diskUsage(images wantsImages: Bool, containers wantsContainers: Bool) async throws -> EngineDiskUsage {
+        try await reporting {
+            var usage = EngineDiskUsage()
+            if wantsImages {
+                let records = services.registry.all.map(\.current)
+                let counts = Dictionary(records.map { ($0.imageID, 1) }, uniquingKeysWith: +)
+                usage.layersSize = try await images.usage().layersSize
+                usage.images = try await images.list(sharedSize: true).map { summary in
+                    (summary, counts[summary.record.id.description] ?? 0)
+                }
+            }
+            if wantsContainers {
+                var options = ListOptions()
+                options.all = true
+                options.size = true
+                usage.containers = try await list(options)
+            }
+            return usage
+        }
+    }
+
+    private func beginPruning(_ what: String) throws(EngineError) {
+        guard pruning.insert(what).inserted else { throw .conflict("a prune operation is already running") }
+    }
+
+    private func endPruning(_ what: String) { pruning.remove(what) }
+
+    private nonisolated func emitPrune(_ kind: EngineEvent.Kind, reclaimed: Int64) {
+        services.events.publish(
+            EngineEvent(kind: kind, action: "prune", actorID: "", attributes: ["reclaimed": String(reclaimed)]))
+    }
+
+    /// Says which containers were made from an image.
+    nonisolated var imageUsers: @Sendable (Digest) throws -> [ImageUser] {
+        let registry = services.registry
+        return { digest in
+            let image = digest.description
+            return registry.all.map(\.current).filter { $0.imageID == image }
+                .map { ImageUser(containerID: $0.id, isRunning: $0.state.isRunning) }
+        }
+    }
+}
+
+/// What a check has looked at.
+package struct EngineCheck: Sendable {
+    package var store: StoreCheck
+    package var containers: Int
+}
+
+extension Engine {
+    /// Verifies the store (see `Images.check`) and that every container has what belongs to it. What is wrong is reported in
+    /// words; nothing is changed.
+    package nonisolated func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
+        do {
+            let containers = services.registry.all
+            let store = try await images.check(containers: Set(containers.map(\.id)), report: report)
+            for container in containers {
+                let record = container.current
+                if case .removing = record.state { continue }
+                let name = "container \(record.name) (\(RandomIdentifier.short(container.id)))"
+                let files = container.files
+                let exists = try await services.pool.run { Files.exists(files) }
+                if !exists, services.registry.all.contains(where: { $0.id == container.id }) {
+                    report("\(name): its directory \(files) is missing")
+                }
+                if Digest(record.imageID) == nil { report("\(name): its image's id \"\(record.imageID)\" is none") }
+            }
+            let rows = try await services.database.read { try ContainerRecord.all(in: $0) }
+            let known = Set(services.registry.all.map(\.id))
+            for row in rows where !known.contains(row.id) {
+                report(
+                    "the database has a container \(row.name) (\(RandomIdentifier.short(row.id))) that the daemon does not know"
+                )
+            }
+            return EngineCheck(store: store, containers: containers.count)
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import Archive
+import Images
+import LinuxKernel
+import OCISpec
+import Snapshots
+import SystemPackage
+
+// A container's files, while it runs or not. They are never reached through the host's own mounts: of a running container the
+// mounts are copied out of its name space, those of another one are made anew, each time in a name space that nobody else has.
+extension Container {
+    /// Which of a container's files are meant.
+    enum FileScope: Sendable {
+        /// Its root file system alone, without anything that is mounted on it.
+        case root
+        /// With binds and volumes, and the network files of a running container.
+        case withVolumes
+    }
+
+    /// Runs `body` on a thread that may block, with a handle on the container's root.
+    ///
+    /// A container that does not run is not started meanwhile.
+    func withFiles<R: Sendable>(
+        _ scope: FileScope, _ body: @escaping @Sendable (FileDescriptor) throws -> R
+    ) async throws -> R {
+        await gate.enter()
+        let live: ForeignMounts?
+        do {
+            try requireExistence()
+            live = try await liveMounts(scope)
+        } catch {
+            gate.leave()
+            throw error
+        }
+        // A running container does not wait: what was copied is its own file system, not a second one on the same files.
+        let isHeld = live == nil
+        if !isHeld { gate.leave() }
+        defer {
+            if isHeld { gate.leave() }
+            live?.discard()
+        }
+        let mounts = try await services.images.mounts(key: id)
+        let points = scope == .root ? [] : MountList.mountPoints(record.configuration.host)
+        return try await services.transfers.run {
+            try PrivateMounts.run("files") { trees in
+                guard let live else {
+                    let root = try trees.mount(mounts)
+                    for point in points where point.kind == .bind { try trees.bind(point, in: root) }
+                    return try body(root)
+                }
+                let root = try trees.attach(live.root)
+                for (path, tree) in live.others { try trees.attach(tree, at: path, in: root) }
+                return try body(root)
+            }
+        }
+    }
+
+    /// The mounts of a running container; nil if it does not run, or is not a process of this machine's kernel.
+    func liveMounts(_ scope: FileScope) async throws -> ForeignMounts? {
+        guard let running = record.state.running else { return nil }
+        let points = MountList.mountPoints(record.configuration.host).map(\.destination)
+        let paths = scope == .root ? [] : points + ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
+        let mounts = try await services.images.mounts(key: id)
+        return try await services.transfers.run {
+            let process: PIDFD
+            do throws(Errno) {
+                process = try PIDFD.open(running.pid)
+            } catch {
+                return nil  // it has just ended
+            }
+            defer { process.close() }
+            // The pid may be another process's by now: one that is not the shim's child is not the container's.
+            guard Self.parent(of: running.pid) == running.shimPID, Self.lives(process) else { return nil }
+            let copied: ForeignMounts
+            do {
+                copied = try ForeignMounts.copy(of: process.descriptor, paths: Self.outermostFirst(paths))
+            } catch let error as Errno {
+                guard Self.lives(process) else { return nil }
+                throw EngineError.system("cannot reach the files of container \(self.id): \(error)")
+            }
+            // In a sandbox with a kernel of its own the process's root is not the container's.
+            if mounts.last?.type == "overlay", try FileSystemType.of(copied.root) != .overlay {
+                copied.discard()
+                return nil
+            }
+            return copied
+        }
+    }
+
+    private static func lives(_ process: PIDFD) -> Bool {
+        do throws(Errno) {
+            try process.send(signal: 0)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The parent of a process by /proc/<pid>/stat, whose second field may hold anything in parentheses.
+    private static func parent(of pid: Int32) -> Int32? {
+        let text = Machine.text("/proc/\(pid)/stat")
+        guard let end = text.lastIndex(of: ")") else { return nil }
+        let fields = text[end...].split(separator: " ")
+        return fields.count > 2 ? Int32(fields[2]) : nil
+    }
+
+    private static func outermostFirst(_ paths: [String]) -> [String] {
+        Set(paths).sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
+    }
+
+    private func requireExistence() throws(EngineError) {
+        switch record.state {
+        case .removing: throw .noSuchContainer(id)
+        default: break
+        }
+    }
+
+    /// What the runtime makes in a container's root in order to mount on it; Docker keeps the same out of sight in a layer of its own.
+    static let mountPoints: Set<[UInt8]> = Set(
+        [
+            "dev", "dev/console", "dev/mqueue", "dev/pts", "dev/shm", "etc/hostname", "etc/hosts", "etc/mtab",
+            "etc/resolv.conf", "proc", "sys", ".dockerenv",
+        ].map { Array($0.utf8) })
+}
+
+extension PrivateMounts {
+    /// Attaches what a container that does not run would have bound at its start, as far as it is there.
+    fileprivate func bind(_ point: MountPoint, in root: FileDescriptor) throws {
+        let tree: FileDescriptor
+        do throws(Errno) {
+            tree = try Mounts.cloneTree(point.source, recursive: true)
+        } catch {
+            return
+        }
+        defer { tree.discard() }
+        try attach(tree, at: point.destination, in: root)
+    }
+}

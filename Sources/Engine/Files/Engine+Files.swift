@@ -1,0 +1,271 @@
+import Archive
+import Images
+import LinuxKernel
+import OCISpec
+import Snapshots
+import Synchronization
+import SystemPackage
+
+/// What is known of a path in a container: what `X-Docker-Container-Path-Stat` carries.
+package struct PathStatus: Hashable, Sendable {
+    /// The path's last component; `/` for the root, `.` where the path ends with it.
+    package var name: String
+    /// In bytes.
+    package var size: Int64
+    /// Type and permission bits as stat(2) has them.
+    package var mode: UInt32
+    package var modified: Timestamp
+    /// Of a symbolic link: where it leads in the end, as far as that exists.
+    package var linkTarget: String
+}
+
+/// A path that a container changed.
+package struct FileChange: Hashable, Sendable {
+    /// The numbers are those of Docker's API.
+    package enum Kind: Int, Hashable, Sendable {
+        case modified = 0
+        case added = 1
+        case deleted = 2
+    }
+
+    package var kind: Kind
+    /// Absolute.
+    package var path: String
+}
+
+extension Engine {
+    /// Writes a container's root file system as an archive, without what is mounted on it.
+    package nonisolated func export(_ name: String, to stream: FileDescriptor) async throws {
+        let container = try services.registry.find(name)
+        try container.refuseDead("export")
+        do {
+            try await cancellable { isCancelled in
+                try await container.withFiles(.root) { root in
+                    let sink = DescriptorSink(stream, isCancelled: isCancelled)
+                    let archiver = TreeArchiver(isCancelled: isCancelled) {
+                        (bytes: UnsafeRawBufferPointer) throws(ArchiveError) in try sink.write(bytes)
+                    }
+                    try archiver.add(contentsOf: root)
+                    try archiver.finish()
+                    try sink.flush()
+                }
+            }
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw EngineError.system("Error exporting container \(name): \(EngineError.from(error).message)")
+        }
+        container.emit("export")
+    }
+
+    /// What a container changed in its root file system since it was made.
+    package nonisolated func changes(_ name: String) async throws -> [FileChange] {
+        let container = try services.registry.find(name)
+        return try await reporting { try await container.changes() }.map { change in
+            let kind: FileChange.Kind =
+                switch change.kind {
+                case .modified: .modified
+                case .added: .added
+                case .deleted: .deleted
+                }
+            return FileChange(kind: kind, path: "/" + String(decoding: change.path, as: UTF8.self))
+        }
+    }
+
+    /// Makes an image of a container's present files.
+    ///
+    /// - Parameters:
+    ///   - configuration: what containers of the image run, in place of the container's own; what it does not say is the container's.
+    ///   - changes: instructions of a Dockerfile, applied last.
+    ///   - pauses: whether a running container stands still meanwhile.
+    package func commit(
+        _ name: String, reference: ImageReference?, configuration: ImageProcess? = nil, changes: [String] = [],
+        author: String = "", comment: String = "", pauses: Bool = true
+    ) async throws -> Digest {
+        let container = try services.registry.find(name)
+        try container.refuseDead("commit")
+        return try await finishing {
+            let own = ImageProcess(container.current.configuration)
+            var description = CommitDescription(process: configuration.map { $0.merged(over: own) } ?? own)
+            try description.process.apply(changes)
+            description.reference = reference
+            description.author = author
+            description.comment = comment
+            let id = try await container.commit(description, pauses: pauses)
+            container.emit(
+                "commit",
+                ["comment": comment, "imageID": id.description, "imageRef": reference?.familiar ?? ""])
+            if let reference { self.emit("tag", id.description, name: reference.familiar) }
+            return id
+        }
+    }
+
+    /// Looks at a path in a container, without following a link in its last place.
+    package nonisolated func status(_ name: String, path: String) async throws -> PathStatus {
+        let container = try services.registry.find(name)
+        return try await locating(path, in: name) {
+            try await container.withFiles(.withVolumes) { root in try ContainerPath(path).status(in: root) }
+        }
+    }
+
+    /// Writes what is at a path in a container as an archive.
+    package nonisolated func archive(_ name: String, path: String, to stream: FileDescriptor) async throws {
+        let container = try services.registry.find(name)
+        try await locating(path, in: name) {
+            try await cancellable { isCancelled in
+                try await container.withFiles(.withVolumes) { root in
+                    let sink = DescriptorSink(stream, isCancelled: isCancelled)
+                    let archiver = TreeArchiver(isCancelled: isCancelled) {
+                        (bytes: UnsafeRawBufferPointer) throws(ArchiveError) in try sink.write(bytes)
+                    }
+                    try ContainerPath(path).add(to: archiver, in: root)
+                    try archiver.finish()
+                    try sink.flush()
+                }
+            }
+        }
+        container.emit("archive-path")
+    }
+
+    /// Unpacks an archive, compressed or not, into a directory in a container.
+    ///
+    /// - Parameters:
+    ///   - replacesDirectories: whether a directory may take the place of something else, and the other way round.
+    ///   - givesToUser: whether everything belongs to the container's user afterwards, if it has one.
+    package nonisolated func extract(
+        _ name: String, path: String, replacesDirectories: Bool, givesToUser: Bool, from stream: FileDescriptor
+    ) async throws {
+        let container = try services.registry.find(name)
+        let configuration = container.current.configuration
+        var options = LayerApplier.Options()
+        options.replacesDirectories = replacesDirectories
+        options.isContested = true
+        if givesToUser, !configuration.user.isEmpty {
+            let mounts = try await reporting { try await images.mounts(key: container.id) }
+            let user = try await services.pool.run {
+                try ContainerUser(configuration.user, files: LayeredFiles(mounts: mounts))
+            }
+            options.ownership = .fixed(owner: user.uid, group: user.gid)
+        }
+        let chosen = options
+        try await locating(path, in: name) {
+            try await cancellable { isCancelled in
+                try await container.withFiles(.withVolumes) { root in
+                    let place = try ContainerPath(path).directory(in: root)
+                    try Self.checkWritable(place, configuration.host)
+                    var options = chosen
+                    options.prefix = Array(place.utf8.drop { $0 == UInt8(ascii: "/") })
+                    let source = DescriptorSource(stream, isCancelled: isCancelled)
+                    let archive = TarReader(try Compression.decompressing(source).source)
+                    var applier = try LayerApplier(into: root.procPath, whiteouts: .literal, options: options)
+                    _ = try applier.apply(archive, isCancelled: isCancelled)
+                    try archive.drain()
+                }
+            }
+        }
+        container.emit("extract-to-dir")
+    }
+
+    /// Docker's rule and texts; what is mounted read-only would refuse by itself, but with other words.
+    private static func checkWritable(_ path: String, _ host: HostConfiguration) throws(EngineError) {
+        let mounted = MountList.mountPoints(host).filter { point in
+            path == point.destination || path.hasPrefix(point.destination == "/" ? "/" : point.destination + "/")
+        }
+        if let mount = mounted.max(by: { $0.destination.utf8.count < $1.destination.utf8.count }) {
+            guard mount.isWritable else { throw .invalid("mounted volume is marked read-only") }
+        } else if host.readonlyRootfs {
+            throw .invalid("container rootfs is marked read-only")
+        }
+    }
+
+    /// Runs `body` and turns its errors into the engine's, a missing file into Docker's text for it.
+    private nonisolated func locating<T: Sendable>(
+        _ path: String, in name: String, _ body: () async throws -> T
+    ) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as CancellationError {
+            throw error
+        } catch let error as ContainerPath.Missing {
+            _ = error
+            throw EngineError(.notFound, "Could not find the file \(path) in container \(name)")
+        } catch let error as ArchiveError {
+            switch error {
+            case .system(let operation, let entry, let errno):
+                throw EngineError(.system, "\(operation) \(entry): \(errno.words)")
+            case .refused: throw EngineError(.system, error.description)
+            default: throw EngineError(.invalid, error.description)
+            }
+        } catch {
+            throw EngineError.from(error)
+        }
+    }
+
+    /// Runs `body` with a question that is answered by whether this task has been cancelled.
+    private nonisolated func cancellable<T: Sendable>(
+        _ body: (@escaping @Sendable () -> Bool) async throws -> T
+    ) async throws -> T {
+        let flag = CancellationFlag()
+        return try await withTaskCancellationHandler {
+            try await body { flag.isSet.load(ordering: .relaxed) }
+        } onCancel: {
+            flag.isSet.store(true, ordering: .relaxed)
+        }
+    }
+}
+
+private final class CancellationFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
+}
+
+extension Container {
+    /// Throws Docker's text for a container that is not whole any more.
+    nonisolated func refuseDead(_ operation: String) throws(EngineError) {
+        switch current.state {
+        case .dead: throw .conflict("You cannot \(operation) container \(id) which is Dead")
+        case .removing: throw .conflict("You cannot \(operation) container \(id) which is being removed")
+        default: return
+        }
+    }
+
+    func changes() async throws -> [TreeChange] {
+        let live = try await liveMounts(.root)
+        defer { live?.discard() }
+        return try await services.images.changes(key: id, mountPoints: Self.mountPoints, live: live?.root)
+    }
+
+    func commit(_ description: CommitDescription, pauses: Bool) async throws -> Digest {
+        guard let image = Digest(record.imageID) else { throw EngineError.system("the container's image is unknown") }
+        var description = description
+        description.createdBy = (record.configuration.command ?? []).joined(separator: " ")
+        var isPaused = false
+        if pauses, let running = record.state.running, !running.isPaused {
+            do {
+                try await pause()
+                isPaused = true
+            } catch {
+                // It has ended, or cannot be paused: it is committed as it is, like Docker does.
+                logger.debug("committing a container that could not be paused: \(error)")
+            }
+        }
+        let result: Result<Digest, any Error>
+        do {
+            let live = try await liveMounts(.root)
+            defer { live?.discard() }
+            result = .success(
+                try await services.images.commit(
+                    key: id, image: image, mountPoints: Self.mountPoints, live: live?.root, description))
+        } catch {
+            result = .failure(error)
+        }
+        if isPaused {
+            do {
+                try await unpause()
+            } catch {
+                // Killed or unpaused by hand meanwhile.
+                logger.debug("cannot unpause after the commit: \(error)")
+            }
+        }
+        return try result.get()
+    }
+}

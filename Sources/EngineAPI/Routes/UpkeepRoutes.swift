@@ -1,0 +1,102 @@
+import Engine
+import EngineAPIModel
+import HTTPServing
+import Images
+import JSON
+import NIOHTTP1
+
+extension EngineRoutes {
+    /// What takes room, how to get it back, and whether all is as it should be.
+    var upkeep: [Route] {
+        [
+            Route(.GET, "/system/df", diskUsage),
+            Route(.POST, "/containers/prune") { request in
+                let filters = try PruneFilters(
+                    request.query.filters().values, accepting: PruneFilters.forContainers)
+                let pruned = try await engine.pruneContainers(filters)
+                var report = ContainersPruneReport()
+                report.containersDeleted = pruned.containers.isEmpty ? nil : pruned.containers
+                report.spaceReclaimed = pruned.reclaimed
+                return .json(report)
+            },
+            Route(.POST, "/images/prune") { request in
+                let filters = try PruneFilters(request.query.filters().values, accepting: PruneFilters.forImages)
+                let pruned = try await engine.pruneImages(filters)
+                var report = ImagesPruneReport()
+                let deletions = pruned.deletions.map(EngineAPIModel.ImageDeletion.init)
+                report.imagesDeleted = deletions.isEmpty ? nil : deletions
+                report.spaceReclaimed = pruned.reclaimed
+                return .json(report)
+            },
+            // What there is none of yet needs no removing: `docker system prune` asks for all of them.
+            Route(.POST, "/networks/prune") { request in
+                _ = try PruneFilters(request.query.filters().values, accepting: PruneFilters.forContainers)
+                return .json(["NetworksDeleted": nil] as JSONValue)
+            },
+            Route(.POST, "/volumes/prune") { _ in
+                .json(["VolumesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
+            },
+            Route(.POST, "/build/prune") { _ in
+                .json(["CachesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
+            },
+            Route(.POST, "/masu/check", check),
+        ]
+    }
+
+    private func diskUsage(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let known = ["container", "image", "volume", "build-cache"]
+        let types = request.version < .v(42) ? [] : request.query.all("type")
+        for type in types where !known.contains(type) { throw APIError.invalid("unknown object type: \(type)") }
+        func wants(_ type: String) -> Bool { types.isEmpty || types.contains(type) }
+        let usage = try await engine.diskUsage(images: wants("image"), containers: wants("container"))
+        var wire = DiskUsage()
+        wire.layersSize = usage.layersSize
+        wire.images = usage.images?.map { summary, containers in
+            var image = EngineAPIModel.ImageSummary(summary, version: request.version)
+            image.containers = containers
+            return image
+        }
+        wire.containers = usage.containers?.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
+        if wants("volume") { wire.volumes = [] }
+        if wants("build-cache") { wire.buildCache = [] }
+        return .json(wire)
+    }
+
+    /// A line for each problem as it is found, and one at the end: a check may take as long as reading the whole store.
+    private func check(_ request: RoutedRequest) async throws -> HTTPResponse {
+        HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .stream { writer in
+                await writer.begin()
+                let (problems, report) = AsyncStream.makeStream(of: String.self)
+                async let shown: Int = {
+                    var count = 0
+                    for await problem in problems {
+                        count += 1
+                        var line = CheckLine()
+                        line.problem = problem
+                        try await writer.write(WireLine.bytes(line, ending: "\n"))
+                    }
+                    return count
+                }()
+                var last = CheckLine()
+                do {
+                    let result = try await engine.check { report.yield($0) }
+                    report.finish()
+                    var summary = CheckSummary()
+                    summary.images = result.store.images
+                    summary.blobs = result.store.blobs
+                    summary.bytes = result.store.bytes
+                    summary.snapshots = result.store.snapshots
+                    summary.containers = result.containers
+                    summary.problems = try await shown
+                    last.summary = summary
+                } catch {
+                    report.finish()
+                    _ = try await shown
+                    last.error = ErrorMapping.response(for: error).message
+                }
+                try await writer.write(WireLine.bytes(last, ending: "\n"))
+            })
+    }
+}

@@ -1,0 +1,184 @@
+import Archive
+import ContentStore
+import Glibc
+import OCISpec
+import Synchronization
+import SystemPackage
+
+/// A blob on its way into the store: one task writes it, any number of threads read what is there already and wait for the rest.
+///
+/// The bytes pass through the page cache and not through a pipe: whoever is slow does not hold up the network, and nothing has to be kept in memory.
+final class BlobArrival: Sendable {
+    private struct State {
+        var ingest: Ingest?
+        /// Bytes of an earlier try.
+        var resumed: Int64 = 0
+        var available: Int64 = 0
+        var outcome: Result<Void, any Error>?
+        var isDiscarded = false
+        var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var nextWaiter: UInt64 = 0
+    }
+
+    let blob: Descriptor
+    private let state = Mutex(State())
+    /// Changes whenever there is something new for threads that wait (futex(2) by the C library's condition).
+    nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    nonisolated(unsafe) private let news: UnsafeMutablePointer<pthread_cond_t>
+
+    init(_ blob: Descriptor) {
+        self.blob = blob
+        mutex = .allocate(capacity: 1)
+        news = .allocate(capacity: 1)
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(news, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(news)
+        pthread_mutex_destroy(mutex)
+        news.deallocate()
+        mutex.deallocate()
+    }
+
+    // MARK: The writing side
+
+    /// Bytes will be in `ingest`, which may have some.
+    func begin(_ ingest: Ingest) {
+        change { state in
+            state.ingest = ingest
+            state.resumed = ingest.size
+            state.available = ingest.size
+        }
+    }
+
+    func advance(to size: Int64) { change { $0.available = size } }
+
+    /// All bytes are there and are what they should be; or not.
+    func finish(_ outcome: Result<Void, any Error>) { change { $0.outcome = outcome } }
+
+    private func change(_ body: (inout State) -> Void) {
+        let waiters = state.withLock { state in
+            body(&state)
+            guard state.outcome != nil || state.ingest != nil else { return [CheckedContinuation<Void, Never>]() }
+            let waiters = Array(state.waiters.values)
+            state.waiters = [:]
+            return waiters
+        }
+        for waiter in waiters { waiter.resume() }
+        pthread_mutex_lock(mutex)
+        pthread_cond_broadcast(news)
+        pthread_mutex_unlock(mutex)
+    }
+
+    // MARK: The reading sides
+
+    var ingest: Ingest? { state.withLock { $0.ingest } }
+    var available: Int64 { state.withLock { $0.available } }
+    var isComplete: Bool { state.withLock { if case .success? = $0.outcome { true } else { false } } }
+
+    /// Waits until there is something to read, or nothing to wait for any more.
+    func begun() async throws { try await wait { $0.ingest != nil || $0.outcome != nil } }
+
+    /// Waits until the blob is there.
+    func completed() async throws {
+        try await wait { $0.outcome != nil }
+        try state.withLock { $0.outcome }?.get()
+    }
+
+    private func wait(until condition: @Sendable (borrowing State) -> Bool) async throws {
+        while true {
+            try Task.checkCancellation()
+            let ticket: UInt64? = state.withLock { state in
+                if condition(state) { return nil }
+                state.nextWaiter += 1
+                return state.nextWaiter
+            }
+            guard let ticket else { return }
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    let isDue = state.withLock { state in
+                        if condition(state) || Task.isCancelled { return true }
+                        state.waiters[ticket] = continuation
+                        return false
+                    }
+                    if isDue { continuation.resume() }
+                }
+            } onCancel: {
+                state.withLock { $0.waiters.removeValue(forKey: ticket) }?.resume()
+            }
+        }
+    }
+
+    /// Removes what was written: it is not what it should be.
+    func discard() {
+        let ingest = state.withLock { state in
+            state.isDiscarded = true
+            return state.ingest
+        }
+        ingest?.discard()
+    }
+
+    /// Waits until there are bytes at `position`; `nil` at the end, and when the blob will never be whole.
+    fileprivate func bytes(at position: Int64, isCancelled: () -> Bool) throws(ArchiveError) -> Int64? {
+        while true {
+            pthread_mutex_lock(mutex)
+            let (available, outcome) = state.withLock { ($0.available, $0.outcome) }
+            if available > position || outcome != nil || isCancelled() {
+                pthread_mutex_unlock(mutex)
+                if isCancelled() { throw .cancelled }
+                if available > position { return available - position }
+                if case .failure? = outcome { throw .truncated }
+                return nil
+            }
+            var deadline = timespec()
+            clock_gettime(CLOCK_REALTIME, &deadline)
+            deadline.tv_nsec += 200_000_000
+            if deadline.tv_nsec >= 1_000_000_000 {
+                deadline.tv_sec += 1
+                deadline.tv_nsec -= 1_000_000_000
+            }
+            pthread_cond_timedwait(news, mutex, &deadline)
+            pthread_mutex_unlock(mutex)
+        }
+    }
+}
+
+/// The bytes of a blob from its beginning on, as they arrive.
+final class ArrivingSource: ByteSource {
+    private let arrival: BlobArrival
+    private let file: FileDescriptor
+    private let isCancelled: @Sendable () -> Bool
+    private let progress: @Sendable (Int64) -> Void
+    private var position: Int64 = 0
+
+    /// - Parameters:
+    ///   - file: A descriptor on what is written; it is closed at the end.
+    ///   - progress: Told how many bytes have been read.
+    init(
+        _ arrival: BlobArrival, owning file: FileDescriptor, isCancelled: @escaping @Sendable () -> Bool,
+        progress: @escaping @Sendable (Int64) -> Void
+    ) {
+        self.arrival = arrival
+        self.file = file
+        self.isCancelled = isCancelled
+        self.progress = progress
+    }
+
+    deinit { try? file.close() }  // only read from
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int {
+        guard let available = try arrival.bytes(at: position, isCancelled: isCancelled) else { return 0 }
+        let wanted = Int(min(Int64(buffer.count), available))
+        while true {
+            let count = pread(file.rawValue, buffer.baseAddress, wanted, Int(position))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw .system("read", "\(arrival.blob.digest)", Errno(rawValue: count < 0 ? errno : EIO))
+            }
+            position += Int64(count)
+            progress(position)
+            return count
+        }
+    }
+}

@@ -1,0 +1,101 @@
+import ContentStore
+import Distribution
+import LinuxKernel
+import OCISpec
+
+/// The blobs that are being fetched, each by one task however many pulls want it.
+///
+/// Who joins has to leave, when it needs the blob no longer or has put it into the store. With the last one to leave the fetching ends; what has come by then
+/// stays under the blob's key and is where the next try goes on.
+actor Downloads {
+    private struct Entry {
+        let arrival: BlobArrival
+        let task: Task<Void, Never>
+        var users: Int
+    }
+
+    private let content: ContentStore
+    private let slots: TransferSlots
+    /// For writing and hashing what arrives.
+    private let pool: BlockingPool
+    private var entries: [Digest: Entry] = [:]
+    /// Tasks that are ending: nobody else may write under their keys before they have.
+    private var ending: [Digest: Task<Void, Never>] = [:]
+
+    init(content: ContentStore, slots: TransferSlots) {
+        self.content = content
+        self.slots = slots
+        pool = BlockingPool(threads: slots.count + 2, name: "images-fetch")
+    }
+
+    /// The arrival of a blob: one that is under way, or a new one from `repository`.
+    func join(_ blob: Descriptor, from repository: Repository) async -> BlobArrival {
+        while let task = ending[blob.digest] { await task.value }
+        if var entry = entries[blob.digest] {
+            entry.users += 1
+            entries[blob.digest] = entry
+            return entry.arrival
+        }
+        let arrival = BlobArrival(blob)
+        let (content, slots, pool) = (content, slots, pool)
+        let task = Task.detached {
+            do {
+                try await slots.run { try await Self.fetch(arrival, from: repository, into: content, pool) }
+                arrival.finish(.success(()))
+            } catch {
+                arrival.finish(.failure(error))
+            }
+        }
+        entries[blob.digest] = Entry(arrival: arrival, task: task, users: 1)
+        return arrival
+    }
+
+    func leave(_ digest: Digest) async {
+        guard var entry = entries[digest] else { return }
+        entry.users -= 1
+        entries[digest] = entry
+        guard entry.users == 0 else { return }
+        entries[digest] = nil
+        ending[digest] = entry.task
+        entry.task.cancel()
+        await entry.task.value
+        ending[digest] = nil
+    }
+
+    /// The name of what can be resumed of a blob.
+    static func key(_ digest: Digest) -> String { "\(digest.algorithm.rawValue)-\(digest.encoded)" }
+
+    private static func fetch(
+        _ arrival: BlobArrival, from repository: Repository, into content: ContentStore, _ pool: BlockingPool
+    ) async throws {
+        let blob = arrival.blob
+        let ingest = try await pool.run {
+            try content.ingest(resuming: Self.key(blob.digest), blob.digest.algorithm, limit: blob.size)
+        }
+        let resumed = ingest.size
+        arrival.begin(ingest)
+        do {
+            try await repository.fetch(blob, from: resumed) { piece in
+                try await pool.run {
+                    try piece.withUnsafeBytes { try ingest.write($0) }
+                    arrival.advance(to: ingest.size)
+                }
+            }
+            let found = try await pool.run { try ingest.digest(blob.digest.algorithm) }
+            guard found == blob.digest else {
+                throw DistributionError(
+                    .wrongContent,
+                    "filesystem layer verification failed for digest \(blob.digest): the registry sent \(found)")
+            }
+        } catch let error as DistributionError where error.kind == .wrongContent {
+            // Nothing of it can be trusted.
+            ingest.discard()
+            throw resumed > 0 ? StaleDownload(cause: error) : error
+        }
+    }
+}
+
+/// What an earlier try had left does not fit what came now; it is gone, and a new try begins at the beginning.
+struct StaleDownload: Error {
+    let cause: DistributionError
+}

@@ -1,0 +1,100 @@
+import GRDB
+import OCISpec
+
+/// The filters of the `prune` commands, parsed once.
+package struct PruneFilters: Hashable, Sendable {
+    /// `false`: also images with a name.
+    package var dangling = true
+    /// `key` or `key=value`; all must be there.
+    package var labels: [String] = []
+    /// If all of them are there, the object stays.
+    package var unwantedLabels: [String] = []
+    /// Only what was made before.
+    package var until: Timestamp?
+
+    /// No filter.
+    package init() {}
+
+    /// Reads the API's `filters` parameter, already decoded.
+    ///
+    /// - Parameter accepting: the names this kind of object knows; another is an error.
+    package init(_ filters: [String: [String]], accepting: Set<String>) throws(ImagesError) {
+        for (name, values) in filters.sorted(by: { $0.key < $1.key }) {
+            guard accepting.contains(name) else { throw ImagesError(.invalid, "invalid filter '\(name)'") }
+            switch name {
+            case "dangling": dangling = try ImageFilters(["dangling": values]).dangling ?? true
+            case "label": labels = values
+            case "label!": unwantedLabels = values
+            case "until": until = try ImageFilters(["until": values]).until
+            default: break
+            }
+        }
+    }
+
+    package static let forImages: Set<String> = ["dangling", "label", "label!", "until"]
+    package static let forContainers: Set<String> = ["label", "label!", "until"]
+
+    /// Whether something with these labels, made then, may be removed.
+    package func admit(labels present: [String: String], created: Timestamp?) -> Bool {
+        if let until {
+            guard let created, created <= until else { return false }
+        }
+        guard labels.allSatisfy({ present.matches($0) }) else { return false }
+        return unwantedLabels.isEmpty || !unwantedLabels.allSatisfy { present.matches($0) }
+    }
+}
+
+/// What a prune did.
+package struct PrunedImages: Hashable, Sendable {
+    package var deletions: [ImageDeletion] = []
+    /// The images that are gone.
+    package var images: [Digest] = []
+    /// Bytes of the unpacked layers that are gone.
+    package var reclaimed: Int64 = 0
+}
+
+extension Images {
+    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag.
+    /// `users` as of `remove`.
+    package func prune(
+        _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
+    ) async throws -> PrunedImages {
+        try await pool.run {
+            try ImagesError.translating {
+                var pruned = PrunedImages()
+                for row in try self.database.read({ try ImageTable.all(in: $0) }) {
+                    let record = try self.record(of: row)
+                    if filters.dangling, record.references.contains(where: { $0.digest == nil }) { continue }
+                    let labels = record.configuration.config?.labels ?? [:]
+                    guard filters.admit(labels: labels, created: record.configuration.created ?? record.storedAt) else {
+                        continue
+                    }
+                    try self.prune(record, users: users, into: &pruned)
+                }
+                return pruned
+            }
+        }
+    }
+
+    private func prune(
+        _ record: ImageRecord, users: @Sendable (Digest) throws -> [ImageUser], into pruned: inout PrunedImages
+    ) throws {
+        try changes.withLock { holds in
+            // Asked with the lock, so that no container is made of it in between by way of a name.
+            guard try users(record.id).isEmpty else { return }
+            var sizes: [String: Int64] = [:]
+            for layer in ChainID.chain(of: record.configuration.rootfs.diffIDs).map(\.description) {
+                sizes[layer] = try layerSize(layer)
+            }
+            let deletions: [ImageDeletion]
+            do {
+                deletions = try remove(record.id.description, force: true, users: users, holds)
+            } catch let error as ImagesError where error.kind == .notFound || error.kind == .conflict {
+                return  // removed or used by somebody meanwhile
+            }
+            pruned.images.append(record.id)
+            pruned.deletions += deletions
+            for case .deleted(let name) in deletions { pruned.reclaimed += sizes[name] ?? 0 }
+        }
+    }
+}

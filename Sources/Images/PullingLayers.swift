@@ -1,0 +1,247 @@
+import Archive
+import ContentStore
+import Distribution
+import OCISpec
+import Snapshots
+import Synchronization
+import SystemPackage
+
+/// One layer of a pull.
+private struct PullLayer: Sendable {
+    let index: Int
+    let blob: Descriptor
+    let diffID: Digest
+    let chain: Digest
+    let parent: Digest?
+    /// Whether the blob is in the store.
+    let isStored: Bool
+    /// Whether it is unpacked, upon the same layers.
+    let isUnpacked: Bool
+}
+
+/// What a pull has unpacked so far, to be undone if it fails.
+private final class PulledLayers: Sendable {
+    struct State {
+        var unpacked: [Digest: UnpackedLayer] = [:]
+        /// For drivers that need each parent first: chain ids, lowest first.
+        var committed: [Digest] = []
+        var next = 0
+    }
+
+    let state = Mutex(State())
+
+    /// The next of `count` jobs.
+    func next(of count: Int) -> Int? {
+        state.withLock { state in
+            guard state.next < count else { return nil }
+            defer { state.next += 1 }
+            return state.next
+        }
+    }
+}
+
+extension Images {
+    /// Fetches and unpacks the layers that are missing, all at once, and makes the image.
+    func pullLayers(
+        of image: NewImage, _ blobs: [Descriptor], from repository: Repository,
+        _ report: @escaping @Sendable (ImageProgress) -> Void
+    ) async throws {
+        let chains = ChainID.chain(of: image.diffIDs)
+        let held = Set(chains.map(\.description) + image.layers.map(\.description))
+        let layers = try await pool.run {
+            self.changes.withLock { $0.take(held) }
+            do {
+                return try self.plan(blobs, image.diffIDs, chains)
+            } catch {
+                self.changes.withLock { $0.release(held) }
+                throw error
+            }
+        }
+        let progress = PullProgress(blobs, report)
+        for layer in layers {
+            if layer.isUnpacked && layer.isStored { progress.exists(layer.index) } else { progress.begins(layer.index) }
+        }
+        var arrivals: [Digest: BlobArrival] = [:]
+        var missing = 0
+        for layer in layers where !layer.isStored {
+            if arrivals[layer.blob.digest] == nil {
+                arrivals[layer.blob.digest] = await downloads.join(layer.blob, from: repository)
+                missing += 1
+                if missing > slots.count { progress.waits(layer.index) }
+            }
+            if let arrival = arrivals[layer.blob.digest] { progress.arrives(layer.index, arrival) }
+        }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await work(on: layers, image, arrivals, progress))
+        } catch {
+            result = .failure(error)
+        }
+        for digest in arrivals.keys { await downloads.leave(digest) }
+        // On a pool, as it may wait for the lock; it cannot fail.
+        try? await pool.run {
+            self.changes.withLock { $0.release(held) }
+            try self.clearingUp {}
+        }
+        try result.get()
+    }
+
+    private func plan(
+        _ blobs: [Descriptor], _ diffIDs: [Digest], _ chains: [Digest]
+    ) throws -> [PullLayer] {
+        var parent: Digest?
+        return try blobs.indices.map { index in
+            defer { parent = chains[index] }
+            return PullLayer(
+                index: index, blob: blobs[index], diffID: diffIDs[index], chain: chains[index], parent: parent,
+                isStored: content.size(of: blobs[index].digest) == blobs[index].size,
+                isUnpacked: try snapshotter.information(chains[index].description) != nil)
+        }
+    }
+
+    private func work(
+        on layers: [PullLayer], _ image: NewImage, _ arrivals: [Digest: BlobArrival], _ progress: PullProgress
+    ) async throws {
+        let made = PulledLayers()
+        let jobs = layers.filter { !$0.isUnpacked }
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    while true {
+                        try await Task.sleep(for: .milliseconds(100))
+                        progress.update()
+                    }
+                }
+                let others = layers.filter { $0.isUnpacked && !$0.isStored }
+                let workers = snapshotter.stagesIndependently ? max(2, Processors.count) : 1
+                var running = 0
+                for _ in 0..<min(workers, jobs.count) {
+                    running += 1
+                    group.addTask {
+                        while let index = made.next(of: jobs.count) {
+                            try await self.unpack(jobs[index], arrivals[jobs[index].blob.digest], made, progress)
+                            progress.done(jobs[index].index)
+                        }
+                    }
+                }
+                for layer in others {
+                    guard let arrival = arrivals[layer.blob.digest] else { continue }
+                    running += 1
+                    group.addTask {
+                        try await arrival.completed()
+                        progress.done(layer.index)
+                    }
+                }
+                // The one that only tells how far it is never ends by itself.
+                for _ in 0..<running { try await group.next() }
+                group.cancelAll()
+            }
+            let ingests = arrivals.compactMapValues(\.ingest)
+            let unpacked = made.state.withLock { $0.unpacked }
+            try await pool.run {
+                try self.register([image], blobs: ingests, layers: unpacked)
+                for layer in unpacked.values { self.discardIfStaged(layer) }
+            }
+        } catch {
+            let (unpacked, committed) = made.state.withLock { ($0.unpacked, $0.committed) }
+            // What cannot be removed now is noted and removed later.
+            try? await pool.run {
+                for layer in unpacked.values { self.discardIfStaged(layer) }
+                for chain in committed.reversed() { self.discard(chain.description) }
+            }
+            throw error
+        }
+    }
+
+    private func unpack(
+        _ layer: PullLayer, _ arrival: BlobArrival?, _ made: PulledLayers, _ progress: PullProgress
+    ) async throws {
+        // Whoever waits for bytes holds a thread; before there are any it need not.
+        try await arrival?.begun()
+        let cancellation = Cancellation()
+        do {
+            try await withTaskCancellationHandler {
+                try await unpackers.run { try self.unpack(layer, arrival, made, progress, cancellation) }
+            } onCancel: {
+                cancellation.cancel()
+            }
+        } catch {
+            // Bytes that make no sense are the fault of where they come from, which knows better what is wrong with them.
+            if !Self.isOurFault(error) { try await arrival?.completed() }
+            throw error
+        }
+        try await arrival?.completed()
+    }
+
+    private static func isOurFault(_ error: any Error) -> Bool {
+        if case .system? = error as? ArchiveError { return true }
+        return error is SnapshotError
+    }
+
+    private func unpack(
+        _ layer: PullLayer, _ arrival: BlobArrival?, _ made: PulledLayers, _ progress: PullProgress,
+        _ cancellation: Cancellation
+    ) throws {
+        let source: any ByteSource
+        if let arrival {
+            source = ArrivingSource(
+                arrival, owning: try reading(layer.blob.digest, arrival), isCancelled: { cancellation.isCancelled },
+                progress: { progress.extracted(layer.index, $0) })
+        } else {
+            source = OwnedSource(try content.open(layer.blob.digest))
+        }
+        let unpacked = try unpack(
+            try Compression.decompressing(source).source, parent: layer.parent?.description, isComplete: false,
+            hashing: true, cancellation)
+        guard unpacked.diffID == layer.diffID else {
+            discard(unpacked.staged)
+            arrival?.discard()
+            throw ImagesError(
+                .invalid,
+                "layer \(layer.blob.digest) unpacks to \(unpacked.diffID?.description ?? ""), but the image's configuration "
+                    + "says \(layer.diffID)")
+        }
+        guard !snapshotter.stagesIndependently else {
+            // The same layer may stand in an image twice, but not upon the same others.
+            made.state.withLock { $0.unpacked[layer.chain] = unpacked }
+            return
+        }
+        do {
+            guard try snapshotter.information(layer.chain.description) == nil else {
+                return discardIfStaged(unpacked)
+            }
+            try snapshotter.commit(
+                unpacked.staged, as: layer.chain.description, parent: layer.parent?.description,
+                contents: unpacked.contents)
+            made.state.withLock { $0.committed.append(layer.chain) }
+        } catch {
+            discardIfStaged(unpacked)
+            throw error
+        }
+    }
+
+    /// A blob that is arriving, or that another pull has just put into the store.
+    private func reading(_ digest: Digest, _ arrival: BlobArrival) throws -> FileDescriptor {
+        guard let ingest = arrival.ingest else { return try content.open(digest) }
+        do throws(ContentError) {
+            return try ingest.reading()
+        } catch {
+            return try content.open(digest)
+        }
+    }
+}
+
+/// A file that is closed when it has been read.
+private final class OwnedSource: ByteSource {
+    private let file: FileDescriptor
+    private let source: DescriptorSource
+
+    init(_ file: FileDescriptor) {
+        self.file = file
+        source = DescriptorSource(file)
+    }
+
+    deinit { try? file.close() }  // only read from
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int { try source.read(into: buffer) }
+}

@@ -1,0 +1,40 @@
+import EngineAPIModel
+import Flags
+import JSON
+
+/// `masu system check`, which docker has not.
+enum CheckCommand {
+    private static let quiet = Flag.boolean("quiet", short: "q", "Only print problems")
+
+    static let command = Command(
+        "check", "Verify everything that is stored",
+        discussion: """
+            Reads every blob and compares it with its digest, every layer's files with the layer, and the database with \
+            what is on disk. Nothing is changed. Problems are printed one a line; the exit status is 1 if there is one.
+            """,
+        examples: [.init("After a power failure", "masu system check")],
+        flags: { [quiet] },
+        action: { invocation in
+            let response = try DaemonClient(invocation).open(HTTPRequest("POST", "/masu/check"))
+            var lines = JSONLines()
+            var summary: CheckSummary?
+            while let piece = try response.next() {
+                for bytes in lines.take(piece) {
+                    let line = try JSON.decode(CheckLine.self, from: bytes)
+                    if !line.problem.isEmpty { Console.print(line.problem) }
+                    if !line.error.isEmpty { throw CommandError("the check could not be finished: \(line.error)") }
+                    summary = line.summary ?? summary
+                }
+            }
+            guard let summary else { throw CommandError("the daemon ended the check without a result") }
+            if !invocation.flags[quiet] {
+                let size = HumanText.size(Double(summary.bytes), digits: 4)
+                Console.print(
+                    "\(summary.images) images, \(summary.blobs) blobs (\(size)), \(summary.snapshots) snapshots, "
+                        + "\(summary.containers) containers: "
+                        + (summary.problems == 0
+                            ? "no problems" : "\(summary.problems) problem\(summary.problems == 1 ? "" : "s")"))
+            }
+            return summary.problems == 0 ? 0 : 1
+        })
+}

@@ -1,0 +1,103 @@
+import EngineAPIModel
+import Flags
+import Glibc
+
+/// The `prune` commands.
+enum PruneCommands {
+    private static let force = Flag.boolean("force", short: "f", "Do not prompt for confirmation")
+    private static let filter = Flag.list(
+        "filter", type: "filter", "Provide filter values (e.g. \"until=<timestamp>\")", check: Filters.check)
+    private static let allImages = Flag.boolean("all", short: "a", "Remove all unused images, not just dangling ones")
+    private static let volumes = Flag.boolean("volumes", "Prune anonymous volumes")
+
+    static let containers = Command(
+        "prune", "Remove all stopped containers",
+        examples: [.init("Those that are older than a day", "masu container prune --filter until=24h")],
+        flags: { [force, filter] },
+        action: { invocation in
+            let warning = """
+                WARNING! This will remove all stopped containers.
+                Are you sure you want to continue?
+                """
+            guard try confirm(warning, invocation) else { return 0 }
+            let reclaimed = try pruneContainers(invocation.flags[filter], DaemonClient(invocation))
+            printTotal(reclaimed)
+            return 0
+        })
+
+    static let images = Command(
+        "prune", "Remove unused images",
+        examples: [.init("Everything no container was made from", "masu image prune -a")],
+        flags: { [allImages, force, filter] },
+        action: { invocation in
+            let isAll = invocation.flags[allImages]
+            let warning =
+                isAll
+                ? "WARNING! This will remove all images without at least one container associated to them."
+                : "WARNING! This will remove all dangling images."
+            guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
+            let reclaimed = try pruneImages(invocation.flags[filter], all: isAll, DaemonClient(invocation))
+            printTotal(reclaimed)
+            return 0
+        })
+
+    static let system = Command(
+        "prune", "Remove unused data",
+        examples: [.init("Make room", "masu system prune -a")],
+        flags: { [allImages, force, filter, volumes] },
+        action: { invocation in
+            let flags = invocation.flags
+            var warning = "WARNING! This will remove:\n  - all stopped containers\n"
+            warning +=
+                flags[allImages]
+                ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
+            let filters = flags[filter].filter { !$0.isEmpty }.sorted()
+            if !filters.isEmpty {
+                warning += "\n  Items to be pruned will be filtered with:\n"
+                warning += filters.map { "  - \($0)\n" }.joined()
+            }
+            guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
+            let client = try DaemonClient(invocation)
+            var reclaimed = try pruneContainers(flags[filter], client)
+            reclaimed += try pruneImages(flags[filter], all: flags[allImages], client)
+            printTotal(reclaimed)
+            return 0
+        })
+
+    private static func pruneContainers(_ filters: [String], _ client: DaemonClient) throws -> Int64 {
+        let report = try client.call(
+            HTTPRequest("POST", "/containers/prune", query: [("filters", Filters.query(filters))]),
+            as: ContainersPruneReport.self)
+        if let ids = report.containersDeleted, !ids.isEmpty {
+            Console.print("Deleted Containers:\n" + ids.map { $0 + "\n" }.joined())
+        }
+        return report.spaceReclaimed
+    }
+
+    private static func pruneImages(_ filters: [String], all: Bool, _ client: DaemonClient) throws -> Int64 {
+        let report = try client.call(
+            HTTPRequest(
+                "POST", "/images/prune", query: [("filters", Filters.query(filters + ["dangling=\(!all)"]))]),
+            as: ImagesPruneReport.self)
+        if let deletions = report.imagesDeleted, !deletions.isEmpty {
+            let lines = deletions.map { $0.untagged.isEmpty ? "deleted: \($0.deleted)" : "untagged: \($0.untagged)" }
+            Console.print("Deleted Images:\n" + lines.map { $0 + "\n" }.joined())
+        }
+        return report.spaceReclaimed
+    }
+
+    private static func printTotal(_ bytes: Int64) {
+        Console.print("Total reclaimed space: " + HumanText.size(Double(bytes), digits: 4))
+    }
+
+    /// Asks on the terminal; anything but yes is no. `--force` is yes.
+    private static func confirm(_ question: String, _ invocation: Invocation) throws(CommandError) -> Bool {
+        if invocation.flags[force] { return true }
+        Console.write(question + " [y/N] ")
+        var answer: [UInt8] = []
+        var byte: UInt8 = 0
+        while read(STDIN_FILENO, &byte, 1) == 1, byte != UInt8(ascii: "\n") { answer.append(byte) }
+        let text = String(decoding: answer, as: UTF8.self).lowercased().filter { !$0.isWhitespace }
+        return text == "y" || text == "yes"
+    }
+}

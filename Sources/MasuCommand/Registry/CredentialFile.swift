@@ -1,0 +1,142 @@
+import Base64
+import EngineAPIModel
+import Glibc
+import JSON
+
+/// The credentials that docker's clients share: `config.json` in `$DOCKER_CONFIG` or `~/.docker`, and the helper programs that it names.
+package struct CredentialFile {
+    /// The key of Docker Hub, which is not its name.
+    package static let hub = "https://index.docker.io/v1/"
+
+    private let path: String
+    private var document: JSONObject
+
+    /// Reads the file; none is an empty one.
+    package init() throws(CommandError) {
+        let folder = Console.environment("DOCKER_CONFIG") ?? (Console.environment("HOME") ?? "/root") + "/.docker"
+        try self.init(path: folder + "/config.json")
+    }
+
+    package init(path: String) throws(CommandError) {
+        self.path = path
+        guard LocalFile.exists(path) else {
+            document = JSONObject()
+            return
+        }
+        let bytes = try LocalFile.read(path)
+        guard bytes.contains(where: { $0 > 0x20 }) else {
+            document = JSONObject()
+            return
+        }
+        do throws(JSONError) {
+            guard let object = try JSON.parse(bytes).object else {
+                throw JSONError.value(path: "", reason: "must be an object")
+            }
+            document = object
+        } catch {
+            throw CommandError("loading config file: \(path): \(error)")
+        }
+    }
+
+    /// The key under which the credentials of a registry are kept: of what an image name begins with, or of what was given to `login`.
+    package static func key(_ server: String) -> String {
+        var text = server[...]
+        for scheme in ["https://", "http://"] where text.hasPrefix(scheme) { text = text.dropFirst(scheme.count) }
+        let host = String(text.prefix { $0 != "/" })
+        return ["", "docker.io", "index.docker.io", "registry-1.docker.io"].contains(host) ? hub : host
+    }
+
+    /// The credentials of a registry, or `nil`.
+    package func credentials(for key: String) throws(CommandError) -> AuthConfig? {
+        if let helper = helper(for: key) { return try CredentialHelper(helper).get(key) }
+        guard let entry = entry(key) else { return nil }
+        var config = AuthConfig()
+        config.serverAddress = key
+        config.identityToken = entry["identitytoken"]?.string ?? ""
+        config.registryToken = entry["registrytoken"]?.string ?? ""
+        config.username = entry["username"]?.string ?? ""
+        config.password = entry["password"]?.string ?? ""
+        if let bytes = entry["auth"]?.string.flatMap({ Base64.decode($0) }),
+            let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+        {
+            config.username = String(decoding: bytes[..<colon], as: UTF8.self)
+            // Old clients ended it with a zero.
+            config.password = String(decoding: bytes[(colon + 1)...].prefix { $0 != 0 }, as: UTF8.self)
+        }
+        let isEmpty = config.username.isEmpty && config.identityToken.isEmpty && config.registryToken.isEmpty
+        return isEmpty ? nil : config
+    }
+
+    /// Keeps credentials. Returns whether they lie in the file itself, for everybody to read who can read it.
+    package mutating func store(_ config: AuthConfig, for key: String) throws(CommandError) -> Bool {
+        if let helper = helper(for: key) {
+            try CredentialHelper(helper).store(config, key)
+            // Docker notes that there is something.
+            try change(key, to: .object(JSONObject()))
+            return false
+        }
+        var entry = JSONObject()
+        if config.identityToken.isEmpty {
+            entry["auth"] = .string(Base64.encode(Array("\(config.username):\(config.password)".utf8)))
+        } else {
+            entry["auth"] = .string(Base64.encode(Array("\(config.username):".utf8)))
+            entry["identitytoken"] = .string(config.identityToken)
+        }
+        try change(key, to: .object(entry))
+        return true
+    }
+
+    /// Forgets credentials.
+    package mutating func erase(_ key: String) throws(CommandError) {
+        if let helper = helper(for: key) { try CredentialHelper(helper).erase(key) }
+        try change(key, to: nil)
+    }
+
+    /// The file's path.
+    package var location: String { path }
+
+    private func helper(for key: String) -> String? {
+        let name = document["credHelpers"]?[key]?.string ?? document["credsStore"]?.string ?? ""
+        return name.isEmpty ? nil : name
+    }
+
+    private func entry(_ key: String) -> JSONValue? {
+        guard let all = document["auths"]?.object else { return nil }
+        if let exact = all[key] { return exact }
+        return all.first { Self.key($0.0) == key }?.1
+    }
+
+    private mutating func change(_ key: String, to entry: JSONValue?) throws(CommandError) {
+        var all = JSONObject()
+        for (name, value) in document["auths"]?.object ?? JSONObject() where Self.key(name) != key { all[name] = value }
+        if let entry { all[key] = entry }
+        document["auths"] = .object(all)
+        try LocalFile.replace(path, with: JSONValue.object(document).serialized(pretty: true) + [10])
+    }
+}
+
+extension LocalFile {
+    /// Replaces a file that only its owner may read, at once and as a whole; a link to it stays one.
+    static func replace(_ path: String, with bytes: [UInt8]) throws(CommandError) {
+        var target = path
+        if let real = realpath(path, nil) {
+            target = String(cString: real)
+            free(real)
+        }
+        let folder = target.lastIndex(of: "/").map { String(target[..<$0]) } ?? "."
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw CommandError("mkdir \(folder): \(Console.words(errno))")
+        }
+        let temporary = "\(target).\(getpid())"
+        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CommandError("open \(temporary): \(Console.words(errno))") }
+        let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+        let code = errno
+        close(descriptor)
+        guard isWritten, rename(temporary, target) == 0 else {
+            let reason = isWritten ? errno : code
+            unlink(temporary)
+            throw CommandError("write \(target): \(Console.words(reason))")
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import EngineAPIModel
+import Glibc
+import JSON
+
+/// A program that keeps credentials: `docker-credential-NAME`, which speaks JSON on its standard streams.
+struct CredentialHelper {
+    private let program: String
+
+    init(_ name: String) { program = "docker-credential-" + name }
+
+    /// The credentials of a server, or `nil`.
+    func get(_ server: String) throws(CommandError) -> AuthConfig? {
+        let (status, output) = try run("get", Array(server.utf8))
+        let text = String(decoding: output, as: UTF8.self).trimmingLineFeeds()
+        guard status == 0 else {
+            // The protocol's way of saying that there are none.
+            if text.contains("credentials not found") { return nil }
+            throw CommandError("error getting credentials - err: exit status \(status), out: `\(text)`")
+        }
+        let document: JSONValue
+        do throws(JSONError) {
+            document = try JSON.parse(output)
+        } catch {
+            throw CommandError("\(program): \(error)")
+        }
+        var config = AuthConfig()
+        config.serverAddress = server
+        let user = document["Username"]?.string ?? ""
+        let secret = document["Secret"]?.string ?? ""
+        if user == "<token>" {
+            config.identityToken = secret
+        } else {
+            config.username = user
+            config.password = secret
+        }
+        return user.isEmpty && secret.isEmpty ? nil : config
+    }
+
+    func store(_ config: AuthConfig, _ server: String) throws(CommandError) {
+        var entry = JSONObject()
+        entry["ServerURL"] = .string(server)
+        entry["Username"] = .string(config.identityToken.isEmpty ? config.username : "<token>")
+        entry["Secret"] = .string(config.identityToken.isEmpty ? config.password : config.identityToken)
+        try check("storing", run("store", JSONValue.object(entry).serialized(pretty: false)))
+    }
+
+    func erase(_ server: String) throws(CommandError) {
+        try check("erasing", run("erase", Array(server.utf8)))
+    }
+
+    private func check(_ verb: String, _ result: (status: Int32, output: [UInt8])) throws(CommandError) {
+        guard result.status != 0 else { return }
+        let text = String(decoding: result.output, as: UTF8.self).trimmingLineFeeds()
+        throw CommandError("error \(verb) credentials - err: exit status \(result.status), out: `\(text)`")
+    }
+
+    private func run(_ verb: String, _ input: [UInt8]) throws(CommandError) -> (status: Int32, output: [UInt8]) {
+        var inlet: [Int32] = [0, 0]
+        var outlet: [Int32] = [0, 0]
+        guard pipe(&inlet) == 0, pipe(&outlet) == 0 else {
+            throw CommandError("cannot make a pipe: \(Console.words(errno))")
+        }
+        // Nobody else is started at the same time by this program.
+        for descriptor in inlet + outlet { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        defer { close(outlet[0]) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, inlet[0], STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, outlet[1], STDOUT_FILENO)
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(verb), nil]
+        defer { for argument in arguments { free(argument) } }
+        var child: pid_t = 0
+        let code = posix_spawnp(&child, program, &actions, nil, &arguments, environ)
+        close(inlet[0])
+        close(outlet[1])
+        guard code == 0 else {
+            close(inlet[1])
+            throw CommandError(
+                "error getting credentials - err: exec: \"\(program)\": "
+                    + (code == ENOENT ? "executable file not found in $PATH" : Console.words(code)) + ", out: ``")
+        }
+        // What is asked fits into a pipe's buffer; a helper that does not read it is told so by its end.
+        signal(SIGPIPE, SIG_IGN)
+        _ = write(inlet[1], input, input.count)
+        close(inlet[1])
+        var output: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(outlet[0], &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { break }
+            output += chunk[..<count]
+        }
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return (status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output)
+    }
+}

@@ -1,0 +1,204 @@
+import ContentStore
+import Distribution
+import FaultyRegistry
+import Images
+import LinuxKernel
+import OCISpec
+import SystemPackage
+import Testing
+
+@Suite("pulls that go wrong")
+struct PullFaultTests {
+    @Test("a connection that breaks is taken up where it broke", arguments: [25, 50, 75])
+    func dropped(percent: Int) async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 4_000_000)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", .dropped(after: layer.count * percent / 100))
+            _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+            let asked = registry.asked.filter { $0.path.contains("\(ContentHasher.digest(of: layer))") }
+            #expect(asked.map { $0.headers.first(name: "Range") } == [nil, "bytes=\(layer.count * percent / 100)-"])
+        }
+    }
+
+    @Test("after a pull that failed the next one fetches only what is missing", arguments: [25, 50, 75])
+    func resumed(percent: Int) async throws {
+        let fixture = try ImagesFixture(registries: .withoutRetries)
+        try await FaultyRegistry.run { registry in
+            let (layer, other) = (try PullTests.layer("a", 4_000_000), try PullTests.layer("b", 1000))
+            try registry.add(image: [other, layer], to: "app", as: "1")
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", .dropped(after: layer.count * percent / 100))
+            let reference = try PullTests.name(registry)
+            await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(try await fixture.images.list().isEmpty)
+            // As after a crash: the same directory, opened anew.
+            let (_, images) = try ImagesFixture.open(fixture.directory, "overlay", .withoutRetries)
+            let bytes = registry.blobBytes
+            try await images.pull(reference)
+            let configuration = try await images.resolve(reference.description).id
+            let size = try #require(registry.blob(configuration)).count
+            // The small layer may have come whole before, or not begun.
+            let most = layer.count - layer.count * percent / 100 + size + other.count
+            #expect(registry.blobBytes - bytes <= most)
+            #expect(try images.content.verify(ContentHasher.digest(of: layer)))
+        }
+    }
+
+    @Test("a registry that knows no ranges sends all of it again, and the image is right")
+    func withoutRanges() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 1_000_000)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.ignoreRanges()
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", .dropped(after: 500_000))
+            _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+            #expect(try fixture.images.content.verify(ContentHasher.digest(of: layer)))
+        }
+    }
+
+    enum Wrong: String, CaseIterable, CustomTestStringConvertible {
+        case corrupted = "verification failed"
+        case shorter = "instead of"
+        case longer = "instead of "
+
+        var testDescription: String { "\(self)" }
+
+        var fault: FaultyRegistry.Fault {
+            switch self {
+            case .corrupted: .corrupted
+            case .shorter: .resized(-10)
+            case .longer: .resized(10)
+            }
+        }
+    }
+
+    @Test("a blob that is not what its digest and size say is refused and leaves nothing", arguments: Wrong.allCases)
+    func wrongContent(_ wrong: Wrong) async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 300_000)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", wrong.fault)
+            let reference = try PullTests.name(registry)
+            let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(error?.message.contains(wrong.rawValue) == true, "\(String(describing: error))")
+            let left = try fixture.inventory().filter {
+                $0.hasPrefix("content/blobs") || $0.hasPrefix("snapshots/overlay/")
+            }
+            #expect(left.isEmpty, "\(left)")
+            #expect(try Self.resumable(fixture).isEmpty)
+            try await fixture.images.pull(reference)
+        }
+    }
+
+    private static func resumable(_ fixture: ImagesFixture) throws -> [String] {
+        let folder = fixture.directory.appending("content/ingest/resumable")
+        return try DirectoryListing.names(of: folder).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    @Test(
+        "a layer that unpacks to something else than the image says is refused and leaves nothing",
+        arguments: ["overlay", "vfs"])
+    func wrongDiffID(driver: String) async throws {
+        let fixture = try ImagesFixture(driver: driver)
+        try await FaultyRegistry.run { registry in
+            let layers = [try PullTests.layer("a", 10000), try PullTests.layer("b", 10000)]
+            let wrong = [ContentHasher.digest(of: layers[0]), ContentHasher.digest(of: [1, 2, 3])]
+            try registry.add(image: layers, diffIDs: wrong, to: "app", as: "1")
+            let reference = try PullTests.name(registry)
+            let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(error?.message.contains("but the image's configuration says \(wrong[1])") == true)
+            let left = try fixture.inventory().filter {
+                $0.hasPrefix("content/blobs") || $0.hasPrefix("snapshots/\(driver)/")
+            }
+            #expect(left.isEmpty, "\(left)")
+        }
+    }
+
+    @Test("what an earlier try left and does not fit is thrown away, and the pull succeeds")
+    func staleRemains() async throws {
+        let fixture = try ImagesFixture(registries: .withoutRetries)
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 1_000_000)
+            let digest = ContentHasher.digest(of: layer)
+            try registry.add(image: [layer], to: "app", as: "1")
+            let ingest = try fixture.images.content.ingest(resuming: "sha256-\(digest.encoded)")
+            try ingest.write([UInt8](repeating: 1, count: 5000))
+            try await fixture.images.pull(try PullTests.name(registry))
+            #expect(try fixture.images.content.verify(digest))
+        }
+    }
+
+    @Test("servers that have trouble are asked again", arguments: [500, 502, 503, 429])
+    func trouble(status: Int) async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            try registry.add(image: [try PullTests.layer("a", 1000)], to: "app", as: "1")
+            for path in ["/manifests/", "/blobs/"] {
+                registry.fail("GET", path, times: 2, .status(status, ["Retry-After": "0"]))
+            }
+            _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+        }
+    }
+
+    @Test("a token that has expired is replaced")
+    func expiredToken() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            try registry.add(image: [try PullTests.layer("a", 1000)], to: "app", as: "1")
+            registry.protect("me:secret", withTokens: true)
+            let reference = try PullTests.name(registry)
+            let credentials = RegistryCredentials.password(user: "me", password: "secret")
+            try await fixture.images.pull(reference, credentials: credentials) { step in
+                if step.status.hasPrefix("Pulling from") { registry.expireTokens() }
+            }
+            #expect(registry.count("GET", "/token") == 2)
+        }
+    }
+
+    @Test("a pull that is cancelled keeps what it has for the next one")
+    func cancelled() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 2_000_000)
+            let digest = ContentHasher.digest(of: layer)
+            try registry.add(image: [layer], to: "app", as: "1")
+            // It breaks off again and again, so that it cannot end before it is cancelled.
+            registry.fail("GET", "\(digest)", .dropped(after: 1_000_000))
+            registry.fail("GET", "\(digest)", times: 1000, .status(503, ["Retry-After": "1"]))
+            let reference = try PullTests.name(registry)
+            let pull = Task {
+                try await fixture.images.pull(reference)
+            }
+            for _ in 0..<4000 where registry.count("GET", "\(digest)") < 2 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            pull.cancel()
+            await #expect(throws: CancellationError.self) { try await pull.value }
+            #expect(try Self.resumable(fixture) == ["sha256-\(digest.encoded)"])
+            #expect(try await fixture.images.list().isEmpty)
+        }
+    }
+
+    @Test("a large layer comes over several connections, in order, whatever breaks")
+    func ranges() async throws {
+        var settings = RegistrySettings.forTests
+        settings.ranges.threshold = 1_000_000
+        settings.ranges.chunk = 300_000
+        let fixture = try ImagesFixture(registries: settings)
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 4_000_000)
+            let digest = ContentHasher.digest(of: layer)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.fail("GET", "\(digest)", times: 3, .dropped(after: 100_000))
+            registry.fail("GET", "\(digest)", times: 2, .status(500))
+            _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+            #expect(registry.count("GET", "\(digest)") > layer.count / 300_000)
+            #expect(try fixture.images.content.verify(digest))
+            let configuration = try await fixture.images.resolve(try PullTests.name(registry).description).id
+            #expect(registry.blobBytes == layer.count + (registry.blob(configuration)?.count ?? 0))
+        }
+    }
+}
