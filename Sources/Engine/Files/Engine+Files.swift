@@ -141,9 +141,9 @@ extension Engine {
         options.replacesDirectories = replacesDirectories
         options.isContested = true
         if givesToUser, !configuration.user.isEmpty {
-            let mounts = try await reporting { try await images.mounts(key: container.id) }
+            let view = try await reporting { try await images.view(key: container.id) }
             let user = try await services.pool.run {
-                try ContainerUser(configuration.user, files: LayeredFiles(mounts: mounts))
+                try ContainerUser(configuration.user, files: LayeredFiles(view))
             }
             options.ownership = .fixed(owner: user.uid, group: user.gid)
         }
