@@ -23,8 +23,11 @@ struct Creation {
         try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory)
         do throws(RuntimeError) {
-            guard plan.mayLackCgroup else { return try fork(&undo) }
             var creation = self
+            creation.plan.rootTrees = try RootFilesystem.openTrees(plan.options.rootfsMounts)
+            // The container's process has copies.
+            defer { for tree in creation.plan.rootTrees { tree?.discard() } }
+            guard plan.mayLackCgroup else { return try creation.fork(&undo) }
             // Before the process is made, which has to know whether there is one.
             creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
                 try Cgroup.makeWherePermitted(plan.id, for: plan.linux.resources)

@@ -20,6 +20,8 @@ struct CreationPlan {
     let joinedNamespaces: [(kind: Namespaces, path: FilePath)]
     /// `nil` when control groups are not to be used, or not known yet.
     var cgroup: Cgroup?
+    /// Detached mounts of those of the root's mounts that the container's process cannot make itself, in their order.
+    var rootTrees: [FileDescriptor?] = []
     /// Whether the container gets a group below the caller's own where the caller may make one, and none where not.
     let mayLackCgroup: Bool
     /// Whether the caller is not root, and can do no more than a user namespace allows.

@@ -98,6 +98,7 @@ struct InitProcess {
             kept.append(gate.order)
             kept.append(gate.answer)
         }
+        kept += plan.rootTrees.compactMap { $0 }
         for number in 0..<plan.options.preservedDescriptors { kept.append(FileDescriptor(rawValue: Int32(3 + number))) }
         return kept
     }

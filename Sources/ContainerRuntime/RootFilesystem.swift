@@ -35,7 +35,11 @@ struct RootFilesystem {
                 try Mounts.mount(path.string, on: path, flags: [.bind, .recursive])
             }
         }
-        for mount in plan.options.rootfsMounts { try Self.mount(mount, on: path) }
+        for (index, mount) in plan.options.rootfsMounts.enumerated() {
+            let tree = index < plan.rootTrees.count ? plan.rootTrees[index] : nil
+            defer { tree?.discard() }
+            try Self.mount(mount, on: path, tree: tree)
+        }
         handle = try attempt("opening the root file system \(path)", kind: .invalid) { () throws(Errno) in
             try Files.open(path, [.path, .directory])
         }

@@ -3,7 +3,39 @@ import SystemPackage
 
 // The mounts that make up a container's root file system.
 extension RootFilesystem {
-    static func mount(_ mount: RootfsMount, on root: FilePath) throws(RuntimeError) {
+    /// Opens the file systems among the mounts, as detached mounts: those that are on a device or in a file. The container's process
+    /// may not, as it can be in its control group by then, which refuses it devices. `nil` is for mounts that it makes itself.
+    static func openTrees(_ mounts: [RootfsMount]) throws(RuntimeError) -> [FileDescriptor?] {
+        var trees: [FileDescriptor?] = []
+        do throws(RuntimeError) {
+            for mount in mounts { trees.append(try openTree(mount)) }
+        } catch {
+            for tree in trees { tree?.discard() }
+            throw error
+        }
+        return trees
+    }
+
+    private static func openTree(_ mount: RootfsMount) throws(RuntimeError) -> FileDescriptor? {
+        let options = MountOptions(mount.options)
+        guard mount.type != "bind", mount.type != "overlay", !options.isBind else { return nil }
+        return try attempt("opening the root file system \(mount.source) (\(mount.type))") { () throws(Errno) in
+            if mount.type == "erofs" { return try Mounts.newImage(mount.type, FilePath(mount.source)) }
+            let pairs = options.data.map { option -> (key: String, value: String?) in
+                let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+                return (parts[0], parts.count == 2 ? parts[1] : nil)
+            }
+            return try Mounts.newFileSystem(
+                mount.type, source: mount.source,
+                options: (options.flags.contains(.readOnly) ? [("ro", nil)] : []) + pairs,
+                attributes: options.attributes.set)
+        }
+    }
+
+    /// - Parameter tree: The mount itself, if it is open already; it stays the caller's.
+    static func mount(
+        _ mount: RootfsMount, on root: FilePath, tree: FileDescriptor? = nil
+    ) throws(RuntimeError) {
         var path = root
         if let target = mount.target {
             path = FilePath(target)
@@ -21,6 +53,7 @@ extension RootFilesystem {
                 }
                 return
             }
+            if let tree { return try attach(tree, on: path) }
             if mount.type == "erofs" { return try mountImage(mount, on: path) }
             if mount.type == "overlay", try mountOverlay(options, on: path) { return }
             var data = options.data.joined(separator: ",")
@@ -36,7 +69,7 @@ extension RootFilesystem {
         }
     }
 
-    /// A file system in a file, or on a device.
+    /// A file system in a file.
     private static func mountImage(_ mount: RootfsMount, on path: FilePath) throws(Errno) {
         let tree = try Mounts.newImage(mount.type, FilePath(mount.source))
         defer { tree.discard() }

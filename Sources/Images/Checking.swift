@@ -204,7 +204,7 @@ private struct StoreChecker: Sendable {
 
     /// Compares the files of each layer with the layer itself, where it lies in a directory of its own.
     private func checkLayers(_ inventory: Inventory, _ damaged: Set<Digest>) throws {
-        guard images.snapshotter.driver == "overlay" else { return }
+        guard images.snapshotter.stagesIndependently else { return }
         var blobs: [String: Digest] = [:]
         for row in inventory.rows where !damaged.contains(row.id) && !damaged.contains(row.manifest) {
             // What cannot be read has been reported.
@@ -219,7 +219,7 @@ private struct StoreChecker: Sendable {
         let layers = inventory.snapshots.filter { $0.state == .committed && blobs[$0.name] != nil }
         let digests = blobs
         try inParallel(layers) { layer in
-            guard let digest = digests[layer.name], Files.exists(layer.directory.appending("fs")) else { return }
+            guard let digest = digests[layer.name], Files.exists(layer.directory) else { return }
             do {
                 try checkLayer(layer, digest)
             } catch let error as ArchiveError where error == .cancelled {
@@ -239,9 +239,11 @@ private struct StoreChecker: Sendable {
             TarReader(try Compression.decompressing(DescriptorSource(file)).source),
             isCancelled: { cancellation.isCancelled })
         var problems: [String] = []
-        try comparison.compare(
-            with: layer.directory.appending("fs"), isCancelled: { cancellation.isCancelled }
-        ) { problems.append($0) }
+        let view = try images.snapshotter.view(layer.name)
+        defer { withExtendedLifetime(view) {} }
+        // Itself, without those below.
+        guard let files = view.layers.first else { return }
+        try comparison.compare(with: files, isCancelled: { cancellation.isCancelled }) { problems.append($0) }
         // The image may have gone while its files were looked at.
         guard try problems.isEmpty || images.snapshotter.information(layer.name) != nil else { return }
         for problem in problems.prefix(Self.problemsOfALayer) { report("snapshot \(layer.name): \(problem)") }

@@ -161,12 +161,11 @@ extension Images {
                 let old = try trees.emptyDirectory()
                 return try body(TreeChanges(from: old, to: new, mountPoints: mountPoints).all, new)
             }
-            // Where layers cannot be looked at by themselves, one more copy is made of the parent; should the machine stop meanwhile,
-            // it is removed like any layer that was not finished.
-            let name = "parent-\(Self.serial.wrappingAdd(1, ordering: .relaxed).newValue)"
-            let copy = try snapshotter.stage(name, parent: parent)
-            defer { self.discard(name) }
-            let old = try FileDescriptor.open(copy.root, .readOnly, options: [.directory, .closeOnExec])
+            // Where a snapshot is a whole tree, the parent is one too.
+            let view = try snapshotter.view(parent)
+            defer { withExtendedLifetime(view) {} }
+            guard let root = view.layers.first else { return try body([], new) }
+            let old = try FileDescriptor.open(root, .readOnly, options: [.directory, .closeOnExec])
             defer { old.discard() }
             return try body(TreeChanges(from: old, to: new, mountPoints: mountPoints).all, new)
         }

@@ -54,7 +54,7 @@ package final class PrivateMounts {
         let place = try makePlace()
         for mount in mounts {
             do throws(Errno) {
-                try Self.mount(mount, on: base.procPath.appending(place), in: base, place)
+                try Self.mount(mount, on: mount.target.map { FilePath($0) } ?? base.procPath.appending(place))
             } catch {
                 throw .system("mount", FilePath(mount.source), error)
             }
@@ -127,9 +127,7 @@ package final class PrivateMounts {
         }
     }
 
-    private static func mount(
-        _ mount: SnapshotMount, on target: FilePath, in base: FileDescriptor, _ place: String
-    ) throws(Errno) {
+    private static func mount(_ mount: SnapshotMount, on target: FilePath) throws(Errno) {
         var flags: MountFlags = []
         var data: [String] = []
         for option in mount.options {
@@ -141,20 +139,29 @@ package final class PrivateMounts {
             default: data.append(option)
             }
         }
-        // Only the newer calls take lower directories one by one.
-        guard data.contains(where: { $0.hasPrefix("lowerdir+=") }) else {
-            return try Mounts.mount(
-                mount.source, on: target, type: mount.type, flags: flags,
-                data: data.isEmpty ? nil : data.joined(separator: ","))
+        let attributes: MountAttributes = flags.contains(.readOnly) ? .readOnly : []
+        switch mount.type {
+        case "erofs": return try attach(try Mounts.newImage(mount.type, FilePath(mount.source)), on: target)
+        case "overlay":
+            do throws(Errno) {
+                let tree = try Mounts.newOverlay(
+                    lower: mount.lowerDirectories, options: data.filter { !$0.hasPrefix("lowerdir") },
+                    attributes: attributes)
+                return try attach(tree, on: target)
+            } catch {
+                // Before Linux 6.7 it is mount(2) that knows how, or what is wrong.
+            }
+        default: break
         }
-        let options = data.map { option -> (key: String, value: String?) in
-            guard let equals = option.firstIndex(of: "=") else { return (option, nil) }
-            return (String(option[..<equals]), String(option[option.index(after: equals)...]))
-        }
-        let tree = try Mounts.newFileSystem(
-            mount.type, source: mount.source, options: options, attributes: flags.contains(.readOnly) ? .readOnly : [])
+        try Mounts.mount(
+            mount.source, on: target, type: mount.type, flags: flags,
+            data: data.isEmpty ? nil : data.joined(separator: ","))
+    }
+
+    /// Attaches a detached mount, and closes it.
+    private static func attach(_ tree: FileDescriptor, on target: FilePath) throws(Errno) {
         defer { tree.discard() }
-        let handle = try base.open(place, [.path, .directory])
+        let handle = try Files.open(target, [.path, .directory])
         defer { handle.discard() }
         try Mounts.attach(tree, on: handle)
     }

@@ -105,6 +105,9 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         let row = try table.read { try table.require(staged, in: $0) }
         guard row.state == .staged else { throw .wrongState(staged, row.state) }
         let files = table.files(of: row.id)
+        try system("set time of", files) { path throws(Errno) in
+            try clearTime(of: path, in: table.directory(of: row.id))
+        }
         let places = try system("write image of", files) { path throws(Errno) in
             try ErofsWriter.write(path, to: image(of: row.id), directories: contents.impliedDirectories)
         }
@@ -116,6 +119,17 @@ struct ErofsSnapshotter: LayeredSnapshotter {
                 try TreeRemoval.remove(name, in: directory.rawValue)
             }
         }
+    }
+
+    /// A root that the layer does not mention has the time at which it was unpacked, which would make equal layers differ.
+    private func clearTime(of files: FilePath, in directory: FilePath) throws(Errno) {
+        let (made, filled) = (try FileStatus.of(directory).modified, try FileStatus.of(files).modified)
+        guard filled >= made else { return }
+        var times = (timespec(), timespec())
+        let result = withUnsafeBytes(of: &times) { times in
+            files.withPlatformString { utimensat(AT_FDCWD, $0, times.bindMemory(to: timespec.self).baseAddress, 0) }
+        }
+        if result != 0 { throw Errno(rawValue: errno) }
     }
 
     func commit(

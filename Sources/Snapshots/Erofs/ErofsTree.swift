@@ -44,8 +44,6 @@ struct ErofsTree {
         self.root = root
         var status = stat()
         guard fstat(root, &status) == 0 else { throw Errno(rawValue: errno) }
-        // When the layer was unpacked says nothing, and nobody sees it below the root of a container's own directory.
-        status.st_mtim = timespec()
         inodes.append(Inode(status: status, path: [UInt8(ascii: "."), 0]))
         try readDirectory(0, parent: 0, root, depth: 0)
         for index in inodes.indices { place(index) }
