@@ -119,7 +119,8 @@ let package = Package(
         module(
             "Images",
             [
-                "ContentStore", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database, crypto, logging,
+                "ContentStore", "Snapshots", "Archive", "Tar", "OCISpec", "JSON", "LinuxKernel", database, crypto,
+                logging,
                 system,
             ]),
 
@@ -127,8 +128,9 @@ let package = Package(
         module(
             "Engine",
             [
-                "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", "BuildInformation",
-                database, logging, system, .product(name: "Subprocess", package: "swift-subprocess"),
+                "Images", "Snapshots", "Archive", "Tar", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel",
+                "BuildInformation", database, logging, system,
+                .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
         // Floor 6
@@ -222,16 +224,20 @@ let package = Package(
             ]),
         tests(
             "EngineTests",
-            ["Engine", "Images", "Snapshots", "Archive", "LinuxKernel", "OCISpec", "JSON", database, logging, system]),
+            [
+                "Engine", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON", database, logging,
+                system,
+            ]),
         tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
-        tests("ArchiveTests", ["Archive", "LinuxKernel", system]),
-        tests("SnapshotsTests", ["Snapshots", "Archive", "LinuxKernel", database, system]),
+        tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),
+        tests("SnapshotsTests", ["Snapshots", "Archive", "Tar", "LinuxKernel", database, system]),
         tests(
             "ImagesTests",
             [
-                "Images", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", crypto, database,
+                "Images", "Archive", "Tar", "Snapshots", "ContentStore", "OCISpec", "JSON", "LinuxKernel", crypto,
+                database,
                 logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
