@@ -138,18 +138,17 @@ let package = Package(
         module(
             "Images",
             [
-                "ContentStore", "Distribution", "Snapshots", "Archive", "OCISpec", "JSON", "LinuxKernel", database,
-                crypto,
-                logging, system,
+                "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON", "LinuxKernel", database,
+                crypto, logging, system,
             ]),
 
         // Floor 5
         module(
             "Engine",
             [
-                "Distribution", "Images", "Snapshots", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel",
-                "BuildInformation",
-                database, logging, system, .product(name: "Subprocess", package: "swift-subprocess"),
+                "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups", "ShimProtocol", "OCISpec", "JSON",
+                "LinuxKernel", "BuildInformation", database, logging, system,
+                .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
         // Floor 6
@@ -251,17 +250,20 @@ let package = Package(
             ]),
         tests(
             "EngineTests",
-            ["Engine", "Images", "Snapshots", "Archive", "LinuxKernel", "OCISpec", "JSON", database, logging, system]),
+            [
+                "Engine", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON", database, logging,
+                system,
+            ]),
         tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
-        tests("ArchiveTests", ["Archive", "LinuxKernel", system]),
-        tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "LinuxKernel", database, system]),
+        tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),
+        tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "Tar", "LinuxKernel", database, system]),
         tests(
             "ImagesTests",
             [
-                "Images", "Distribution", "FaultyRegistry", "Archive", "Snapshots", "ContentStore", "OCISpec", "JSON",
-                "LinuxKernel", crypto, database, logging, system,
+                "Images", "Distribution", "FaultyRegistry", "Archive", "Tar", "Snapshots", "ContentStore", "OCISpec",
+                "JSON", "LinuxKernel", crypto, database, logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),

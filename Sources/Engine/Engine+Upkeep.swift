@@ -113,22 +113,22 @@ extension Engine {
     /// words; nothing is changed.
     package nonisolated func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
         do {
-            let containers = services.registry.all
-            let store = try await images.check(containers: Set(containers.map(\.id)), report: report)
+            let registry = services.registry
+            let containers = registry.all.filter { if case .removing = $0.current.state { false } else { true } }
+            let store = try await images.check(
+                containers: Set(containers.map(\.id)), presence: { registry.presence(of: $0) }, report: report)
             for container in containers {
                 let record = container.current
-                if case .removing = record.state { continue }
                 let name = "container \(record.name) (\(RandomIdentifier.short(container.id)))"
                 let files = container.files
                 let exists = try await services.pool.run { Files.exists(files) }
-                if !exists, services.registry.all.contains(where: { $0.id == container.id }) {
+                if !exists, registry.presence(of: container.id) == .whole {
                     report("\(name): its directory \(files) is missing")
                 }
                 if Digest(record.imageID) == nil { report("\(name): its image's id \"\(record.imageID)\" is none") }
             }
             let rows = try await services.database.read { try ContainerRecord.all(in: $0) }
-            let known = Set(services.registry.all.map(\.id))
-            for row in rows where !known.contains(row.id) {
+            for row in rows where registry.presence(of: row.id) == .none {
                 report(
                     "the database has a container \(row.name) (\(RandomIdentifier.short(row.id))) that the daemon does not know"
                 )

@@ -18,22 +18,33 @@ package struct StoreCheck: Hashable, Sendable {
     package var snapshots = 0
 }
 
+/// What is known of a container while a check looks at its snapshot.
+package enum ContainerPresence: Hashable, Sendable {
+    case none
+    /// Being made or removed.
+    case changing
+    case whole
+}
+
 extension Images {
     /// Verifies everything that is stored against everything else: each blob against its digest, the database's references
-    /// against blobs and snapshots, snapshots against what is on disk and, where a layer has a directory of its own, file by
-    /// file against the layer. What is wrong is reported in words, one thing at a time; from several threads.
+    /// against blobs and snapshots, snapshots against what is on disk and, file by file, against the layers they were made from.
+    /// What is wrong is reported in words, one thing at a time; from several threads.
     ///
     /// Changes nothing. What comes and goes while it looks is not reported.
     ///
-    /// - Parameter containers: the ids of all containers, whose snapshots have to be there.
+    /// - Parameters:
+    ///   - containers: the ids of all containers, whose snapshots have to be there.
+    ///   - presence: what has become of a container, or of what may be one, by now.
     package func check(
-        containers: Set<String>, report: @escaping @Sendable (String) -> Void
+        containers: Set<String>, presence: @escaping @Sendable (String) -> ContainerPresence,
+        report: @escaping @Sendable (String) -> Void
     ) async throws -> StoreCheck {
         let cancellation = Cancellation()
         return try await withTaskCancellationHandler {
             try await streams.run {
                 try ImagesError.translating {
-                    try StoreChecker(self, cancellation, report).run(containers: containers)
+                    try StoreChecker(self, cancellation, presence, report).run(containers: containers)
                 }
             }
         } onCancel: {
@@ -45,11 +56,16 @@ extension Images {
 private struct StoreChecker: Sendable {
     private let images: Images
     private let cancellation: Cancellation
+    private let presence: @Sendable (String) -> ContainerPresence
     private let report: @Sendable (String) -> Void
 
-    init(_ images: Images, _ cancellation: Cancellation, _ report: @escaping @Sendable (String) -> Void) {
+    init(
+        _ images: Images, _ cancellation: Cancellation, _ presence: @escaping @Sendable (String) -> ContainerPresence,
+        _ report: @escaping @Sendable (String) -> Void
+    ) {
         self.images = images
         self.cancellation = cancellation
+        self.presence = presence
         self.report = report
     }
 
@@ -172,7 +188,7 @@ private struct StoreChecker: Sendable {
         var needed = Set(inventory.layers.map(\.snapshot))
         for container in containers.sorted() {
             guard let snapshot = byName[container] else {
-                if try images.snapshotter.information(container) == nil {
+                if try images.snapshotter.information(container) == nil, presence(container) == .whole {
                     report("container \(container.prefix(12)): its root file system is missing")
                 }
                 continue
@@ -191,7 +207,10 @@ private struct StoreChecker: Sendable {
                     report("snapshot \(snapshot.name) belongs to no image")
                 }
             case .active:
-                if !containers.contains(snapshot.name) { report("snapshot \(snapshot.name) belongs to no container") }
+                guard !containers.contains(snapshot.name), presence(snapshot.name) == .none,
+                    try images.snapshotter.information(snapshot.name) != nil
+                else { continue }
+                report("snapshot \(snapshot.name) belongs to no container")
             }
             if let parent = snapshot.parent, byName[parent]?.state != .committed {
                 report("snapshot \(snapshot.name): its parent \(parent) is not a layer")
@@ -202,53 +221,61 @@ private struct StoreChecker: Sendable {
         }
     }
 
-    /// Compares the files of each layer with the layer itself, where it lies in a directory of its own.
+    /// Compares the files of each snapshot with the layers it was made from: with its own where the driver keeps layers apart, with
+    /// all of an image's where it has whole trees.
     private func checkLayers(_ inventory: Inventory, _ damaged: Set<Digest>) throws {
-        guard images.snapshotter.stagesIndependently else { return }
-        var blobs: [String: Digest] = [:]
+        let keepsLayersApart = images.snapshotter.stagesIndependently
+        var blobs: [String: [Digest]] = [:]
         for row in inventory.rows where !damaged.contains(row.id) && !damaged.contains(row.manifest) {
             // What cannot be read has been reported.
             guard let document = try? images.content.read(row.manifest),
                 let manifest = try? JSON.decode(ImageManifest.self, from: document)
             else { continue }
             let chain = inventory.layers.filter { $0.image == row.id.description }.map(\.snapshot)
-            for (snapshot, layer) in zip(chain, manifest.layers) where !damaged.contains(layer.digest) {
-                if images.content.size(of: layer.digest) != nil { blobs[snapshot] = layer.digest }
+            var below: [Digest] = []
+            for (snapshot, layer) in zip(chain, manifest.layers) {
+                below = keepsLayersApart ? [layer.digest] : below + [layer.digest]
+                if !keepsLayersApart, snapshot != chain.last { continue }
+                let isReadable = below.allSatisfy { !damaged.contains($0) && images.content.size(of: $0) != nil }
+                if isReadable { blobs[snapshot] = below }
             }
         }
-        let layers = inventory.snapshots.filter { $0.state == .committed && blobs[$0.name] != nil }
-        let digests = blobs
-        try inParallel(layers) { layer in
-            guard let digest = digests[layer.name], Files.exists(layer.directory) else { return }
+        let snapshots = inventory.snapshots.filter { $0.state == .committed && blobs[$0.name] != nil }
+        let layers = blobs
+        try inParallel(snapshots) { snapshot in
+            guard Files.exists(snapshot.directory) else { return }
             do {
-                try checkLayer(layer, digest)
+                try checkLayers(layers[snapshot.name] ?? [], in: snapshot, keepsLayersApart ? .overlay : .remove)
             } catch let error as ArchiveError where error == .cancelled {
                 throw error
             } catch {
-                if try images.snapshotter.information(layer.name) == nil { return }
-                report("snapshot \(layer.name): \(error)")
+                if try images.snapshotter.information(snapshot.name) == nil { return }
+                report("snapshot \(snapshot.name): \(error)")
             }
         }
     }
 
-    private func checkLayer(_ layer: SnapshotInformation, _ digest: Digest) throws {
-        let file = try images.content.open(digest)
-        defer { try? file.close() }  // only read from
-        var comparison = LayerComparison()
-        try comparison.read(
-            TarReader(try Compression.decompressing(DescriptorSource(file)).source),
-            isCancelled: { cancellation.isCancelled })
+    private func checkLayers(_ blobs: [Digest], in snapshot: SnapshotInformation, _ whiteouts: WhiteoutForm) throws {
+        var comparison = LayerComparison(whiteouts: whiteouts)
+        for digest in blobs {
+            let file = try images.content.open(digest)
+            defer { try? file.close() }  // only read from
+            try comparison.read(
+                TarReader(try Compression.decompressing(DescriptorSource(file)).source),
+                isCancelled: { cancellation.isCancelled })
+        }
         var problems: [String] = []
-        let view = try images.snapshotter.view(layer.name)
+        let view = try images.snapshotter.view(snapshot.name)
         defer { withExtendedLifetime(view) {} }
         // Itself, without those below.
         guard let files = view.layers.first else { return }
         try comparison.compare(with: files, isCancelled: { cancellation.isCancelled }) { problems.append($0) }
         // The image may have gone while its files were looked at.
-        guard try problems.isEmpty || images.snapshotter.information(layer.name) != nil else { return }
-        for problem in problems.prefix(Self.problemsOfALayer) { report("snapshot \(layer.name): \(problem)") }
+        guard try problems.isEmpty || images.snapshotter.information(snapshot.name) != nil else { return }
+        for problem in problems.prefix(Self.problemsOfALayer) { report("snapshot \(snapshot.name): \(problem)") }
         if problems.count > Self.problemsOfALayer {
-            report("snapshot \(layer.name): \(problems.count - Self.problemsOfALayer) more files are not as they were")
+            report(
+                "snapshot \(snapshot.name): \(problems.count - Self.problemsOfALayer) more files are not as they were")
         }
     }
 

@@ -12,14 +12,21 @@ package struct LayerComparison: ~Copyable {
         var content: UInt64 = 0
     }
 
+    private let form: WhiteoutForm
     private var expected: [ArraySlice<UInt8>: Expectation] = [:]
     private var opaque: Set<ArraySlice<UInt8>> = []
     private var whiteouts: Set<ArraySlice<UInt8>> = []
+    /// Directories, also those that are only known from what is in them.
+    private var directories: Set<ArraySlice<UInt8>> = []
+    /// What the layer that is being read has, which its own whiteouts do not hide.
+    private var own: Set<ArraySlice<UInt8>> = []
 
-    package init() {}
+    /// - Parameter form: What became of whiteouts in the directory. Where they were carried out, the layers below are read first.
+    package init(whiteouts form: WhiteoutForm = .overlay) { self.form = form }
 
-    /// Reads what there should be. Nothing is written anywhere.
+    /// Reads what there should be, of one layer after the other. Nothing is written anywhere.
     package mutating func read(_ archive: TarReader, isCancelled: () -> Bool = { false }) throws(ArchiveError) {
+        own = []
         while let entry = try archive.next() {
             if isCancelled() { throw .cancelled }
             guard let path = EntryPath(entry.name) else { throw .escapes(entry: entry.displayName, "leads out") }
@@ -37,23 +44,45 @@ package struct LayerComparison: ~Copyable {
                 }
                 expectation.content = hasher.value
             }
-            if let before = expected[path.text], before.entry.kind == .directory, entry.kind != .directory {
-                let below = path.text + [UInt8(ascii: "/")]
-                expected = expected.filter { !$0.key.starts(with: below) }
+            noteDirectories(of: path)
+            if entry.kind == .directory {
+                directories.insert(path.text)
+            } else if directories.remove(path.text) != nil {
+                forget(below: path.text, sparingOwn: false)
             }
             whiteouts.remove(path.text)
             expected[path.text] = expectation
+            if form == .remove { own.insert(path.text) }
         }
         try archive.drain()
     }
 
     private mutating func readWhiteout(_ path: EntryPath) {
         if path.name.elementsEqual(Whiteout.opaque) {
-            opaque.insert(path.parent)
+            if form == .overlay { opaque.insert(path.parent) } else { forget(below: path.parent, sparingOwn: true) }
         } else if !path.name.starts(with: Whiteout.metadataPrefix) {
             let hidden = path.sibling(path.name.dropFirst(Whiteout.prefix.count)).text
-            if expected[hidden] == nil { whiteouts.insert(hidden) }
+            if form == .overlay {
+                if expected[hidden] == nil { whiteouts.insert(hidden) }
+            } else {
+                if !own.contains(hidden) { expected[hidden] = nil }
+                if directories.contains(hidden) { forget(below: hidden, sparingOwn: true) }
+            }
         }
+    }
+
+    private mutating func noteDirectories(of path: EntryPath) {
+        var parent = path.parent
+        while !parent.isEmpty, directories.insert(parent).inserted {
+            guard let slash = parent.lastIndex(of: UInt8(ascii: "/")) else { return }
+            parent = parent[..<slash]
+        }
+    }
+
+    private mutating func forget(below path: ArraySlice<UInt8>, sparingOwn: Bool) {
+        let prefix = path.isEmpty ? [] : path + [UInt8(ascii: "/")]
+        let spared = sparingOwn ? own : []
+        expected = expected.filter { !$0.key.starts(with: prefix) || spared.contains($0.key) }
     }
 
     /// Looks at the directory and reports what is not as it should be, in words that begin with the path.

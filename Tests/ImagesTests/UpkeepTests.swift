@@ -12,7 +12,9 @@ import Testing
 struct UpkeepTests {
     private func problems(_ fixture: ImagesFixture, containers: Set<String> = []) async throws -> [String] {
         let found = Mutex<[String]>([])
-        _ = try await fixture.images.check(containers: containers) { problem in found.withLock { $0.append(problem) } }
+        _ = try await fixture.images.check(
+            containers: containers, presence: { containers.contains($0) ? .whole : .none }
+        ) { problem in found.withLock { $0.append(problem) } }
         return found.withLock { $0.sorted() }
     }
 
@@ -97,6 +99,21 @@ struct UpkeepTests {
         #expect(second.deletions.first == .untagged("tagged:latest") && second.reclaimed == 1000)
         #expect(try await fixture.images.list().map(\.record.id) == [used])
         #expect(try await problems(fixture) == [])
+    }
+
+    @Test("where snapshots are whole trees, they are compared with all layers together")
+    func checkOfCopies() async throws {
+        let fixture = try ImagesFixture(driver: "vfs")
+        let base = try await fixture.importing(Tar.text([("a", "1"), ("d/x", "2"), ("d/y", "3")]), as: "base")
+        try await fixture.images.prepareContainerSnapshot(key: "c", image: base)
+        try await working(in: "c", fixture, "rm -r d a; echo f > d; echo a2 > a")
+        let id = try await fixture.images.commit(
+            key: "c", image: base, mountPoints: [], live: nil, CommitDescription(process: ImageProcess()))
+        #expect(try await problems(fixture, containers: ["c"]) == [])
+        let top = try #require(try await fixture.images.record(id)?.topSnapshot)
+        let layer = try #require(try fixture.images.snapshotter.information(top))
+        #expect(unlink(layer.directory.appending("fs/d").string) == 0)
+        #expect(try await problems(fixture, containers: ["c"]) == ["snapshot \(top): d is missing"])
     }
 
     @Test("prune's filters are Docker's")

@@ -1,3 +1,4 @@
+import Images
 import Synchronization
 
 /// All containers by id and by name; answers at once, from anywhere.
@@ -73,6 +74,18 @@ final class ContainerRegistry: Sendable {
         guard let match = matches.first else { throw .noSuchContainer(text) }
         if matches.count > 1 { throw .invalid("multiple IDs found with provided prefix: \(text)") }
         return match
+    }
+
+    /// What has become of a container by now; one whose name is taken already is being made.
+    func presence(of id: String) -> ContainerPresence {
+        let (container, isReserved) = state.withLock { state in
+            (state.containers[id], state.names.values.contains(id))
+        }
+        guard let container else { return isReserved ? .changing : .none }
+        switch container.current.state {
+        case .removing, .dead: return .changing
+        default: return .whole
+        }
     }
 
     // MARK: Execs
