@@ -138,7 +138,8 @@ let package = Package(
         module(
             "Images",
             [
-                "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON", "LinuxKernel", database,
+                "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON", "LinuxKernel",
+                database,
                 crypto, logging, system,
             ]),
 
