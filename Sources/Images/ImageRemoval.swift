@@ -44,7 +44,7 @@ extension Images {
             if !force, Self.isSingle(names), let user = containers.first {
                 throw ImagesError(
                     .conflict,
-                    "conflict: unable to remove repository reference \"\(named.familiar)\" (must force) - container "
+                    "conflict: unable to remove repository reference \"\(nameOrID)\" (must force) - container "
                         + "\(user.containerID.prefix(12)) is using its referenced image \(record.id.short)")
             }
             untagged = [named]

@@ -94,6 +94,7 @@ package final class PrivateMounts {
     /// or file is made to mount on, as at the start of a container.
     package func attach(_ tree: FileDescriptor, at path: String, in root: FileDescriptor) throws(SnapshotError) {
         do throws(Errno) {
+            try Mounts.setAttributes(of: tree, set: .noDevices, recursive: true)
             let target =
                 try FileStatus.of(tree).isDirectory
                 ? root.makeDirectoriesInRoot(path) : root.makeFileInRoot(path)
@@ -105,7 +106,7 @@ package final class PrivateMounts {
     }
 
     /// An empty directory.
-    package func emptyDirectory() throws(SnapshotError) -> FileDescriptor { try root(of: makePlace()) }
+    package func emptyDirectory() throws(SnapshotError) -> FileDescriptor { try root(of: makePlace(), isMount: false) }
 
     private func makePlace() throws(SnapshotError) -> String {
         count += 1
@@ -117,10 +118,12 @@ package final class PrivateMounts {
         return String(count)
     }
 
-    private func root(of place: String) throws(SnapshotError) -> FileDescriptor {
+    private func root(of place: String, isMount: Bool = true) throws(SnapshotError) -> FileDescriptor {
         do throws(Errno) {
             let root = try base.open(place, [.path, .directory])
             opened.append(root)
+            // Whatever a container puts in the place of a file, no device is opened here.
+            if isMount { try Mounts.setAttributes(of: root, set: .noDevices, recursive: true) }
             return root
         } catch {
             throw .system("open", FilePath(place), error)

@@ -38,18 +38,23 @@ struct FileNode {
     var shown: String { shownName(name.dropLast()) }
 
     /// Opens a directory or regular file for reading; the descriptor is the caller's. What has taken its place meanwhile is
-    /// refused: to open a device or a pipe has effects.
+    /// refused before it is opened: to open a device or a pipe has effects, and a container can put one there at any time.
     func open() throws(ArchiveError) -> Int32 {
-        let flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (isDirectory ? O_DIRECTORY : 0)
-        let descriptor = withName { openat(directory, $0, flags) }
-        guard descriptor >= 0 else { throw .system("open", shown, Errno(rawValue: errno)) }
+        let handle = withName { openat(directory, $0, Self.handleFlags) }
+        guard handle >= 0 else { throw .system("open", shown, Errno(rawValue: errno)) }
+        defer { close(handle) }
         var now = stat()
-        guard fstat(descriptor, &now) == 0, now.st_mode & S_IFMT == type else {
-            close(descriptor)
+        guard fstat(handle, &now) == 0, now.st_mode & S_IFMT == type, isDirectory || isFile else {
             throw .system("open", shown, .noSuchFileOrDirectory)
         }
+        let path = Array("/proc/self/fd/\(handle)".utf8) + [0]
+        let descriptor = Self.call(path) { Glibc.open($0, O_RDONLY | O_CLOEXEC | (isDirectory ? O_DIRECTORY : 0)) }
+        guard descriptor >= 0 else { throw .system("open", shown, Errno(rawValue: errno)) }
         return descriptor
     }
+
+    /// `O_PATH`, which glibc's module does not show everywhere, and what keeps it from following a link.
+    private static let handleFlags = 0o10000000 | O_NOFOLLOW | O_CLOEXEC
 
     /// The target of a symbolic link.
     func target() throws(ArchiveError) -> [UInt8] {
