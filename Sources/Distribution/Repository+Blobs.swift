@@ -142,21 +142,29 @@ extension Repository {
             var scheduled: Int64 = 1
             var delivered: Int64 = 0
             var waiting: [Int64: ByteBuffer] = [:]
+            // Memory of chunks that are handed on serves the next ones: fresh memory costs more than the copying.
+            var spares: [ByteBuffer] = []
             func schedule() {
                 let offset = start + scheduled * policy.chunk
                 let count = min(policy.chunk, blob.size - offset)
                 let index = scheduled
                 scheduled += 1
-                group.addTask { (index, try await self.chunk(of: blob, at: offset, count: count, first: nil)) }
+                let spare = spares.popLast()
+                group.addTask {
+                    (index, try await self.chunk(of: blob, at: offset, count: count, first: nil, into: spare))
+                }
             }
             let firstCount = min(policy.chunk, blob.size - start)
-            group.addTask { (0, try await self.chunk(of: blob, at: start, count: firstCount, first: first)) }
+            group.addTask {
+                (0, try await self.chunk(of: blob, at: start, count: firstCount, first: first, into: nil))
+            }
             while scheduled < min(Int64(policy.connections), chunks) { schedule() }
             while let (index, bytes) = try await group.next() {
                 waiting[index] = bytes
                 while let next = waiting.removeValue(forKey: delivered) {
                     delivered += 1
                     try await target.take(next)
+                    spares.append(next)
                     if scheduled < chunks { schedule() }
                 }
             }
@@ -164,10 +172,12 @@ extension Repository {
     }
 
     /// One chunk, whole, however often the connection breaks.
-    private func chunk(of blob: Descriptor, at offset: Int64, count: Int64, first: HTTPAnswer?) async throws
+    private func chunk(of blob: Descriptor, at offset: Int64, count: Int64, first: HTTPAnswer?, into spare: ByteBuffer?)
+        async throws
         -> ByteBuffer
     {
-        var bytes = ByteBufferAllocator().buffer(capacity: Int(count))
+        var bytes = spare ?? ByteBufferAllocator().buffer(capacity: Int(count))
+        bytes.clear(minimumCapacity: Int(count))
         var answer = first
         var failures = 0
         while Int64(bytes.readableBytes) < count {

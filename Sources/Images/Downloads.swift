@@ -62,6 +62,9 @@ actor Downloads {
         ending[digest] = nil
     }
 
+    /// The keys under which something is being written.
+    var keys: Set<String> { Set(entries.keys.map(Self.key) + ending.keys.map(Self.key)) }
+
     /// The name of what can be resumed of a blob.
     static func key(_ digest: Digest) -> String { "\(digest.algorithm.rawValue)-\(digest.encoded)" }
 

@@ -52,6 +52,14 @@ extension Images {
         }
     }
 
+    /// Removes what unfinished pulls have left for being resumed, but for those that are under way.
+    package func removeUnfinishedDownloads() async throws {
+        let keys = await downloads.keys
+        try await pool.run {
+            try ImagesError.translating { try self.content.sweepIngests(keeping: keys, unusedSince: .max) }
+        }
+    }
+
     /// The words that Docker has for what registries say.
     static func explained(_ error: any Error, _ reference: ImageReference) -> any Error {
         if Task.isCancelled { return CancellationError() }

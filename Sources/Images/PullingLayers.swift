@@ -143,6 +143,8 @@ extension Images {
                 for layer in unpacked.values { self.discardIfStaged(layer) }
             }
         } catch {
+            // On a full disk what could be resumed is in the way of everybody.
+            if Self.isDiskFull(error) { for arrival in arrivals.values { arrival.discard() } }
             let (unpacked, committed) = made.state.withLock { ($0.unpacked, $0.committed) }
             // What cannot be removed now is noted and removed later.
             try? await pool.run {
@@ -171,6 +173,16 @@ extension Images {
             throw error
         }
         try await arrival?.completed()
+    }
+
+    private static func isDiskFull(_ error: any Error) -> Bool {
+        switch error {
+        case ArchiveError.system(_, _, .noSpace), ContentError.system(_, _, .noSpace),
+            SnapshotError.system(_, _, .noSpace),
+            SnapshotError.contents(.system(_, _, .noSpace)):
+            true
+        default: false
+        }
     }
 
     private static func isOurFault(_ error: any Error) -> Bool {

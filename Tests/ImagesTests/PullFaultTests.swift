@@ -1,6 +1,7 @@
 import ContentStore
 import Distribution
 import FaultyRegistry
+import Glibc
 import Images
 import LinuxKernel
 import OCISpec
@@ -155,6 +156,46 @@ struct PullFaultTests {
                 if step.status.hasPrefix("Pulling from") { registry.expireTokens() }
             }
             #expect(registry.count("GET", "/token") == 2)
+        }
+    }
+
+    @Test("an image that does not fit on the disk leaves nothing behind", .enabled(if: geteuid() == 0, "needs root"))
+    func fullDisk() async throws {
+        var template = Array("/tmp/masu-images-test-XXXXXX".utf8CString)
+        let mount = FilePath(String(cString: mkdtemp(&template)))
+        try Mounts.mount("tmpfs", on: mount, type: "tmpfs", data: "size=16m")
+        defer {
+            umount2(mount.string, Int32(MNT_DETACH))
+            rmdir(mount.string)
+        }
+        let fixture = try ImagesFixture(directory: mount)
+        let before = try fixture.inventory()
+        try await FaultyRegistry.run { registry in
+            // The blob fits; unpacked as well it does not.
+            try registry.add(image: [try PullTests.layer("a", 9 << 20)], to: "app", as: "1")
+            let reference = try PullTests.name(registry)
+            let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(
+                error?.kind == .system && error?.message.contains("No space left on device") == true,
+                "\(String(describing: error))")
+            let left = try fixture.inventory().filter { $0 != "content/ingest/resumable" }
+            #expect(left == before)
+            #expect(try Self.resumable(fixture).isEmpty)
+        }
+    }
+
+    @Test("what unfinished pulls have left can be removed")
+    func removesUnfinished() async throws {
+        let fixture = try ImagesFixture(registries: .withoutRetries)
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 100_000)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", .dropped(after: 50_000))
+            let reference = try PullTests.name(registry)
+            await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(try Self.resumable(fixture).count == 1)
+            try await fixture.images.removeUnfinishedDownloads()
+            #expect(try Self.resumable(fixture).isEmpty)
         }
     }
 

@@ -179,6 +179,28 @@ extension EngineRoutes {
     }
 }
 
+extension RegistryServiceConfig {
+    /// What `docker info` says of registries.
+    init(_ settings: RegistrySettings) {
+        self.init()
+        insecureRegistryCIDRs = settings.insecureRegistries.filter { $0.contains("/") } + ["::1/128", "127.0.0.0/8"]
+        mirrors = settings.mirrors.map(\.description)
+        var hub = RegistryIndex()
+        hub.name = "docker.io"
+        hub.mirrors = mirrors
+        hub.secure = true
+        hub.official = true
+        var indexes = ["docker.io": hub]
+        for name in settings.insecureRegistries where !name.contains("/") {
+            var index = RegistryIndex()
+            index.name = name
+            index.mirrors = []
+            indexes[name] = index
+        }
+        indexConfigs = indexes
+    }
+}
+
 extension ProgressMessage {
     /// A line of a pull's or push's progress. What says something of a layer has a `progressDetail`, if an empty one, which clients know it by.
     init(transfer step: ImageProgress) {

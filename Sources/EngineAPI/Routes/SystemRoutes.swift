@@ -15,7 +15,9 @@ extension EngineRoutes {
                 .json(VersionResponse(try await engine.information(), version: request.version))
             },
             Route(.GET, "/info") { request in
-                .json(SystemInfo(try await engine.information(), version: request.version))
+                var info = SystemInfo(try await engine.information(), version: request.version)
+                info.registryConfig = RegistryServiceConfig(images.registries.settings)
+                return .json(info)
             },
             Route(.GET, "/events", events),
         ]

@@ -61,9 +61,6 @@ extension SystemInfo {
         osVersion = information.osVersion
         osType = information.osType
         architecture = information.architecture
-        registryConfig.insecureRegistryCIDRs = []
-        registryConfig.indexConfigs = [:]
-        registryConfig.mirrors = []
         nCPU = information.cpus
         memTotal = information.memoryTotal
         dockerRootDir = information.dataRoot
