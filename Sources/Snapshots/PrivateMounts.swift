@@ -130,9 +130,6 @@ package final class PrivateMounts {
         }
     }
 
-    /// What mount(2) takes: a page, less the NUL at its end.
-    private static let textLimit = 4096
-
     private static func mount(
         _ mount: SnapshotMount, on target: FilePath, in base: FileDescriptor, _ place: String
     ) throws(Errno) {
@@ -147,15 +144,13 @@ package final class PrivateMounts {
             default: data.append(option)
             }
         }
-        // Only the newer calls take lower directories one by one, and more of them than one page of text names.
-        let text = data.joined(separator: ",")
-        guard text.utf8.count >= Self.textLimit || data.contains(where: { $0.hasPrefix("lowerdir+=") }) else {
+        // Only the newer calls take lower directories one by one.
+        guard data.contains(where: { $0.hasPrefix("lowerdir+=") }) else {
             return try Mounts.mount(
-                mount.source, on: target, type: mount.type, flags: flags, data: data.isEmpty ? nil : text)
+                mount.source, on: target, type: mount.type, flags: flags,
+                data: data.isEmpty ? nil : data.joined(separator: ","))
         }
-        let others = data.filter { !$0.hasPrefix("lowerdir=") && !$0.hasPrefix("lowerdir+=") }
-        let options = (mount.lowerDirectories.map { "lowerdir+=" + $0 } + others).map {
-            option -> (key: String, value: String?) in
+        let options = data.map { option -> (key: String, value: String?) in
             guard let equals = option.firstIndex(of: "=") else { return (option, nil) }
             return (String(option[..<equals]), String(option[option.index(after: equals)...]))
         }
