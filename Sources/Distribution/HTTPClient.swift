@@ -250,9 +250,9 @@ final class HTTPClientConnection: Sendable {
         return true
     }
 
-    func nextPiece(spare: ByteBuffer?) async throws -> ByteBuffer? {
+    func nextPiece(spares: SpareBuffers) async throws -> ByteBuffer? {
         let exchange = exchange
-        return try await channel.eventLoop.flatSubmit { exchange.value.nextPiece(spare: spare) }.get()
+        return try await channel.eventLoop.flatSubmit { exchange.value.nextPiece(spares: spares) }.get()
     }
 }
 
@@ -272,7 +272,7 @@ final class HTTPAnswer: Sendable {
     private let keepsAlive: Bool
     private let release: @Sendable () -> Void
     private let isDone = Atomic<Bool>(false)
-    private let spare = Mutex<ByteBuffer?>(nil)
+    private let spares = SpareBuffers()
 
     init(
         head: HTTPResponseHead, isHead: Bool, connection: HTTPClientConnection, release: @escaping @Sendable () -> Void
@@ -289,14 +289,10 @@ final class HTTPAnswer: Sendable {
     /// The next bytes; `nil` after the last ones.
     func next() async throws -> ByteBuffer? {
         let connection = connection
-        let spare = spare.withLock { spare in
-            let buffer = spare
-            spare = nil
-            return buffer
-        }
+        let spares = spares
         do {
             return try await withTaskCancellationHandler {
-                guard let piece = try await connection.nextPiece(spare: spare) else {
+                guard let piece = try await connection.nextPiece(spares: spares) else {
                     finish()
                     return nil
                 }
@@ -312,7 +308,7 @@ final class HTTPAnswer: Sendable {
     }
 
     /// Gives back the memory of a piece that has been used.
-    func recycle(_ piece: ByteBuffer) { spare.withLock { $0 = piece } }
+    func recycle(_ piece: ByteBuffer) { spares.put(piece) }
 
     private func finish() {
         guard !isDone.exchange(true, ordering: .relaxed) else { return }

@@ -54,11 +54,12 @@ final class HTTPExchange: ChannelDuplexHandler {
         return promise.futureResult
     }
 
-    /// - Parameter spare: a buffer that nobody needs any more, for what comes: memory of this size would be mapped and unmapped each time.
-    func nextPiece(spare: ByteBuffer?) -> EventLoopFuture<ByteBuffer?> {
-        if var spare {
-            spare.clear()
-            if pending.capacity == 0 { pending = spare } else if next.capacity == 0 { next = spare }
+    /// - Parameter spares: memory for what comes.
+    func nextPiece(spares: SpareBuffers) -> EventLoopFuture<ByteBuffer?> {
+        if pending.capacity == 0, let spare = spares.take() {
+            pending = spare
+        } else if next.capacity == 0, let spare = spares.take() {
+            next = spare
         }
         if pending.readableBytes > 0 { return eventLoop.makeSucceededFuture(takePending()) }
         if isComplete { return eventLoop.makeSucceededFuture(nil) }

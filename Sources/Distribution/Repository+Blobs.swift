@@ -142,21 +142,19 @@ extension Repository {
             var scheduled: Int64 = 1
             var delivered: Int64 = 0
             var waiting: [Int64: ByteBuffer] = [:]
-            // Memory of chunks that are handed on serves the next ones: fresh memory costs more than the copying.
-            var spares: [ByteBuffer] = []
+            let spares = SpareBuffers()
             func schedule() {
                 let offset = start + scheduled * policy.chunk
                 let count = min(policy.chunk, blob.size - offset)
                 let index = scheduled
                 scheduled += 1
-                let spare = spares.popLast()
                 group.addTask {
-                    (index, try await self.chunk(of: blob, at: offset, count: count, first: nil, into: spare))
+                    (index, try await self.chunk(of: blob, at: offset, count: count, first: nil, spares))
                 }
             }
             let firstCount = min(policy.chunk, blob.size - start)
             group.addTask {
-                (0, try await self.chunk(of: blob, at: start, count: firstCount, first: first, into: nil))
+                (0, try await self.chunk(of: blob, at: start, count: firstCount, first: first, spares))
             }
             while scheduled < min(Int64(policy.connections), chunks) { schedule() }
             while let (index, bytes) = try await group.next() {
@@ -164,7 +162,7 @@ extension Repository {
                 while let next = waiting.removeValue(forKey: delivered) {
                     delivered += 1
                     try await target.take(next)
-                    spares.append(next)
+                    spares.put(next)
                     if scheduled < chunks { schedule() }
                 }
             }
@@ -172,12 +170,11 @@ extension Repository {
     }
 
     /// One chunk, whole, however often the connection breaks.
-    private func chunk(of blob: Descriptor, at offset: Int64, count: Int64, first: HTTPAnswer?, into spare: ByteBuffer?)
+    private func chunk(of blob: Descriptor, at offset: Int64, count: Int64, first: HTTPAnswer?, _ spares: SpareBuffers)
         async throws
         -> ByteBuffer
     {
-        var bytes = spare ?? ByteBufferAllocator().buffer(capacity: Int(count))
-        bytes.clear(minimumCapacity: Int(count))
+        var bytes = spares.take() ?? ByteBufferAllocator().buffer(capacity: Int(count))
         var answer = first
         var failures = 0
         while Int64(bytes.readableBytes) < count {

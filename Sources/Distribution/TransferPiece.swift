@@ -1,4 +1,5 @@
 import NIOCore
+import Synchronization
 
 /// Some bytes on their way from or to a registry.
 package struct TransferPiece: Sendable {
@@ -20,5 +21,21 @@ package struct TransferPiece: Sendable {
 
     package func withUnsafeBytes<T>(_ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
         try buffer.withUnsafeReadableBytes(body)
+    }
+}
+
+/// Memory for bytes to come, of pieces that have been used: fresh memory of that size is mapped and cleared by the kernel each time.
+///
+/// Whoever takes a buffer out is the only one who has it, which is what lets it be written to in place.
+final class SpareBuffers: Sendable {
+    private let buffers = Mutex<[ByteBuffer]>([])
+
+    func put(_ buffer: ByteBuffer) { buffers.withLock { $0.append(buffer) } }
+
+    /// An empty buffer, or `nil`.
+    func take() -> ByteBuffer? {
+        guard var buffer = buffers.withLock({ $0.popLast() }) else { return nil }
+        buffer.clear()
+        return buffer
     }
 }
