@@ -18,6 +18,7 @@ struct PullThroughTests {
         let origin: TestRegistry
         let server: HTTPServer
         let port: Int
+        private let holder = Holder()
         /// Requests that have come to the origin: `GET /v2/…`.
         let requests = Mutex<[String]>([])
         /// Whether the origin breaks off blobs after so many bytes.
@@ -25,7 +26,7 @@ struct PullThroughTests {
 
         init() async throws {
             origin = try TestRegistry()
-            let holder = Holder()
+            let holder = holder
             server = HTTPServer(
                 group: MultiThreadedEventLoopGroup.singleton,
                 responder: HTTPResponder(
@@ -34,7 +35,11 @@ struct PullThroughTests {
             holder.setting.withLock { $0 = self }
         }
 
-        func stop() async { await server.stop(grace: .zero) }
+        func stop() async {
+            await server.stop(grace: .zero)
+            // Else each would keep the other, and the registry's directory.
+            holder.setting.withLock { $0 = nil }
+        }
 
         var cache: TestRegistry { get throws { try TestRegistry(upstream: "127.0.0.1:\(port)") } }
 
