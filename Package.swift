@@ -166,9 +166,8 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
-                "BuildInformation",
-                "LinuxKernel", logging, system,
+                "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64",
+                "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),

@@ -5,6 +5,22 @@ import SystemPackage
 extension Cgroup {
     /// Removes the group and all groups in it, killing whatever is still inside. Does nothing if there is none.
     package func remove() throws(CgroupError) {
+        guard var failure = removeTrees() else { return }
+        // Something is left: kill it, then wait for it to be gone, at first briefly. What cannot be killed is told below.
+        try? signalAll(9)
+        var milliseconds: Int32 = 1
+        while milliseconds < 1000 {
+            guard let next = removeTrees() else { return }
+            failure = next
+            // A mere pause: if a signal cuts it short, the next look comes sooner.
+            Poll.pause(milliseconds: milliseconds)
+            milliseconds *= 2
+        }
+        throw failure
+    }
+
+    /// Tries to remove the group in every hierarchy; the first error.
+    private func removeTrees() -> CgroupError? {
         var failure: CgroupError?
         for directory in directories {
             do throws(CgroupError) {
@@ -13,25 +29,7 @@ extension Cgroup {
                 failure = failure ?? error
             }
         }
-        guard failure != nil else { return }
-        // Something is left: kill it, then wait for it to be gone, at first briefly.
-        try? signalAll(9)
-        var milliseconds: Int32 = 1
-        while milliseconds < 1000 {
-            failure = nil
-            for directory in directories {
-                do throws(CgroupError) {
-                    try Self.removeTree(directory)
-                } catch {
-                    failure = failure ?? error
-                }
-            }
-            guard failure != nil else { return }
-            // A mere pause: if a signal cuts it short, the next look comes sooner.
-            Poll.pause(milliseconds: milliseconds)
-            milliseconds *= 2
-        }
-        if let failure { throw failure }
+        return failure
     }
 
     /// Removes the group if nobody is in it, or not for long any more; kills nobody.

@@ -134,14 +134,9 @@ struct ImportTests {
         "a full disk during an import is told, and leaves nothing behind",
         .enabled(if: geteuid() == 0, "mounting needs root"))
     func fullDisk() async throws {
-        var template = Array("/tmp/masu-images-test-XXXXXX".utf8CString)
-        let mount = FilePath(String(cString: mkdtemp(&template)))
-        try Mounts.mount("tmpfs", on: mount, type: "tmpfs", data: "size=12m")
-        defer {
-            umount2(mount.string, Int32(MNT_DETACH))
-            rmdir(mount.string)
-        }
-        let fixture = try ImagesFixture(directory: mount)
+        let disk = try SmallDisk("12m")
+        defer { disk.remove() }
+        let fixture = try ImagesFixture(directory: disk.path)
         let before = try fixture.inventory()
         let tar = try Tar.make((0..<10).map { ("f\($0)", [UInt8](repeating: 1, count: 1 << 20)) })
         let error = await #expect(throws: ImagesError.self) { try await fixture.importing(tar, as: "x") }

@@ -161,14 +161,9 @@ struct PullFaultTests {
 
     @Test("an image that does not fit on the disk leaves nothing behind", .enabled(if: geteuid() == 0, "needs root"))
     func fullDisk() async throws {
-        var template = Array("/tmp/masu-images-test-XXXXXX".utf8CString)
-        let mount = FilePath(String(cString: mkdtemp(&template)))
-        try Mounts.mount("tmpfs", on: mount, type: "tmpfs", data: "size=16m")
-        defer {
-            umount2(mount.string, Int32(MNT_DETACH))
-            rmdir(mount.string)
-        }
-        let fixture = try ImagesFixture(directory: mount)
+        let disk = try SmallDisk("16m")
+        defer { disk.remove() }
+        let fixture = try ImagesFixture(directory: disk.path)
         let before = try fixture.inventory()
         try await FaultyRegistry.run { registry in
             // The blob fits; unpacked as well it does not.

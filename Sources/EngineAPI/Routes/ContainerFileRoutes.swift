@@ -1,3 +1,4 @@
+import Base64
 import Engine
 import EngineAPIModel
 import HTTPServing
@@ -60,7 +61,7 @@ extension EngineRoutes {
     }
 
     private static func headers(of status: PathStatus) throws -> HTTPHeaders {
-        let text = Base64Text.encode(try JSON.encode(ContainerPathStat(status)))
+        let text = Base64.encode(try JSON.encode(ContainerPathStat(status)))
         return ["X-Docker-Container-Path-Stat": text]
     }
 
@@ -157,23 +158,5 @@ extension ImageProcess {
         }
         onBuild = given(wire.onBuild)
         shell = given(wire.shell)
-    }
-}
-
-/// Base 64 with padding (RFC 4648, section 4), without Foundation.
-enum Base64Text {
-    private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var value = group.reduce(0) { $0 << 8 | Int($1) }
-            value <<= 8 * (3 - group.count)
-            for index in 0..<4 {
-                text.append(index <= group.count ? digits[value >> (18 - 6 * index) & 63] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -1,3 +1,4 @@
+import Base64
 import EngineAPIModel
 import Flags
 import Glibc
@@ -344,7 +345,7 @@ private final class ResponseSource: ByteSource {
 extension ContainerPathStat {
     /// Reads the header's base 64.
     init?(header text: String) {
-        guard let bytes = Base64Text.decode(text), let stat = try? JSON.decode(Self.self, from: bytes) else {
+        guard let bytes = Base64.decode(text), let stat = try? JSON.decode(Self.self, from: bytes) else {
             return nil  // not what a daemon sends
         }
         self = stat
@@ -364,33 +365,5 @@ extension ContainerPathStat {
             return
         }
         throw CommandError("destination \"\(name)\" must be a directory or a regular file: \(what)")
-    }
-}
-
-/// Base 64 (RFC 4648, section 4).
-enum Base64Text {
-    static func decode(_ text: String) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var value: UInt32 = 0
-        var bits = 0
-        for character in text.utf8 {
-            let digit: UInt8
-            switch character {
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit = character - UInt8(ascii: "A")
-            case UInt8(ascii: "a")...UInt8(ascii: "z"): digit = character - UInt8(ascii: "a") + 26
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = character - UInt8(ascii: "0") + 52
-            case UInt8(ascii: "+"): digit = 62
-            case UInt8(ascii: "/"): digit = 63
-            case UInt8(ascii: "="): continue
-            default: return nil
-            }
-            value = value << 6 | UInt32(digit)
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(bits)))
-            }
-        }
-        return bytes
     }
 }
