@@ -92,6 +92,7 @@ let package = Package(
 
         module("Base64", [], swiftSettings: quick),
         module("JSON", [], swiftSettings: quick),
+        module("Text", [], swiftSettings: quick),
 
         // Floor 1
         module("BuildInformation", [], swiftSettings: quick),
@@ -100,6 +101,7 @@ let package = Package(
         module("OCISpec", ["JSON"], swiftSettings: quick),
 
         // Floor 2
+        module("BlockingCalls", ["LinuxKernel"]),
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
         module("DaemonLog", ["OCISpec", logging]),
         module(
@@ -120,7 +122,7 @@ let package = Package(
             "ContainerRuntime",
             [
                 "Cgroups", "DBus", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
-                "BuildInformation", system,
+                "Text", "BuildInformation", system,
             ],
             swiftSettings: quick),
         module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
@@ -138,17 +140,16 @@ let package = Package(
         module(
             "Images",
             [
-                "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON", "LinuxKernel",
-                database,
-                crypto, logging, system,
+                "BlockingCalls", "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON",
+                "LinuxKernel", database, crypto, logging, system,
             ]),
 
         // Floor 5
         module(
             "Engine",
             [
-                "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups", "ShimProtocol", "OCISpec", "JSON",
-                "LinuxKernel", "BuildInformation", database, logging, system,
+                "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups", "ShimProtocol",
+                "OCISpec", "JSON", "LinuxKernel", "BuildInformation", database, logging, system,
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
@@ -157,8 +158,8 @@ let package = Package(
         module(
             "Registry",
             [
-                "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "LinuxKernel", "CCrypt", crypto,
-                database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
+                "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "LinuxKernel",
+                "CCrypt", crypto, database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
@@ -176,11 +177,11 @@ let package = Package(
             "Shim",
             [
                 "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
-                "BuildInformation", system,
+                "Text", "BuildInformation", system,
             ]),
         module(
             "MasuCommand",
-            ["Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "BuildInformation", system]),
+            ["Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "Text", "BuildInformation", system]),
 
         // Floor 8: composition roots
         .executableTarget(
@@ -205,9 +206,8 @@ let package = Package(
         staticProgram(
             "masu-runtime",
             [
-                "ContainerRuntime", "Cgroups", "Resctrl", "LinuxKernel", "OCISpec", "JSON", "Flags", "Seccomp",
-                "BuildInformation",
-                system,
+                "ContainerRuntime", "Cgroups", "Resctrl", "LinuxKernel", "OCISpec", "JSON", "Text", "Flags",
+                "Seccomp", "BuildInformation", system,
             ],
             linkerSettings: sealedEntry),
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
@@ -224,6 +224,7 @@ let package = Package(
             "DistributionTests",
             ["Distribution", "FaultyRegistry", "ContentStore", "Base64", "OCISpec", "JSON", system]),
         tests("JSONTests", ["JSON"]),
+        tests("TextTests", ["Text"]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
         tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON"]),
@@ -231,7 +232,7 @@ let package = Package(
         tests(
             "HTTPServingTests",
             [
-                "HTTPServing", "LinuxKernel", system, .product(name: "NIOPosix", package: "swift-nio"),
+                "HTTPServing", "BlockingCalls", "LinuxKernel", system, .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
@@ -251,8 +252,8 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Engine", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON", database, logging,
-                system,
+                "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON",
+                database, logging, system,
             ]),
         tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),

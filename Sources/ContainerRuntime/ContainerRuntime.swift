@@ -61,23 +61,30 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
+    ///
+    /// - Parameter anticipation: What has been begun already for this container.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
+        anticipation: Anticipation? = nil
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true, filters: filters).run()
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true, filters: filters)
+            .run(anticipation)
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
+    /// - Parameters:
+    ///   - anticipation: What has been begun already for this container.
+    ///   - warn: Is told of poststop hooks that fail, should the container have to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
-        warn: (String) -> Void = { _ in }
+        anticipation: Anticipation? = nil, warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false, filters: filters).run()
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false, filters: filters)
+            .run(anticipation)
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {
@@ -158,24 +165,34 @@ package struct ContainerRuntime: Hashable, Sendable {
         }
     }
 
+    /// Looks up what `delete` will need, for a caller that has time now and none later. `nil` if it cannot be found out; `delete`
+    /// says why.
+    package func prepareRemoval(of id: String) -> PreparedRemoval? {
+        PreparedRemoval(directory: root.appending(id), id: id)
+    }
+
     /// Removes a stopped container's cgroup and state, and runs its poststop hooks. With `force` it is killed first, and
     /// it is no error if there is no such container.
     ///
+    /// - Parameter prepared: What has been looked up before; it is used if the container is still the same.
     /// - Throws: `conflict` if it has not stopped.
     package func delete(
-        _ id: String, force: Bool = false, spec: Spec? = nil, warn: (String) -> Void = { _ in }
+        _ id: String, force: Bool = false, spec: Spec? = nil, prepared: PreparedRemoval? = nil,
+        warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) {
         let directory = try directory(id)
+        let prepared = prepared?.isCurrent == true ? prepared : nil
         let record: ContainerRecord
         do throws(RuntimeError) {
-            record = try anyRecord(id).record
+            if let prepared { record = prepared.record } else { record = try anyRecord(id).record }
         } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
             // Left by a creation that was interrupted before it had written anything.
             // Nobody is in it but, for a moment, a process that ends without its maker; or it is another container's.
             StateDirectory.notedCgroup(in: directory)?.removeUnpopulated()
             return try attempt("removing \(directory)") { () throws(Errno) in try StateDirectory.remove(directory) }
         }
-        let cgroup = try record.cgroup()
+        let cgroup: Cgroup?
+        if let prepared { cgroup = prepared.cgroup } else { cgroup = try record.cgroup() }
         if let pidfd = try record.openProcess() {
             defer { pidfd.close() }
             guard force || StartGate.exists(in: directory) else {

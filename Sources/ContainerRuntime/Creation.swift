@@ -19,7 +19,7 @@ struct Creation {
     let filters: SeccompCache?
 
     /// Makes the container. After an error nothing of it is left.
-    func run() throws(RuntimeError) -> StartedProcess {
+    func run(_ anticipation: Anticipation?) throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory)
         do throws(RuntimeError) {
@@ -27,6 +27,8 @@ struct Creation {
             creation.plan.rootTrees = try RootFilesystem.openTrees(plan.options.rootfsMounts)
             // The container's process has copies.
             defer { for tree in creation.plan.rootTrees { tree?.discard() } }
+            creation.plan.network = plan.makesOwnNetwork ? anticipation?.takeNetwork() : nil
+            defer { creation.plan.network?.discard() }
             guard plan.mayLackCgroup else { return try creation.fork(&undo) }
             // Before the process is made, which has to know whether there is one.
             creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
@@ -142,8 +144,8 @@ struct Creation {
     }
 
     /// The cgroup namespace comes later, when the process is in its group; offsets of clocks can be set only as long
-    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that the process does
-    /// it itself, while this side goes on.
+    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that it is made beforehand
+    /// (`Anticipation`) or by the process itself, while this side goes on.
     private var namespacesOfFork: Namespaces {
         plan.newNamespaces.subtracting(plan.makesOwnNetwork ? [.cgroup, .time, .network] : [.cgroup, .time])
     }

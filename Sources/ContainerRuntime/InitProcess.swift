@@ -108,12 +108,13 @@ struct InitProcess {
         try attempt("leaving the runtime's session") { () throws(Errno) in
             // Nobody in a namespace we join may look into this process (CVE-2016-9962).
             if !plan.hasUserNamespace { try ProcessAttributes.setDumpable(false) }
+            if let network = plan.network { try Namespaces.network.enter(network) }
             try Descriptors.close(from: 3, except: keptDescriptors)
             Signals.resetAll()
             SignalSet().block()
             try ProcessAttributes.startSession()
         }
-        if plan.makesOwnNetwork {
+        if plan.makesOwnNetwork, plan.network == nil {
             try attempt("making a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
         }
         for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {

@@ -1,3 +1,4 @@
+import BlockingCalls
 import GRDB
 import Images
 import LinuxKernel

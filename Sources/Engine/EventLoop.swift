@@ -22,7 +22,7 @@ final class EventLoop: Sendable {
 
     private init() throws(Errno) {
         epoll = try Epoll()
-        let started = BlockingPool.start(name: "engine-events") { [self] in run() }
+        let started = Threads.start(name: "engine-events") { [self] in run() }
         if !started { throw .resourceTemporarilyUnavailable }
     }
 

@@ -1,3 +1,4 @@
+import BlockingCalls
 import ContentStore
 import Distribution
 import LinuxKernel

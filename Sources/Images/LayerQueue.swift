@@ -28,7 +28,12 @@ final class LayerQueue: Sendable {
         }
     }
 
-    /// The next layer, in the order they were added; none after a failure.
+    /// From now on the largest comes first, so that no processor is left alone with it at the end.
+    func sortBySize() {
+        state.withLock { $0.jobs.sort { $0.layer.blob.size > $1.layer.blob.size } }
+    }
+
+    /// The next layer, in the order they were added unless they were sorted; none after a failure.
     func next() -> Job? {
         state.withLock { state in
             guard state.failure == nil, !state.jobs.isEmpty else { return nil }

@@ -20,28 +20,72 @@ extension Images {
 
     /// Unpacks a layer into a new staged snapshot. If it fails, nothing is left of it.
     ///
+    /// Reading, inflating and hashing are one thread's work, which is about as long as that of the other, which makes the files.
+    ///
     /// - Parameters:
     ///   - parent: The snapshot below; needed where the driver does not stage independently.
     ///   - isComplete: Whether the archive must have its end marker, for want of a digest to check it by.
     ///   - hashing: Whether to compute the digest of the uncompressed bytes.
+    ///   - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its end.
     func unpack(
-        _ source: any ByteSource, parent: String?, isComplete: Bool, hashing: Bool, _ cancellation: Cancellation
+        _ source: any ByteSource, parent: String?, isComplete: Bool, hashing: Bool, _ cancellation: Cancellation,
+        stopReading: () -> Void = {}
     ) throws -> UnpackedLayer {
         let name = "unpack-\(Self.serial.wrappingAdd(1, ordering: .relaxed).newValue)"
         let staged = try snapshotter.stage(name, parent: snapshotter.stagesIndependently ? nil : parent)
         do {
-            var hasher = SHA256()
-            let observed =
-                hashing ? ObservedSource(source) { bytes in hasher.update(bufferPointer: bytes) } : source
-            let archive = TarReader(observed, needsEndMarker: isComplete)
-            let contents = try fill(staged, from: archive, cancellation)
-            try archive.drain()
+            let pipe = ChunkPipe()
+            let reader = pipe.reader()
+            let reading = try Self.read(source, into: pipe, hashing: hashing)
+            let filling = Result {
+                let archive = TarReader(reader, needsEndMarker: isComplete)
+                let contents = try fill(staged, from: archive, cancellation)
+                try archive.drain()
+                return contents
+            }
+            let wasCancelled = cancellation.isCancelled
+            if case .failure = filling {
+                reader.abandon()
+                stopReading()
+            }
+            let diffID = try Self.digest(of: reading, filling, wasCancelled: wasCancelled)
+            let contents = try filling.get()
             try snapshotter.finish(name, contents: contents)
-            return UnpackedLayer(
-                staged: name, contents: contents, diffID: hashing ? Digest(hash: hasher.finalize()) : nil)
+            return UnpackedLayer(staged: name, contents: contents, diffID: diffID)
         } catch {
             discard(name)
             throw error
+        }
+    }
+
+    /// Starts the thread that fills the pipe; it gives the digest if that is asked for.
+    private static func read(
+        _ source: any ByteSource, into pipe: ChunkPipe, hashing: Bool
+    ) throws -> JoinableThread<Digest?> {
+        // From here on the thread's alone.
+        nonisolated(unsafe) let source = source
+        return try JoinableThread(name: "unpack-read") {
+            var hasher = SHA256()
+            var writer = pipe.writer()
+            while try writer.send({ buffer in
+                let count = try source.read(into: buffer)
+                if hashing { hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+                return count
+            }) {}
+            return hashing ? Digest(hash: hasher.finalize()) : nil
+        }
+    }
+
+    /// Waits for the thread. What went wrong in reading is the cause of what went wrong in filling, unless the reading was only
+    /// stopped because of that.
+    private static func digest(
+        of reading: JoinableThread<Digest?>, _ filling: Result<LayerApplier.Result, any Error>, wasCancelled: Bool
+    ) throws -> Digest? {
+        do {
+            return try reading.join()
+        } catch ArchiveError.cancelled where !wasCancelled {
+            _ = try filling.get()
+            throw ArchiveError.cancelled
         }
     }
 

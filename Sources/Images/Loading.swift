@@ -80,6 +80,7 @@ extension Images {
         guard snapshotter.stagesIndependently else {
             return try unpackInOrder(work, cancellation, progress)
         }
+        work.sortBySize()
         let helpers = try (1..<max(threads, 1)).map { index in
             try JoinableThread(name: "unpack-\(index)") { self.unpackAll(work, cancellation, progress) }
         }

@@ -103,7 +103,10 @@ extension Images {
         on layers: [PullLayer], _ image: NewImage, _ arrivals: [Digest: BlobArrival], _ progress: PullProgress
     ) async throws {
         let made = PulledLayers()
-        let jobs = layers.filter { !$0.isUnpacked }
+        var jobs = layers.filter { !$0.isUnpacked }
+        // So that no processor is left alone with a large one at the end.
+        if snapshotter.stagesIndependently { jobs.sort { $0.blob.size > $1.blob.size } }
+        let order = jobs
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -115,12 +118,12 @@ extension Images {
                 let others = layers.filter { $0.isUnpacked && !$0.isStored }
                 let workers = snapshotter.stagesIndependently ? max(2, Processors.count) : 1
                 var running = 0
-                for _ in 0..<min(workers, jobs.count) {
+                for _ in 0..<min(workers, order.count) {
                     running += 1
                     group.addTask {
-                        while let index = made.next(of: jobs.count) {
-                            try await self.unpack(jobs[index], arrivals[jobs[index].blob.digest], made, progress)
-                            progress.done(jobs[index].index)
+                        while let index = made.next(of: order.count) {
+                            try await self.unpack(order[index], arrivals[order[index].blob.digest], made, progress)
+                            progress.done(order[index].index)
                         }
                     }
                 }
@@ -204,7 +207,7 @@ extension Images {
         }
         let unpacked = try unpack(
             try Compression.decompressing(source).source, parent: layer.parent?.description, isComplete: false,
-            hashing: true, cancellation)
+            hashing: true, cancellation, stopReading: { cancellation.cancel() })
         guard unpacked.diffID == layer.diffID else {
             discard(unpacked.staged)
             arrival?.discard()

@@ -12,7 +12,7 @@ package final class JoinableThread<Value: Sendable>: Sendable {
         finished = .allocate(capacity: 1)
         sem_init(finished, 0, 0)
         // The thread keeps this object alive until it is done with it.
-        let started = BlockingPool.start(name: name) { [self] in
+        let started = Threads.start(name: name) { [self] in
             let result = Result(catching: body)
             outcome.withLock { $0 = result }
             sem_post(finished)

@@ -1,3 +1,4 @@
+import BlockingCalls
 import Distribution
 import HTTPServing
 import LinuxKernel

@@ -1,3 +1,4 @@
+import BlockingCalls
 import CCrypt
 import ContentStore
 import Glibc

@@ -61,7 +61,7 @@ enum RegistryProgram {
     /// Ends when the process is asked to. A thread waits for it: the signals are blocked in all others.
     private static func stopSignal() async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let isStarted = BlockingPool.start(name: "signals") {
+            let isStarted = Threads.start(name: "signals") {
                 var set = sigset_t()
                 sigemptyset(&set)
                 sigaddset(&set, SIGTERM)

@@ -2,6 +2,7 @@ import JSON
 import LinuxKernel
 import Resctrl
 import SystemPackage
+import Text
 
 /// What a container has and has used of caches and memory bandwidth, in the form that readers of `events` know.
 struct ServiceClassDocument {
@@ -46,7 +47,7 @@ struct ServiceClassDocument {
     }
 
     private static func line(_ resource: String, of lines: [String]) -> JSONValue? {
-        lines.last { $0.contains(resource) }.map { line in .string(String(line.drop { $0 == " " })) }
+        lines.last { $0.holds(resource) }.map { line in .string(String(line.drop { $0 == " " })) }
     }
 
     private static func information(in directory: FilePath, texts: [String], numbers: [String]) -> JSONValue {

@@ -1,3 +1,4 @@
+import ContainerRuntime
 import JSON
 import LinuxKernel
 import OCISpec
@@ -64,6 +65,35 @@ extension RuntimeTests {
             #expect(
                 try bundle.runtime("delete", "--force", bundle.id).code == 0, "by force, not being there is no error")
             #expect(try bundle.runtime("delete", bundle.id).code == 1)
+        }
+
+        @Test("what was looked up for a removal is not used for another container with the same id")
+        func replacedContainer() throws {
+            let bundle = try TestBundle("exec sleep 60")
+            #expect(try bundle.start().code == 0)
+            let runtime = ContainerRuntime(root: bundle.state)
+            let prepared = try #require(runtime.prepareRemoval(of: bundle.id))
+            #expect(try bundle.runtime("delete", "--force", bundle.id).code == 0)
+            #expect(try bundle.start().code == 0)
+            let error = #expect(throws: RuntimeError.self) { try runtime.delete(bundle.id, prepared: prepared) }
+            #expect(error?.kind == .conflict, "the other one runs")
+            let current = try #require(runtime.prepareRemoval(of: bundle.id))
+            #expect(try bundle.runtime("kill", bundle.id, "KILL").code == 0)
+            #expect(try bundle.wait { try bundle.status() == "stopped" })
+            try runtime.delete(bundle.id, prepared: current)
+            #expect(bundle.leftovers() == [])
+            #expect(runtime.prepareRemoval(of: bundle.id) == nil)
+        }
+
+        @Test("a network namespace of its own has nothing but a loopback interface that is up")
+        func network() throws {
+            let bundle = try TestBundle("cat /proc/net/dev; cat /sys/class/net/lo/flags; ls -l /proc/self/ns/net")
+            let result = try bundle.run()
+            #expect(result.code == 0, "\(result)")
+            #expect(result.lines.filter { $0.contains(":") && !$0.contains("net:[") }.count == 1, "\(result)")
+            #expect(result.lines.contains("0x9"), "IFF_UP and IFF_LOOPBACK: \(result)")
+            let own = try RuntimeProgram.run("/bin/readlink", ["/proc/self/ns/net"], in: "/").lines.first
+            #expect(own.map(result.output.contains) == false)
         }
 
         @Test("an id can be used once at a time")

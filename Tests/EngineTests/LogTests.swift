@@ -1,3 +1,4 @@
+import BlockingCalls
 import Engine
 import LinuxKernel
 import OCISpec

@@ -1,3 +1,4 @@
+import BlockingCalls
 import HTTPServing
 import LinuxKernel
 import NIOPosix

@@ -75,15 +75,24 @@ struct SpecReadingTests {
         #expect(throws: JSONError.self) { try Spec(json: Array("[]".utf8)) }
     }
 
-    @Test("a member in another case is read as by other runtimes, unless there is the right one")
+    @Test("members are read in whatever case they are; the last counts, and objects are taken together")
     func otherCase() throws {
         let text = """
-            {"ociVersion": "1.0.2", "Hostname": "upper", "hostname": "lower",
-             "linux": {"Resources": {"CPU": {"Cpus": "0-1", "shares": 5, "Shares": 6}}}}
+            {"ociVersion": "1.0.2", "Hostname": "first", "hostname": "second",
+             "linux": {"Resources": {"cpu": {"shares": 5, "mems": "0"}, "CPU": {"Cpus": "0-1", "Shares": 6}}}}
             """
         let spec = try Spec(json: Array(text.utf8))
-        #expect(spec.hostname == "lower")
-        #expect(spec.linux?.resources?.cpu?.cpus == "0-1")
-        #expect(spec.linux?.resources?.cpu?.shares == 5)
+        #expect(spec.hostname == "second")
+        let cpu = try #require(spec.linux?.resources?.cpu)
+        #expect(cpu.cpus == "0-1" && cpu.mems == "0" && cpu.shares == 6)
+    }
+
+    @Test("names in a dictionary keep their case, and a null there is refused")
+    func dictionaries() throws {
+        let text = #"{"ociVersion": "1.0.2", "annotations": {"a": "1", "B": "2"}}"#
+        #expect(try Spec(json: Array(text.utf8)).annotations == ["a": "1", "B": "2"])
+        #expect(throws: JSONError.self) {
+            try Spec(json: Array(#"{"ociVersion": "1.0.2", "annotations": {"a": null}}"#.utf8))
+        }
     }
 }

@@ -7,7 +7,7 @@ final class Thread<Value: Sendable>: Sendable {
     private let value = Mutex<Value?>(nil)
 
     init(_ body: @escaping @Sendable () -> Value) {
-        _ = BlockingPool.start(name: "test") { [self] in
+        _ = Threads.start(name: "test") { [self] in
             let result = body()
             value.withLock { $0 = result }
         }

@@ -1,5 +1,6 @@
 import LinuxKernel
 import SystemPackage
+import Text
 
 /// The file that CRIU writes what it does to.
 package struct CRIULog {
@@ -25,7 +26,7 @@ package struct CRIULog {
     package static func quotation(of lines: [String]) -> [String] {
         var quoted: [String] = []
         var next = 0
-        for (index, line) in lines.enumerated() where line.contains("Error") {
+        for (index, line) in lines.enumerated() where line.holds("Error") {
             let first = max(next, index - 5)
             if first > next, next > 0 { quoted.append("...") }
             quoted += (first...index).map { "\($0 + 1):\(lines[$0])" }

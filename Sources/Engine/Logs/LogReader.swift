@@ -1,3 +1,4 @@
+import BlockingCalls
 import Glibc
 import LinuxKernel
 import OCISpec

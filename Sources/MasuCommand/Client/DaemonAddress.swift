@@ -1,3 +1,5 @@
+import Text
+
 /// Where a daemon listens.
 package enum DaemonAddress: Hashable, Sendable {
     /// A Unix socket's path.
@@ -16,7 +18,7 @@ package enum DaemonAddress: Hashable, Sendable {
             return
         }
         let rest = text.removing(prefix: "tcp://") ?? text.removing(prefix: "http://") ?? text
-        guard !rest.contains("://"), !rest.isEmpty, !rest.hasPrefix("/") else {
+        guard !rest.holds("://"), !rest.isEmpty, !rest.hasPrefix("/") else {
             throw CommandError(
                 "unable to parse docker host `\(text)`: this client speaks unix:///path/to/socket and tcp://host:port")
         }

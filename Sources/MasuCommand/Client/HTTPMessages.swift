@@ -1,3 +1,5 @@
+import Text
+
 /// A request to the daemon.
 struct HTTPRequest {
     var method: String
@@ -93,7 +95,7 @@ package struct HTTPResponseHead: Sendable {
 
     var framing: Framing {
         if status == 204 || status == 304 || status / 100 == 1 { return .length(0) }
-        if self["transfer-encoding"]?.lowercased().contains("chunked") == true { return .chunked }
+        if self["transfer-encoding"]?.lowercased().holds("chunked") == true { return .chunked }
         if let text = self["content-length"], let length = Int(text) { return .length(length) }
         return .untilClose
     }

@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 extension ImageCommands {
     private static let all = Flag.boolean("all", short: "a", "Show all images (default hides intermediate images)")
@@ -30,7 +31,7 @@ extension ImageCommands {
                     as: [ImageSummary].self)
                 let format = flags[FormatFlags.list]
                 let rows = summaries.flatMap {
-                    ImageRows($0, truncates: !flags[noTrunc], byDigest: flags[digests] || format.contains(".Digest"))
+                    ImageRows($0, truncates: !flags[noTrunc], byDigest: flags[digests] || format.holds(".Digest"))
                         .rows
                 }
                 if flags[quiet], format.isEmpty || format == "table" {

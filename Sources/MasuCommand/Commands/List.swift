@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 extension ContainerCommands {
     private static let all = Flag.boolean("all", short: "a", "Show all containers (default shows just running)")
@@ -30,7 +31,7 @@ extension ContainerCommands {
                 let format = flags[self.format]
                 let limit = flags[latest] && !flags.isSet(last) ? 1 : flags[last]
                 // The size is asked for where it is shown; `json` shows everything.
-                let showsSize = [".Size", "json"].contains(where: format.contains)
+                let showsSize = [".Size", "json"].contains { format.holds($0) }
                 let needsSize = flags[size] || (showsSize && !flags[quiet])
                 let summaries = try DaemonClient(invocation).call(
                     HTTPRequest(

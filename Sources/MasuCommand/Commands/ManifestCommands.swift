@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 /// `masu manifest`.
 enum ManifestCommands {
@@ -70,7 +71,7 @@ enum ManifestCommands {
         var entry = JSONObject()
         entry["Ref"] = .string(name)
         entry["Descriptor"] = descriptor
-        let isDocker = descriptor["mediaType"]?.string?.contains("docker") ?? false
+        let isDocker = descriptor["mediaType"]?.string?.holds("docker") ?? false
         entry[isDocker ? "SchemaV2Manifest" : "OCIManifest"] = document
         return .object(entry)
     }

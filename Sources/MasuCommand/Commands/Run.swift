@@ -2,6 +2,7 @@ import EngineAPIModel
 import Flags
 import Glibc
 import JSON
+import Text
 
 extension ContainerCommands {
     static let detach = Flag.boolean("detach", short: "d", "Run container in background and print container ID")
@@ -88,7 +89,7 @@ struct ContainerCreation {
         do {
             answer = try client.call(call, as: ContainerCreateResponse.self)
         } catch let error as DaemonError where error.httpStatus == 404 && pull == "missing" {
-            guard error.message.lowercased().contains("no such image") else { throw error }
+            guard error.message.lowercased().holds("no such image") else { throw error }
             Console.complain("Unable to find image '\(ImageText.familiar(image))' locally")
             try fetch(image, client)
             answer = try client.call(call, as: ContainerCreateResponse.self)
@@ -209,12 +210,12 @@ private struct Run {
 package enum StartStatus {
     /// The exit status that a shell would give.
     package static func of(_ message: String) -> Int32 {
-        if message.contains("executable file not found") || message.contains("no such file or directory")
-            || message.contains("system cannot find the file specified")
+        if message.holds("executable file not found") || message.holds("no such file or directory")
+            || message.holds("system cannot find the file specified")
         {
             return 127
         }
-        if message.contains("permission denied") || message.contains("is a directory") { return 126 }
+        if message.holds("permission denied") || message.holds("is a directory") { return 126 }
         return 125
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import Text
 
 /// The functions of templates: Go's own and those docker adds.
 enum TemplateFunctions {
@@ -46,7 +47,7 @@ enum TemplateFunctions {
         switch name {
         case "split":
             return .array(
-                text(0).split(separator: text(1), omittingEmptySubsequences: false).map { .string(String($0)) })
+                text(0).pieces(separatedBy: text(1)).map { .string($0) })
         case "join": return .string((arguments[0].array ?? []).map(TemplateText.shown).joined(separator: text(1)))
         case "truncate": return .string(String(text(0).prefix(Int(arguments[1].int ?? 0))))
         case "eq": return .bool(arguments.dropFirst().contains { isEqual(arguments[0], $0) })

@@ -1,4 +1,5 @@
 import EngineAPIModel
+import Text
 
 /// Ports a container publishes (`-p`) or exposes (`--expose`).
 package struct PortSpecification: Hashable, Sendable {
@@ -139,7 +140,7 @@ enum NetworkAddress {
 
     static func isIPv6(_ text: String) -> Bool {
         guard text.contains(":"), text.split(separator: "%").count <= 2 else { return false }
-        let halves = text.prefix { $0 != "%" }.split(separator: "::" as String, omittingEmptySubsequences: false)
+        let halves = text.prefix { $0 != "%" }.pieces(separatedBy: "::")
         guard halves.count <= 2 else { return false }
         var groups = 0
         for half in halves where !half.isEmpty {

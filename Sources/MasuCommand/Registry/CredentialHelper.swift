@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Glibc
 import JSON
+import Text
 
 /// A program that keeps credentials: `docker-credential-NAME`, which speaks JSON on its standard streams.
 struct CredentialHelper {
@@ -14,7 +15,7 @@ struct CredentialHelper {
         let text = String(decoding: output, as: UTF8.self).trimmingLineFeeds()
         guard status == 0 else {
             // The protocol's way of saying that there are none.
-            if text.contains("credentials not found") { return nil }
+            if text.holds("credentials not found") { return nil }
             throw CommandError("error getting credentials - err: exit status \(status), out: `\(text)`")
         }
         let document: JSONValue

@@ -19,7 +19,7 @@ package struct JSONFields {
     package func optional<Value>(
         _ key: String, _ read: (JSONValue) throws(JSONError) -> Value
     ) throws(JSONError) -> Value? {
-        guard let value = object[key] ?? memberInOtherCase(key) else { return nil }
+        guard let value = member(key) else { return nil }
         if case .null = value { return nil }
         do throws(JSONError) {
             return try read(value)
@@ -28,15 +28,22 @@ package struct JSONFields {
         }
     }
 
-    /// The first member called `key` but for the case of its letters: other runtimes read configurations that way, and there are
-    /// some that say `CPU` where the specification says `cpu`.
-    private func memberInOtherCase(_ key: String) -> JSONValue? {
-        object.keys.first { name in
-            name.utf8.count == key.utf8.count
-                && zip(name.utf8, key.utf8).allSatisfy {
-                    $0 == $1 || $0 ^ $1 == 0x20 && ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7a
-                }
-        }.flatMap { object[$0] }
+    /// The member called `key`, in whatever case its letters are: other runtimes read configurations that way, and there are
+    /// some that say `CPU` where the specification says `cpu`. Of several the last counts, but objects are taken together.
+    private func member(_ key: String) -> JSONValue? {
+        var found: JSONValue?
+        for (name, value) in zip(object.keys, object.values) where Self.isSame(name, key) {
+            found = found?.merged(with: value) ?? value
+        }
+        return found
+    }
+
+    private static func isSame(_ name: String, _ key: String) -> Bool {
+        guard name.utf8.count == key.utf8.count else { return false }
+        return name == key
+            || zip(name.utf8, key.utf8).allSatisfy {
+                $0 == $1 || $0 ^ $1 == 0x20 && ($0 | 0x20) >= 0x61 && ($0 | 0x20) <= 0x7a
+            }
     }
 
     /// As `optional`, of a member that must be there.
@@ -75,7 +82,13 @@ package struct JSONFields {
         try optional(key) { value throws(JSONError) in
             let fields = try JSONFields(value)
             var dictionary: [String: Value] = [:]
-            for name in fields.object.keys { dictionary[name] = try fields.required(name, read) }
+            for (name, value) in zip(fields.object.keys, fields.object.values) {
+                do throws(JSONError) {
+                    dictionary[name] = try read(value)
+                } catch {
+                    throw error.below(name)
+                }
+            }
             return dictionary
         }
     }
@@ -125,6 +138,17 @@ package enum JSONRead {
             throw JSONError.value(path: "", reason: "is \(what), not a whole number from \(Value.min) to \(Value.max)")
         }
         return number
+    }
+}
+
+extension JSONValue {
+    /// What a decoder has that reads this value and then `other` into the same place.
+    fileprivate func merged(with other: JSONValue) -> JSONValue {
+        guard case .object(var object) = self, case .object(let added) = other else { return other }
+        for (name, value) in zip(added.keys, added.values) {
+            object[name] = object[name]?.merged(with: value) ?? value
+        }
+        return .object(object)
     }
 }
 

@@ -1,5 +1,6 @@
 import JSON
 import ShimProtocol
+import Text
 
 /// What external runtimes say went wrong. They have no codes for it, only words.
 package enum RuntimeMessage {
@@ -27,7 +28,7 @@ package enum RuntimeMessage {
             "Operation not permitted", "Exec format error",
         ]
         var result = message
-        for text in known { result = result.replacing(text, with: text.lowercased()) }
+        for text in known { result = result.pieces(separatedBy: text).joined(separator: text.lowercased()) }
         return result
     }
 
@@ -46,19 +47,19 @@ package enum RuntimeMessage {
 
     /// As Docker's daemon decides.
     private static func kind(_ text: String, running command: String?) -> ShimError.Kind {
-        if let command, text.contains(command) {
-            if text.contains("executable file") && text.contains("not found")
-                || text.contains("no such file or directory")
+        if let command, text.holds(command) {
+            if text.holds("executable file") && text.holds("not found")
+                || text.holds("no such file or directory")
             {
                 return .commandNotFound
             }
         }
-        if command != nil, text.contains("permission denied") || text.contains("is a directory") {
+        if command != nil, text.holds("permission denied") || text.holds("is a directory") {
             return .notExecutable
         }
         let states = ["not running", "process already finished", "no such process", "is paused", "not paused"]
-        if states.contains(where: text.contains) { return .conflict }
-        if text.contains("does not exist") { return .notFound }
+        if states.contains(where: { text.holds($0) }) { return .conflict }
+        if text.holds("does not exist") { return .notFound }
         return .system
     }
 }

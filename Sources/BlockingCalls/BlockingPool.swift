@@ -1,5 +1,5 @@
-import CLinux
 import Glibc
+import LinuxKernel
 import Synchronization
 
 /// Threads for calls that block: mounts, unpacking, fsync, SQLite.
@@ -7,7 +7,7 @@ import Synchronization
 /// Swift's cooperative pool has one thread per processor and must never wait for the kernel; work that may do so
 /// is run here. Threads are made when first needed, up to the limit, and then kept.
 ///
-/// A job may wait for another thread of its own (`BlockingPool.thread`), but not for a job of the same pool: with
+/// A job may wait for another thread of its own (`Threads.start`), but not for a job of the same pool: with
 /// all threads waiting nothing would go on.
 package final class BlockingPool: Sendable {
     private struct State {
@@ -63,7 +63,7 @@ package final class BlockingPool: Sendable {
             return true
         }
         sem_post(available)
-        if needsThread, !Self.start(name: name, { [self] in serve() }) {
+        if needsThread, !Threads.start(name: name, { [self] in serve() }) {
             // Out of threads: the ones there are will come to it; without any the caller's own has to do.
             let alone = state.withLock { state in
                 state.threads -= 1
@@ -87,39 +87,5 @@ package final class BlockingPool: Sendable {
 
     private func drain() {
         while let job = state.withLock({ $0.next() }) { job() }
-    }
-
-    /// Starts a thread of its own for `body`, for work that other work waits for or that must end with its thread (entering
-    /// namespaces). Returns `false` when the kernel refuses another thread.
-    package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
-        let box = Unmanaged.passRetained(ThreadBody(name: name, run: body))
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        pthread_attr_setstacksize(&attributes, 2 << 20)
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, &attributes,
-            { argument in
-                guard let argument else { return nil }
-                let body = Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue()
-                // A thread without a name works as well.
-                _ = body.name.withCString { masu_prctl_pointer(PR_SET_NAME, 0, $0) }
-                body.run()
-                return nil
-            }, box.toOpaque())
-        if result != 0 { box.release() }
-        return result == 0
-    }
-}
-
-private final class ThreadBody: Sendable {
-    let name: String
-    let run: @Sendable () -> Void
-
-    init(name: String, run: @escaping @Sendable () -> Void) {
-        self.name = name
-        self.run = run
     }
 }

@@ -1,0 +1,29 @@
+import Cgroups
+import JSON
+import LinuxKernel
+import SystemPackage
+
+/// What there is to know of a container that is going to be removed.
+package struct PreparedRemoval {
+    let record: ContainerRecord
+    let cgroup: Cgroup?
+    private let file: FilePath
+    private let bytes: [UInt8]
+
+    init?(directory: FilePath, id: String) {
+        file = directory.appending(ContainerRecord.fileName)
+        // Whatever is wrong with it, `delete` comes to the same and tells it.
+        guard let bytes = try? Files.read(file), let json = try? JSON.parse(bytes),
+            let record = try? ContainerRecord(json: json), let cgroup = try? record.cgroup()
+        else { return nil }
+        self.bytes = bytes
+        self.record = record
+        self.cgroup = cgroup
+    }
+
+    /// Whether the container is still the one that was looked at: somebody else may have removed it, and made another.
+    var isCurrent: Bool {
+        // If it cannot be read, it is not.
+        (try? Files.read(file)) == bytes
+    }
+}
