@@ -495,16 +495,17 @@ class Images:
             rows = self.results.get(job)
             if not rows:
                 continue
-            heading = "   × " + reference if reference in rows else ""
+            heading = "   × %s   its CPU" % reference if reference in rows else ""
             say()
             say("%-42s %10s %10s %10s%s" % (title, "median", "shortest", "CPU", heading))
             for name, row in rows.items():
                 ratio = ""
                 if heading and name != reference:
-                    ratio = ("%.2f" % (row["median_s"] / rows[reference]["median_s"])).rjust(len(heading))
+                    times, work = (row[key] / rows[reference][key] for key in ("median_s", "cpu_s"))
+                    ratio = ("%.2f%10.2f" % (times, work)).rjust(len(heading))
                 say("%-42s %8.2f s %8.2f s %8.2f s%s" % (name, row["median_s"], row["min_s"], row["cpu_s"], ratio))
         if "pull" in self.results:
-            say("    CPU is that of daemons and commands together, without the registry's.")
+            say("    CPU is that of daemons and commands together, without the registry's: what lasts where the machine is busy.")
 
     def budgets(self, promise):
         def median(job, name):
