@@ -75,6 +75,11 @@ bench: build ## ratios against crun, runc, docker, podman and a floor program
 soak: build ## 5,000 containers, and a look at what they leave
 	@scripts/soak $(SOAK)
 
+.PHONY: interop
+interop: build ## images between Masu, docker, podman, skopeo and umoci
+	@scripts/install-packages --optional extra test
+	@scripts/interop $(INTEROP)
+
 .PHONY: fuzz
 fuzz: packages ## parsers under libFuzzer, ten minutes each
 	@scripts/fuzz $(FUZZ)
