@@ -21,7 +21,6 @@
 #define _GNU_SOURCE
 
 #include "CLinux.h"
-#include "RawCall.h"
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -46,6 +45,12 @@ enum {
 // MARK: Without the C library
 
 #if defined(__x86_64__)
+static inline long raw_call(long number, long a, long b, long c, long d, long e) {
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
+    return number;
+}
 // Programs name it as their entry. On the stack are the count of arguments, they, and the environment; all of it and the
 // registers that mean something there go on to the C library's own entry.
 __asm__(".text\n"
@@ -62,6 +67,16 @@ __asm__(".text\n"
         "    jmp _start\n"
         ".size masu_entry, . - masu_entry\n");
 #elif defined(__aarch64__)
+static inline long raw_call(long number, long a, long b, long c, long d, long e) {
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    register long x4 __asm__("x4") = e;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+    return x0;
+}
 __asm__(".text\n"
         ".globl masu_entry\n"
         ".type masu_entry, %function\n"
@@ -78,7 +93,7 @@ __asm__(".text\n"
 __asm__(".text\n.globl masu_entry\n.set masu_entry, _start\n");
 #endif
 
-#ifdef MASU_RAW_CALLS
+#if defined(__x86_64__) || defined(__aarch64__)
 // Nothing of the C library can be called from here on, and the compiler must not think of calling it either.
 #define BEFORE_LIBRARY __attribute__((no_stack_protector, no_builtin, used, noinline))
 

@@ -108,7 +108,7 @@ package struct Cgroup: Hashable, Sendable {
             } catch .fileExists {
                 return true
             }
-            if inheritingCPUs { try Self.inheritCPUs(directory, from: mountPoint) }
+            if inheritingCPUs { try Self.inheritCPUs(relative, in: mountPoint) }
             return false
         } catch {
             throw CgroupError("mkdir \(directory)", error)
@@ -116,13 +116,14 @@ package struct Cgroup: Hashable, Sendable {
     }
 
     /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as empty.
-    private static func inheritCPUs(_ directory: FilePath, from mountPoint: FilePath) throws(Errno) {
-        var parent = directory
-        parent.removeLastComponent()
+    private static func inheritCPUs(_ relative: Substring, in mountPoint: FilePath) throws(Errno) {
+        let directory = mountPoint.appending(String(relative))
+        let above = relative.lastIndex(of: "/").map { relative[..<$0] }
+        let parent = above.map { mountPoint.appending(String($0)) } ?? mountPoint
         for file in ["cpuset.cpus", "cpuset.mems"] {
             var list = try Files.readText(parent.appending(file))
-            if list.isEmpty && parent != mountPoint {
-                try inheritCPUs(parent, from: mountPoint)
+            if list.isEmpty, let above {
+                try inheritCPUs(above, in: mountPoint)
                 list = try Files.readText(parent.appending(file))
             }
             try Files.write(list, to: directory.appending(file))

@@ -61,30 +61,23 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// The program is looked up already (so `commandNotFound` and `notExecutable` come from here).
     /// After an error nothing is left behind.
-    ///
-    /// - Parameter anticipation: What has been begun already for this container.
     package func create(
-        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
-        anticipation: Anticipation? = nil
+        id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions()
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        return try Creation(plan: plan, directory: directory(id), waitsForStart: true, filters: filters)
-            .run(anticipation)
+        return try Creation(plan: plan, directory: directory(id), waitsForStart: true, filters: filters).run()
     }
 
     /// `create` and `start` in one step, which is faster than both.
     ///
-    /// - Parameters:
-    ///   - anticipation: What has been begun already for this container.
-    ///   - warn: Is told of poststop hooks that fail, should the container have to be removed again.
+    /// - Parameter warn: Is told of poststop hooks that fail, should the container have to be removed again.
     /// - Throws: also what a poststart hook that fails says; nothing of the container is left then.
     package func run(
         id: String, bundle: FilePath, spec: Spec, options: CreateOptions = CreateOptions(),
-        anticipation: Anticipation? = nil, warn: (String) -> Void = { _ in }
+        warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) -> StartedProcess {
         let plan = try CreationPlan(id: id, bundle: bundle, spec: spec, options: options)
-        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false, filters: filters)
-            .run(anticipation)
+        let process = try Creation(plan: plan, directory: directory(id), waitsForStart: false, filters: filters).run()
         let state = State(
             id: id, status: .running, pid: process.pid, bundle: bundle.string, annotations: spec.annotations)
         do throws(RuntimeError) {

@@ -10,7 +10,7 @@ import SystemPackage
 /// Both work at the same time. While the container's process builds its file tree, this side makes the control group,
 /// sets its limits, compiles the system call filter and writes the state.
 struct Creation {
-    private(set) var plan: CreationPlan
+    let plan: CreationPlan
     /// `<root>/<id>`.
     let directory: FilePath
     /// Whether the container is to wait for `start`.
@@ -19,28 +19,25 @@ struct Creation {
     let filters: SeccompCache?
 
     /// Makes the container. After an error nothing of it is left.
-    func run(_ anticipation: Anticipation?) throws(RuntimeError) -> StartedProcess {
+    func run() throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
         var undo = Undo(directory: directory)
         do throws(RuntimeError) {
-            var creation = self
-            creation.plan.rootTrees = try RootFilesystem.openTrees(plan.options.rootfsMounts)
+            plan.rootTrees = try RootFilesystem.openTrees(plan.options.rootfsMounts)
             // The container's process has copies.
-            defer { for tree in creation.plan.rootTrees { tree?.discard() } }
-            creation.plan.network = plan.makesOwnNetwork ? anticipation?.takeNetwork() : nil
-            defer { creation.plan.network?.discard() }
-            guard plan.mayLackCgroup else { return try creation.fork(&undo) }
+            defer { for tree in plan.rootTrees { tree?.discard() } }
+            guard plan.mayLackCgroup else { return try fork(&undo) }
             // Before the process is made, which has to know whether there is one.
-            creation.plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
+            plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
                 try Cgroup.makeWherePermitted(plan.id, for: plan.linux.resources)
             }
-            undo.cgroup = creation.plan.cgroup
-            if creation.plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
+            undo.cgroup = plan.cgroup
+            if plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
                 plan.options.log?.warn(
                     "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
                 )
             }
-            return try creation.fork(&undo)
+            return try fork(&undo)
         } catch {
             undo.run()
             throw error.at(.process)
@@ -144,8 +141,8 @@ struct Creation {
     }
 
     /// The cgroup namespace comes later, when the process is in its group; offsets of clocks can be set only as long
-    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that it is made beforehand
-    /// (`Anticipation`) or by the process itself, while this side goes on.
+    /// as nobody is in a time namespace; and making a network namespace takes the kernel so long that the process does
+    /// it itself, while this side goes on.
     private var namespacesOfFork: Namespaces {
         plan.newNamespaces.subtracting(plan.makesOwnNetwork ? [.cgroup, .time, .network] : [.cgroup, .time])
     }

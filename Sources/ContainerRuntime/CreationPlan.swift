@@ -5,7 +5,9 @@ import Resctrl
 import SystemPackage
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
-struct CreationPlan {
+///
+/// A class, because a copy of all that is in a configuration takes as long as many a system call.
+final class CreationPlan {
     let id: String
     let spec: Spec
     let process: Process
@@ -22,8 +24,6 @@ struct CreationPlan {
     var cgroup: Cgroup?
     /// Detached mounts of those of the root's mounts that the container's process cannot make itself, in their order.
     var rootTrees: [FileDescriptor?] = []
-    /// Its network namespace, if that is there already.
-    var network: FileDescriptor?
     /// Whether the container gets a group below the caller's own where the caller may make one, and none where not.
     let mayLackCgroup: Bool
     /// Whether the caller is not root, and can do no more than a user namespace allows.
@@ -40,8 +40,12 @@ struct CreationPlan {
     /// Whether that is one that exists already.
     var joinsUserNamespace: Bool { joinedNamespaces.contains { $0.kind == .user } }
 
-    /// Whether the container's network namespace is made apart from the others.
-    let makesOwnNetwork: Bool
+    /// Whether the container's process makes its network namespace itself. One that belongs to a user namespace is made
+    /// together with that.
+    var makesOwnNetwork: Bool {
+        // Devices can be moved only into a namespace that is there.
+        newNamespaces.contains(.network) && !hasUserNamespace && linux.netDevices?.isEmpty != false
+    }
 
     /// Whether the container's process may have to ask for sources of mounts.
     var mayNeedSources: Bool {
@@ -67,7 +71,6 @@ struct CreationPlan {
         self.id = id
         self.process = process
         self.linux = linux
-        makesOwnNetwork = linux.makesOwnNetwork
         self.bundle = bundle
         self.options = options
         let rootPath = FilePath(root.path)

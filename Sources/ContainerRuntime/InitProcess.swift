@@ -98,8 +98,12 @@ struct InitProcess {
             kept.append(gate.order)
             kept.append(gate.answer)
         }
-        kept += plan.rootTrees.compactMap { $0 }
-        for number in 0..<plan.options.preservedDescriptors { kept.append(FileDescriptor(rawValue: Int32(3 + number))) }
+        for case let tree? in plan.rootTrees { kept.append(tree) }
+        var number: Int32 = 3
+        while number < 3 + Int32(plan.options.preservedDescriptors) {
+            kept.append(FileDescriptor(rawValue: number))
+            number += 1
+        }
         return kept
     }
 
@@ -108,13 +112,12 @@ struct InitProcess {
         try attempt("leaving the runtime's session") { () throws(Errno) in
             // Nobody in a namespace we join may look into this process (CVE-2016-9962).
             if !plan.hasUserNamespace { try ProcessAttributes.setDumpable(false) }
-            if let network = plan.network { try Namespaces.network.enter(network) }
             try Descriptors.close(from: 3, except: keptDescriptors)
             Signals.resetAll()
             SignalSet().block()
             try ProcessAttributes.startSession()
         }
-        if plan.makesOwnNetwork, plan.network == nil {
+        if plan.makesOwnNetwork {
             try attempt("making a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
         }
         for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {

@@ -135,6 +135,26 @@ package struct ContentStore: Sendable {
         }
     }
 
+    /// Takes what can be resumed but for these keys out of the way, so that nobody goes on with it, and says where it is now:
+    /// there it can be removed, which may take its time, and the next start removes what is left.
+    package func setIngestsAside(keeping keys: Set<String>) throws(ContentError) -> [FilePath] {
+        let ingest = root.appending("ingest")
+        let folder = ingest.appending(Self.resumable)
+        do throws(Errno) {
+            var aside: [FilePath] = []
+            for name in try DirectoryListing.names(of: folder).map({ String(decoding: $0, as: UTF8.self) })
+            where !keys.contains(name) {
+                let path = ingest.appending("aside-\(name)")
+                try Files.rename(folder.appending(name), to: path)
+                aside.append(path)
+            }
+            return aside
+        } catch {
+            if error == .noSuchFileOrDirectory { return [] }  // nothing has been resumable yet
+            throw .system("move", folder, error)
+        }
+    }
+
     /// Stores a document and returns its digest and whether it is new here.
     ///
     /// - Parameter digest: The digest it should have; another is an error.

@@ -3,6 +3,7 @@ import ContentStore
 import Distribution
 import LinuxKernel
 import OCISpec
+import SystemPackage
 
 /// The blobs that are being fetched, each by one task however many pulls want it.
 ///
@@ -63,8 +64,11 @@ actor Downloads {
         ending[digest] = nil
     }
 
-    /// The keys under which something is being written.
-    var keys: Set<String> { Set(entries.keys.map(Self.key) + ending.keys.map(Self.key)) }
+    /// Takes what unfinished downloads have left out of the way, but for those that are under way.
+    func setUnfinishedAside() throws(ContentError) -> [FilePath] {
+        // Here and not in a pool, so that none begins meanwhile; it is but a few renames.
+        try content.setIngestsAside(keeping: Set(entries.keys.map(Self.key) + ending.keys.map(Self.key)))
+    }
 
     /// The name of what can be resumed of a blob.
     static func key(_ digest: Digest) -> String { "\(digest.algorithm.rawValue)-\(digest.encoded)" }
@@ -95,6 +99,12 @@ actor Downloads {
             // Nothing of it can be trusted.
             ingest.discard()
             throw resumed > 0 ? StaleDownload(cause: error) : error
+        } catch let error as DistributionError where error.kind == .notFound {
+            // Kept for a next try it would lie there in vain.
+            if ingest.size == 0 { ingest.discard() }
+            let isSaid = error.message.hasPrefix("blob unknown")
+            throw DistributionError(
+                .notFound, isSaid ? error.message : "blob unknown: \(blob.digest): \(error.message)")
         }
     }
 }

@@ -49,14 +49,24 @@ package struct PrunedImages: Hashable, Sendable {
     package var deletions: [ImageDeletion] = []
     /// The images that are gone.
     package var images: [Digest] = []
-    /// Bytes of the unpacked layers that are gone.
+    /// Bytes of the unpacked layers, and of unfinished downloads, that are gone.
     package var reclaimed: Int64 = 0
 }
 
 extension Images {
-    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag.
-    /// `users` as of `remove`.
+    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag; without
+    /// other filters also what unfinished pulls have left. `users` as of `remove`.
     package func prune(
+        _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
+    ) async throws -> PrunedImages {
+        var pruned = try await pruneImages(filters, users: users)
+        var others = filters
+        others.dangling = true
+        if others == PruneFilters() { pruned.reclaimed += try await removeUnfinishedDownloads() }
+        return pruned
+    }
+
+    private func pruneImages(
         _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
     ) async throws -> PrunedImages {
         try await pool.run {

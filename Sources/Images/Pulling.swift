@@ -1,7 +1,9 @@
 import ContentStore
 import Distribution
 import JSON
+import LinuxKernel
 import OCISpec
+import SystemPackage
 
 /// An image that a pull has brought, or found to be here.
 package struct PulledImage: Hashable, Sendable {
@@ -52,11 +54,25 @@ extension Images {
         }
     }
 
-    /// Removes what unfinished pulls have left for being resumed, but for those that are under way.
-    package func removeUnfinishedDownloads() async throws {
-        let keys = await downloads.keys
-        try await pool.run {
-            try ImagesError.translating { try self.content.sweepIngests(keeping: keys, unusedSince: .max) }
+    /// Removes what unfinished pulls have left for being resumed, but for those that are under way. Returns how many bytes that were.
+    @discardableResult
+    package func removeUnfinishedDownloads() async throws -> Int64 {
+        let files: [FilePath]
+        do {
+            files = try await downloads.setUnfinishedAside()
+        } catch {
+            throw ImagesError(translating: error)
+        }
+        return try await pool.run {
+            try ImagesError.translating {
+                var bytes: Int64 = 0
+                for file in files {
+                    let size = try FileStatus.of(file).size
+                    try Files.remove(file)
+                    bytes += size
+                }
+                return bytes
+            }
         }
     }
 
@@ -67,6 +83,10 @@ extension Images {
         switch error.kind {
         case .denied, .unauthorized: return accessDenied(error, reference)
         case .notFound where error.message.hasPrefix("name unknown"): return accessDenied(error, reference)
+        case .notFound where error.message.hasPrefix("blob unknown"):
+            return ImagesError(
+                .notFound,
+                "\(reference.withDefaultTag.familiar): the registry lacks a part of the image: \(error.message)")
         case .notFound where error.message.hasPrefix("manifest unknown") || error.status == 404:
             return ImagesError(
                 .notFound, "manifest for \(reference.withDefaultTag.familiar) not found: \(error.message)")

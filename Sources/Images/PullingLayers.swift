@@ -172,7 +172,11 @@ extension Images {
             }
         } catch {
             // Bytes that make no sense are the fault of where they come from, which knows better what is wrong with them.
-            if !Self.isOurFault(error) { try await arrival?.completed() }
+            if !Self.isOurFault(error) {
+                try await arrival?.completed()
+                // They are as they should be, and still make no sense. Nobody will want them again.
+                arrival?.discard()
+            }
             throw error
         }
         try await arrival?.completed()

@@ -125,8 +125,12 @@ extension FileDescriptor {
 
     /// `path` without its last component, and that component.
     private static func split(_ path: String) -> (parent: String, name: String) {
-        let components = path.split(separator: "/")
-        guard let name = components.last else { return ("/", "") }
-        return ("/" + components.dropLast().joined(separator: "/"), String(name))
+        // By its bytes: a program that lives for milliseconds would notice what it takes to set up collections of substrings.
+        let slash = UInt8(ascii: "/")
+        var path = Array(path.utf8)
+        while path.last == slash { path.removeLast() }
+        guard let start = path.lastIndex(of: slash) else { return ("/", String(decoding: path, as: UTF8.self)) }
+        let name = String(decoding: path[(start + 1)...], as: UTF8.self)
+        return (start == 0 ? "/" : String(decoding: path[..<start], as: UTF8.self), name)
     }
 }

@@ -106,7 +106,7 @@ struct Launch {
 
     private func makeRuntime(_ loop: EventLoop) -> any OCIRuntime {
         guard let program = configuration.runtime else {
-            return InProcessRuntime(configuration, spec, bundle: bundle, cgroup: cgroup)
+            return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup)
         }
         // It does not see version 2 beside version 1, and what it makes in its place is gone with the shim's mounts.
         let visible = try? cgroup.map { try Cgroup(path: $0.path, hierarchies: $0.hierarchies.withoutUnifiedBeside) }

@@ -13,21 +13,37 @@ import SystemPackage
 /// The registry's entry point: flags, logs, signals; then a server until it is told to stop.
 @main
 enum RegistryProgram {
-    static func main() async {
+    static func main() {
+        // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for them.
         SignalSet([SIGTERM, SIGINT]).block()
         Signals.ignore(SIGPIPE)
+        let (signals, continuation) = AsyncStream.makeStream(of: Int32.self)
+        // Detached: the main actor's thread is taken.
+        Task.detached {
+            exit(await status(of: Array(CommandLine.arguments.dropFirst()), signals))
+        }
+        var set = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGTERM)
+        sigaddset(&set, SIGINT)
+        var signal: Int32 = 0
+        // Fails only for a set that is none.
+        while sigwait(&set, &signal) == 0 { continuation.yield(signal) }
+    }
+
+    private static func status(of arguments: [String], _ signals: AsyncStream<Int32>) async -> Int32 {
         do {
-            exit(try await run(Array(CommandLine.arguments.dropFirst())))
+            return try await run(arguments, signals)
         } catch let error as UsageError {
             write(error.description, to: STDERR_FILENO)
-            exit(error.exitStatus)
+            return error.exitStatus
         } catch {
             write("masu-registry: \(error)", to: STDERR_FILENO)
-            exit(1)
+            return 1
         }
     }
 
-    private static func run(_ arguments: [String]) async throws -> Int32 {
+    private static func run(_ arguments: [String], _ signals: AsyncStream<Int32>) async throws -> Int32 {
         let invocation = try RegistryFlags.command.parse(arguments)
         let flags = invocation.flags
         if invocation.wantsHelp {
@@ -54,25 +70,10 @@ enum RegistryProgram {
             return 0
         }
         let service = try await RegistryService(flags: flags, root: root, logger: logger)
-        try await service.run { await stopSignal() }
-        return 0
-    }
-
-    /// Ends when the process is asked to. A thread waits for it: the signals are blocked in all others.
-    private static func stopSignal() async {
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let isStarted = Threads.start(name: "signals") {
-                var set = sigset_t()
-                sigemptyset(&set)
-                sigaddset(&set, SIGTERM)
-                sigaddset(&set, SIGINT)
-                var signal: Int32 = 0
-                // Fails only for a set that is none.
-                while sigwait(&set, &signal) != 0 {}
-                continuation.resume()
-            }
-            if !isStarted { continuation.resume() }
+        try await service.run {
+            for await _ in signals { return }
         }
+        return 0
     }
 
     private static func makeDirectory(_ path: FilePath) throws {

@@ -26,11 +26,10 @@ enum CreationCommands {
         flags: { common },
         action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
-            let anticipation = Anticipation(spec)
             try ConsoleSocket.check(
                 terminal: spec.process?.terminal == true, detached: true, socket: invocation.flags[consoleSocket])
             let process = try RuntimeCommands.runtime(invocation).create(
-                id: invocation.operands[0], bundle: directory, spec: spec, options: options, anticipation: anticipation)
+                id: invocation.operands[0], bundle: directory, spec: spec, options: options)
             try handOver(process, socket: invocation.flags[consoleSocket], options, invocation)
             return 0
         })
@@ -41,7 +40,6 @@ enum CreationCommands {
         flags: { common + [detach, keep, noSubreaper] },
         action: reporting { invocation in
             let (spec, directory, options) = try arguments(invocation)
-            let anticipation = Anticipation(spec)
             let socket = invocation.flags[consoleSocket]
             let isDetached = invocation.flags[detach]
             try ConsoleSocket.check(terminal: spec.process?.terminal == true, detached: isDetached, socket: socket)
@@ -50,11 +48,11 @@ enum CreationCommands {
             let foreground = isDetached ? nil : try Foreground()
             let log = ErrorLog(invocation.flags)
             let process = try runtime.run(
-                id: id, bundle: directory, spec: spec, options: options, anticipation: anticipation,
-                warn: { log.warn($0) })
+                id: id, bundle: directory, spec: spec, options: options, warn: { log.warn($0) })
             try handOver(process, socket: socket, options, invocation)
             guard let foreground else { return 0 }
             if invocation.flags[keep] { return try foreground.follow(process) }
+            // Now there is time for it.
             let removal = runtime.prepareRemoval(of: id)
             let status = try foreground.follow(process)
             try runtime.delete(id, force: true, spec: spec, prepared: removal, warn: { log.warn($0) })

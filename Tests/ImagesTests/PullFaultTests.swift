@@ -189,7 +189,37 @@ struct PullFaultTests {
             let reference = try PullTests.name(registry)
             await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
             #expect(try Self.resumable(fixture).count == 1)
-            try await fixture.images.removeUnfinishedDownloads()
+            var filtered = PruneFilters()
+            filtered.labels = ["a"]
+            #expect(try await fixture.images.prune(filtered) { _ in [] }.reclaimed == 0)
+            #expect(try Self.resumable(fixture).count == 1)
+            #expect(try await fixture.images.prune(PruneFilters()) { _ in [] }.reclaimed > 0)
+            #expect(try Self.resumable(fixture).isEmpty)
+            #expect(try fixture.inventory().allSatisfy { !$0.contains("aside") })
+        }
+    }
+
+    @Test("a layer that is what its digest says and no archive all the same is not kept")
+    func senseless() async throws {
+        let fixture = try ImagesFixture(registries: .withoutRetries)
+        try await FaultyRegistry.run { registry in
+            try registry.add(image: [Array(repeating: 7, count: 5000)], to: "app", as: "1")
+            let reference = try PullTests.name(registry)
+            await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(try Self.resumable(fixture).isEmpty)
+        }
+    }
+
+    @Test("a blob that the registry does not have is told as such, and nothing is kept for it")
+    func missingBlob() async throws {
+        let fixture = try ImagesFixture(registries: .withoutRetries)
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 1000)
+            try registry.add(image: [layer], to: "app", as: "1")
+            registry.fail("GET", "\(ContentHasher.digest(of: layer))", times: 10, .status(404, [:]))
+            let reference = try PullTests.name(registry)
+            let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
+            #expect(error?.message.contains("manifest for") == false, "\(String(describing: error))")
             #expect(try Self.resumable(fixture).isEmpty)
         }
     }

@@ -25,9 +25,7 @@ func memory() throws -> Int {
 
 func cycle(_ number: Int, _ runtime: ContainerRuntime, _ bundle: FilePath, _ spec: Spec) throws {
     let id = "cycle-\(getpid())-\(number)"
-    // Begun, and not needed after all.
-    if number.isMultiple(of: 3) { _ = Anticipation(spec) }
-    let container = try runtime.create(id: id, bundle: bundle, spec: spec, anticipation: Anticipation(spec))
+    let container = try runtime.create(id: id, bundle: bundle, spec: spec)
     try runtime.start(id, spec: spec)
     if number.isMultiple(of: 4) {
         var process = Process(args: ["true"], env: ["PATH=/bin"])

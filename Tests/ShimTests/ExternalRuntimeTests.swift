@@ -152,6 +152,14 @@ struct ExternalRuntimeTests {
         let container = try container(
             runtime, ["sh", "-c", "trap 'echo term; exit 4' TERM; while true; do sleep 0.05; done"])
         let connection = try container.connect()
+        do {
+            try control(container, connection)
+        } catch {
+            Issue.record("\(error): \(try container.records), \(Result { try connection.exit() })")
+        }
+    }
+
+    private func control(_ container: TestContainer, _ connection: ShimConnection) throws {
         try connection.call(.start)
         #expect(throws: ShimError.self) { try connection.call(.start) }
         guard case .processes(let pids) = try connection.call(.processes) else { return }

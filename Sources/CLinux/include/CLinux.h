@@ -74,12 +74,6 @@ static inline long masu_clone3(uint64_t flags, int *pidfd, int cgroup) {
     return masu_result(syscall(SYS_clone3, &args, sizeof args));
 }
 
-struct masu_pending_namespace;
-/// Begins to make a network namespace on a thread of its own; NULL if there can be no thread.
-struct masu_pending_namespace *masu_pending_network(void);
-/// Waits until it is there. A descriptor of it, close-on-exec, or a negative errno; to be called once.
-int masu_pending_result(struct masu_pending_namespace *pending);
-
 static inline long masu_fork(void) { return masu_result(fork()); }
 static inline long masu_setns(int fd, int flags) { return masu_result(syscall(SYS_setns, fd, flags)); }
 static inline long masu_unshare(int flags) { return masu_result(syscall(SYS_unshare, flags)); }

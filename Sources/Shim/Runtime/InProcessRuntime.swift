@@ -12,15 +12,13 @@ final class InProcessRuntime: OCIRuntime {
     private let rootfsMounts: [RootfsMount]
     private let usesSystemdCgroup: Bool
     private let runtime: ContainerRuntime
-    private let anticipation: Anticipation
     let cgroup: Cgroup?
     let needsRootHeld = true
     let changesStreams = false
     let isBusy = false
     var scoreBefore: Int?
 
-    init(_ configuration: ShimConfiguration, _ spec: Spec, bundle: Bundle, cgroup: Cgroup?) {
-        anticipation = Anticipation(spec)
+    init(_ configuration: ShimConfiguration, bundle: Bundle, cgroup: Cgroup?) {
         id = configuration.id
         self.bundle = bundle.path
         rootfsMounts = configuration.rootfsMounts.map(RootfsMount.init)
@@ -36,7 +34,7 @@ final class InProcessRuntime: OCIRuntime {
         if usesSystemdCgroup { options.cgroupDriver = .systemd(isUser: false) }
         if let streams { options.streams = streams.streams }
         do throws(RuntimeError) {
-            return try runtime.create(id: id, bundle: bundle, spec: spec, options: options, anticipation: anticipation)
+            return try runtime.create(id: id, bundle: bundle, spec: spec, options: options)
         } catch {
             removeRoot()
             throw ShimError(error)
