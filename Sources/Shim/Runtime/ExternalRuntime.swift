@@ -14,6 +14,8 @@ import SystemPackage
 final class ExternalRuntime: OCIRuntime {
     /// The longest a container that shall be killed at once is left to the runtime, in milliseconds.
     private static let killPatience: Int64 = 3000
+    /// What becomes of calls that are under way when the container ends.
+    private static let ended = ShimError(.conflict, "the container has ended")
     /// The same for what a failed or finished container leaves.
     private static let deletePatience: Int64 = 10_000
 
@@ -244,6 +246,8 @@ final class ExternalRuntime: OCIRuntime {
         let arguments = (all ? ["--all"] : []) + [id, "\(signal)"]
         guard signal == SIGKILL else {
             return run("kill", arguments, patience: min(patience, Self.deletePatience)) {
+                // It may have been that signal, faster than the runtime came to say that it has sent it.
+                if case .failure(Self.ended) = $0 { return completion(.success(())) }
                 completion($0.map { _ in () })
             }
         }
@@ -289,7 +293,7 @@ final class ExternalRuntime: OCIRuntime {
     }
 
     func delete(_ completion: @escaping Completion<Void>) {
-        for pid in Array(active.keys) { abandon(pid, ShimError(.conflict, "the container has ended")) }
+        for pid in Array(active.keys) { abandon(pid, Self.ended) }
         run("delete", ["--force", id], patience: Self.deletePatience) { [unowned self] result in
             let left = removeRemains()
             if case .failure(let error) = result { return completion(.failure(error)) }
