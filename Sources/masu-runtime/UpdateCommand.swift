@@ -65,7 +65,7 @@ enum UpdateCommand {
             let bytes =
                 path == "-"
                 ? try FileDescriptor.standardInput.readToEnd() : try RuntimeCommands.content(of: path)
-            return try JSON.decode(LinuxResources.self, from: bytes)
+            return try LinuxResources(json: JSON.parse(bytes))
         }
         var result = LinuxResources()
         var ofMemory = LinuxMemory()

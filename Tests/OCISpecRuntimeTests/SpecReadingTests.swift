@@ -87,6 +87,13 @@ struct SpecReadingTests {
         #expect(cpu.cpus == "0-1" && cpu.mems == "0" && cpu.shares == 6)
     }
 
+    @Test("resources by themselves are read in the same way")
+    func resources() throws {
+        let json = try JSON.parse(Array(#"{"CPU": {"Cpus": "1"}, "pids": {"Limit": 7}}"#.utf8))
+        let resources = try LinuxResources(json: json)
+        #expect(resources.cpu?.cpus == "1" && resources.pids?.limit == 7)
+    }
+
     @Test("names in a dictionary keep their case, and a null there is refused")
     func dictionaries() throws {
         let text = #"{"ociVersion": "1.0.2", "annotations": {"a": "1", "B": "2"}}"#

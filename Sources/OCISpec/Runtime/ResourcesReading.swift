@@ -1,7 +1,8 @@
 import JSON
 
 extension LinuxResources {
-    init(json value: JSONValue) throws(JSONError) {
+    /// Reads them alone, as for `update`.
+    package init(json value: JSONValue) throws(JSONError) {
         let fields = try JSONFields(value)
         self.init()
         devices = try fields.list("devices", LinuxDeviceCgroup.init(json:))
