@@ -61,6 +61,8 @@ package struct LayerApplier: ~Copyable {
     var anew: Set<EntryPath> = []
     /// Whether the archive says what the root is like.
     var isRootNamed = false
+    /// Whether anything was hidden.
+    var hasWhiteouts = false
     /// Whether any directory was marked as opaque.
     var hasOpaque = false
     /// Directories get their times when nothing more is put into them.

@@ -160,6 +160,12 @@ extension LayerApplier {
         guard let source = try directories.directory(at: target.parent) else {
             throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
         }
+        // What is hidden is not there; a second name of the mark would hide something else.
+        if hasWhiteouts, whiteouts != .remove, try kind(of: target, in: source) == S_IFCHR,
+            try isWhiteout(target, in: source)
+        {
+            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+        }
         // The look-up may have closed the parent's descriptor.
         let directory = try parentDirectory(of: path)
         var status = target.withName { old in

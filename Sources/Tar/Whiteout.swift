@@ -46,6 +46,7 @@ extension LayerApplier {
 
     /// Hides what the layers below have at a path.
     mutating func hide(_ hidden: EntryPath) throws(ArchiveError) {
+        hasWhiteouts = true
         switch whiteouts {
         case .overlay, .overlayInUserNamespace:
             let parent = try parentDirectory(of: hidden)

@@ -231,6 +231,12 @@ struct LayerApplierTests {
                 $0.hardLink("a", to: "a/b/c")
             }, expected: "not there"),
         Hostile(
+            testDescription: "a hard link to what the layer hides",
+            bytes: TarFixture.build {
+                $0.file(".wh.x", "")
+                $0.hardLink("h", to: "x")
+            }, expected: "not there"),
+        Hostile(
             testDescription: "a hard link through a symbolic link",
             bytes: TarFixture.build {
                 $0.symbolicLink("l", to: "/etc")
