@@ -37,6 +37,7 @@ extension SnapshotterPromise {
             var status = stat()
             #expect(stat(root.string, &status) == 0)
             #expect(status.st_mode & 0o7777 == 0o751 && status.st_uid == 13 && status.st_gid == 14)
+            #expect(status.st_mtim.tv_sec == 1_400_000_000 && status.st_mtim.tv_nsec == 123_456_789)
             #expect(SnapshotterFixture.text(root.appending("d/file")) == "2")
             #expect(SnapshotterFixture.text(root.appending("d/deep/file")) == "3")
             #expect(SnapshotterFixture.text(root.appending("d/gone")) == nil)

@@ -260,7 +260,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         let view = try view(parent)
         // Its mounts are needed to the end.
         defer { withExtendedLifetime(view) {} }
-        if let top = view.layers.first { try table.copyOwnerAndMode(from: top, to: files) }
+        if let top = view.layers.first { try table.copyRoot(from: top, to: files) }
     }
 
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
