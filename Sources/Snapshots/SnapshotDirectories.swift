@@ -1,6 +1,7 @@
 import Glibc
 import LinuxKernel
 import SystemPackage
+import Tar
 
 // The directories of snapshots, the same for all drivers: `<id>/fs`, and `<id>/work` where overlayfs wants one.
 extension SnapshotTable {
@@ -34,7 +35,7 @@ extension SnapshotTable {
         do throws(SnapshotError) {
             try make(directory(of: id), 0o700)
             try make(files(of: id), 0o755)
-            if let model { try copyOwnerAndMode(from: model, to: files(of: id)) }
+            if let model { try copyRoot(from: model, to: files(of: id)) }
             if withWork { try make(work(of: id), 0o700) }
         } catch {
             // The first error is the one to tell; a directory that stays is removed at the next start.
@@ -88,17 +89,11 @@ extension SnapshotTable {
     }
 
     /// The root of a tree is what the layers below say it is, unless the layer itself says something.
-    func copyOwnerAndMode(from model: FilePath, to path: FilePath) throws(SnapshotError) {
-        var status = stat()
-        guard model.withPlatformString({ stat($0, &status) }) == 0 else {
-            throw .system("stat", model, Errno(rawValue: errno))
-        }
-        let isOwned = status.st_uid == geteuid() && status.st_gid == getegid()
-        if !isOwned, path.withPlatformString({ chown($0, status.st_uid, status.st_gid) }) != 0 {
-            throw .system("set owner of", path, Errno(rawValue: errno))
-        }
-        if status.st_mode & 0o7777 != 0o755, path.withPlatformString({ chmod($0, status.st_mode & 0o7777) }) != 0 {
-            throw .system("set mode of", path, Errno(rawValue: errno))
+    func copyRoot(from model: FilePath, to path: FilePath) throws(SnapshotError) {
+        do throws(ArchiveError) {
+            try ImpliedDirectories.complete(["."], in: path, below: [model])
+        } catch {
+            throw .contents(error)
         }
     }
 }

@@ -28,7 +28,7 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notFound(let name): "no such snapshot: \(name)"
         case .inUse(let name): "snapshot \(name) is the parent of others"
         case .wrongState(let name, let state): "snapshot \(name) is \(state.rawValue)"
-        case .system(let operation, let path, let errno): "\(operation) \(path): \(errno)"
+        case .system(let operation, let path, let errno): "\(operation) \(shownName(path.string.utf8)): \(errno)"
         case .database(let message): "snapshot database: \(message)"
         case .contents(let error): error.description
         case .unknownDriver(let name):

@@ -56,6 +56,8 @@ import SystemPackage
 /// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and of the machine.
 /// - Files keep owner, mode, times to the nanosecond, extended attributes, hard links, holes and device numbers, in layers and in
 ///   the snapshots upon them.
+/// - A directory that a layer uses without naming it, the root among them, has the owner, mode, time and attributes that it has below,
+///   unless it was hidden in between; a container's root has those of its image's.
 /// - A driver that this machine cannot have refuses to be opened (`.unavailable`) and says what is missing and what to do about it.
 /// - All calls block and may be made from any thread at the same time.
 package protocol Snapshotter: Sendable {

@@ -1,3 +1,5 @@
+import SystemPackage
+
 /// The path of an entry inside the directory it is unpacked to: cleaned, relative, without `.` and `..`.
 ///
 /// The bytes end with a NUL, so that parts of it can be handed to the kernel as they are.
@@ -65,13 +67,29 @@ struct EntryPath: Hashable {
     /// All of it without the NUL.
     var text: ArraySlice<UInt8> { bytes[..<(bytes.count - 1)] }
 
-    var display: String { String(decoding: text, as: UTF8.self) }
-    /// The same for messages: an archive may have names of any length.
+    /// The same for messages.
     var shown: String { shownName(text) }
+
+    /// The same for those who go on with it; `.` for the root.
+    var filePath: FilePath {
+        isRoot
+            ? "."
+            : bytes.withUnsafeBufferPointer { bytes in
+                bytes.withMemoryRebound(to: CChar.self) { FilePath(platformString: $0.baseAddress.unsafelyUnwrapped) }
+            }
+    }
 }
 
-/// At most 255 bytes of a name, for messages.
-func shownName(_ bytes: some Collection<UInt8>) -> String {
-    let text = String(decoding: bytes.prefix(255), as: UTF8.self)
+/// At most 255 bytes of a name that somebody else chose, for messages: one line, and nothing that a terminal obeys or that
+/// turns the direction of the text around.
+package func shownName(_ bytes: some Collection<UInt8>) -> String {
+    var text = ""
+    for scalar in String(decoding: bytes.prefix(255), as: UTF8.self).unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator:
+            text += scalar.escaped(asASCII: true)
+        default: text.unicodeScalars.append(scalar)
+        }
+    }
     return bytes.count > 255 ? text + "…" : text
 }

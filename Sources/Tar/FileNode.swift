@@ -71,9 +71,11 @@ struct FileNode {
     /// Its extended attributes in the order of their names, without those that belong to this machine and not to the file:
     /// overlayfs' own, and the labels of a security module.
     func attributes() throws(ArchiveError) -> [TarEntry.ExtendedAttribute] {
-        try allAttributes().filter { attribute in
-            !Self.machineAttributes.contains { attribute.name.starts(with: $0) }
-        }
+        try allAttributes().filter { !Self.belongsToMachine($0.name) }
+    }
+
+    static func belongsToMachine(_ attribute: some Collection<UInt8>) -> Bool {
+        machineAttributes.contains { attribute.starts(with: $0) }
     }
 
     private static let machineAttributes = [

@@ -16,8 +16,9 @@ package struct LayerApplier: ~Copyable {
         /// Bytes of all files, holes not counted.
         package var bytes: Int64 = 0
         package var inodes: Int64 = 0
-        /// Directories that the archive uses without saying what they are like. In a layer upon others they should
-        /// look like those of the layers below.
+        /// Directories that the archive uses without saying what they are like, without symbolic links in their paths; `.` is
+        /// the root. In a layer upon others they should look like those of the layers below; one that cannot, as the layer
+        /// itself hides those, is not among them.
         package var impliedDirectories: [FilePath] = []
 
         package init() {}
@@ -56,6 +57,14 @@ package struct LayerApplier: ~Copyable {
     /// Directories that were made because something in them came first, and those of them that came themselves later.
     var implied: [EntryPath] = []
     var impliedAndNamed: Set<EntryPath> = []
+    /// Directories that take the place of something that the layer itself hides, and have nothing of that.
+    var anew: Set<EntryPath> = []
+    /// Whether the archive says what the root is like.
+    var isRootNamed = false
+    /// Whether anything was hidden.
+    var hasWhiteouts = false
+    /// Whether any directory was marked as opaque.
+    var hasOpaque = false
     /// Directories get their times when nothing more is put into them.
     private var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
     /// Where in `directoryTimes` each is: an archive may have the same directory over and over.
@@ -68,8 +77,8 @@ package struct LayerApplier: ~Copyable {
     /// Owner of new files where nothing else is asked for.
     let owner = geteuid()
     let group = getegid()
-    /// Set when an ACL was unpacked, after which the kernel no longer gives new files the mode that is asked for.
-    var hasDefaultACL = false
+    /// Whether files have what the archive says and nothing else, whatever was there or lies around them.
+    var isLayer: Bool { whiteouts != .literal }
 
     /// Prepares to unpack into `directory`, which must exist.
     package init(
@@ -79,7 +88,7 @@ package struct LayerApplier: ~Copyable {
         guard root >= 0 else { throw .system("open", directory.string, Errno(rawValue: errno)) }
         self.whiteouts = whiteouts
         self.options = options
-        directories = DirectoryCache(root: root)
+        directories = DirectoryCache(root: root, remembersTimes: whiteouts == .remove)
         mask = Self.currentMask()
     }
 
@@ -100,8 +109,10 @@ package struct LayerApplier: ~Copyable {
             if count.isMultiple(of: 64), isCancelled() { throw .cancelled }
             try apply(entry, archive, isCancelled: isCancelled)
         }
+        // Directories that the archive does not name look as before, whatever was put into them.
+        try directories.restoreTimes(except: made)
         try setDirectoryTimes()
-        result.impliedDirectories = implied.filter { !impliedAndNamed.contains($0) }.map { FilePath($0.display) }
+        result.impliedDirectories = try impliedDirectories()
         return result
     }
 
@@ -123,6 +134,7 @@ package struct LayerApplier: ~Copyable {
             // The directory that something is copied into stays as it is.
             guard options.prefix.isEmpty, options.replacesDirectories else { return }
             try setAttributesOfRoot(entry)
+            isRootNamed = true
             return
         }
         if whiteouts != .literal {
@@ -131,6 +143,13 @@ package struct LayerApplier: ~Copyable {
                 return
             }
             if Whiteout.isMetadata(path) { return }
+            // Overlayfs' own form of a whiteout. Docker and containerd make such a node, so that it hides a name with overlayfs
+            // and is a strange file everywhere else; here it means the same with every driver. (To refuse it would be to
+            // refuse images that hold the files of a container engine, and it hides no more than `.wh.` does.)
+            if entry.kind == .characterDevice(major: 0, minor: 0) {
+                try hide(path)
+                return
+            }
         }
         let parent = try parentDirectory(of: path)
         if !options.replacesDirectories { try refuseReplacing(path, in: parent, with: entry) }
@@ -173,22 +192,18 @@ package struct LayerApplier: ~Copyable {
 
     /// The directory an entry goes into, made if the archive does not have it.
     mutating func parentDirectory(of path: EntryPath) throws(ArchiveError) -> DirectoryCache.Directory {
-        if let directory = try directories.directory(at: path.parent) { return directory }
+        if let directory = try existingDirectory(at: path.parent) { return directory }
         // One component after the other; symbolic links on the way are followed inside the root.
         var end = 0
         while end < path.parent.count {
             var next = end
             while next < path.parent.count, path.parent[next] != UInt8(ascii: "/") { next += 1 }
             let part = path.parent[..<next]
-            if try directories.directory(at: part) == nil {
+            if try existingDirectory(at: part) == nil {
                 guard let made = EntryPath(Array(part)),
                     let above = try directories.directory(at: made.parent)
                 else { throw .system("open directory", path.shown, .noSuchFileOrDirectory) }
-                try Self.check("create directory", made) { mkdirat(above.descriptor, $0, 0o755) }
-                implied.append(made)
-                impliedAndNamed.remove(made)
-                result.inodes += 1
-                if whiteouts == .remove { self.made.insert(made.text) }
+                try makeImpliedDirectory(made, in: above, for: path)
             }
             end = next + 1
         }
@@ -196,6 +211,46 @@ package struct LayerApplier: ~Copyable {
             throw .system("open directory", path.shown, .noSuchFileOrDirectory)
         }
         return directory
+    }
+
+    /// A directory that is there; `nil` also where the layer itself has hidden what was there.
+    private func existingDirectory(at path: ArraySlice<UInt8>) throws(ArchiveError) -> DirectoryCache.Directory? {
+        do throws(ArchiveError) {
+            return try directories.directory(at: path)
+        } catch {
+            // Whatever else is in the place is seen when the directory is to be made.
+            guard isLayer, whiteouts != .remove, case .system(_, _, .notDirectory) = error else { throw error }
+            return nil
+        }
+    }
+
+    /// Makes a directory because there is something in it, `entry`.
+    private mutating func makeImpliedDirectory(
+        _ path: EntryPath, in parent: DirectoryCache.Directory, for entry: EntryPath
+    ) throws(ArchiveError) {
+        if path.withName({ mkdirat(parent.descriptor, $0, 0o755) }) == 0 {
+            result.inodes += 1
+        } else {
+            guard errno == EEXIST else { throw .system("create directory", path.shown, Errno(rawValue: errno)) }
+            if try kind(of: path, in: parent) == S_IFLNK {
+                throw .escapes(
+                    entry: entry.shown, "lies in \"\(path.shown)\", a symbolic link that leads to nothing")
+            }
+            guard whiteouts != .remove, isLayer, try isWhiteout(path, in: parent) else {
+                throw .system("open directory", path.shown, .notDirectory)
+            }
+            // The layer hides what is below, and has a directory of its own there.
+            try Self.check("remove", path) { unlinkat(parent.descriptor, $0, 0) }
+            try Self.check("create directory", path) { mkdirat(parent.descriptor, $0, 0o755) }
+            try makeOpaque(path, in: parent)
+            anew.insert(path)
+        }
+        if isLayer, parent.setsGroup || parent.hasDefaultACL || mask & 0o755 != 0 {
+            try makePlain(path, in: parent)
+        }
+        implied.append(path)
+        impliedAndNamed.remove(path)
+        if whiteouts == .remove { made.insert(path.text) }
     }
 
     /// Remembers the times of a directory for the end.

@@ -14,7 +14,8 @@ extension LayerApplier {
                 throw .system("set owner of", path.shown, Errno(rawValue: errno))
             }
         }
-        if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL {
+        if parent.hasDefaultACL { try removeInherited(of: file, path) }
+        if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || parent.hasDefaultACL {
             guard fchmod(file, mode_t(entry.mode)) == 0 else {
                 throw .system("set mode of", path.shown, Errno(rawValue: errno))
             }
@@ -35,9 +36,62 @@ extension LayerApplier {
 
     mutating func setAttributesOfRoot(_ entry: TarEntry) throws(ArchiveError) {
         guard let path = EntryPath([]) else { return }
+        try removeAttributes(of: root, path)
         try setAllAttributes(entry, of: root, path)
         directories.forget()
         note(entry.modified.seconds, entry.modified.nanoseconds, of: path)
+    }
+
+    private static let accessList = "system.posix_acl_access"
+
+    /// Takes the access list from a new file that its directory gave it: a layer's files have what the layer says.
+    private func removeInherited(of file: Int32, _ path: EntryPath) throws(ArchiveError) {
+        guard isLayer, fremovexattr(file, Self.accessList) != 0, errno != ENODATA, errno != ENOTSUP else { return }
+        throw .system("set attributes of", path.shown, Errno(rawValue: errno))
+    }
+
+    /// The same for a device or pipe.
+    func removeInheritedByName(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) {
+        guard isLayer, parent.hasDefaultACL else { return }
+        let full = Array("/proc/self/fd/\(parent.descriptor)/".utf8) + path.name + [0]
+        let status = full.withUnsafeBytes {
+            lremovexattr($0.bindMemory(to: CChar.self).baseAddress.unsafelyUnwrapped, Self.accessList)
+        }
+        guard status != 0, errno != ENODATA, errno != ENOTSUP else { return }
+        throw .system("set attributes of", path.shown, Errno(rawValue: errno))
+    }
+
+    /// Takes all attributes from a directory except those that belong to overlayfs or to the machine: of a directory that comes
+    /// again only the name stays, as overlayfs has it.
+    func removeAttributes(of directory: Int32, _ path: EntryPath) throws(ArchiveError) {
+        guard isLayer else { return }
+        let size = flistxattr(directory, nil, 0)
+        guard size > 0 else { return }
+        var names = [UInt8](repeating: 0, count: size)
+        let count = names.withUnsafeMutableBytes {
+            flistxattr(directory, $0.bindMemory(to: CChar.self).baseAddress, $0.count)
+        }
+        for name in names[..<max(count, 0)].split(separator: 0) where !FileNode.belongsToMachine(name) {
+            let status = (Array(name) + [0]).withUnsafeBytes {
+                fremovexattr(directory, $0.bindMemory(to: CChar.self).baseAddress.unsafelyUnwrapped)
+            }
+            guard status == 0 || errno == ENODATA || errno == ENOTSUP || errno == EPERM else {
+                throw .system("remove attribute \(shownName(name)) of", path.shown, Errno(rawValue: errno))
+            }
+        }
+    }
+
+    /// Makes a new directory root's with the mode 0755 and nothing else, whatever it has from the one it is in.
+    func makePlain(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) {
+        let directory = path.withName {
+            openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        guard directory >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
+        defer { close(directory) }
+        try removeAttributes(of: directory, path)
+        guard !parent.setsGroup || fchown(directory, owner, group) == 0, fchmod(directory, 0o755) == 0 else {
+            throw .system("set attributes of", path.shown, Errno(rawValue: errno))
+        }
     }
 
     func setOwnerByName(
@@ -82,7 +136,6 @@ extension LayerApplier {
             {
                 continue
             }
-            if attribute.name.elementsEqual("system.posix_acl_default".utf8) { hasDefaultACL = true }
             let name = attribute.name + [0]
             let status = name.withUnsafeBytes { name in
                 attribute.value.withUnsafeBytes { value in
@@ -95,7 +148,7 @@ extension LayerApplier {
             // and directories may have (`user.` on a link); Docker does the same.
             if code == ENOTSUP || code == EPERM { continue }
             throw .system(
-                "set attribute \(String(decoding: attribute.name, as: UTF8.self)) of", path.shown,
+                "set attribute \(shownName(attribute.name)) of", path.shown,
                 Errno(rawValue: code))
         }
     }

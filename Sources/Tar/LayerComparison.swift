@@ -35,6 +35,10 @@ package struct LayerComparison: ~Copyable {
                 readWhiteout(path)
                 continue
             }
+            if entry.kind == .characterDevice(major: 0, minor: 0) {
+                hide(path.text)
+                continue
+            }
             var expectation = Expectation(entry: entry)
             if entry.kind == .file {
                 var hasher = ContentHash()
@@ -61,13 +65,16 @@ package struct LayerComparison: ~Copyable {
         if path.name.elementsEqual(Whiteout.opaque) {
             if form == .overlay { opaque.insert(path.parent) } else { forget(below: path.parent, sparingOwn: true) }
         } else if !path.name.starts(with: Whiteout.metadataPrefix) {
-            let hidden = path.sibling(path.name.dropFirst(Whiteout.prefix.count)).text
-            if form == .overlay {
-                if expected[hidden] == nil { whiteouts.insert(hidden) }
-            } else {
-                if !own.contains(hidden) { expected[hidden] = nil }
-                if directories.contains(hidden) { forget(below: hidden, sparingOwn: true) }
-            }
+            hide(path.sibling(path.name.dropFirst(Whiteout.prefix.count)).text)
+        }
+    }
+
+    private mutating func hide(_ hidden: ArraySlice<UInt8>) {
+        if form == .overlay {
+            if expected[hidden] == nil { whiteouts.insert(hidden) }
+        } else {
+            if !own.contains(hidden) { expected[hidden] = nil }
+            if directories.contains(hidden) { forget(below: hidden, sparingOwn: true) }
         }
     }
 
@@ -146,7 +153,7 @@ package struct LayerComparison: ~Copyable {
             if entry.kind == .symbolicLink {
                 guard try node.target() == entry.linkName else { return "leads elsewhere" }
             }
-            if entry.kind != .directory, Int64(node.status.st_mtim.tv_sec) != entry.modified.seconds {
+            if entry.kind != .directory, !Self.isTime(Int64(node.status.st_mtim.tv_sec), of: entry.modified.seconds) {
                 return "was modified"
             }
             if let attribute = try missingAttribute(of: entry, node) { return "has lost its attribute \(attribute)" }
@@ -162,12 +169,22 @@ package struct LayerComparison: ~Copyable {
         return found
     }
 
+    /// Whether a file that had the time `expected` in the archive has the time `found` if nobody touched it. Not every file system
+    /// keeps every time, ext4 none after 2446 for instance; the kernel then takes the nearest that it does. All keep what fits
+    /// into 32 bits.
+    private static func isTime(_ found: Int64, of expected: Int64) -> Bool {
+        if expected > Int64(Int32.max) { return (Int64(Int32.max)...expected).contains(found) }
+        // Some file systems begin in 1970.
+        if expected < Int64(Int32.min) { return (expected...0).contains(found) }
+        return found == expected || expected < 0 && found == 0
+    }
+
     private func missingAttribute(of entry: TarEntry, _ node: FileNode) throws(ArchiveError) -> String? {
         guard !entry.extendedAttributes.isEmpty else { return nil }
         let present = try node.attributes()
         for attribute in entry.extendedAttributes where attribute.name.starts(with: "security.capability".utf8) {
             // Others may have been refused by the file system when the layer was unpacked.
-            if !present.contains(attribute) { return String(decoding: attribute.name, as: UTF8.self) }
+            if !present.contains(attribute) { return shownName(attribute.name) }
         }
         return nil
     }

@@ -110,20 +110,22 @@ extension LayerApplier {
         } else {
             impliedAndNamed.insert(path)
         }
-        let needsDescriptor = !entry.extendedAttributes.isEmpty
+        let inherits = isLayer && parent.hasDefaultACL
+        let needsDescriptor = !entry.extendedAttributes.isEmpty || inherits
         if needsDescriptor || !isNew {
             let directory = path.withName {
                 openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             }
             guard directory >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
             defer { close(directory) }
+            if !isNew || inherits { try removeAttributes(of: directory, path) }
             try setAllAttributes(entry, of: directory, path)
             // Its set-group-id bit may have changed, which the cache remembers.
             if !isNew { directories.forget() }
         } else {
             try setOwnerByName(entry, path, in: parent)
             // What was just made is a directory, so that following is no question (fchmodat cannot say not to).
-            if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL || parent.setsGroup {
+            if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || parent.hasDefaultACL || parent.setsGroup {
                 try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), modeFlags) }
             }
         }
@@ -151,11 +153,17 @@ extension LayerApplier {
         guard let named = EntryPath(entry.linkName), !named.isRoot, let target = prefixed(named) else {
             throw .escapes(
                 entry: entry.displayName,
-                "is a hard link to \"\(String(decoding: entry.linkName, as: UTF8.self))\", outside of the root directory"
+                "is a hard link to \"\(shownName(entry.linkName))\", outside of the root directory"
             )
         }
         guard target != path else { return }
         guard let source = try directories.directory(at: target.parent) else {
+            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+        }
+        // What is hidden is not there; a second name of the mark would hide something else.
+        if hasWhiteouts, whiteouts != .remove, try kind(of: target, in: source) == S_IFCHR,
+            try isWhiteout(target, in: source)
+        {
             throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
         }
         // The look-up may have closed the parent's descriptor.
@@ -189,7 +197,8 @@ extension LayerApplier {
         let mode = mode_t(entry.mode & 0o777)
         let parent = try make(path, in: parent, "create device") { mknodat($0, $1, type | mode, device) }
         try setOwnerByName(entry, path, in: parent)
-        if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || hasDefaultACL {
+        try removeInheritedByName(path, in: parent)
+        if entry.mode & 0o7000 != 0 || entry.mode & mask != 0 || parent.hasDefaultACL {
             // Just made, hence no symbolic link.
             try Self.check("set mode of", path) { fchmodat(parent.descriptor, $0, mode_t(entry.mode), modeFlags) }
         }
@@ -229,7 +238,7 @@ extension LayerApplier {
         }
     }
 
-    private func isWhiteout(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) -> Bool {
+    func isWhiteout(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) -> Bool {
         var status = stat()
         try Self.check("stat", path) { fstatat(parent.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }
         return status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == 0

@@ -10,7 +10,7 @@ package final class TarReader {
     private var end = 0
     /// Bytes of the present entry's data that are still to be read, as stored.
     private var remaining: Int64 = 0
-    /// Bytes that fill the last block of that data.
+    /// Bytes behind them that are nobody's: they fill the last block, for instance.
     private var padding: Int64 = 0
     private var hasSeenAny = false
     private let needsEndMarker: Bool
@@ -179,10 +179,16 @@ package final class TarReader {
         guard stored >= 0, stored < 1 << 60 else {
             throw .malformed("entry \"\(entry.displayName)\" has an impossible size")
         }
-        // Only files have data; other kinds with a size are old writers' mistakes, and nothing follows them.
-        if entry.kind != .file { stored = 0 }
+        // Only files have data; other kinds with a size are old writers' mistakes, and nothing follows them. What is a
+        // directory by the slash of its name alone was written as a file, data and all: GNU tar and Go skip that.
+        if entry.kind != .file, entry.kind != .directory || !header.isRegular { stored = 0 }
         let old = header.type == UInt8(ascii: "S") ? try gnuSparse(header) : nil
         begin(stored: stored)
+        guard entry.kind == .file else {
+            padding += remaining
+            remaining = 0
+            return entry
+        }
         entry.size = stored
         let sparse = if let old { old } else { try paxSparse(pax) }
         if let (extents, size) = sparse {
@@ -194,10 +200,8 @@ package final class TarReader {
 
     private func kind(_ header: TarHeader, name: [UInt8]) throws(ArchiveError) -> TarEntry.Kind {
         switch header.type {
-        case 0:
+        case _ where header.isRegular:
             // The V7 form has no type for directories but the slash.
-            return name.last == UInt8(ascii: "/") ? .directory : .file
-        case UInt8(ascii: "0"):
             return name.last == UInt8(ascii: "/") ? .directory : .file
         case UInt8(ascii: "7"), UInt8(ascii: "S"): return .file
         case UInt8(ascii: "1"): return .hardLink
@@ -210,14 +214,14 @@ package final class TarReader {
         case UInt8(ascii: "6"): return .fifo
         default:
             throw .malformed(
-                "entry \"\(String(decoding: name, as: UTF8.self))\" is of an unknown type (\(header.type))")
+                "entry \"\(shownName(name))\" is of an unknown type (\(header.type))")
         }
     }
 
     /// User and group ids are 32 bits wide; the last one means "unchanged" to chown(2).
     private static func identifier(_ value: Int64, _ what: String, _ name: [UInt8]) throws(ArchiveError) -> UInt32 {
         guard value >= 0, value < Int64(UInt32.max) else {
-            throw .malformed("entry \"\(String(decoding: name, as: UTF8.self))\" has an impossible \(what) (\(value))")
+            throw .malformed("entry \"\(shownName(name))\" has an impossible \(what) (\(value))")
         }
         return UInt32(value)
     }
@@ -295,6 +299,11 @@ package final class TarReader {
             if numbers.count == wanted { return Array(numbers.dropFirst()) }
         }
     }
+}
+
+extension TarHeader {
+    /// Whether it is the header of a file, or of a directory by its name.
+    fileprivate var isRegular: Bool { type == 0 || type == UInt8(ascii: "0") }
 }
 
 /// Checks of sparse maps.

@@ -15,6 +15,15 @@ enum Whiteout {
         form == .overlayInUserNamespace ? "user.overlay.opaque" : "trusted.overlay.opaque"
     }
 
+    /// Whether an open directory hides all that lies below it.
+    static func isOpaque(_ directory: Int32) -> Bool {
+        ["trusted.overlay.opaque", "user.overlay.opaque"].contains { name in
+            var value: UInt8 = 0
+            // Other values of the attribute, which are as short, mean something else.
+            return fgetxattr(directory, name, &value, 1) == 1 && value == UInt8(ascii: "y")
+        }
+    }
+
     /// Whether the entry lies in a directory of aufs' bookkeeping.
     static func isMetadata(_ path: EntryPath) -> Bool {
         path.text.starts(with: metadataPrefix)
@@ -31,7 +40,13 @@ extension LayerApplier {
         let hidden = path.sibling(path.name.dropFirst(Whiteout.prefix.count))
         guard !hidden.name.isEmpty, !hidden.name.elementsEqual([UInt8(ascii: ".")]),
             !hidden.name.elementsEqual("..".utf8)
-        else { throw .malformed("whiteout \"\(path.display)\" hides nothing") }
+        else { throw .malformed("whiteout \"\(path.shown)\" hides nothing") }
+        try hide(hidden)
+    }
+
+    /// Hides what the layers below have at a path.
+    mutating func hide(_ hidden: EntryPath) throws(ArchiveError) {
+        hasWhiteouts = true
         switch whiteouts {
         case .overlay, .overlayInUserNamespace:
             let parent = try parentDirectory(of: hidden)
@@ -40,9 +55,12 @@ extension LayerApplier {
                 result.inodes += 1
                 return
             }
-            guard errno == EEXIST else { throw .system("create whiteout", hidden.display, Errno(rawValue: errno)) }
+            guard errno == EEXIST else { throw .system("create whiteout", hidden.shown, Errno(rawValue: errno)) }
             // The layer both hides what is below and has something of its own there.
-            if try kind(of: hidden, in: parent) == S_IFDIR { try makeOpaque(hidden, in: parent) }
+            if try kind(of: hidden, in: parent) == S_IFDIR {
+                try makeOpaque(hidden, in: parent)
+                anew.insert(hidden)
+            }
         case .remove:
             guard let parent = try directories.directory(at: hidden.parent) else { return }
             let descriptor = try Self.duplicate(parent.descriptor, hidden)
@@ -56,8 +74,9 @@ extension LayerApplier {
         let directory = try parentDirectory(of: path)
         switch whiteouts {
         case .overlay, .overlayInUserNamespace:
+            hasOpaque = true
             guard fsetxattr(directory.descriptor, Whiteout.overlayOpaque(whiteouts), "y", 1, 0) == 0 else {
-                throw .system("mark opaque", path.display, Errno(rawValue: errno))
+                throw .system("mark opaque", path.shown, Errno(rawValue: errno))
             }
         case .remove:
             let descriptor = try Self.duplicate(directory.descriptor, path)
@@ -75,14 +94,14 @@ extension LayerApplier {
         var status = stat()
         guard path.withName({ fstatat(parent, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             if errno == ENOENT { return }
-            throw .system("stat", path.display, Errno(rawValue: errno))
+            throw .system("stat", path.shown, Errno(rawValue: errno))
         }
         guard status.st_mode & S_IFMT == S_IFDIR, isMade else {
             if !isMade { try remove(path, in: parent) }
             return
         }
         let directory = path.withName { openat(parent, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
-        guard directory >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        guard directory >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
         defer { close(directory) }
         for name in try names(in: directory, path) {
             guard let below = EntryPath(Array(path.text) + [UInt8(ascii: "/")] + name) else { continue }
@@ -94,7 +113,7 @@ extension LayerApplier {
     private static func duplicate(_ descriptor: Int32, _ path: EntryPath) throws(ArchiveError) -> Int32 {
         // Not dup(2): that would share the position in the directory.
         let copy = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        guard copy >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
         return copy
     }
 
@@ -102,7 +121,7 @@ extension LayerApplier {
         do throws(Errno) {
             return try DirectoryListing.names(of: directory)
         } catch {
-            throw .system("list directory", path.display, error)
+            throw .system("list directory", path.shown, error)
         }
     }
 
@@ -113,18 +132,19 @@ extension LayerApplier {
         do throws(Errno) {
             try TreeRemoval.remove(Array(path.name), in: parent)
         } catch {
-            throw .system("remove", path.display, error)
+            throw .system("remove", path.shown, error)
         }
     }
 
-    func makeOpaque(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) {
+    mutating func makeOpaque(_ path: EntryPath, in parent: DirectoryCache.Directory) throws(ArchiveError) {
         let descriptor = path.withName {
             openat(parent.descriptor, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         }
-        guard descriptor >= 0 else { throw .system("open directory", path.display, Errno(rawValue: errno)) }
+        guard descriptor >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
         defer { close(descriptor) }
+        hasOpaque = true
         guard fsetxattr(descriptor, Whiteout.overlayOpaque(whiteouts), "y", 1, 0) == 0 else {
-            throw .system("mark opaque", path.display, Errno(rawValue: errno))
+            throw .system("mark opaque", path.shown, Errno(rawValue: errno))
         }
     }
 
@@ -133,7 +153,7 @@ extension LayerApplier {
         var status = stat()
         guard path.withName({ fstatat(parent.descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
             if errno == ENOENT { return nil }
-            throw .system("stat", path.display, Errno(rawValue: errno))
+            throw .system("stat", path.shown, Errno(rawValue: errno))
         }
         return status.st_mode & S_IFMT
     }

@@ -210,7 +210,7 @@ struct LayerApplierTests {
             bytes: TarFixture.build {
                 $0.symbolicLink("l", to: "/proc/self/cwd")
                 $0.file("l/outside", "x")
-            }, expected: "File exists"),
+            }, expected: "leads to nothing"),
         Hostile(
             testDescription: "links that lead to each other",
             bytes: TarFixture.build {
@@ -229,6 +229,12 @@ struct LayerApplierTests {
             bytes: TarFixture.build {
                 $0.file("a/b/c", "x")
                 $0.hardLink("a", to: "a/b/c")
+            }, expected: "not there"),
+        Hostile(
+            testDescription: "a hard link to what the layer hides",
+            bytes: TarFixture.build {
+                $0.file(".wh.x", "")
+                $0.hardLink("h", to: "x")
             }, expected: "not there"),
         Hostile(
             testDescription: "a hard link through a symbolic link",

@@ -70,6 +70,19 @@ struct TarReaderTests {
         #expect(entry.modified.seconds == -1)
     }
 
+    @Test("a file whose name ends with a slash is a directory, and its data is skipped", arguments: ["0", "\0"])
+    func slash(type: String) throws {
+        let bytes = TarFixture.build {
+            $0.header("d/", type: Character(type), size: "1001")
+            // What would pass for a header.
+            $0.data(Array(TarFixture.build { $0.header("hidden") }.prefix(513)))
+            $0.file("f", "x")
+        }
+        let found = try entries(bytes)
+        #expect(found.map(\.0.kind) == [.directory, .file])
+        #expect(found.map(\.0.displayName) == ["d/", "f"] && found.map(\.1) == [[], [UInt8(ascii: "x")]])
+    }
+
     @Test("the old V7 form: a name that ends with a slash is a directory")
     func v7() throws {
         let bytes = TarFixture.build {

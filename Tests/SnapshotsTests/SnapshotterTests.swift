@@ -144,6 +144,39 @@ struct SnapshotterTests {
             #expect(try Files.names(in: root.appending("shared")).count == 2)
         }
 
+        @Test("a directory gets attributes beside its own when its image is written already, up to 30")
+        func completion() throws {
+            let fixture = try SnapshotterFixture(.erofs)
+            for (name, count) in [("few", 30), ("many", 31)] {
+                try fixture.layer(name, parent: nil) { writer in
+                    var entry = TarEntry(kind: .directory, name: Array("d".utf8), mode: 0o750)
+                    entry.extendedAttributes = (0..<count).map {
+                        .init(name: Array("user.\($0)".utf8), value: [UInt8](repeating: UInt8($0), count: $0 * 3))
+                    }
+                    try writer.add(entry)
+                    try writer.add(TarEntry(kind: .file, name: Array("d/hidden".utf8), mode: 0o644))
+                }
+            }
+            try fixture.layer("opaque", parent: "few", ["d/.wh..opq": nil, "d/new": "x"])
+            let image = fixture.directory.appending("snapshots/erofs/3/layer.erofs")
+            if TestedDriver.hasProgram("fsck.erofs") {
+                #expect(system("PATH=$PATH:/usr/sbin fsck.erofs \(image) >/dev/null") == 0)
+            }
+            try fixture.snapshotter.prepare("container", parent: "opaque")
+            try fixture.mounted("container") { root throws in
+                let names = try DirectoryListing.names(of: root.appending("d"))
+                #expect(names.map { String(decoding: $0, as: UTF8.self) } == ["new"])
+                for number in [0, 1, 29] {
+                    let value = try ExtendedAttributes.get("user.\(number)", of: root.appending("d"))
+                    #expect(value == [UInt8](repeating: UInt8(number), count: number * 3))
+                }
+                #expect(
+                    try ExtendedAttributes.names(of: root.appending("d")).filter { $0.hasPrefix("user.") }.count == 30)
+            }
+            let error = #expect(throws: SnapshotError.self) { try fixture.layer("x", parent: "many", ["d/new": "x"]) }
+            #expect(error?.description.hasSuffix("Argument list too long") == true)
+        }
+
         @Test("files of equal content are stored once in an image")
         func deduplication() throws {
             let fixture = try SnapshotterFixture(.erofs)

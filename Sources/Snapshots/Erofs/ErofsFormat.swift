@@ -12,6 +12,10 @@ enum ErofsFormat {
     static let slot = 32
     static let inodeSize = 64
     static let entrySize = 12
+    /// How many attributes a directory can get after the image is written, and what is kept free for their numbers.
+    static let laterAttributes = 30
+    static let laterAttributesSize = attributesHeaderSize + 4 * laterAttributes
+    static let attributesHeaderSize = 12
     /// In a chunk map: nothing but zeros.
     static let hole = UInt32.max
     /// Later kernels may read larger ones; this one's blocks have 32 bits.
@@ -100,30 +104,35 @@ enum ErofsFormat {
         return bytes
     }
 
-    /// The attributes behind an inode: header, then each with the number of its name's beginning. Empty if there are none.
+    /// The attributes behind an inode: header, then each. Empty if there are none.
     static func attributes(_ attributes: [(name: [UInt8], value: [UInt8])]) -> [UInt8] {
+        let bytes = attributes.flatMap { attribute($0.name, $0.value) }
+        return bytes.isEmpty ? [] : [UInt8](repeating: 0, count: attributesHeaderSize) + bytes
+    }
+
+    /// An attribute with the number of its name's beginning, filled to whole words. Empty if it has no place in an image, whose
+    /// values end at 65,535 bytes.
+    static func attribute(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
         let prefixes: [(text: String, index: UInt8)] = [
             ("user.", 1), ("system.posix_acl_access", 2), ("system.posix_acl_default", 3), ("trusted.", 4),
             ("security.", 6),
         ]
-        var bytes: [UInt8] = []
-        for (name, value) in attributes {
-            // What no prefix is known for is a view of something else that the file system of the image does not have.
-            guard let prefix = prefixes.first(where: { name.starts(with: $0.text.utf8) }) else { continue }
-            let rest = name.dropFirst(prefix.text.utf8.count)
-            bytes.append(UInt8(rest.count))
-            bytes.append(prefix.index)
-            bytes.append(number: UInt16(value.count))
-            bytes += rest
-            bytes += value
-            bytes += [UInt8](repeating: 0, count: -bytes.count & 3)
-        }
-        return bytes.isEmpty ? [] : [UInt8](repeating: 0, count: 12) + bytes
+        // What no prefix is known for is a view of something else that the file system of the image does not have.
+        guard let prefix = prefixes.first(where: { name.starts(with: $0.text.utf8) }),
+            let size = UInt16(exactly: value.count)
+        else { return [] }
+        let rest = name.dropFirst(prefix.text.utf8.count)
+        var bytes: [UInt8] = [UInt8(truncatingIfNeeded: rest.count), prefix.index]
+        bytes.append(number: size)
+        bytes += rest
+        bytes += value
+        bytes += [UInt8](repeating: 0, count: -bytes.count & 3)
+        return bytes
     }
 
     /// What an inode says of the attributes behind it.
     static func attributeCount(_ bytes: [UInt8]) -> UInt16 {
-        bytes.isEmpty ? 0 : UInt16((bytes.count - 12) / 4 + 1)
+        bytes.isEmpty ? 0 : UInt16((bytes.count - attributesHeaderSize) / 4 + 1)
     }
 
     /// A device number as inodes have it.

@@ -145,30 +145,37 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
     }
 
-    /// Gives directories the owners, modes and times that they have in the layers below, which they would hide.
+    /// Gives directories what they have in the layers below, which they would hide.
     private func complete(
         _ places: [FilePath: Int64], in image: FilePath, below parent: String
     ) throws(SnapshotError) {
-        let view = try view(parent)
-        // Its mounts are needed to the end.
-        defer { withExtendedLifetime(view) {} }
+        let layers = try table.read { database in
+            let row = try table.readable(parent, in: database)
+            return [row.id] + (try table.parents(of: row, in: database))
+        }
+        var implied = ImpliedDirectories(Array(places.keys))
+        var found: [(offset: Int64, model: ImpliedDirectories.Model)] = []
+        // Most are in the nearest: only as many are mounted as are needed.
+        for id in layers where !implied.isEmpty {
+            let mount = try system("mount", self.image(of: id)) { path throws(Errno) in
+                try Mounts.newImage("erofs", path)
+            }
+            defer { mount.discard() }
+            do throws(ArchiveError) {
+                try implied.look(in: mount.procPath) { path, model in
+                    if let offset = places[path] { found.append((offset, model)) }
+                }
+            } catch {
+                throw .contents(error)
+            }
+        }
         try system("complete", image) { path throws(Errno) in
             let file = try Files.open(path, .readWrite)
             defer { file.discard() }
-            let roots = try view.layers.map { (layer) throws(Errno) in try Files.open(layer, [.path, .directory]) }
-            defer { for root in roots { root.discard() } }
-            for (directory, offset) in places {
-                for root in roots {
-                    // Where it is no directory, or not there, the next layer below is asked.
-                    guard
-                        let model = try? root.open(
-                            directory.string, [.path, .directory, .noFollow], resolve: [.inRoot, .noMagicLinks])
-                    else { continue }
-                    defer { model.discard() }
-                    try ErofsWriter.setAttributes(at: offset, in: file, like: try FileStatus.of(model))
-                    break
-                }
-            }
+            var completion = ErofsCompletion(of: file)
+            // In order: equal layers are to become equal images.
+            for (offset, model) in found.sorted(by: { $0.offset < $1.offset }) { try completion.set(model, at: offset) }
+            try completion.finish()
         }
     }
 
@@ -253,7 +260,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         let view = try view(parent)
         // Its mounts are needed to the end.
         defer { withExtendedLifetime(view) {} }
-        if let top = view.layers.first { try table.copyOwnerAndMode(from: top, to: files) }
+        if let top = view.layers.first { try table.copyRoot(from: top, to: files) }
     }
 
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {

@@ -14,6 +14,8 @@ struct ErofsTree {
         var links: UInt32 = 1
         /// As they are written.
         var attributes: [UInt8] = []
+        /// Whether it may get more of them when the image is written.
+        var isCompletedLater = false
         /// The target of a symbolic link.
         var target: [UInt8] = []
         var size: Int64 = 0
@@ -40,12 +42,17 @@ struct ErofsTree {
     private static let depthLimit = 250
 
     /// Reads the tree below the open directory `root`, which stays the caller's, but not the contents of its files.
-    init(root: Int32) throws(Errno) {
+    ///
+    /// - Parameter incomplete: Directories that `ErofsCompletion` is for.
+    init(root: Int32, incomplete: [FilePath] = []) throws(Errno) {
         self.root = root
         var status = stat()
         guard fstat(root, &status) == 0 else { throw Errno(rawValue: errno) }
         inodes.append(Inode(status: status, path: [UInt8(ascii: "."), 0]))
         try readDirectory(0, parent: 0, root, depth: 0)
+        for path in incomplete {
+            if let index = directory(at: path) { inodes[index].isCompletedLater = true }
+        }
         for index in inodes.indices { place(index) }
     }
 
@@ -53,7 +60,7 @@ struct ErofsTree {
     func directory(at path: FilePath) -> Int? {
         var place = 0
         for component in path.components {
-            let name = Array(component.string.utf8)
+            let name = component.withPlatformString { text in (0..<strlen(text)).map { UInt8(bitPattern: text[$0]) } }
             guard inodes[place].kind == S_IFDIR, let entry = inodes[place].entries.first(where: { $0.name == name })
             else { return nil }
             place = entry.inode
@@ -158,7 +165,10 @@ struct ErofsTree {
         var offset = (end + slot - 1) / slot * slot
         var length = fixed
         let size = inodes[index].size
-        if inodes[index].layout == .chunks {
+        if inodes[index].isCompletedLater {
+            // Its entries are in blocks, so that nothing has to move when attributes come.
+            length += Int64(ErofsFormat.laterAttributesSize)
+        } else if inodes[index].layout == .chunks {
             length += Int64(inodes[index].chunks.count) * 4
         } else if size > 0, fixed + size <= block {
             inodes[index].layout = .inline

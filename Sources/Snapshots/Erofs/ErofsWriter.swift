@@ -22,13 +22,14 @@ struct ErofsWriter {
 
     /// Writes the tree at `directory` to the new file `path`.
     ///
+    /// - Parameter directories: Those that `ErofsCompletion` is for.
     /// - Returns: Where the inodes of `directories` are in it (paths below the root, those that exist).
     static func write(
         _ directory: FilePath, to path: FilePath, directories: [FilePath] = []
     ) throws(Errno) -> [FilePath: Int64] {
         let root = try Files.open(directory, [.readOnly, .directory])
         defer { root.discard() }
-        let tree = try ErofsTree(root: root.rawValue)
+        let tree = try ErofsTree(root: root.rawValue, incomplete: directories)
         let image = try Files.open(path, [.readWrite, .create, .exclusive], mode: 0o600)
         do throws(Errno) {
             defer { image.discard() }
@@ -43,19 +44,6 @@ struct ErofsWriter {
             if let place = tree.directory(at: path) { places[path] = tree.inodes[place].offset }
         }
         return places
-    }
-
-    /// Changes owner, mode and time of an inode in an image that nobody has mounted yet.
-    static func setAttributes(at offset: Int64, in image: FileDescriptor, like status: FileStatus) throws(Errno) {
-        var mode: [UInt8] = []
-        mode.append(number: UInt16(truncatingIfNeeded: status.mode))
-        var owner: [UInt8] = []
-        owner.append(number: status.uid)
-        owner.append(number: status.gid)
-        owner.append(number: status.modified.seconds)
-        owner.append(number: UInt32(status.modified.nanoseconds))
-        try write(mode, to: image.rawValue, at: offset + 4)
-        try write(owner, to: image.rawValue, at: offset + 24)
     }
 
     private init(_ tree: ErofsTree, image: Int32) {
@@ -246,7 +234,7 @@ struct ErofsWriter {
         }
     }
 
-    private static func write(_ bytes: [UInt8], to file: Int32, at offset: Int64) throws(Errno) {
+    static func write(_ bytes: [UInt8], to file: Int32, at offset: Int64) throws(Errno) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
