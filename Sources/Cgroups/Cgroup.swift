@@ -322,6 +322,14 @@ package struct Cgroup: Hashable, Sendable {
         return try readText(directory.appending("freezer.state")) == "FROZEN"
     }
 
+    /// Whether all processes are stopped or are about to be. What is sent to one of them then, in version 1 even SIGKILL, waits until
+    /// the group is thawed.
+    package func isFrozenOrFreezing() throws(CgroupError) -> Bool {
+        guard let directory = directory(of: "freezer") else { return false }
+        if isUnified { return try readText(directory.appending("cgroup.freeze")) == "1" }
+        return try readText(directory.appending("freezer.state")) != "THAWED"
+    }
+
     // MARK: Files
 
     func write(_ text: String, to file: FilePath) throws(CgroupError) {
