@@ -168,14 +168,15 @@ package struct ContainerRuntime: Hashable, Sendable {
     /// Removes a stopped container's cgroup and state, and runs its poststop hooks. With `force` it is killed first, and
     /// it is no error if there is no such container.
     ///
-    /// - Parameter prepared: What has been looked up before; it is used if the container is still the same.
+    /// - Parameter prepared: What has been looked up before. If the container is another one by now, it is left alone: the one that
+    ///   was meant is gone.
     /// - Throws: `conflict` if it has not stopped.
     package func delete(
         _ id: String, force: Bool = false, spec: Spec? = nil, prepared: PreparedRemoval? = nil,
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) {
         let directory = try directory(id)
-        let prepared = prepared?.isCurrent == true ? prepared : nil
+        if let prepared, prepared.isGone { return }
         let record: ContainerRecord
         do throws(RuntimeError) {
             if let prepared { record = prepared.record } else { record = try anyRecord(id).record }

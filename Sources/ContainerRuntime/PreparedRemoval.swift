@@ -21,9 +21,12 @@ package struct PreparedRemoval {
         self.cgroup = cgroup
     }
 
-    /// Whether the container is still the one that was looked at: somebody else may have removed it, and made another.
-    var isCurrent: Bool {
-        // If it cannot be read, it is not.
-        (try? Files.read(file)) == bytes
+    /// Whether the container is gone: somebody else has removed it, and perhaps made another with the same id.
+    var isGone: Bool {
+        do throws(Errno) {
+            return try Files.read(file) != bytes
+        } catch {
+            return error == .noSuchFileOrDirectory || error == .notDirectory
+        }
     }
 }

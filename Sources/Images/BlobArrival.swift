@@ -111,11 +111,11 @@ final class BlobArrival: Sendable {
     }
 
     /// Removes what was written: it is not what it should be.
-    func discard() {
-        let ingest = state.withLock { state in
-            state.isDiscarded = true
-            return state.ingest
-        }
+    func discard() { state.withLock { $0.isDiscarded = true } }
+
+    /// Removes what is not to be kept; for when the last one has left. What has been put into the store stays.
+    func removeIfDiscarded() {
+        let ingest = state.withLock { $0.isDiscarded ? $0.ingest : nil }
         ingest?.discard()
     }
 

@@ -61,6 +61,9 @@ actor Downloads {
         ending[digest] = entry.task
         entry.task.cancel()
         await entry.task.value
+        let arrival = entry.arrival
+        // The job itself throws nothing.
+        try? await pool.run { arrival.removeIfDiscarded() }
         ending[digest] = nil
     }
 

@@ -67,7 +67,8 @@ extension Images {
             try ImagesError.translating {
                 var bytes: Int64 = 0
                 for file in files {
-                    let size = try FileStatus.of(file).size
+                    // Another prune may have had the same idea.
+                    guard let size = try? FileStatus.of(file).size else { continue }
                     try Files.remove(file)
                     bytes += size
                 }

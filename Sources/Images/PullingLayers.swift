@@ -1,6 +1,7 @@
 import Archive
 import ContentStore
 import Distribution
+import GRDB
 import OCISpec
 import Snapshots
 import Synchronization
@@ -193,8 +194,10 @@ extension Images {
     }
 
     private static func isOurFault(_ error: any Error) -> Bool {
-        if case .system? = error as? ArchiveError { return true }
-        return error is SnapshotError
+        switch error {
+        case ArchiveError.system, ArchiveError.cancelled: true
+        default: error is SnapshotError || error is ContentError || error is Errno || error is DatabaseError
+        }
     }
 
     private func unpack(

@@ -165,18 +165,20 @@ private struct LowerLayer {
 // What the layer itself says of them.
 extension LayerApplier {
     /// The directories that should look like those of the layers below, as they are called now.
-    func impliedDirectories() throws(ArchiveError) -> [FilePath] {
+    func impliedDirectories(isCancelled: () -> Bool) throws(ArchiveError) -> [FilePath] {
         guard whiteouts != .literal else { return [] }
+        var hidden: [ArraySlice<UInt8>: Bool] = [:]
         var paths: [FilePath] = isRootNamed || !options.prefix.isEmpty ? [] : ["."]
         var seen: Set<EntryPath> = []
         for path in implied {
+            if isCancelled() { throw .cancelled }
             // Where whiteouts are carried out, nobody has to look for anything.
             guard whiteouts != .remove else {
                 if !impliedAndNamed.contains(path), seen.insert(path).inserted { paths.append(path.filePath) }
                 continue
             }
             guard let path = try realPath(of: path), !impliedAndNamed.contains(path), !anew.contains(path),
-                seen.insert(path).inserted, try !isHidden(path)
+                seen.insert(path).inserted, try !isHidden(path, &hidden)
             else { continue }
             paths.append(path.filePath)
         }
@@ -214,17 +216,29 @@ extension LayerApplier {
         return length < 0 ? nil : Array(buffer[..<length])
     }
 
-    /// Whether a directory around it is opaque.
-    private func isHidden(_ path: EntryPath) throws(ArchiveError) -> Bool {
+    /// Whether a directory around it is opaque. What has been found out is kept in `known`: an archive may have any number of
+    /// directories in one another.
+    private func isHidden(
+        _ path: EntryPath, _ known: inout [ArraySlice<UInt8>: Bool]
+    ) throws(ArchiveError) -> Bool {
         guard hasOpaque else { return false }
+        var asked: [ArraySlice<UInt8>] = []
         var parent = path.parent
+        var isHidden = false
         while true {
+            if let found = known[parent] {
+                isHidden = found
+                break
+            }
+            asked.append(parent)
             let directory = RootedPath.openBeneath(root, parent.isEmpty ? [UInt8(ascii: "."), 0] : Array(parent) + [0])
             guard directory >= 0 else { throw .system("open directory", path.shown, Errno(rawValue: errno)) }
-            let isOpaque = Whiteout.isOpaque(directory)
+            isHidden = Whiteout.isOpaque(directory)
             close(directory)
-            if isOpaque || parent.isEmpty { return isOpaque }
+            if isHidden || parent.isEmpty { break }
             parent = parent.lastIndex(of: UInt8(ascii: "/")).map { parent[..<$0] } ?? []
         }
+        for each in asked { known[each] = isHidden }
+        return isHidden
     }
 }

@@ -54,7 +54,7 @@ package struct LayerApplier: ~Copyable {
     let options: Options
     let directories: DirectoryCache
     var result = Result()
-    /// Directories that were made because something in them came first, and those of them that came themselves later.
+    /// Directories that were made because something in them came first, and those that came themselves, perhaps later.
     var implied: [EntryPath] = []
     var impliedAndNamed: Set<EntryPath> = []
     /// Directories that take the place of something that the layer itself hides, and have nothing of that.
@@ -112,7 +112,7 @@ package struct LayerApplier: ~Copyable {
         // Directories that the archive does not name look as before, whatever was put into them.
         try directories.restoreTimes(except: made)
         try setDirectoryTimes()
-        result.impliedDirectories = try impliedDirectories()
+        result.impliedDirectories = try impliedDirectories(isCancelled: isCancelled)
         return result
     }
 

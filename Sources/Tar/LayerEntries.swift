@@ -105,11 +105,9 @@ extension LayerApplier {
                 if wasWhiteout { try makeOpaque(path, in: parent) }
             }
         }
-        if isNew {
-            result.inodes += 1
-        } else {
-            impliedAndNamed.insert(path)
-        }
+        if isNew { result.inodes += 1 }
+        // Also of a new one: the name may have been an implied directory's before, or one may lead here by a link.
+        impliedAndNamed.insert(path)
         let inherits = isLayer && parent.hasDefaultACL
         let needsDescriptor = !entry.extendedAttributes.isEmpty || inherits
         if needsDescriptor || !isNew {

@@ -17,6 +17,9 @@ enum CreationCommands {
     static let detach = Flag.boolean("detach", short: "d", "Do not wait for the container's end")
     static let keep = Flag.boolean("keep", "Do not delete the container when it has ended")
 
+    /// The kernel's own limit, unless fs.nr_open has been changed.
+    private static let mostDescriptors = 1 << 20
+
     private static let common: [any FlagDeclaration] = [
         bundle, consoleSocket, pidFile, noPivot, noNewKeyring, preserveFDs, PIDFDSocket.flag,
     ]
@@ -99,6 +102,9 @@ enum CreationCommands {
         let spec = try ContainerRuntime.configuration(of: directory)
         var options = CreateOptions()
         options.pidFile = RuntimeCommands.optionalPath(pidFile, invocation)
+        guard flags[preserveFDs] <= mostDescriptors else {
+            throw RuntimeError(.invalid, "--preserve-fds \(flags[preserveFDs]) is more than a process can have")
+        }
         options.preservedDescriptors = max(0, flags[preserveFDs])
         // Without one the terminal's other side is ours, and copied to what may be none.
         options.keepsLineEnds = flags[consoleSocket].isEmpty

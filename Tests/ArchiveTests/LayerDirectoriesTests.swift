@@ -53,6 +53,32 @@ struct LayerDirectoriesTests {
         }
     }
 
+    @Test("what the layer names is not implied, whatever stood there before or leads there")
+    func replaced() throws {
+        let result = try directory.apply(
+            TarFixture.build {
+                $0.directory("./")
+                $0.file("a/f", "1")
+                $0.file("a", "2")
+                $0.directory("a")
+                $0.file("link/f", "1")
+                $0.directory("real")
+                $0.symbolicLink("link", to: "real")
+            })
+        #expect(result.impliedDirectories == [])
+    }
+
+    @Test("a layer can be cancelled while what it implies is looked for")
+    func cancelled() throws {
+        let root = directory.path.appending("root")
+        mkdir(root.string, 0o755)
+        let tar = TarFixture.build { $0.file("a/f", "1") }
+        #expect(throws: ArchiveError.cancelled) {
+            var applier = try LayerApplier(into: root, whiteouts: .overlay)
+            _ = try applier.apply(TarReader(MemorySource(tar)), isCancelled: { true })
+        }
+    }
+
     @Test(
         "a directory that something is put into or taken from keeps its time, where the layers below are in the same tree"
     )

@@ -118,6 +118,26 @@ struct PullFaultTests {
         }
     }
 
+    @Test("an image that is wrong about a layer does no harm to another pull of that layer")
+    func sharedLayer() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            let (shared, late) = (try PullTests.layer("a", 100_000), try PullTests.layer("b", 10000))
+            try registry.add(image: [shared, late], to: "good", as: "1")
+            try registry.add(image: [shared], diffIDs: [ContentHasher.digest(of: [1, 2, 3])], to: "bad", as: "1")
+            // Long enough for the other pull to begin and to end.
+            registry.fail("GET", "\(ContentHasher.digest(of: late))", times: 2, .status(503, ["Retry-After": "1"]))
+            let good = try PullTests.name(registry, "good:1")
+            let bad = try PullTests.name(registry, "bad:1")
+            let pull = Task { try await fixture.images.pull(good) }
+            for _ in 0..<4000 where registry.count("GET", "\(ContentHasher.digest(of: late))") < 1 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            await #expect(throws: ImagesError.self) { try await fixture.images.pull(bad) }
+            try await pull.value
+        }
+    }
+
     @Test("what an earlier try left and does not fit is thrown away, and the pull succeeds")
     func staleRemains() async throws {
         let fixture = try ImagesFixture(registries: .withoutRetries)
