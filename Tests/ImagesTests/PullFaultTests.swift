@@ -134,7 +134,7 @@ struct PullFaultTests {
                 try await Task.sleep(for: .milliseconds(5))
             }
             await #expect(throws: ImagesError.self) { try await fixture.images.pull(bad) }
-            try await pull.value
+            _ = try await pull.value
         }
     }
 
