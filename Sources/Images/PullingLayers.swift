@@ -104,10 +104,9 @@ extension Images {
         on layers: [PullLayer], _ image: NewImage, _ arrivals: [Digest: BlobArrival], _ progress: PullProgress
     ) async throws {
         let made = PulledLayers()
-        var jobs = layers.filter { !$0.isUnpacked }
-        // So that no processor is left alone with a large one at the end.
-        if snapshotter.stagesIndependently { jobs.sort { $0.blob.size > $1.blob.size } }
-        let order = jobs
+        let missing = layers.filter { !$0.isUnpacked }
+        // The largest first where the order is free, so that no processor is left alone with it at the end.
+        let jobs = snapshotter.stagesIndependently ? missing.sorted { $0.blob.size > $1.blob.size } : missing
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -119,12 +118,12 @@ extension Images {
                 let others = layers.filter { $0.isUnpacked && !$0.isStored }
                 let workers = snapshotter.stagesIndependently ? max(2, Processors.count) : 1
                 var running = 0
-                for _ in 0..<min(workers, order.count) {
+                for _ in 0..<min(workers, jobs.count) {
                     running += 1
                     group.addTask {
-                        while let index = made.next(of: order.count) {
-                            try await self.unpack(order[index], arrivals[order[index].blob.digest], made, progress)
-                            progress.done(order[index].index)
+                        while let index = made.next(of: jobs.count) {
+                            try await self.unpack(jobs[index], arrivals[jobs[index].blob.digest], made, progress)
+                            progress.done(jobs[index].index)
                         }
                     }
                 }
