@@ -46,7 +46,8 @@ func staticProgram(
     _ name: String, _ dependencies: [Target.Dependency], linkerSettings: [LinkerSetting] = []
 ) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, swiftSettings: quick, linkerSettings: fullyStatic + linkerSettings)
+        name: name, dependencies: dependencies + ["CStartup"], swiftSettings: quick,
+        linkerSettings: fullyStatic + linkerSettings)
 }
 
 /// A program that only the tests use, and that is not installed.
@@ -86,6 +87,7 @@ let package = Package(
         // Floor 0: what Swift cannot call, and what needs nothing
         .target(name: "CLinux"),
         .target(name: "CShim"),
+        .target(name: "CStartup"),
         .systemLibrary(name: "CSeccomp", path: "Sources/CSeccomp"),
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),

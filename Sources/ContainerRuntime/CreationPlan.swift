@@ -3,6 +3,7 @@ import LinuxKernel
 import OCISpec
 import Resctrl
 import SystemPackage
+import Text
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
 ///
@@ -149,9 +150,13 @@ final class CreationPlan {
         }
     }
 
-    /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; and some callers put
-    /// the root's own path in front.
+    /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; some callers put
+    /// the root's own path in front; and `..` takes back what is written before it, whether there is such a directory or not.
     static func destination(_ path: String, rootfs: String) -> String {
+        if path.utf8.contains(UInt8(ascii: ".")), path.holds("..") {
+            let normalized = FilePath("/" + path).lexicallyNormalized().string
+            if normalized != path { return destination(normalized, rootfs: rootfs) }
+        }
         guard path.hasPrefix("/") else { return "/" + path }
         guard rootfs != "/", path.hasPrefix(rootfs) else { return path }
         let inside = path.dropFirst(rootfs.count)

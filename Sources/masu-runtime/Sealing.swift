@@ -23,11 +23,18 @@ enum Sealing {
     static func note(in log: RuntimeLog) {
         guard log.isVerbose else { return }
         guard let file = try? Files.open("/proc/self/exe", [.path]),  // Then there is nothing to be said.
-            let flags = try? Mounts.flags(of: file)  // As above.
+            let flags = try? Mounts.flags(of: file),  // As above.
+            let link = try? Files.open("/proc/self/exe", [.path, .noFollow]),  // As above.
+            let place = try? link.readSymlink("")  // As above.
         else { return }
         file.discard()
+        link.discard()
         guard flags.contains(.readOnly) else {
-            return log.debug("\(ProgramName.current) exeseal: /proc/self/exe is not protected: no right to mount")
+            return log.debug(
+                place.hasPrefix("/memfd:")
+                    ? "\(ProgramName.current) exeseal: using a sealed copy of /proc/self/exe in memory"
+                    : "\(ProgramName.current) exeseal: using /proc/self/exe clone is not needed: the file is root's, whose id is in "
+                        + "no container of this user")
         }
         log.debug("\(ProgramName.current) exeseal: using /proc/self/exe clone")
         log.debug(

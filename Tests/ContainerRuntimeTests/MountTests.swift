@@ -90,6 +90,19 @@ extension RuntimeTests {
             #expect(try bundle.run().lines == ["inner", "refused"])
         }
 
+        @Test("\"..\" in a destination takes back what is written before it, though there is no such directory")
+        func parentInDestination() throws {
+            let bundle = try TestBundle("busybox awk '{print $2}' /proc/mounts | grep ^/seen")
+            for destination in [
+                "/none/../seen/a", "/none/../../../seen/b/", "../seen/c/x/..", "\(bundle.rootfs)/none/../seen/d",
+            ] {
+                bundle.spec.mounts?.append(Mount(destination: destination, type: "tmpfs", source: "tmpfs"))
+            }
+            let result = try bundle.run()
+            #expect(result.lines == ["/seen/a", "/seen/b", "/seen/c", "/seen/d"], "\(result)")
+            #expect(bundle.leftovers() == [])
+        }
+
         @Test("a user namespace can be joined by its path")
         func joinedUserNamespace() throws {
             let first = try TestBundle("exec sleep 60")

@@ -1,0 +1,1 @@
+// CStartup declares nothing: its functions stand in for ones of Swift's runtime (see Startup.c).
