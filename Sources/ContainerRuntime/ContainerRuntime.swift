@@ -127,7 +127,17 @@ package struct ContainerRuntime: Hashable, Sendable {
     package func exec(
         _ id: String, process: Process, options: ExecOptions = ExecOptions()
     ) throws(RuntimeError) -> StartedProcess {
-        try Execution(record: record(id), process: process, options: options, filters: filters).run()
+        try exec(in: find(id), process: process, options: options)
+    }
+
+    /// The container `id`, for `exec` by a caller that has to know its bundle first.
+    package func find(_ id: String) throws(RuntimeError) -> FoundContainer { FoundContainer(record: try record(id)) }
+
+    /// `exec` in a container that has been found before. If it has ended since, that is an error as it ever is.
+    package func exec(
+        in container: FoundContainer, process: Process, options: ExecOptions = ExecOptions()
+    ) throws(RuntimeError) -> StartedProcess {
+        try Execution(record: container.record, process: process, options: options, filters: filters).run()
     }
 
     /// Sends `signal` to the first process, or with `all` to every process of the container. Without a pid namespace of
@@ -358,6 +368,13 @@ package struct ContainerRuntime: Hashable, Sendable {
         let change = resources
         try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
     }
+}
+
+/// A container that has been created, as it was when it was looked for.
+package struct FoundContainer: Hashable, Sendable {
+    let record: ContainerRecord
+    /// The directory with its configuration.
+    package var bundle: FilePath { FilePath(record.bundle) }
 }
 
 /// A container's state, and what is known of it beyond the specification's `State`.

@@ -46,12 +46,12 @@ enum ExecCommand {
     private static func run(_ invocation: Invocation) throws -> Int32 {
         let flags = invocation.flags
         let runtime = try RuntimeCommands.runtime(invocation)
-        let id = invocation.operands[0]
-        let process = try process(invocation, runtime)
+        let container = try runtime.find(invocation.operands[0])
+        var options = ExecOptions()
+        let process = try process(invocation, container, &options)
         let socket = flags[CreationCommands.consoleSocket]
         let isDetached = flags[CreationCommands.detach]
         try ConsoleSocket.check(terminal: process.terminal == true, detached: isDetached, socket: socket)
-        var options = ExecOptions()
         options.pidFile = RuntimeCommands.optionalPath(CreationCommands.pidFile, invocation)
         options.preservedDescriptors = max(0, flags[CreationCommands.preserveFDs])
         options.keepsLineEnds = socket.isEmpty
@@ -61,7 +61,7 @@ enum ExecCommand {
         options.ignoresPause = flags[ignorePaused]
         options.subgroups = try subgroups(flags[cgroup])
         let foreground = isDetached ? nil : try Foreground()
-        let started = try runtime.exec(id, process: process, options: options)
+        let started = try runtime.exec(in: container, process: process, options: options)
         do {
             try PIDFDSocket.send(started, invocation, name: "setns")
             if let console = started.console, !socket.isEmpty { try ConsoleSocket.send(console, to: socket) }
@@ -92,7 +92,9 @@ enum ExecCommand {
     }
 
     /// The process of `--process`, or the container's own with what the flags change.
-    private static func process(_ invocation: Invocation, _ runtime: ContainerRuntime) throws -> Process {
+    private static func process(
+        _ invocation: Invocation, _ container: FoundContainer, _ options: inout ExecOptions
+    ) throws -> Process {
         let flags = invocation.flags
         let arguments = Array(invocation.operands.dropFirst())
         if let file = RuntimeCommands.optionalPath(processFile, invocation) {
@@ -101,8 +103,9 @@ enum ExecCommand {
             return process
         }
         guard !arguments.isEmpty else { throw RuntimeError(.invalid, "exec needs a command or --process") }
-        let bundle = try runtime.state(invocation.operands[0]).bundle
-        var process = try ContainerRuntime.configuration(of: FilePath(bundle)).process ?? Process()
+        let spec = try ContainerRuntime.configuration(of: container.bundle)
+        options.spec = spec
+        var process = spec.process ?? Process()
         process.args = arguments
         process.terminal = flags[tty]
         process.consoleSize = nil
