@@ -34,6 +34,7 @@
 extern int masu_runs_sealed(int argc, char **argv) __attribute__((weak));
 
 static const char own_file[] = "/proc/self/exe";
+static int has_been_sealed;
 static const char marker[] = "MASU_SEALED=1";
 enum {
     read_only_mount = 1,       // ST_RDONLY
@@ -245,6 +246,7 @@ __attribute__((constructor(101))) static void seal(int argc, char **argv, char *
         const char *name = strrchr(argv[0], '/');
         prctl(PR_SET_NAME, name ? name + 1 : argv[0], 0, 0, 0);
         unsetenv("MASU_SEALED");
+        has_been_sealed = 1;
         return;
     }
     struct stat own;
@@ -260,3 +262,5 @@ __attribute__((constructor(101))) static void seal(int argc, char **argv, char *
     syscall(SYS_execveat, file, "", argv, environment, AT_EMPTY_PATH);
     fail("execveat");
 }
+
+int masu_is_sealed(void) { return has_been_sealed; }

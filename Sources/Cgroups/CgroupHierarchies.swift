@@ -31,24 +31,11 @@ package enum CgroupHierarchies: Hashable, Sendable {
     /// Where distributions mount control groups.
     package static let usualMountPoint: FilePath = "/sys/fs/cgroup"
 
-    /// Looked up once: it takes a dozen system calls, and what is mounted there stays.
-    private static let usual: Result<CgroupHierarchies, CgroupError> = {
-        do throws(CgroupError) {
-            return .success(try found(at: usualMountPoint))
-        } catch {
-            return .failure(error)
-        }
-    }()
-
     /// What is mounted at `mountPoint`.
-    package static func mounted(at mountPoint: FilePath = usualMountPoint) throws(CgroupError) -> CgroupHierarchies {
-        if mountPoint == usualMountPoint, case .success(let hierarchies) = usual { return hierarchies }
-        return try found(at: mountPoint)
-    }
-
+    ///
     /// Which hierarchies of version 1 there are is taken from `/proc/self/cgroup`, which is short, instead of from the
     /// mount table, which is not.
-    private static func found(at mountPoint: FilePath) throws(CgroupError) -> CgroupHierarchies {
+    package static func mounted(at mountPoint: FilePath = usualMountPoint) throws(CgroupError) -> CgroupHierarchies {
         let type: FileSystemType
         do throws(Errno) {
             type = try FileSystemType.of(mountPoint)

@@ -14,7 +14,7 @@ extension RootFilesystem {
         _ mount: Mount, cgroup: Cgroup?, requestSource: () throws(RuntimeError) -> FileDescriptor
     ) throws(RuntimeError) {
         let options = MountOptions(mount.options ?? [])
-        try ProcDestination(root: handle, path: mount.destination).checkName()
+        try MountDestination(root: handle, path: mount.destination).checkName()
         if options.isBind || mount.type == "bind" {
             return try bind(mount, options, requestSource)
         } else if mount.type == "cgroup" || mount.type == "cgroup2" {
@@ -67,7 +67,7 @@ extension RootFilesystem {
         let isDirectory = try attempt(describe(mount)) { () throws(Errno) in try FileStatus.of(tree).isDirectory }
         let target = try bindTarget(mount, isDirectory: isDirectory)
         defer { target.discard() }
-        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: isProc)
+        try MountDestination(root: handle, path: mount.destination).check(target, isProc: isProc)
         // Changed while it is detached: it never is in the container without its restrictions.
         do throws(RuntimeError) {
             try BindAttributes(options).apply(to: tree)
@@ -128,7 +128,7 @@ extension RootFilesystem {
         var data = options.data
         let target = try newTarget(mount, type, &data)
         defer { target.discard() }
-        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: type == "proc")
+        try MountDestination(root: handle, path: mount.destination).check(target, isProc: type == "proc")
         try attempt(describe(mount)) { () throws(Errno) in
             if let label = MountLabel.option(plan.linux.mountLabel, type: type) { data.append(label) }
             var below: FileDescriptor?
@@ -249,7 +249,7 @@ extension RootFilesystem {
             try handle.makeDirectoriesInRoot(mount.destination)
         }
         defer { target.discard() }
-        try ProcDestination(root: handle, path: mount.destination).check(target, isProc: false)
+        try MountDestination(root: handle, path: mount.destination).check(target, isProc: false)
         try attempt(describe(mount)) { () throws(Errno) in
             guard case .legacy(let hierarchies, _) = all else {
                 if hasNamespace {

@@ -3,7 +3,6 @@ import LinuxKernel
 import OCISpec
 import Resctrl
 import SystemPackage
-import Text
 
 /// A configuration that has been checked, and what follows from it, before anything is done.
 ///
@@ -153,14 +152,22 @@ final class CreationPlan {
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; some callers put
     /// the root's own path in front; and `..` takes back what is written before it, whether there is such a directory or not.
     static func destination(_ path: String, rootfs: String) -> String {
-        if path.utf8.contains(UInt8(ascii: ".")), path.holds("..") {
-            let normalized = FilePath("/" + path).lexicallyNormalized().string
-            if normalized != path { return destination(normalized, rootfs: rootfs) }
-        }
-        guard path.hasPrefix("/") else { return "/" + path }
+        let path = isPlain(path) ? path : FilePath("/" + path).lexicallyNormalized().string
         guard rootfs != "/", path.hasPrefix(rootfs) else { return path }
         let inside = path.dropFirst(rootfs.count)
         return inside.isEmpty ? "/" : inside.hasPrefix("/") ? String(inside) : path
+    }
+
+    /// Whether a path is absolute, and there is nothing in it that could be left out.
+    private static func isPlain(_ path: String) -> Bool {
+        let slash = UInt8(ascii: "/")
+        guard path.utf8.first == slash else { return false }
+        var previous: UInt8 = 0
+        for byte in path.utf8 {
+            if previous == slash, byte == slash || byte == UInt8(ascii: ".") { return false }
+            previous = byte
+        }
+        return previous != slash
     }
 
     private static func mayLackCgroup(_ linux: Linux, _ options: CreateOptions) -> Bool {

@@ -32,6 +32,11 @@ struct MountSources {
 
     /// Checks what can be checked without doing anything.
     static func check(_ mount: Mount, hasUserNamespace: Bool) throws(RuntimeError) {
+        let texts = [mount.destination, mount.type ?? "", mount.source ?? ""] + (mount.options ?? [])
+        if texts.contains(where: { $0.utf8.contains(0) }) {
+            // For the kernel a text ends there.
+            throw RuntimeError(.invalid, "the mount on \"\(mount.destination)\": mount field contains null byte")
+        }
         guard mount.isIDMapped else { return }
         let place = "the id-mapped mount on \"\(mount.destination)\""
         guard mount.type == "bind" || MountOptions(mount.options ?? []).isBind else {

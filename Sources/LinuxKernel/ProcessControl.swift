@@ -123,6 +123,9 @@ package enum ProcessAttributes {
         return result
     }
 
+    /// Whether this program runs from a copy of its file that nobody can write to (`Sealing.c`).
+    package static var isSealed: Bool { masu_is_sealed() != 0 }
+
     /// This process's effective user.
     package static var uid: UInt32 { geteuid() }
 

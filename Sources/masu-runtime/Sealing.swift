@@ -22,19 +22,17 @@ public func runsSealed(_ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeM
 enum Sealing {
     static func note(in log: RuntimeLog) {
         guard log.isVerbose else { return }
+        guard ProcessAttributes.isSealed else {
+            return log.debug(
+                "\(ProgramName.current) exeseal: using /proc/self/exe clone is not needed: the file is root's, whose id is in no "
+                    + "container of this user")
+        }
         guard let file = try? Files.open("/proc/self/exe", [.path]),  // Then there is nothing to be said.
-            let flags = try? Mounts.flags(of: file),  // As above.
-            let link = try? Files.open("/proc/self/exe", [.path, .noFollow]),  // As above.
-            let place = try? link.readSymlink("")  // As above.
+            let flags = try? Mounts.flags(of: file)  // As above.
         else { return }
         file.discard()
-        link.discard()
         guard flags.contains(.readOnly) else {
-            return log.debug(
-                place.hasPrefix("/memfd:")
-                    ? "\(ProgramName.current) exeseal: using a sealed copy of /proc/self/exe in memory"
-                    : "\(ProgramName.current) exeseal: using /proc/self/exe clone is not needed: the file is root's, whose id is in "
-                        + "no container of this user")
+            return log.debug("\(ProgramName.current) exeseal: using a sealed copy of /proc/self/exe in memory")
         }
         log.debug("\(ProgramName.current) exeseal: using /proc/self/exe clone")
         log.debug(

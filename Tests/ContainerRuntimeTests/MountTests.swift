@@ -95,12 +95,54 @@ extension RuntimeTests {
             let bundle = try TestBundle("busybox awk '{print $2}' /proc/mounts | grep ^/seen")
             for destination in [
                 "/none/../seen/a", "/none/../../../seen/b/", "../seen/c/x/..", "\(bundle.rootfs)/none/../seen/d",
+                "/tmp/.\(bundle.rootfs.string.dropFirst(4))/seen//e",
             ] {
                 bundle.spec.mounts?.append(Mount(destination: destination, type: "tmpfs", source: "tmpfs"))
             }
             let result = try bundle.run()
-            #expect(result.lines == ["/seen/a", "/seen/b", "/seen/c", "/seen/d"], "\(result)")
+            #expect(result.lines == ["/seen/a", "/seen/b", "/seen/c", "/seen/d", "/seen/e"], "\(result)")
             #expect(bundle.leftovers() == [])
+        }
+
+        @Test(
+            "nothing is mounted on the container's root, however it is called",
+            arguments: ["/", "", "/none/..", "/proc/..", "/data/link", "/data/link/none/../"])
+        func onRoot(_ destination: String) throws {
+            let bundle = try TestBundle()
+            try Files.open(bundle.rootfs.appending("data"), [.path, .directory]).makeSymlink("link", to: "../..")
+            for (type, source, options) in [("tmpfs", "tmpfs", []), ("bind", "/tmp", ["bind"])] {
+                var mounts = bundle.spec.mounts ?? []
+                mounts.append(Mount(destination: destination, type: type, source: source, options: options))
+                let own = bundle.spec.mounts
+                bundle.spec.mounts = mounts
+                let result = try bundle.run()
+                bundle.spec.mounts = own
+                #expect(result.code == 1 && result.errors.contains("is on the top of rootfs"), "\(result)")
+                #expect(bundle.leftovers() == [])
+            }
+        }
+
+        @Test(
+            "a bound /dev stays as it is on the host, however it is called",
+            arguments: ["/dev", "/dev/", "//dev", "/./dev/."])
+        func boundDevices(_ destination: String) throws {
+            let bundle = try TestBundle("ls /dev")
+            try Files.makeDirectories(bundle.directory.appending("devices"))
+            bundle.spec.mounts = [
+                Mount(destination: "/proc", type: "proc", source: "proc"),
+                Mount(destination: destination, source: "devices", options: ["rbind"]),
+            ]
+            let result = try bundle.run()
+            #expect(result.code == 0, "\(result)")
+            #expect(try Files.names(in: bundle.directory.appending("devices")) == [])
+        }
+
+        @Test("a text with a null byte in it is refused")
+        func nullByte() throws {
+            let bundle = try TestBundle()
+            bundle.spec.mounts?.append(Mount(destination: "/data\0/x", type: "tmpfs", source: "tmpfs"))
+            let result = try bundle.run()
+            #expect(result.code == 1 && result.errors.contains("mount field contains null byte"), "\(result)")
         }
 
         @Test("a user namespace can be joined by its path")

@@ -8,6 +8,12 @@ extension RuntimeTests {
     /// Each of these fails on a runtime without the defence.
     @Suite("security")
     struct Security {
+        @Test("nothing of a crash reporter, which root would execute from beside the program, is in it")
+        func noCrashReporter() throws {
+            #expect(
+                try RuntimeProgram.run("/bin/grep", ["-q", "swift-backtrace", RuntimeProgram.path], in: "/").code == 1)
+        }
+
         @Test("the program's file cannot be reopened for writing from inside (CVE-2019-5736)")
         func executableOverwrite() throws {
             // The attacker has the runtime execute its own file inside the container, by a link and by a script's

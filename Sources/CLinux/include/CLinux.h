@@ -89,6 +89,8 @@ static inline long masu_reset_signal(int signal) {
     uint64_t action[4] = {0};
     return masu_result(syscall(SYS_rt_sigaction, signal, action, NULL, 8));
 }
+/// Whether this program has been executed anew from a copy of its file that nobody can write to (Sealing.c).
+int masu_is_sealed(void);
 extern char **environ;
 static inline char **masu_environment(void) { return environ; }
 static inline long masu_execve(const char *path, char *const *argv, char *const *envp) {

@@ -1,9 +1,12 @@
 import LinuxKernel
 import SystemPackage
 
-/// The rule for mounts on procfs: what is masked and protected is files of procfs, and so are those through which a process
+/// The rules for where something may be mounted.
+///
+/// Not on the container's root: its first process would stay below, and what is executed later be above. And of procfs only on a
+/// few files: what is masked and protected is files of procfs, and so are those through which a process
 /// is confined. Something else in their place would defeat it (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
-struct ProcDestination {
+struct MountDestination {
     /// The container's root.
     let root: FileDescriptor
     /// The destination as the configuration names it.
@@ -27,6 +30,7 @@ struct ProcDestination {
     ///
     /// - Parameter isProc: Whether it is procfs that is to be mounted.
     func check(_ target: FileDescriptor, isProc: Bool) throws(RuntimeError) {
+        try refuseRoot(target)
         let named = FilePath(path).lexicallyNormalized().components.map(\.string)
         let isNamedProc = named.first == "proc"
         if isNamedProc { try check(named.dropFirst(), isProc: isProc) }
@@ -52,6 +56,16 @@ struct ProcDestination {
             inside = inside.dropFirst()
         }
         try check(inside, isProc: isProc)
+    }
+
+    private func refuseRoot(_ target: FileDescriptor) throws(RuntimeError) {
+        let isRoot = try attempt("looking at \"\(path)\" in the container") { () throws(Errno) in
+            let (found, own) = (try FileStatus.of(target), try FileStatus.of(root))
+            guard found.inode == own.inode, found.device == own.device else { return false }
+            // Bound to another place, the same directory is no longer the root.
+            return try Self.path(of: target) == Self.path(of: root)
+        }
+        if isRoot { throw RuntimeError(.invalid, "mountpoint \"\(path)\" is on the top of rootfs") }
     }
 
     private func check(_ inside: ArraySlice<String>, isProc: Bool) throws(RuntimeError) {
