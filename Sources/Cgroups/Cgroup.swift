@@ -330,6 +330,12 @@ package struct Cgroup: Hashable, Sendable {
         return try readText(directory.appending("freezer.state")) != "THAWED"
     }
 
+    /// Thaws a group that is frozen or about to be, so that a signal that has been sent arrives.
+    package func thawIfFrozen() throws(CgroupError) {
+        // A group that is gone needs no thawing.
+        if (try? isFrozenOrFreezing()) == true { try thaw() }
+    }
+
     // MARK: Files
 
     func write(_ text: String, to file: FilePath) throws(CgroupError) {

@@ -163,9 +163,8 @@ package struct ContainerRuntime: Hashable, Sendable {
             do throws(Errno) { try pidfd.send(signal: signal) } catch .noSuchProcess {}
         }
         // A frozen process of version 1 would get it only when it is thawed, SIGKILL too.
-        if signal == 9, let cgroup = try record.cgroup(), !cgroup.isUnified, (try? cgroup.isFrozenOrFreezing()) == true
-        {
-            try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
+        if signal == 9, let cgroup = try record.cgroup(), !cgroup.isUnified {
+            try withCgroupErrors { () throws(CgroupError) in try cgroup.thawIfFrozen() }
         }
     }
 
@@ -234,9 +233,8 @@ package struct ContainerRuntime: Hashable, Sendable {
     private func endProcess(_ pidfd: PIDFD, cgroup: Cgroup?, id: String) throws(RuntimeError) {
         try attempt("killing container \(id)") { () throws(Errno) in
             do throws(Errno) { try pidfd.send(signal: 9) } catch .noSuchProcess {}
-            // A group that is gone needs no thawing; if it stays frozen, the wait below says so.
-            // Where that fails, the wait below does.
-            if let cgroup, (try? cgroup.isFrozenOrFreezing()) == true { try? cgroup.thaw() }
+            // If it stays frozen, the wait below says so.
+            try? cgroup?.thawIfFrozen()
             let ended = try Poll.wait(for: [(pidfd.descriptor, .readable)], milliseconds: 10_000)
             if ended[0].isEmpty { throw Errno.timedOut }
         }

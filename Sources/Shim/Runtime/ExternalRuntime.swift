@@ -256,7 +256,7 @@ final class ExternalRuntime: OCIRuntime {
             // only when it is thawed).
             try? process?.send(signal: SIGKILL)  // Fails if it has ended.
             if all { try? cgroup?.signalAll(SIGKILL) }  // As above.
-            if let cgroup, (try? cgroup.isFrozenOrFreezing()) == true { try? cgroup.thaw() }
+            try? cgroup?.thawIfFrozen()  // If it stays frozen, the process is seen not to end.
             completion(.success(()))
         }
     }
