@@ -98,6 +98,7 @@ let package = Package(
 
         // Floor 1
         module("BuildInformation", [], swiftSettings: quick),
+        module("Failure", [], swiftSettings: quick),
         module("Flags", [], swiftSettings: quick),
         module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
         module("OCISpec", ["JSON"], swiftSettings: quick),
@@ -109,7 +110,7 @@ let package = Package(
         module(
             "HTTPServing",
             [
-                "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
+                "Failure", "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         module("DBus", ["LinuxKernel", system], swiftSettings: quick),
@@ -131,18 +132,19 @@ let package = Package(
         module(
             "Distribution",
             [
-                "OCISpec", "JSON", "Base64", "LinuxKernel", tls, system,
+                "Failure", "OCISpec", "JSON", "Base64", "LinuxKernel", tls, system,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         module("Snapshots", ["Tar", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
 
         // Floor 4
-        module("ShimProtocol", ["Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
+        module("ShimProtocol", ["Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
         module(
             "Images",
             [
-                "BlockingCalls", "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec", "JSON",
+                "Failure", "BlockingCalls", "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec",
+                "JSON",
                 "LinuxKernel", database, crypto, logging, system,
             ]),
 
@@ -150,7 +152,8 @@ let package = Package(
         module(
             "Engine",
             [
-                "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups", "ShimProtocol",
+                "Failure", "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
+                "ShimProtocol",
                 "OCISpec", "JSON", "LinuxKernel", "BuildInformation", database, logging, system,
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
@@ -160,7 +163,8 @@ let package = Package(
         module(
             "Registry",
             [
-                "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "LinuxKernel",
+                "Failure", "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON",
+                "LinuxKernel",
                 "CCrypt", crypto, database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -169,7 +173,8 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64",
+                "Failure", "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
+                "Base64",
                 "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -225,6 +230,7 @@ let package = Package(
         tests(
             "DistributionTests",
             ["Distribution", "FaultyRegistry", "ContentStore", "Base64", "OCISpec", "JSON", system]),
+        tests("FailureTests", ["Failure"]),
         tests("JSONTests", ["JSON"]),
         tests("TextTests", ["Text"]),
         tests("FlagsTests", ["Flags"]),

@@ -1,9 +1,11 @@
+import Failure
 import JSON
 import NIOHTTP1
 
 /// Why a registry could not be asked, or what it answered instead.
-package struct DistributionError: Error, Hashable, Sendable, CustomStringConvertible {
-    package enum Kind: Hashable, Sendable {
+package struct DistributionError: Failure, Hashable, Sendable {
+    /// What went wrong, as finely as a client of registries decides by it.
+    package enum Reason: Hashable, Sendable {
         /// Credentials are missing or wrong.
         case unauthorized
         /// The credentials do not suffice.
@@ -20,22 +22,30 @@ package struct DistributionError: Error, Hashable, Sendable, CustomStringConvert
         case wrongContent
     }
 
-    package var kind: Kind
+    package var reason: Reason
     package var message: String
     /// The HTTP status, where one came.
     package var status: Int?
 
-    package init(_ kind: Kind, _ message: String, status: Int? = nil) {
-        self.kind = kind
+    package init(_ reason: Reason, _ message: String, status: Int? = nil) {
+        self.reason = reason
         self.message = message
         self.status = status
     }
 
-    package var description: String { message }
+    package var kind: FailureKind {
+        switch reason {
+        case .unauthorized: .unauthorized
+        case .denied: .forbidden
+        case .notFound: .notFound
+        case .wrongContent: .invalid
+        case .unreachable, .tls, .refused: .system
+        }
+    }
 
     /// Whether the same request may well succeed a moment later.
     var isTransient: Bool {
-        switch kind {
+        switch reason {
         case .unreachable: true
         case .refused: status.map { $0 == 408 || $0 == 429 || $0 >= 500 && $0 != 501 } ?? false
         case .unauthorized, .denied, .notFound, .tls, .wrongContent: false
@@ -63,21 +73,21 @@ package struct DistributionError: Error, Hashable, Sendable, CustomStringConvert
         if texts.isEmpty, status == 403 { texts = ["denied: requested access to the resource is denied"] }
         let text =
             texts.isEmpty
-            ? "received unexpected HTTP status: \(status) \(reason(status))" : texts.joined(separator: "\n")
+            ? "received unexpected HTTP status: \(status) \(phrase(status))" : texts.joined(separator: "\n")
         let isDenied = codes.contains { $0 == "DENIED" }
-        let kind: Kind =
+        let reason: Reason =
             switch status {
             case 401: isDenied ? .denied : .unauthorized
             case 403: .denied
             case 404: .notFound
             default: .refused
             }
-        let isAboutAccess = kind == .unauthorized || kind == .denied || kind == .notFound
+        let isAboutAccess = reason == .unauthorized || reason == .denied || reason == .notFound
         return DistributionError(
-            kind, isAboutAccess && !texts.isEmpty ? text : "\(request): \(text)", status: status)
+            reason, isAboutAccess && !texts.isEmpty ? text : "\(request): \(text)", status: status)
     }
 
-    private static func reason(_ status: Int) -> String { HTTPResponseStatus(statusCode: status).reasonPhrase }
+    private static func phrase(_ status: Int) -> String { HTTPResponseStatus(statusCode: status).reasonPhrase }
 }
 
 /// What ended a transfer on our own side: it is handed on as it is, and nothing is tried again.

@@ -70,7 +70,7 @@ final class HTTPClient: Sendable {
         if isRepeatable, let connection = takeIdle(request.address) {
             do {
                 return try await exchange(request, on: connection)
-            } catch let error as DistributionError where error.kind == .unreachable {
+            } catch let error as DistributionError where error.reason == .unreachable {
                 try Task.checkCancellation()
             }
         }

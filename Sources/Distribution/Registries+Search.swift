@@ -44,7 +44,7 @@ extension Registries {
                 throw DistributionError(.wrongContent, "\(address): \(error)")
             } catch let error as DistributionError where index < endpoints.count - 1 {
                 try Task.checkCancellation()
-                guard error.kind == .tls || error.kind == .unreachable else { throw error }
+                guard error.reason == .tls || error.reason == .unreachable else { throw error }
             }
         }
         return []

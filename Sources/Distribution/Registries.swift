@@ -45,7 +45,7 @@ package final class Registries: Sendable {
                 return try await body(repository)
             } catch let error as DistributionError where index < endpoints.count - 1 {
                 try Task.checkCancellation()
-                guard endpoint.isMirror || error.kind == .tls || error.kind == .unreachable else { throw error }
+                guard endpoint.isMirror || error.reason == .tls || error.reason == .unreachable else { throw error }
             }
         }
         throw DistributionError(.notFound, "no endpoints found for \(name.domain)")
@@ -60,7 +60,7 @@ package final class Registries: Sendable {
                 return try await repository.logIn()
             } catch let error as DistributionError where index < endpoints.count - 1 {
                 try Task.checkCancellation()
-                guard error.kind == .tls || error.kind == .unreachable else { throw error }
+                guard error.reason == .tls || error.reason == .unreachable else { throw error }
             }
         }
     }

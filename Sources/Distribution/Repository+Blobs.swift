@@ -41,7 +41,7 @@ extension Repository {
                 do {
                     try await fetchOnce(target)
                     if target.offset == before, target.offset < blob.size { throw target.tooShort }
-                } catch let error as DistributionError where error.isTransient || error.kind == .unreachable {
+                } catch let error as DistributionError where error.isTransient || error.reason == .unreachable {
                     failures = target.offset > before ? 1 : failures + 1
                     guard failures < settings.retries.attempts else { throw error }
                     try await Task.sleep(for: settings.retries.delay(after: failures))
@@ -201,7 +201,7 @@ extension Repository {
                 if Int64(bytes.readableBytes) == have {
                     throw DistributionError(.unreachable, "blob \(blob.digest): unexpected EOF")
                 }
-            } catch let error as DistributionError where error.kind == .unreachable {
+            } catch let error as DistributionError where error.reason == .unreachable {
                 failures = Int64(bytes.readableBytes) > have ? 1 : failures + 1
                 guard failures < settings.retries.attempts else { throw error }
                 try await Task.sleep(for: settings.retries.delay(after: failures))

@@ -97,11 +97,11 @@ extension Repository {
                 offset += count
                 failures = 0
             } catch let error as DistributionError
-                where error.isTransient || error.status == 416 || error.kind == .unauthorized
+                where error.isTransient || error.status == 416 || error.reason == .unauthorized
             {
                 failures += 1
                 guard failures < settings.retries.attempts else { throw error }
-                if error.kind != .unauthorized { try await Task.sleep(for: settings.retries.delay(after: failures)) }
+                if error.reason != .unauthorized { try await Task.sleep(for: settings.retries.delay(after: failures)) }
                 let (known, place) = try await state(of: session)
                 if known > offset { failures = 1 }
                 offset = known

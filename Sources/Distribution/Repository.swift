@@ -75,9 +75,9 @@ package final class Repository: Sendable {
     private static func locating(
         _ error: DistributionError, _ method: HTTPMethod, _ address: WebAddress
     ) -> DistributionError {
-        guard error.kind == .unreachable || error.kind == .tls, !error.message.contains("://") else { return error }
+        guard error.reason == .unreachable || error.reason == .tls, !error.message.contains("://") else { return error }
         let verb = method.rawValue.prefix(1) + method.rawValue.dropFirst().lowercased()
-        return DistributionError(error.kind, "\(verb) \"\(address)\": \(error.message)", status: error.status)
+        return DistributionError(error.reason, "\(verb) \"\(address)\": \(error.message)", status: error.status)
     }
 
     /// Sends a request with what the registry wants to see, follows where it is sent, and tries again what is worth it.
@@ -102,7 +102,7 @@ package final class Repository: Sendable {
                 guard retries, error.isTransient, failures < settings.retries.attempts else { throw error }
                 let asked = answer.headers.first(name: "Retry-After").flatMap { Int64($0) }.map { Duration.seconds($0) }
                 delay = min(asked ?? settings.retries.delay(after: failures), settings.retries.longestRequestedDelay)
-            } catch let error as DistributionError where error.kind == .unreachable {
+            } catch let error as DistributionError where error.reason == .unreachable {
                 failures += 1
                 guard retries, failures < settings.retries.attempts else {
                     throw Self.locating(error, request.method, request.address)

@@ -77,8 +77,8 @@ actor TokenSource {
             let verb = request.method == .GET ? "Get" : "Post"
             let error = DistributionError.answer(answer.status, body, of: "\(verb) \"\(request.address)\"")
             throw DistributionError(
-                error.kind,
-                error.kind == .unauthorized || error.kind == .denied
+                error.reason,
+                error.reason == .unauthorized || error.reason == .denied
                     ? "\(verb) \"\(request.address)\": \(error.message)" : error.message, status: error.status)
         }
         let document: JSONValue

@@ -17,7 +17,7 @@ extension Engine {
             emit("import", id.description, name: reference?.familiar ?? id.description)
             return id
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 
@@ -34,7 +34,7 @@ extension Engine {
             }
             return loaded
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 
@@ -47,7 +47,7 @@ extension Engine {
                 emit("save", id.description, name: id.description)
             }
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 
@@ -57,7 +57,7 @@ extension Engine {
             let image = try await images.tag(name, as: reference)
             emit("tag", image.id.description, name: reference.familiar)
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 
@@ -77,7 +77,7 @@ extension Engine {
             }
             return deletions
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 

@@ -67,16 +67,7 @@ extension Engine {
     private static nonisolated func translated(_ error: any Error) -> any Error {
         switch error {
         case is CancellationError: return error
-        case let error as DistributionError:
-            let kind: EngineError.Kind =
-                switch error.kind {
-                case .unauthorized: .unauthorized
-                case .denied: .forbidden
-                case .notFound: .notFound
-                case .unreachable, .tls, .refused, .wrongContent: .system
-                }
-            return EngineError(kind, error.message)
-        default: return EngineError.from(error)
+        default: return EngineError(error)
         }
     }
 }

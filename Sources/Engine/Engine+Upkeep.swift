@@ -137,7 +137,7 @@ extension Engine {
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 }

@@ -60,7 +60,7 @@ package actor Engine {
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 
@@ -83,16 +83,19 @@ package actor Engine {
 
     // MARK: Life cycle
 
-    /// Starts a container; `notModified` if it runs already.
-    package func start(_ name: String) async throws {
+    /// Starts a container. Returns false if it runs already.
+    @discardableResult
+    package func start(_ name: String) async throws -> Bool {
         let container = try services.registry.find(name)
-        try await finishing { try await container.start() }
+        return try await finishing { try await container.start() }
     }
 
-    /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL; `notModified` if it does not run.
-    package func stop(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
+    /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL. Returns
+    /// false if it does not run.
+    @discardableResult
+    package func stop(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws -> Bool {
         let container = try services.registry.find(name)
-        try await finishing { try await container.stop(timeout: timeout, signal: signal) }
+        return try await finishing { try await container.stop(timeout: timeout, signal: signal) }
     }
 
     /// Stops it if it runs, then starts it.

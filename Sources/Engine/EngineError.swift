@@ -1,39 +1,17 @@
+import Failure
+
 /// What went wrong, in the one form every interface (Docker API, CRI) maps to its own status.
 ///
-/// `kind` alone decides the HTTP status; `message` is the text the client shows. Where Docker's clients match on a text
+/// `message` is the text the client shows. Where Docker's clients match on a text
 /// ("No such container: …") the message is exactly that text.
-package struct EngineError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The class of a failure.
-    package enum Kind: String, Hashable, Sendable {
-        /// The request is wrong (HTTP 400).
-        case invalid
-        /// The object does not exist (404).
-        case notFound
-        /// The request does not fit the object's present state (409).
-        case conflict
-        /// Credentials are missing or wrong (401).
-        case unauthorized
-        /// Not allowed whoever asks (403).
-        case forbidden
-        /// Cannot be done right now (503).
-        case unavailable
-        /// Not offered by this version (501).
-        case notImplemented
-        /// Nothing to do, the state is already as wanted (304).
-        case notModified
-        /// The machine failed: a system call, the disk, the runtime (500).
-        case system
-    }
-
-    package var kind: Kind
+package struct EngineError: Failure, Hashable, Sendable {
+    package var kind: FailureKind
     package var message: String
 
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
         self.message = message
     }
-
-    package var description: String { message }
 }
 
 extension EngineError {
@@ -60,8 +38,13 @@ extension EngineError {
         .conflict("Container \(id) is restarting, wait until the container is running")
     }
 
-    /// Any error as an `EngineError`; what is none yet becomes `system` with its own words.
+    /// Any error as an `EngineError`: a failure of a lower module keeps its kind, anything else is one of the system. The words are
+    /// the error's own.
     package init(_ error: any Error) {
-        self = (error as? EngineError) ?? EngineError(.system, "\(error)")
+        switch error {
+        case let error as EngineError: self = error
+        case let error as any Failure: self.init(error.kind, error.message)
+        default: self.init(.system, "\(error)")
+        }
     }
 }

@@ -26,25 +26,3 @@ struct EngineServices: Sendable {
     /// Files and logs of all containers.
     var files: FilePath { configuration.dataRoot.appending("containers") }
 }
-
-extension EngineError {
-    /// An error of the images as the engine's.
-    package init(_ error: ImagesError) {
-        let kind: Kind =
-            switch error.kind {
-            case .invalid: .invalid
-            case .notFound: .notFound
-            case .conflict: .conflict
-            case .unauthorized: .unauthorized
-            case .forbidden: .forbidden
-            case .system: .system
-            }
-        self.init(kind, error.message)
-    }
-
-    /// Any error of a lower floor as the engine's.
-    static func from(_ error: any Error) -> EngineError {
-        if let error = error as? ImagesError { return EngineError(error) }
-        return EngineError(error)
-    }
-}

@@ -98,11 +98,11 @@ actor Downloads {
                     .wrongContent,
                     "filesystem layer verification failed for digest \(blob.digest): the registry sent \(found)")
             }
-        } catch let error as DistributionError where error.kind == .wrongContent {
+        } catch let error as DistributionError where error.reason == .wrongContent {
             // Nothing of it can be trusted.
             ingest.discard()
             throw resumed > 0 ? StaleDownload(cause: error) : error
-        } catch let error as DistributionError where error.kind == .notFound {
+        } catch let error as DistributionError where error.reason == .notFound {
             // Kept for a next try it would lie there in vain.
             if ingest.size == 0 { ingest.discard() }
             let isSaid = error.message.hasPrefix("blob unknown")

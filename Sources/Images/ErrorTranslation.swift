@@ -2,6 +2,7 @@ import Archive
 import ContentStore
 import struct Crypto.SHA256
 import Distribution
+import Failure
 import JSON
 import OCISpec
 import Snapshots
@@ -19,18 +20,9 @@ extension ImagesError {
 
     init(translating error: any Error) {
         switch error {
-        case let error as DistributionError:
-            let kind: Kind =
-                switch error.kind {
-                case .unauthorized: .unauthorized
-                case .denied: .forbidden
-                case .notFound: .notFound
-                case .wrongContent: .invalid
-                case .unreachable, .tls, .refused: .system
-                }
-            self.init(kind, error.message)
-        case let error as StaleDownload: self.init(.invalid, error.cause.message)
         case let error as ImagesError: self = error
+        case let error as StaleDownload: self.init(.invalid, error.cause.message)
+        case let error as any Failure: self.init(error.kind, error.message)
         case let error as ArchiveError:
             if case .system = error {
                 self.init(.system, error.description)

@@ -81,7 +81,7 @@ extension Images {
     static func explained(_ error: any Error, _ reference: ImageReference) -> any Error {
         if Task.isCancelled { return CancellationError() }
         guard let error = error as? DistributionError else { return ImagesError(translating: error) }
-        switch error.kind {
+        switch error.reason {
         case .denied, .unauthorized: return accessDenied(error, reference)
         case .notFound where error.message.hasPrefix("name unknown"): return accessDenied(error, reference)
         case .notFound where error.message.hasPrefix("blob unknown"):

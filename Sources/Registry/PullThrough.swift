@@ -64,7 +64,7 @@ package actor PullThrough {
         do {
             return try await fetch(reference, known, in: name)
         } catch let error as DistributionError {
-            if error.kind == .notFound { throw RegistryError.manifestUnknown(reference) }
+            if error.reason == .notFound { throw RegistryError.manifestUnknown(reference) }
             guard let known, error.isUnavailability else { throw Self.translated(error) }
             logger.warning(
                 "the other registry does not answer; what is known is served",
@@ -107,7 +107,7 @@ package actor PullThrough {
         do {
             return try await upstream(name) { try await $0.tags() }
         } catch let error as DistributionError {
-            if error.kind == .notFound { throw RegistryError.nameUnknown(name) }
+            if error.reason == .notFound { throw RegistryError.nameUnknown(name) }
             guard error.isUnavailability else { throw Self.translated(error) }
             return try await store.tags(of: name, after: nil, limit: nil).names
         }
@@ -118,7 +118,7 @@ package actor PullThrough {
         do {
             return try await upstream(name) { try await $0.referrers(of: digest).manifests }
         } catch let error as DistributionError {
-            if error.kind == .notFound { return [] }
+            if error.reason == .notFound { return [] }
             guard error.isUnavailability else { throw Self.translated(error) }
             return try await store.referrers(of: digest, type: nil, after: "", limit: 1000, in: name).descriptors
         }

@@ -1,7 +1,9 @@
+import Failure
+
 /// Why a shim could not be launched, reached, or could not do what it was asked.
-package struct ShimError: Error, Codable, Hashable, Sendable {
+package struct ShimError: Failure, Codable, Hashable, Sendable {
     /// What went wrong, as far as a caller decides by it.
-    package enum Kind: String, Codable, Hashable, Sendable {
+    package enum Reason: String, Codable, Hashable, Sendable {
         /// The program does not exist in the container (exit status 127).
         case commandNotFound
         /// The program exists and cannot be executed (exit status 126).
@@ -18,23 +20,35 @@ package struct ShimError: Error, Codable, Hashable, Sendable {
         case unavailable
     }
 
-    /// What a caller decides by.
-    package var kind: Kind
-    /// What a person reads.
+    /// What went wrong, as finely as callers of shims decide by it.
+    package var reason: Reason
     package var message: String
     /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one.
     package var operation: String?
 
-    /// An error of kind `kind`.
-    package init(_ kind: Kind, _ message: String, operation: String? = nil) {
-        self.kind = kind
+    private enum CodingKeys: String, CodingKey {
+        // The name on the wire is older than the property's: shims of earlier versions run on.
+        case reason = "kind"
+        case message, operation
+    }
+
+    package init(_ reason: Reason, _ message: String, operation: String? = nil) {
+        self.reason = reason
         self.message = message
         self.operation = operation
     }
 }
 
-extension ShimError: CustomStringConvertible {
-    package var description: String { message }
+extension ShimError {
+    package var kind: FailureKind {
+        switch reason {
+        case .commandNotFound, .notExecutable, .invalid: .invalid
+        case .notFound: .notFound
+        case .conflict: .conflict
+        case .system: .system
+        case .unavailable: .unavailable
+        }
+    }
 }
 
 /// The one line of JSON that `masu-shim` prints on its standard output before it returns.

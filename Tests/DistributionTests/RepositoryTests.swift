@@ -43,7 +43,7 @@ struct RepositoryTests {
             let error = await #expect(throws: DistributionError.self) {
                 try await Self.registries().check(.password(user: "me", password: "wrong"), for: registry.domain)
             }
-            #expect(error?.kind == .unauthorized)
+            #expect(error?.reason == .unauthorized)
         }
     }
 
@@ -88,7 +88,7 @@ struct RepositoryTests {
                     try await $0.manifest(.digest(wrong), digest: Self.digest)
                 }
             }
-            #expect(error?.kind == .wrongContent)
+            #expect(error?.reason == .wrongContent)
         }
     }
 

@@ -77,7 +77,7 @@ struct ContainerTests {
             Issue.record("launched")
             return
         }
-        #expect(error.kind == kind, "\(error)")
+        #expect(error.reason == kind, "\(error)")
         #expect(try container.shimFiles == [])
         #expect(!Files.exists(container.log))
     }
@@ -197,7 +197,7 @@ struct ContainerTests {
         try connection.call(.execDelete(id: "x"))
         #expect(throws: ShimError(.notFound, "no such exec: x")) { try connection.call(.execState(id: "x")) }
         try connection.call(.exec(id: "y", process: Process(args: ["nothing"], env: ["PATH=/bin"]), openStdin: false))
-        #expect { try connection.call(.execStart(id: "y")) } throws: { ($0 as? ShimError)?.kind == .commandNotFound }
+        #expect { try connection.call(.execStart(id: "y")) } throws: { ($0 as? ShimError)?.reason == .commandNotFound }
         #expect(try container.records.isEmpty, "an exec's output is not the container's")
         try stream.close()
     }

@@ -120,7 +120,7 @@ struct ExternalRuntimeTests {
         }
         try connection.call(.exec(id: "z", process: Process(args: ["nothing"], env: ["PATH=/bin"]), openStdin: false))
         #expect { try connection.call(.execStart(id: "z")) } throws: {
-            ($0 as? ShimError)?.kind == .commandNotFound && ($0 as? ShimError)?.operation == "exec"
+            ($0 as? ShimError)?.reason == .commandNotFound && ($0 as? ShimError)?.operation == "exec"
         }
         #expect(try container.records.isEmpty)
         try connection.call(.kill(signal: SIGKILL))
@@ -210,12 +210,12 @@ struct ExternalRuntimeTests {
         let container = try container(runtime, ["nothing-of-this-name"])
         switch container.launchResult {
         case .failed(let error):
-            #expect(error.kind == .commandNotFound, "\(error)")
+            #expect(error.reason == .commandNotFound, "\(error)")
             #expect(error.operation == "create")
         case .launched:
             // gVisor looks when it is started.
             let connection = try container.connect()
-            #expect { try connection.call(.start) } throws: { ($0 as? ShimError)?.kind == .commandNotFound }
+            #expect { try connection.call(.start) } throws: { ($0 as? ShimError)?.reason == .commandNotFound }
             #expect(try connection.exit().exitCode == 127)
         }
         try expectNothingLeft(of: container)

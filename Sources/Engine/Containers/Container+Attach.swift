@@ -30,7 +30,7 @@ extension Container {
             do {
                 let stream = try await services.pool.run { try Self.connect(options, bundle: bundle) }
                 attachment.resolve(.success(stream))
-            } catch let error as ShimError where error.kind == .unavailable || error.kind == .notFound {
+            } catch let error as ShimError where error.reason == .unavailable || error.reason == .notFound {
                 throw EngineError.notRunning(id)
             } catch {
                 throw EngineError.shim(error)

@@ -112,9 +112,9 @@ extension Container {
         } catch {
             stream?.discard()
             let refusal = error as? ShimError
-            let failure = refusal.map { EngineError.exec($0) } ?? EngineError.from(error)
+            let failure = refusal.map { EngineError.exec($0) } ?? EngineError(error)
             let isMissing =
-                refusal?.kind == .commandNotFound || failure.message.contains("no such file or directory")
+                refusal?.reason == .commandNotFound || failure.message.contains("no such file or directory")
             execs[exec.id]?.state = .exited(code: isMissing ? 127 : 126, at: .now())
             throw failure
         }

@@ -5,30 +5,32 @@ import ShimProtocol
 import SystemPackage
 
 extension Container {
-    /// Starts it on somebody's behalf; throws `notModified` if it runs.
-    func start() async throws {
+    /// Starts it on somebody's behalf. Returns false if it runs already.
+    func start() async throws -> Bool {
         await gate.enter()
         defer { gate.leave() }
-        try requireStartable()
+        guard try requireStartable() else { return false }
         record.restartCount = 0
         record.isManuallyStopped = false
         restartDelay = .zero
         do {
             try await launch()
         } catch {
-            let failure = (error as? StartFailure)?.error ?? EngineError.from(error)
+            let failure = (error as? StartFailure)?.error ?? EngineError(error)
             await recordStartFailure(failure, exitCode: (error as? StartFailure)?.exitCode ?? 128)
             throw failure
         }
+        return true
     }
 
-    private func requireStartable() throws(EngineError) {
+    /// Returns false if it runs.
+    private func requireStartable() throws(EngineError) -> Bool {
         if isRemoving { throw .conflict("container is marked for removal and cannot be started") }
         switch record.state {
-        case .created, .exited: return
+        case .created, .exited: return true
         case .running(let running) where running.isPaused:
             throw .conflict("cannot start a paused container, try unpause instead")
-        case .running, .restarting: throw EngineError(.notModified, "container is already running")
+        case .running, .restarting: return false
         case .removing, .dead: throw .conflict("container is marked for removal and cannot be started")
         }
     }

@@ -9,15 +9,16 @@ extension Container {
         (try? Signal.parse(record.configuration.stopSignal)) ?? Signal.term
     }
 
-    /// Ends it: signal, patience, SIGKILL. Throws `notModified` if it does not run.
-    func stop(timeout: Int?, signal: String?) async throws {
-        guard record.state.isRunning else { throw EngineError(.notModified, "container is already stopped") }
+    /// Ends it: signal, patience, SIGKILL. Returns false if it does not run.
+    @discardableResult
+    func stop(timeout: Int?, signal: String?) async throws -> Bool {
+        guard record.state.isRunning else { return false }
         let first = try signal.map { text throws(EngineError) in try Signal.parse(text) } ?? stopSignal
         let patience = timeout ?? record.configuration.stopTimeout ?? services.configuration.stopTimeout
         record.isManuallyStopped = true
         if await endRestarting() {
             emit("stop")
-            return
+            return true
         }
         let end = wait(.notRunning)
         do {
@@ -32,6 +33,7 @@ extension Container {
             try await killAndWait()
         }
         emit("stop")
+        return true
     }
 
     /// Sends a signal; SIGKILL also waits for the end. `name` is how the user called it, for the messages.
@@ -79,7 +81,7 @@ extension Container {
             }
         } catch let error as ShimError {
             // The process ended a moment ago: what Docker says about one that ended long ago.
-            if error.kind == .notFound || error.kind == .unavailable { throw EngineError.notRunning(id) }
+            if error.reason == .notFound || error.reason == .unavailable { throw EngineError.notRunning(id) }
             throw EngineError.shim(error)
         }
         emit("kill", ["signal": "\(signal)"])
@@ -171,16 +173,9 @@ extension ContainerWait {
 extension Container {
     /// Stops it if it runs, and starts it again.
     func restart(timeout: Int?, signal: String?) async throws {
-        do {
-            try await stop(timeout: timeout, signal: signal)
-        } catch let error as EngineError where error.kind == .notModified {
-            // It does not run, which is what is wanted.
-        }
-        do {
-            try await start()
-        } catch let error as EngineError where error.kind == .notModified {
-            // Somebody else was faster.
-        }
+        try await stop(timeout: timeout, signal: signal)
+        // If it runs by then, somebody else was faster.
+        _ = try await start()
         emit("restart")
     }
 

@@ -53,7 +53,7 @@ extension Engine {
         } catch let error as CancellationError {
             throw error
         } catch {
-            throw EngineError.system("Error exporting container \(name): \(EngineError.from(error).message)")
+            throw EngineError.system("Error exporting container \(name): \(EngineError(error).message)")
         }
         container.emit("export")
     }
@@ -197,7 +197,7 @@ extension Engine {
             default: throw EngineError(.invalid, error.description)
             }
         } catch {
-            throw EngineError.from(error)
+            throw EngineError(error)
         }
     }
 

@@ -128,7 +128,7 @@ extension EngineError {
     /// A shim's refusal to start a container, in the words from which `docker` makes exit codes 126 and 127.
     static func start(_ error: ShimError) -> EngineError {
         if let operation = error.operation { return external(error, operation) }
-        return switch error.kind {
+        return switch error.reason {
         case .commandNotFound, .notExecutable, .invalid:
             .invalid("OCI runtime create failed: unable to start container process: \(error.message)")
         default: .system("OCI runtime create failed: \(error.message)")
@@ -138,7 +138,7 @@ extension EngineError {
     /// The words of an external runtime, with Docker's in front of them.
     private static func external(_ error: ShimError, _ operation: String) -> EngineError {
         let text = "OCI runtime \(operation) failed: \(error.message)"
-        switch error.kind {
+        switch error.reason {
         case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
         default: return .system(text)
         }
@@ -148,7 +148,7 @@ extension EngineError {
     static func exec(_ error: ShimError) -> EngineError {
         if let operation = error.operation { return external(error, operation) }
         let text = "OCI runtime exec failed: exec failed: unable to start container process: \(error.message)"
-        switch error.kind {
+        switch error.reason {
         case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
         default: return .system(text)
         }
@@ -157,7 +157,7 @@ extension EngineError {
     /// A failure of a living container's shim to do something.
     static func shim(_ error: any Error) -> EngineError {
         guard let error = error as? ShimError else { return EngineError(error) }
-        switch error.kind {
+        switch error.reason {
         case .conflict: return .conflict(error.message)
         case .invalid: return .invalid(error.message)
         case .notFound: return EngineError(.notFound, error.message)
@@ -169,7 +169,7 @@ extension EngineError {
 extension ShimError {
     /// The exit code Docker records for a start that failed like this.
     var exitCode: Int32 {
-        switch kind {
+        switch reason {
         case .commandNotFound: 127
         case .notExecutable: 126
         default: 128

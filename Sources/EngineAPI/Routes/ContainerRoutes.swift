@@ -21,8 +21,8 @@ extension EngineRoutes {
             Route(.POST, "/containers/{name}/start", start),
             Route(.POST, "/containers/{name}/stop") { request in
                 let (timeout, signal) = try request.stopParameters()
-                try await engine.stop(request.name, timeout: timeout, signal: signal)
-                return .empty(.noContent)
+                let hasStopped = try await engine.stop(request.name, timeout: timeout, signal: signal)
+                return .empty(hasStopped ? .noContent : .notModified)
             },
             Route(.POST, "/containers/{name}/restart") { request in
                 let (timeout, signal) = try request.stopParameters()
@@ -94,8 +94,7 @@ extension EngineRoutes {
         // A host configuration in the body was removed from the API long ago; a client that still sends one must not believe
         // that it had an effect. `{}` and `null` are let through.
         if let length = request.http.contentLength, length <= 7 {
-            try await engine.start(request.name)
-            return .empty(.noContent)
+            return .empty(try await engine.start(request.name) ? .noContent : .notModified)
         }
         throw APIError.invalid(
             "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24")

@@ -5,7 +5,7 @@ import SystemPackage
 extension ShimError {
     /// The runtime's error in the protocol's terms.
     init(_ error: RuntimeError) {
-        let kind: Kind =
+        let reason: Reason =
             switch error.kind {
             case .commandNotFound: .commandNotFound
             case .notExecutable: .notExecutable
@@ -14,12 +14,12 @@ extension ShimError {
             case .conflict: .conflict
             case .system: .system
             }
-        self.init(kind, error.message)
+        self.init(reason, error.message)
     }
 
     /// What shells and Docker say a process exited with that could not be started for this reason.
     var exitCode: Int32 {
-        switch kind {
+        switch reason {
         case .commandNotFound: 127
         default: 126
         }
