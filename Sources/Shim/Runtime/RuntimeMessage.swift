@@ -46,7 +46,7 @@ package enum RuntimeMessage {
     }
 
     /// As Docker's daemon decides.
-    private static func kind(_ text: String, running command: String?) -> ShimError.Kind {
+    private static func kind(_ text: String, running command: String?) -> ShimError.Reason {
         if let command, text.holds(command) {
             if text.holds("executable file") && text.holds("not found")
                 || text.holds("no such file or directory")
