@@ -68,10 +68,10 @@ struct ContainerTests {
     @Test(
         "a failed launch says why, and leaves nothing",
         arguments: [
-            (["nothing-of-this-name"], ShimError.Kind.commandNotFound), (["/bin/nothing"], .commandNotFound),
+            (["nothing-of-this-name"], ShimError.Reason.commandNotFound), (["/bin/nothing"], .commandNotFound),
             (["/tmp"], .notExecutable), (["/proc/version"], .notExecutable),
         ])
-    func failedLaunch(_ arguments: [String], _ kind: ShimError.Kind) throws {
+    func failedLaunch(_ arguments: [String], _ kind: ShimError.Reason) throws {
         let container = try TestContainer(arguments)
         guard case .failed(let error) = container.launchResult else {
             Issue.record("launched")

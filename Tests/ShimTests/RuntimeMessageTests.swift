@@ -16,7 +16,7 @@ struct RuntimeMessageTests {
     ]
     private static let runc =
         #"runc create failed: unable to start container process: exec: "nope": executable file not found in $PATH"#
-    private static let messages: [(String, ShimError.Kind, String)] = [
+    private static let messages: [(String, ShimError.Reason, String)] = [
         (runc, .commandNotFound, runc),
         (
             "executable file `nope` not found in $PATH: No such file or directory", .commandNotFound,
@@ -49,7 +49,7 @@ struct RuntimeMessageTests {
     @Test(
         "the kind is what Docker takes it for, and errors of the C library become Go's",
         arguments: messages)
-    func kinds(_ message: String, _ kind: ShimError.Kind, _ text: String) {
+    func kinds(_ message: String, _ kind: ShimError.Reason, _ text: String) {
         let error = RuntimeMessage.error(message, of: "runc", operation: "create", running: "nope")
         #expect(error == ShimError(kind, text, operation: "create"))
     }
