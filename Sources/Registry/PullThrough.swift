@@ -208,7 +208,7 @@ package actor PullThrough {
 extension DistributionError {
     /// Whether the registry is at fault, and not what was asked for.
     var isUnavailability: Bool {
-        switch kind {
+        switch reason {
         case .unreachable, .tls, .refused: true
         case .unauthorized, .denied, .notFound, .wrongContent: false
         }
