@@ -131,7 +131,7 @@ extension Container {
             default: return
             }
             do {
-                try await start()
+                _ = try await start()
             } catch {
                 logger.error("cannot restart after the daemon's start: \(error)")
             }
