@@ -74,7 +74,7 @@ extension Engine {
         do {
             let client = try ShimClient(bundle: bundle)
             try await client.call(.subscribe, orKillWithin: .seconds(3))
-            try await client.call(.kill(signal: Signal.kill, all: true), orKillWithin: .seconds(3))
+            try await client.call(.kill(signal: .kill, all: true), orKillWithin: .seconds(3))
             for await event in client.events {
                 if case .exited = event { break }
             }

@@ -90,28 +90,4 @@ package enum Signals {
         guard let text = strsignal(signal) else { return "signal \(signal)" }
         return String(cString: text).lowercased()
     }
-
-    /// Names without `SIG`, by number.
-    private static let names: [(String, Int32)] = [
-        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("IOT", 6), ("BUS", 7), ("FPE", 8),
-        ("KILL", 9), ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15),
-        ("STKFLT", 16), ("CHLD", 17), ("CLD", 17), ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21),
-        ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29),
-        ("POLL", 29), ("PWR", 30), ("SYS", 31), ("RTMIN", 34), ("RTMAX", 64),
-    ]
-
-    /// The number of the signal called `name`: `TERM`, `SIGTERM`, `15`, `RTMIN+3`, in any case.
-    package static func number(named name: String) -> Int32? {
-        if let number = Int32(name) { return (1...64).contains(number) ? number : nil }
-        var text = name.uppercased()
-        if text.hasPrefix("SIG") { text.removeFirst(3) }
-        if let entry = names.first(where: { $0.0 == text }) { return entry.1 }
-        if text.hasPrefix("RTMIN+"), let offset = Int32(text.dropFirst(6)), (0...30).contains(offset) {
-            return 34 + offset
-        }
-        if text.hasPrefix("RTMAX-"), let offset = Int32(text.dropFirst(6)), (0...30).contains(offset) {
-            return 64 - offset
-        }
-        return nil
-    }
 }

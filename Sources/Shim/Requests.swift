@@ -71,7 +71,7 @@ extension Shim {
             case .start:
                 try start(done)
             case .kill(let signal, let all):
-                try kill(signal, all: all, done)
+                try kill(signal.rawValue, all: all, done)
             case .pause:
                 try setPaused(true, done)
             case .resume:

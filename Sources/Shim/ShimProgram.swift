@@ -106,7 +106,7 @@ package enum ShimProgram {
         do throws(ShimError) {
             let connection = try ShimConnection(bundle: bundle)
             try connection.call(.subscribe)
-            try connection.call(.kill(signal: SIGKILL))
+            try connection.call(.kill(signal: .kill))
             while try connection.nextEvent() != nil {}
             try? Files.remove(bundle.appending(ShimBundle.exit))  // Not there if somebody else was faster.
         } catch {

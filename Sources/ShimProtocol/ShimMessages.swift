@@ -1,4 +1,5 @@
 import Cgroups
+import LinuxKernel
 import OCISpec
 
 /// What a client asks of a shim. Each request gets exactly one `ShimResponse`, in order.
@@ -11,7 +12,7 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// `exited` event follows.
     case start
     /// Sends a signal to the first process, or to all. SIGKILL works on a paused container too.
-    case kill(signal: Int32, all: Bool = false)
+    case kill(signal: Signal, all: Bool = false)
     /// Freezes all processes.
     case pause
     /// Thaws them.

@@ -20,7 +20,7 @@ enum LifeCommands {
         action: { invocation in
             let name = invocation.operands.count > 1 ? invocation.operands[1] : "TERM"
             // 0 is no signal: whether it could be sent says whether there is anybody to get one.
-            guard let signal = Int32(name) == 0 ? 0 : Signals.number(named: name) else {
+            guard let signal = Int32(name) == 0 ? 0 : Signal(name)?.rawValue else {
                 throw RuntimeError(.invalid, "unknown signal \"\(name)\"")
             }
             let everybody = invocation.flags[all]

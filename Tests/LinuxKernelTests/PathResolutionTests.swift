@@ -69,20 +69,3 @@ struct PathResolutionTests {
         #expect(throws: Errno.tooManySymbolicLinkLevels) { try host.openInRoot("/proc/self/fd/\(host.rawValue)") }
     }
 }
-
-@Suite("signals")
-struct SignalTests {
-    @Test(
-        "signals have names and numbers",
-        arguments: [
-            ("TERM", 15), ("SIGTERM", 15), ("sigkill", 9), ("9", 9), ("RTMIN+3", 37), ("RTMAX-1", 63), ("POLL", 29),
-        ] as [(String, Int32)])
-    func names(_ name: String, _ number: Int32) {
-        #expect(Signals.number(named: name) == number)
-    }
-
-    @Test("others are no signals", arguments: ["", "0", "65", "NOPE", "SIG", "RTMIN+31", "-9"])
-    func unknown(_ name: String) {
-        #expect(Signals.number(named: name) == nil)
-    }
-}

@@ -8,7 +8,8 @@ struct MessageTests {
     private static let time = Timestamp(seconds: 1_763_711_166, nanoseconds: 123_456_789)
 
     static let requests: [ShimRequest] = [
-        .subscribe, .state, .start, .kill(signal: 15), .kill(signal: 9, all: true), .pause, .resume, .processes,
+        .subscribe, .state, .start, .kill(signal: .terminate), .kill(signal: .kill, all: true), .pause, .resume,
+        .processes,
         .statistics, .resize(columns: 80, rows: 24), .resize(execID: "x", columns: 1, rows: 65535), .execStart(id: "x"),
         .exec(id: "x", process: Process(args: ["sh", "-c", "é\u{0}\"\\"], env: ["A=b"]), openStdin: true),
         .execState(id: "x"), .execDelete(id: "x"), .closeStdin(), .closeStdin(execID: "x"), .shutdown,

@@ -223,7 +223,7 @@ struct ContainerTests {
             #expect(statistics.droppedLogLines == 0)
         }
         #expect(throws: ShimError.self) { try connection.call(.shutdown) }
-        try connection.call(.kill(signal: SIGTERM))
+        try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 4)
         #expect(try container.records == ["stdout: term\n"])
     }
@@ -234,7 +234,7 @@ struct ContainerTests {
         let connection = try container.connect()
         try connection.call(.start)
         try connection.call(.pause)
-        try connection.call(.kill(signal: SIGKILL))
+        try connection.call(.kill(signal: .kill))
         #expect(try connection.exit().exitCode == 137)
     }
 

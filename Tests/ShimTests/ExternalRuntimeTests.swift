@@ -90,7 +90,7 @@ struct ExternalRuntimeTests {
         let connection = try container.connect()
         try connection.call(.start)
         #expect(try !Files.readText("/proc/self/mountinfo").contains(container.bundle.string))
-        try connection.call(.kill(signal: SIGKILL))
+        try connection.call(.kill(signal: .kill))
         #expect(try connection.exit().exitCode == 137)
         try expectNothingLeft(of: container)
     }
@@ -123,7 +123,7 @@ struct ExternalRuntimeTests {
             ($0 as? ShimError)?.reason == .commandNotFound && ($0 as? ShimError)?.operation == "exec"
         }
         #expect(try container.records.isEmpty)
-        try connection.call(.kill(signal: SIGKILL))
+        try connection.call(.kill(signal: .kill))
         _ = try connection.exit()
         try expectNothingLeft(of: container)
     }
@@ -176,7 +176,7 @@ struct ExternalRuntimeTests {
         }
         // Wait for the trap to be set: a signal before that ends it in another way.
         usleep(300_000)
-        try connection.call(.kill(signal: SIGTERM))
+        try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 4)
         #expect(try container.records.contains("stdout: term\n"))
     }
@@ -187,7 +187,7 @@ struct ExternalRuntimeTests {
         let connection = try container.connect()
         try connection.call(.start)
         try connection.call(.pause)
-        try connection.call(.kill(signal: SIGKILL))
+        try connection.call(.kill(signal: .kill))
         #expect(try connection.exit().exitCode == 137)
         try expectNothingLeft(of: container)
     }
@@ -279,7 +279,7 @@ struct ExternalRuntimeTests {
         #expect(error.message == "fake pause did not finish within 2 s")
         // What shall be killed is killed, whatever the runtime does.
         try Files.replace(directory.path.appending("hang"), with: Array("kill".utf8))
-        try connection.call(.kill(signal: SIGKILL))
+        try connection.call(.kill(signal: .kill))
         #expect(try connection.exit().exitCode == 137)
         #expect(try TestContainer.eventually { container.hasShimEnded })
         try expectNothingLeft(of: container)

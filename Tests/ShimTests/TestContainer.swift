@@ -89,7 +89,7 @@ final class TestContainer {
     deinit {
         // What a failed test leaves running.
         if let connection = try? ShimConnection(bundle: bundle, timeout: 5), (try? connection.call(.subscribe)) != nil,
-            (try? connection.call(.kill(signal: 9))) != nil
+            (try? connection.call(.kill(signal: .kill))) != nil
         {
             while let event = try? connection.nextEvent() { if case .exited = event { break } }
         }

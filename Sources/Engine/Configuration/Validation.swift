@@ -1,4 +1,5 @@
 import Glibc
+import LinuxKernel
 
 /// What a configuration is checked against.
 package struct ValidationContext: Sendable {

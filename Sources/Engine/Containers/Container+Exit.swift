@@ -52,7 +52,7 @@ extension Container {
                 // systemd lets go of a scope whose last process has ended.
                 let path = try isSystemd ? SystemdUnit(cgroupsPath: path, id: id, isUser: false).path() : path
                 let cgroup = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
-                try cgroup.signalAll(Signal.kill)
+                try cgroup.signalAll(Signal.kill.rawValue)
                 try cgroup.remove()
             }
         } catch {

@@ -61,7 +61,7 @@ extension Container {
                 return .ended(exit)
             case .created:
                 // The daemon died before the program began, and nobody was told that it would.
-                try await client.call(.kill(signal: Signal.kill, all: true))
+                try await client.call(.kill(signal: .kill, all: true))
                 for await event in client.events {
                     if case .exited = event { break }
                 }

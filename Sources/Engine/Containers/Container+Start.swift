@@ -149,7 +149,7 @@ extension Container {
     private func abandonShim(_ client: ShimClient?, shimPID: Int32) async {
         if let client {
             do {
-                try await client.call(.kill(signal: Signal.kill, all: true))
+                try await client.call(.kill(signal: .kill, all: true))
             } catch {
                 // It has ended already, which is what is wanted.
                 logger.debug("killing a container that did not start: \(error)")

@@ -4,9 +4,9 @@ import ShimProtocol
 
 extension Container {
     /// The signal that asks it to end.
-    private var stopSignal: Int32 {
+    private var stopSignal: Signal {
         // Checked at create; an image's nonsense means the default.
-        (try? Signal.parse(record.configuration.stopSignal)) ?? Signal.term
+        (try? Signal.parse(record.configuration.stopSignal)) ?? Signal.terminate
     }
 
     /// Ends it: signal, patience, SIGKILL. Returns false if it does not run.
@@ -71,7 +71,7 @@ extension Container {
         }
     }
 
-    private func send(_ signal: Int32) async throws {
+    private func send(_ signal: Signal) async throws {
         let shim = try requireShim()
         do {
             if signal == Signal.kill {
@@ -84,7 +84,7 @@ extension Container {
             if error.reason == .notFound || error.reason == .unavailable { throw EngineError.notRunning(id) }
             throw EngineError.shim(error)
         }
-        emit("kill", ["signal": "\(signal)"])
+        emit("kill", ["signal": "\(signal.rawValue)"])
         if record.state.isPaused, signal == Signal.kill || signal == stopSignal {
             // A frozen process takes no signal.
             try await unpause(sending: false)

@@ -92,7 +92,7 @@ final class ShimClient: Sendable {
         // As long as the connection is open its other end lives, and the pid is its.
         // Either fails only if it has ended by itself just now.
         guard state.withLock({ $0.isOpen }), let pid = try? descriptor.peerCredentials().pid else { return }
-        try? Signals.send(Signal.kill, to: pid)  // As above.
+        try? Signals.send(Signal.kill.rawValue, to: pid)  // As above.
     }
 
     /// Writes what can be written without waiting; the event loop goes on with the rest.
