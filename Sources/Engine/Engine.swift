@@ -107,7 +107,7 @@ package actor Engine {
     /// Sends a signal (name with or without `SIG`, or a number); nil or SIGKILL also waits for the end.
     package func kill(_ name: String, signal: String? = nil) async throws {
         let container = try services.registry.find(name)
-        try await finishing { try await container.kill(signal: signal, name: name) }
+        try await finishing { try await container.kill(signal: signal) }
     }
 
     package func pause(_ name: String) async throws {

@@ -131,8 +131,8 @@ import Testing
         let id = try await engine.create(configuration(), name: "web").id
         #expect(try await !engine.stop("web"))
         #expect(
-            await error { try await engine.kill("web") }
-                == EngineError(.conflict, "cannot kill container: web: container \(id) is not running"))
+            await error { try await engine.kill("web") } == EngineError(.conflict, "container \(id) is not running"),
+            "the API puts \"cannot kill container: web\" before it, once")
         #expect(
             await error { try await engine.pause("web") } == EngineError(.conflict, "container \(id) is not running"))
         #expect(

@@ -93,7 +93,7 @@ extension Container {
             emit("die", attributes)
             notifyStopped()
             scheduleRestart(after: delay)
-        } else if record.configuration.host.autoRemove {
+        } else if record.configuration.host.autoRemove, restartsByHand == 0 {
             record.state = .exited(end)
             emit("die", attributes)
             notifyStopped()

@@ -115,19 +115,26 @@ extension Container {
     private func namespaceTargets() throws(EngineError) -> NamespaceTargets {
         let host = record.configuration.host
         var targets = NamespaceTargets(ipcMode: host.ipcMode)
-        func living(_ name: String, _ what: String) throws(EngineError) -> (Container, ContainerState.Running) {
-            let container = try services.registry.find(name)
-            let state = container.current.state
-            if state.isRestarting { throw .restarting(container.id) }
-            guard let running = state.running else {
-                throw .conflict("cannot join \(what) of a non running container: \(container.id)")
-            }
-            return (container, running)
-        }
         if case .container(let name) = host.networkMode {
-            let (container, running) = try living(name, "network namespace")
+            let container = try services.registry.find(name)
+            if container.current.state.isRestarting { throw .restarting(container.id) }
+            guard let running = container.current.state.running else {
+                throw .conflict("cannot join network namespace of a non running container: \(container.id)")
+            }
             targets.network = running.pid
             targets.networkFiles = container.files
+        }
+        // The request to start the container is right; what is wrong is the state of another one. Docker therefore makes errors of
+        // the system out of all that goes wrong here.
+        func living(_ name: String, _ what: String) throws(EngineError) -> (Container, ContainerState.Running) {
+            do throws(EngineError) {
+                let container = try services.registry.find(name)
+                if container.current.state.isRestarting { throw .restarting(container.id) }
+                guard let running = container.current.state.running else { throw .notRunning(container.id) }
+                return (container, running)
+            } catch {
+                throw .system("failed to join \(what): \(error.message)")
+            }
         }
         if case .container(let name) = host.pidMode { targets.pid = try living(name, "PID namespace").1.pid }
         if case .container(let name) = host.ipcMode {

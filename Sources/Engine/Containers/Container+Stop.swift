@@ -36,16 +36,15 @@ extension Container {
         return true
     }
 
-    /// Sends a signal; SIGKILL also waits for the end. `name` is how the user called it, for the messages.
-    func kill(signal text: String?, name: String) async throws {
+    /// Sends a signal; SIGKILL also waits for the end.
+    func kill(signal text: String?) async throws {
         let signal =
             try text.flatMap { $0.isEmpty ? nil : $0 }
             .map { text throws(EngineError) in try Signal.parse(text) } ?? Signal.kill
-        guard record.state.running != nil else {
-            throw EngineError.conflict("cannot kill container: \(name): container \(id) is not running")
-        }
-        if record.configuration.stopSignal.isEmpty || signal == Signal.kill || signal == stopSignal {
-            // What Docker takes for a stop by hand: the restart policy then leaves it alone.
+        guard record.state.running != nil else { throw EngineError.notRunning(id) }
+        if signal == Signal.kill || signal == stopSignal {
+            // A stop by hand: the restart policy then leaves it alone. Any other signal may mean anything to the program ("read
+            // your configuration again"), and an end that follows it is the program's own.
             record.isManuallyStopped = true
             await saveOrLog()
         }
@@ -173,7 +172,11 @@ extension ContainerWait {
 extension Container {
     /// Stops it if it runs, and starts it again.
     func restart(timeout: Int?, signal: String?) async throws {
-        try await stop(timeout: timeout, signal: signal)
+        restartsByHand += 1
+        do {
+            defer { restartsByHand -= 1 }
+            try await stop(timeout: timeout, signal: signal)
+        }
         // If it runs by then, somebody else was faster.
         _ = try await start()
         emit("restart")
