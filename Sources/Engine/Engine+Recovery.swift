@@ -12,7 +12,7 @@ extension Engine {
             let records = try await services.database.read { try ContainerRecord.all(in: $0) }
             let containers = records.map { Container(record: $0, services: services) }
             for container in containers {
-                try services.registry.reserve(name: container.current.name, for: container.id)
+                services.registry.restore(name: container.current.name, of: container.id)
                 services.registry.insert(container)
             }
             await removeStrays(known: Set(records.map(\.id)))
@@ -47,7 +47,7 @@ extension Engine {
                 for name in names where !known.contains(name) {
                     let path = directory.appending(name)
                     services.logger.notice("removing what belongs to no container", metadata: ["path": "\(path)"])
-                    if directory == services.bundles { await endStrayShim(path) }
+                    if directory == services.bundles { await services.endStrayShim(path) }
                     try await services.pool.run { try TreeRemoval.remove(path) }
                 }
             } catch {
@@ -63,25 +63,6 @@ extension Engine {
             }
         } catch {
             services.logger.error("cannot remove snapshots that belong to no container: \(error)")
-        }
-    }
-
-    /// A container whose row is gone shall not run.
-    private func endStrayShim(_ bundle: FilePath) async {
-        guard Files.exists(bundle.appending(ShimBundle.socket)) else {
-            return await services.deleteRuntimeState(in: bundle, logger: services.logger)
-        }
-        do {
-            let client = try ShimClient(bundle: bundle)
-            try await client.call(.subscribe, orKillWithin: .seconds(3))
-            try await client.call(.kill(signal: .kill, all: true), orKillWithin: .seconds(3))
-            for await event in client.events {
-                if case .exited = event { break }
-            }
-            client.close()
-        } catch {
-            services.logger.warning("a shim of no container does not answer: \(error)")
-            await services.deleteRuntimeState(in: bundle, logger: services.logger)
         }
     }
 }

@@ -160,6 +160,35 @@ import Testing
         #expect(try await next.list(all).map(\.name) == ["web"])
     }
 
+    @Test(
+        "a row that cannot be read costs its own container only, which is dead, named and removable",
+        arguments: [
+            "configuration = '{\"image\": '", "configuration = '[]'", "arguments = 'x'", "restartCount = 'many'",
+            "startedAt = x'ff'", "exitCode = 'none'",
+        ])
+    func damagedRow(_ damage: String) async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let id = try await fixture.engine.create(configuration(), name: "hurt").id
+        let whole = try await fixture.engine.create(configuration(), name: "whole").id
+        try await fixture.database.write {
+            try $0.execute(sql: "UPDATE container SET \(damage) WHERE id = ?", arguments: [id])
+        }
+        let next = try fixture.restarted()
+        try await next.recover()
+        let details = try await next.inspect("hurt")
+        #expect(details.id == id && details.state.status == .dead)
+        #expect(details.state.error.contains("the row of the container in the database cannot be read"))
+        #expect(await error { try await next.start("hurt") }?.kind == .conflict)
+        #expect(try await next.inspect("whole").id == whole)
+        var all = ListOptions()
+        all.all = true
+        #expect(try await Set(next.list(all).map(\.name)) == ["hurt", "whole"])
+        try await next.remove("hurt")
+        #expect(try fixture.leftovers().filter { $0 == id }.isEmpty)
+        try await next.remove("whole")
+    }
+
     @Test("an image in use is not removed, and its events are told")
     func images() async throws {
         let fixture = try await EngineFixture()

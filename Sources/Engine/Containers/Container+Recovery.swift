@@ -9,6 +9,12 @@ extension Container {
     /// The shim and its exit file are right where the row says otherwise: the daemon may have died between an event and its
     /// record.
     func recover() async {
+        if let damage = record.damage {
+            logger.error(
+                "\(damage); the container is dead, nothing but its removal is possible",
+                metadata: ["name": "\(record.name)"])
+            return
+        }
         await gate.enter()
         let mayRun = record.state.isRunning || Files.exists(bundle)
         var exit: ExitRecord?

@@ -58,6 +58,8 @@ extension Container {
             notifyRemoved()
             return
         }
+        // Nobody knows whether one whose row cannot be read runs.
+        if record.damage != nil { await services.endStrayShim(bundle) }
         for exec in execs.keys { services.registry.remove(exec: exec) }
         do {
             try await services.images.removeSnapshot(key: id)

@@ -29,6 +29,12 @@ final class ContainerRegistry: Sendable {
         }
     }
 
+    /// Gives a container its name back when the daemon starts. The table's rows have different names; only one that is damaged may
+    /// have a name that another has, and is then found by its id.
+    func restore(name: String, of id: String) {
+        state.withLock { if $0.names[name] == nil { $0.names[name] = id } }
+    }
+
     /// Takes a random free name for `id`.
     func reserveRandomName(for id: String) -> String {
         for attempt in 0..<6 {

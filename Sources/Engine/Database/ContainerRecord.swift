@@ -22,6 +22,8 @@ package struct ContainerRecord: Sendable {
     package var isManuallyStopped = false
     /// Whether it ever ran: only then it has host name and resolver files.
     package var hasRun = false
+    /// Why the row could not be read, if it could not: then the configuration is an empty one, and the container dead.
+    package var damage: String?
 
     package init(
         id: String, name: String, createdAt: Timestamp, imageID: String, configuration: ContainerConfiguration,
@@ -108,9 +110,10 @@ extension ContainerRecord {
         try database.cachedStatement(sql: "DELETE FROM container WHERE id = ?").execute(arguments: [id])
     }
 
+    /// All rows, oldest first. One that cannot be read costs its own container only, which is dead.
     package static func all(in database: Database) throws -> [ContainerRecord] {
-        try Row.fetchAll(database, sql: "SELECT * FROM container ORDER BY createdAt, id").map {
-            try ContainerRecord(row: $0)
+        try Row.fetchAll(database, sql: "SELECT * FROM container ORDER BY createdAt, id").map { row in
+            do { return try ContainerRecord(row: row) } catch { return ContainerRecord(damaged: row, by: error) }
         }
     }
 
@@ -119,37 +122,40 @@ extension ContainerRecord {
     }
 
     package init(row: Row) throws {
-        id = row["id"]
-        name = row["name"]
-        imageID = row["imageID"]
-        createdAt = Timestamp(row["createdAt"] as String) ?? .zero
-        path = row["path"]
-        arguments = try JSON.decode([String].self, from: Array((row["arguments"] as String).utf8))
-        configuration = try ContainerConfiguration(stored: row["configuration"])
-        restartCount = row["restartCount"]
-        isManuallyStopped = row["isManuallyStopped"]
-        hasRun = row["hasRun"]
-        state = ContainerState(row: row)
+        id = try row.value("id")
+        name = try row.value("name")
+        imageID = try row.value("imageID")
+        createdAt = Timestamp(try row.value("createdAt")) ?? .zero
+        path = try row.value("path")
+        let arguments: String = try row.value("arguments")
+        self.arguments = try JSON.decode([String].self, from: Array(arguments.utf8))
+        configuration = try ContainerConfiguration(stored: row.value("configuration"))
+        restartCount = try row.value("restartCount")
+        isManuallyStopped = try row.value("isManuallyStopped")
+        hasRun = try row.value("hasRun")
+        state = try ContainerState(row: row)
     }
 }
 
 extension ContainerState {
-    fileprivate init(row: Row) {
-        let startedAt = (row["startedAt"] as String?).flatMap { Timestamp($0) }
-        let finishedAt = (row["finishedAt"] as String?).flatMap { Timestamp($0) }
-        let error: String? = row["error"]
-        let exitCode: Int32? = row["exitCode"]
+    fileprivate init(row: Row) throws {
+        let startedAt = try (row.optional("startedAt") as String?).flatMap { Timestamp($0) }
+        let finishedAt = try (row.optional("finishedAt") as String?).flatMap { Timestamp($0) }
+        let error: String? = try row.optional("error")
+        let exitCode: Int32? = try row.optional("exitCode")
+        let isOOMKilled: Bool = try row.value("isOOMKilled")
         let exit = finishedAt.map {
             Exit(
-                code: exitCode ?? 0, startedAt: startedAt ?? .zero, finishedAt: $0, isOOMKilled: row["isOOMKilled"],
+                code: exitCode ?? 0, startedAt: startedAt ?? .zero, finishedAt: $0, isOOMKilled: isOOMKilled,
                 error: error)
         }
-        switch Status(rawValue: row["state"]) {
+        let status = Status(rawValue: try row.value("state"))
+        switch status {
         case .running, .paused:
             self = .running(
                 Running(
-                    pid: row["pid"] ?? 0, shimPID: row["shimPID"] ?? 0, startedAt: startedAt ?? .zero,
-                    isPaused: row["state"] == Status.paused.rawValue, previouslyFinishedAt: finishedAt))
+                    pid: try row.optional("pid") ?? 0, shimPID: try row.optional("shimPID") ?? 0,
+                    startedAt: startedAt ?? .zero, isPaused: status == .paused, previouslyFinishedAt: finishedAt))
         case .restarting where exit != nil:
             self = exit.map { .restarting($0) } ?? .created(failure: nil)
         case .exited where exit != nil:

@@ -20,4 +20,23 @@ extension EngineServices {
             logger.warning("cannot clean up after a killed shim: \(error)")
         }
     }
+
+    /// A container whose row is gone, or cannot be read, does not run.
+    func endStrayShim(_ bundle: FilePath) async {
+        guard Files.exists(bundle.appending(ShimBundle.socket)) else {
+            return await deleteRuntimeState(in: bundle, logger: logger)
+        }
+        do {
+            let client = try ShimClient(bundle: bundle)
+            try await client.call(.subscribe, orKillWithin: .seconds(3))
+            try await client.call(.kill(signal: .kill, all: true), orKillWithin: .seconds(3))
+            for await event in client.events {
+                if case .exited = event { break }
+            }
+            client.close()
+        } catch {
+            logger.warning("a shim of no container does not answer: \(error)")
+            await deleteRuntimeState(in: bundle, logger: logger)
+        }
+    }
 }
