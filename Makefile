@@ -75,6 +75,10 @@ bench: build ## ratios against crun, runc, docker, podman and a floor program
 soak: build ## 5,000 containers, and a look at what they leave
 	@scripts/soak $(SOAK)
 
+.PHONY: takeover
+takeover: build ## containers and data of an earlier version's daemon (OLD=DIR of its programs)
+	@scripts/takeover $(OLD)
+
 .PHONY: interop
 interop: build ## images between Masu, docker, podman, skopeo and umoci
 	@scripts/install-packages --optional extra test
