@@ -160,20 +160,43 @@ extension RootFilesystem {
         _ mount: Mount, _ type: String, _ data: inout [String]
     ) throws(RuntimeError) -> FileDescriptor {
         try attempt(describe(mount)) { () throws(Errno) in
-            guard type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }),
-                // Not there yet: it is made below and gets the mode of a new tmpfs, writable to all.
-                let existing = try? handle.openInRoot(mount.destination, [.path, .directory])
-            else { return try mountPoint(mount.destination, type: type) }
+            guard type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }) else {
+                return try mountPoint(mount.destination, type: type)
+            }
+            let target = try tmpfsMountPoint(mount.destination)
             do throws(Errno) {
                 // A temporary directory stays writable to all, a private one private.
-                data.append("mode=" + String(try FileStatus.of(existing).mode & 0o7777, radix: 8))
-                return existing
+                data.append("mode=" + String(try FileStatus.of(target).mode & 0o7777, radix: 8))
+                return target
             } catch {
-                existing.discard()
+                target.discard()
                 throw error
             }
         }
     }
+
+    /// The directory whose mode a tmpfs gets; if it is not there it is made with that of a new tmpfs, writable to all.
+    ///
+    /// It stays in the container's layer, and the next start cannot tell it from one of the image: with any other mode a
+    /// container's second start would differ from its first.
+    private func tmpfsMountPoint(_ path: String) throws(Errno) -> FileDescriptor {
+        do throws(Errno) {
+            return try handle.openInRoot(path, [.path, .directory])
+        } catch .noSuchFileOrDirectory {
+            let made = try handle.makeDirectoriesInRoot(path, mode: Self.tmpfsMode)
+            do throws(Errno) {
+                // A directory above it may hand down its set-group-ID bit or an access list.
+                try made.changeMode(".", mode: UInt32(Self.tmpfsMode))
+                return made
+            } catch {
+                made.discard()
+                throw error
+            }
+        }
+    }
+
+    /// What a tmpfs has without being asked.
+    private static let tmpfsMode: UInt16 = 0o1777
 
     private func refuseLink(_ mount: Mount, _ type: String) throws(RuntimeError) {
         do throws(Errno) {
@@ -300,79 +323,5 @@ extension RootFilesystem {
         defer { tree.discard() }
         if !attributes.isEmpty { try Mounts.setAttributes(of: tree, set: attributes) }
         try Mounts.attach(tree, on: target)
-    }
-
-    private func attachClone(of mount: FileDescriptor, on target: FileDescriptor) throws(Errno) {
-        let tree = try Mounts.cloneTree(at: mount)
-        defer { tree.discard() }
-        try Mounts.attach(tree, on: target)
-    }
-
-    // MARK: Hidden and read-only paths
-
-    /// Makes `paths` unreadable: files become the null device, directories empty.
-    func mask(_ paths: [String]) throws(RuntimeError) {
-        var empty: FileDescriptor?
-        var null: FileDescriptor?
-        defer {
-            empty?.discard()
-            null?.discard()
-        }
-        var seen: [[Substring]] = []
-        for path in paths {
-            let components = path.split(separator: "/").filter { $0 != "." }
-            if seen.contains(components) { continue }
-            seen.append(components)
-            try attempt("masking \(path)") { () throws(Errno) in
-                let target: FileDescriptor
-                do throws(Errno) {
-                    target = try handle.openInRoot(path)
-                } catch  where error == .noSuchFileOrDirectory || error == .notDirectory {
-                    return
-                }
-                defer { target.discard() }
-                if try FileStatus.of(target).isDirectory {
-                    if let empty {
-                        try attachClone(of: empty, on: target)
-                    } else {
-                        // One empty file system serves for all of them. It can be copied only once it is attached
-                        // (before Linux 6.15).
-                        let label = plan.linux.mountLabel.flatMap { $0.isEmpty ? nil : $0 }
-                        let new = try Mounts.newFileSystem(
-                            "tmpfs", options: label.map { [("context", $0)] } ?? [], attributes: .readOnly)
-                        empty = new
-                        try Mounts.attach(new, on: target)
-                    }
-                } else {
-                    // The host's: the container's could be anything by now (CVE-2025-31133).
-                    if null == nil { null = try Files.open("/dev/null", .path) }
-                    guard let device = null else { return }
-                    let status = try FileStatus.of(device)
-                    guard status.kind == .characterDevice, status.deviceNumbers == (1, 3) else {
-                        throw Errno.operationNotSupportedByDevice
-                    }
-                    try attachClone(of: device, on: target)
-                }
-            }
-        }
-    }
-
-    /// Makes `paths` read-only, with everything below them.
-    func protect(_ paths: [String]) throws(RuntimeError) {
-        for path in paths {
-            try attempt("making \(path) read-only") { () throws(Errno) in
-                let target: FileDescriptor
-                do throws(Errno) {
-                    target = try handle.openInRoot(path)
-                } catch  where error == .noSuchFileOrDirectory || error == .notDirectory {
-                    return
-                }
-                defer { target.discard() }
-                let tree = try Mounts.cloneTree(at: target, recursive: true)
-                defer { tree.discard() }
-                try Mounts.setAttributes(of: tree, set: .readOnly, propagation: .private, recursive: true)
-                try Mounts.attach(tree, on: target)
-            }
-        }
     }
 }

@@ -72,8 +72,8 @@ extension FileDescriptor {
         try open(path, flags, resolve: [.inRoot, .noMagicLinks])
     }
 
-    /// A handle on the directory `path` with this directory as its root; what does not exist is made with `mode`, also
-    /// where a symbolic link leads to nothing yet.
+    /// A handle on the directory `path` with this directory as its root; if it does not exist it is made with
+    /// `mode`, and what is missing on the way to it with 0755, also where a symbolic link leads to nothing yet.
     ///
     /// Each component is opened in the one before it, so that nobody who changes the tree meanwhile can lead the walk
     /// out of the root (CVE-2021-30465 and its sisters).
@@ -85,7 +85,7 @@ extension FileDescriptor {
         } catch .noSuchFileOrDirectory {
             let (parent, name) = Self.split(path)
             guard !name.isEmpty else { throw .noSuchFileOrDirectory }
-            let directory = try makeDirectoriesInRoot(parent, mode: mode, linkLimit: linkLimit)
+            let directory = try makeDirectoriesInRoot(parent, linkLimit: linkLimit)
             defer { directory.discard() }
             do {
                 try directory.makeDirectory(name, mode: mode)

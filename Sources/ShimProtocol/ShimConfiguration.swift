@@ -90,7 +90,7 @@ package struct LogConfiguration: Codable, Hashable, Sendable {
     package var path: String?
     /// A file that has grown to this many bytes is set aside; `nil` lets it grow for ever.
     package var maxSize: Int64?
-    /// How many files there are at most, the current one included; with 1 a full file is emptied.
+    /// How many files there are at most, the current one included; with 1 an empty one takes the place of a full one.
     package var maxFiles: Int
     /// Docker's `attrs`: labels, environment variables and the tag that the log options name; an object of strings.
     package var attributes: JSONValue?

@@ -42,6 +42,27 @@ extension RuntimeTests {
             }
         }
 
+        @Test("a tmpfs has the same mode at every start: its own, what it hides has, or writable to all")
+        func tmpfsModes() throws {
+            let bundle = try TestBundle(
+                "for d in /new /deep/er /chosen /private /group; do ls -ld $d; done | while read mode rest; do echo $mode; done"
+            )
+            for (name, mode) in [("private", 0o700), ("group", 0o2775)] as [(String, mode_t)] {
+                try Files.makeDirectories(bundle.rootfs.appending(name))
+                chmod(bundle.rootfs.appending(name).string, mode)
+            }
+            for name in ["new", "deep/er", "private", "group"] {
+                bundle.spec.mounts?.append(Mount(destination: "/\(name)", type: "tmpfs", source: "tmpfs"))
+            }
+            bundle.spec.mounts?.append(
+                Mount(destination: "/chosen", type: "tmpfs", source: "tmpfs", options: ["mode=0750"]))
+            let expected = ["drwxrwxrwt", "drwxrwxrwt", "drwxr-x---", "drwx------", "drwxrwsr-x"]
+            for start in 1...3 {
+                let result = try bundle.run()
+                #expect(result.lines == expected, "start \(start): \(result)")
+            }
+        }
+
         @Test("tmpcopyup keeps what the tmpfs hides, with owners and modes; a tmpfs has the mode of what it hides")
         func copyUp() throws {
             let bundle = try TestBundle(

@@ -1,5 +1,6 @@
 import BlockingCalls
 import Engine
+import Glibc
 import LinuxKernel
 import OCISpec
 import SystemPackage
@@ -101,6 +102,88 @@ import Testing
         }
         change.end()
         #expect(try await texts.value == (0...300).map { "\($0)\n" })
+    }
+
+    /// A log that is followed, with the lines that have come so far.
+    private final class Follower: Sendable {
+        private let reader: LogReader
+        let change = LogChange()
+
+        init(_ directory: TemporaryDirectory) throws {
+            var options = LogOptions()
+            options.stdout = true
+            options.follow = true
+            reader = try LogReader(
+                path: directory.path.appending("x-json.log"), options: options, change: change, pool: LogTests.pool)
+        }
+
+        /// The next `count` lines.
+        func next(_ count: Int) async throws -> [String] {
+            var texts: [String] = []
+            while texts.count < count, let batch = try await reader.next() {
+                texts += batch.map { String(decoding: $0.bytes, as: UTF8.self) }
+            }
+            return texts
+        }
+    }
+
+    @Test(
+        "a log that is emptied in place is followed from its new beginning on, however much is written to it at once",
+        .timeLimit(.minutes(1)), arguments: [1, 2, 3, 50])
+    func emptied(_ count: Int) async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("x-json.log", line("1", second: 1) + line("2", second: 2))
+        let follower = try Follower(directory)
+        #expect(try await follower.next(2) == ["1\n", "2\n"])
+        let file = try Files.open(directory.path.appending("x-json.log"), [.writeOnly, .append])
+        defer { file.discard() }
+        for round in 1...3 {
+            ftruncate(file.rawValue, 0)
+            let lines = (0..<count).map { line("\(round).\($0)", second: 10 + (round * 10 + $0) % 50) }
+            try file.writeEntire(Array(lines.joined().utf8))
+            #expect(try await follower.next(count) == (0..<count).map { "\(round).\($0)\n" })
+        }
+        follower.change.end()
+        #expect(try await follower.next(1) == [])
+    }
+
+    @Test("a file that takes the place of a log's only one is followed after that one's end", .timeLimit(.minutes(1)))
+    func replaced() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("x-json.log", line("1", second: 1))
+        let follower = try Follower(directory)
+        #expect(try await follower.next(1) == ["1\n"])
+        // What the old file gets last, and the new one, come between two looks of the reader.
+        try directory.append("x-json.log", line("2", second: 2))
+        try directory.write("x-json.log.next", line("3", second: 3))
+        try directory.rename("x-json.log.next", "x-json.log")
+        #expect(try await follower.next(2) == ["2\n", "3\n"])
+        follower.change.end()
+    }
+
+    @Test("the half of a record that is taken back from a full disk is not taken for a log that was emptied")
+    func takenBack() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("x-json.log", line("1", second: 1))
+        let follower = try Follower(directory)
+        #expect(try await follower.next(1) == ["1\n"])
+        let file = try Files.open(directory.path.appending("x-json.log"), [.writeOnly, .append])
+        defer { file.discard() }
+        let size = try FileStatus.of(file).size
+        try file.writeEntire(Array(line("lost", second: 2).utf8.prefix(20)))
+        ftruncate(file.rawValue, off_t(size))
+        try file.writeEntire(Array(line("2", second: 3).utf8))
+        #expect(try await follower.next(1) == ["2\n"])
+        follower.change.end()
+        #expect(try await follower.next(1) == [])
+    }
+
+    @Test("a line longer than any buffer is read whole")
+    func longLine() async throws {
+        let directory = try TemporaryDirectory()
+        let text = String(repeating: "x", count: 700_000)
+        try directory.write("x-json.log", line("a") + line(text) + line("b"))
+        #expect(try await read(directory) == ["a", text, "b"])
     }
 
     @Test("following ends when its task is cancelled", .timeLimit(.minutes(1)))

@@ -40,6 +40,16 @@ struct PathResolutionTests {
         #expect(try FileStatus.of(directory.appending("root/etc/made")).kind == .regular)
     }
 
+    @Test("a mode is that of the directory asked for, not of those made on the way to it")
+    func modes() throws {
+        defer { end() }
+        let mask = umask(0)
+        defer { umask(mask) }
+        try root.makeDirectoriesInRoot("/etc/way/to/it", mode: 0o1777).discard()
+        #expect(try FileStatus.of(directory.appending("root/etc/way/to/it")).mode & 0o7777 == 0o1777)
+        #expect(try FileStatus.of(directory.appending("root/etc/way/to")).mode & 0o7777 == 0o755)
+    }
+
     @Test("absolute links and .. stay inside", arguments: ["/", "../../../../../..", "/etc/.."])
     func links(_ target: String) throws {
         defer { end() }

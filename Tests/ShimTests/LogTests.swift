@@ -127,6 +127,41 @@ struct LogTests {
         #expect(lines == (count - lines.count..<count).map { "line \($0)\n" }, "nothing is missing between the files")
     }
 
+    @Test("a reader of the only file there may be can read it to its end after it is full")
+    func replacement() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path.appending("log")
+        let log = try JSONFileLog(
+            LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 1), path: path)
+        let reader = try Files.open(path, .readOnly)
+        defer { reader.discard() }
+        for number in 0..<20 {
+            Array("line \(number)\n".utf8).withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) }
+        }
+        let first = String(decoding: try reader.readToEnd(), as: UTF8.self).split(separator: "\n").count
+        let second = String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n").count
+        #expect(first > 0 && second > 0 && first + second == 20)
+        #expect(try Files.names(in: directory.path) == ["log"])
+    }
+
+    @Test("a file that somebody else has emptied is not full before it is")
+    func emptied() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path.appending("log")
+        let log = try JSONFileLog(
+            LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 3), path: path)
+        for number in 0..<8 {
+            Array("line \(number)\n".utf8).withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) }
+            if number == 3 { truncate(path.string, 0) }
+        }
+        for number in 8..<14 {
+            Array("line \(number)\n".utf8).withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) }
+        }
+        #expect(try Files.names(in: directory.path) == ["log"])
+        let lines = String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n")
+        #expect(lines.count == 10)
+    }
+
     @Test("half a record that a killed shim has left does not spoil the next one")
     func brokenRecord() throws {
         let directory = try TemporaryDirectory()

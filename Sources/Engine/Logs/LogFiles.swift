@@ -5,17 +5,21 @@ import SystemPackage
 /// A container's log as the shim leaves it: the current file, and older ones `.1` (newest) to `.N` made by renaming.
 ///
 /// Reads on over renames: a file stays open until it is read to its end, and the next one is found by the inode's place in the
-/// row. All calls block for the disk alone.
+/// row. A file that somebody has emptied in place (`: >LOG`, logrotate's copytruncate) is read again from its beginning, also if
+/// more has been written since than was there before: what was read last is looked for before each read. All calls block for
+/// the disk alone.
 package struct LogFiles: ~Copyable {
     private let path: FilePath
-    /// What is being read, and where reading will go on in it.
+    /// What is being read, and where reading will go on in it: after the last line that was read whole.
     private var file: FileDescriptor?
     private var inode: UInt64 = 0
     private var offset: Int64 = 0
-    /// The beginning of a line whose end has not been read.
-    private var rest: [UInt8] = []
-    /// A whole buffer's size, which one line of 16 KiB with escapes fits in.
-    private static let chunk = 128 << 10
+    /// The bytes before `offset`. A record ends with its time, so no other record has the same.
+    private var lastRead: [UInt8] = []
+    private static let lastReadLimit = 64
+    /// How much is read at once; one line of 16 KiB with escapes fits in, for a longer one it grows.
+    private var chunk = LogFiles.usualChunk
+    private static let usualChunk = 128 << 10
 
     /// Begins at the oldest entry, or `tail` entries before the newest.
     package init(path: FilePath, tail: Int?) throws(Errno) {
@@ -37,6 +41,7 @@ package struct LogFiles: ~Copyable {
         file = files[first].descriptor
         inode = files[first].inode
         offset = start
+        lastRead = try Self.bytes(before: start, in: files[first].descriptor)
     }
 
     deinit {
@@ -45,66 +50,95 @@ package struct LogFiles: ~Copyable {
 
     /// The next complete lines, without their newlines, passed to `body` one by one; false when there is nothing new.
     package mutating func read(_ body: (UnsafeRawBufferPointer) -> Void) throws(Errno) -> Bool {
-        while true {
-            if file == nil {
-                guard let first = try Self.opened(path).keepingFirst() else { return false }
-                (file, inode, offset) = (first.descriptor, first.inode, 0)
-            }
-            if try readChunk(body) { return true }
-            guard try advance() else { return false }
+        if file == nil {
+            guard let first = try Self.opened(path).keepingFirst() else { return false }
+            begin(first)
         }
+        if try readChunk(body) { return true }
+        return try advance(body)
     }
 
-    /// Reads once from the current file; false at its end.
+    private mutating func begin(_ next: OpenFile) {
+        file?.discard()
+        (file, inode, offset) = (next.descriptor, next.inode, 0)
+        lastRead = []
+        chunk = Self.usualChunk
+    }
+
+    /// Reads whole lines from the current file; false if there is none.
     private mutating func readChunk(_ body: (UnsafeRawBufferPointer) -> Void) throws(Errno) -> Bool {
         guard let file else { return false }
-        let carried = rest.count
-        var failure: Errno?
-        var count = 0
-        let position = offset
-        let rest = self.rest
-        let buffer = [UInt8](unsafeUninitializedCapacity: carried + Self.chunk) { buffer, length in
-            for (index, byte) in rest.enumerated() { buffer[index] = byte }
-            length = carried
-            guard let base = buffer.baseAddress else { return }
-            repeat {
-                count = pread(file.rawValue, base + carried, Self.chunk, off_t(position))
-            } while count < 0 && errno == EINTR
-            if count < 0 { failure = Errno(rawValue: errno) } else { length = carried + count }
-        }
-        if let failure { throw failure }
-        if count == 0 { return false }
-        offset += Int64(count)
-        buffer.withUnsafeBytes { bytes in
-            var start = 0
-            while start < bytes.count, let base = bytes.baseAddress,
-                let newline = memchr(base + start, 0x0A, bytes.count - start)
-            {
-                let end = UnsafeRawPointer(newline) - base
-                body(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
-                start = end + 1
+        while true {
+            let known = lastRead.count
+            let bytes = try Self.read(file, at: offset - Int64(known), count: known + chunk)
+            guard bytes.starts(with: lastRead) else {
+                // Emptied since. What was read up to the last line that was whole is kept by whoever got it.
+                offset = 0
+                lastRead = []
+                continue
             }
-            self.rest = Array(bytes[start...])
+            guard let end = bytes[known...].lastIndex(of: 0x0A) else {
+                if bytes.count < known + chunk { return false }
+                chunk *= 2
+                continue
+            }
+            bytes.withUnsafeBytes { bytes in
+                var start = known
+                while start <= end, let base = bytes.baseAddress,
+                    let newline = memchr(base + start, 0x0A, end + 1 - start)
+                {
+                    let line = UnsafeRawPointer(newline) - base
+                    body(UnsafeRawBufferPointer(rebasing: bytes[start..<line]))
+                    start = line + 1
+                }
+            }
+            offset += Int64(end + 1 - known)
+            lastRead = Array(bytes[...end].suffix(Self.lastReadLimit))
+            chunk = Self.usualChunk
+            return true
         }
+    }
+
+    /// Goes to the file that follows the current one, if the current one has been set aside meanwhile; false if not.
+    private mutating func advance(_ body: (UnsafeRawBufferPointer) -> Void) throws(Errno) -> Bool {
+        let files = try Self.opened(path)
+        let place = files.lastIndex { $0.inode == inode }
+        // One that is gone was the oldest: what follows is the oldest there is.
+        let next = place.map { $0 + 1 } ?? 0
+        let isFollowed = next < files.count
+        for (index, file) in files.enumerated() where index != next { file.descriptor.discard() }
+        guard isFollowed else { return false }
+        // The shim may have written more between the read that found the end and the moment it set the file aside.
+        do throws(Errno) {
+            if try readChunk(body) {
+                files[next].descriptor.discard()
+                return true
+            }
+        } catch {
+            files[next].descriptor.discard()
+            throw error
+        }
+        begin(files[next])
         return true
     }
 
-    /// Goes to the file that follows the current one, if the current one has been renamed meanwhile.
-    private mutating func advance() throws(Errno) -> Bool {
-        let files = try Self.opened(path)
-        let place = files.lastIndex { $0.inode == inode }
-        if let place, place == files.count - 1 {
-            for file in files { file.descriptor.discard() }
-            return false
+    /// Up to `count` bytes from `offset` on; fewer at the end of the file.
+    private static func read(_ file: FileDescriptor, at offset: Int64, count: Int) throws(Errno) -> [UInt8] {
+        var failure: Errno?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, length in
+            var result = 0
+            repeat {
+                result = pread(file.rawValue, buffer.baseAddress, count, off_t(offset))
+            } while result < 0 && errno == EINTR
+            if result < 0 { failure = Errno(rawValue: errno) } else { length = result }
         }
-        // One that is gone was the oldest: what follows is the oldest there is.
-        let next = place.map { $0 + 1 } ?? 0
-        for (index, file) in files.enumerated() where index != next { file.descriptor.discard() }
-        guard next < files.count else { return false }
-        file?.discard()
-        (file, inode, offset) = (files[next].descriptor, files[next].inode, 0)
-        rest = []
-        return true
+        if let failure { throw failure }
+        return bytes
+    }
+
+    private static func bytes(before offset: Int64, in file: FileDescriptor) throws(Errno) -> [UInt8] {
+        let count = min(offset, Int64(lastReadLimit))
+        return try read(file, at: offset - count, count: Int(count))
     }
 
     package struct OpenFile {

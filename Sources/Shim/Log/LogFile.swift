@@ -43,8 +43,15 @@ final class LogFile {
 
     /// Whether the file has its full size once `more` bytes have been written to it.
     func isFull(after more: Int) -> Bool {
-        guard let maxSize else { return false }
+        guard let maxSize, size + Int64(more) >= maxSize else { return false }
+        // Somebody else may have emptied it since.
+        size = min(size, sizeOnDisk)
         return size + Int64(more) >= maxSize
+    }
+
+    private var sizeOnDisk: Int64 {
+        // Fails for no open file.
+        (try? FileStatus.of(descriptor).size) ?? size
     }
 
     /// Appends whole records.
@@ -59,7 +66,7 @@ final class LogFile {
         if offset < bytes.count {
             // Half a record would make the next one unreadable too.
             let kept = bytes[..<offset].lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
-            ftruncate(descriptor.rawValue, off_t(size) + off_t(kept))
+            ftruncate(descriptor.rawValue, off_t(max(0, sizeOnDisk - Int64(offset - kept))))
             for byte in bytes[kept...] where byte == 0x0a { droppedRecords += 1 }
             offset = kept
         }
@@ -70,10 +77,7 @@ final class LogFile {
     func rotate() {
         // Whatever fails here is tried again when as much more has been written; until then records go where they went.
         defer { size = 0 }
-        guard maxFiles > 1 else {
-            ftruncate(descriptor.rawValue, 0)
-            return
-        }
+        guard maxFiles > 1 else { return replace() }
         // The first free number, or the last there may be: those before it move up.
         var free = 1
         while free < maxFiles - 1, Files.exists(FilePath("\(path).\(free)")) { free += 1 }
@@ -83,6 +87,26 @@ final class LogFile {
         guard let next = try? Self.open(path) else { return }
         descriptor.discard()
         descriptor = next
+    }
+
+    /// Puts a new file in the place of the only one there may be. That one is not emptied: whoever follows it reads what is left.
+    private func replace() {
+        let name = FilePath("\(path).next")
+        do throws(Errno) {
+            let next = try Files.open(name, [.readWrite, .append, .create, .truncate, .noFollow], mode: 0o640)
+            do throws(Errno) {
+                try Files.rename(name, to: path)
+            } catch {
+                next.discard()
+                throw error
+            }
+            descriptor.discard()
+            descriptor = next
+        } catch {
+            // No room for another file, or a directory that is gone: better a reader that misses lines than a file that grows.
+            ftruncate(descriptor.rawValue, 0)
+            try? Files.remove(name)  // Mostly it has not come into being.
+        }
     }
 
     /// Removes a file that has been made in vain.
