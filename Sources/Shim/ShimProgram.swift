@@ -28,6 +28,7 @@ package enum ShimProgram {
 
     /// Runs the program. Returns in the caller's process and, when the container has ended, in the shim.
     package static func run(_ arguments: [String]) -> Int32 {
+        Descriptors.secureStandardStreams()
         switch Array(arguments.dropFirst()) {
         case ["--version"], ["-v"]:
             print("masu-shim version \(MasuVersion.version)")

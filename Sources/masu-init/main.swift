@@ -67,6 +67,7 @@ func exitCode(_ status: Int32) -> Int32 {
     return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
 }
 
+masu_secure_standard_streams()
 let arguments = CommandLine.arguments
 if arguments.count == 2, arguments[1] == "--version" {
     print("masu-init version \(MasuVersion.version)")

@@ -14,6 +14,7 @@ import SystemPackage
 @main
 enum RegistryProgram {
     static func main() {
+        Descriptors.secureStandardStreams()
         // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for them.
         SignalSet([SIGTERM, SIGINT]).block()
         Signals.ignore(SIGPIPE)

@@ -1,7 +1,9 @@
 import Flags
 import Glibc
+import LinuxKernel
 
 // masu-runtime: an OCI runtime with runc's command line.
+Descriptors.secureStandardStreams()
 let arguments = Array(CommandLine.arguments.dropFirst())
 let invocation: Invocation
 do throws(UsageError) {

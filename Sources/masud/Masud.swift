@@ -9,6 +9,7 @@ import Logging
 @main
 enum Masud {
     static func main() {
+        Descriptors.secureStandardStreams()
         // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for them.
         SignalSet(watched).block()
         Signals.ignore(SIGPIPE)

@@ -56,6 +56,19 @@
 
 static inline long masu_result(long result) { return result < 0 ? -(long)errno : result; }
 
+// --- standard streams ----------------------------------------------------------------------------------------------
+
+/// Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no file or socket that the program opens
+/// later takes its number and is read or written as a standard stream. Where there is no /dev/null, the root directory
+/// takes the number: it can be neither read nor written.
+static inline void masu_secure_standard_streams(void) {
+    for (int number = 0; number <= 2; number++) {
+        if (fcntl(number, F_GETFD) >= 0 || errno != EBADF) continue;
+        // The lowest free number is this one.
+        if (open("/dev/null", O_RDWR) < 0) (void)open("/", O_RDONLY | O_DIRECTORY);
+    }
+}
+
 // --- processes -----------------------------------------------------------------------------------------------------
 
 struct masu_clone_args {
