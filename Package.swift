@@ -99,7 +99,7 @@ let package = Package(
         // Floor 1
         module("BuildInformation", [], swiftSettings: quick),
         module("Failure", [], swiftSettings: quick),
-        module("Flags", [], swiftSettings: quick),
+        module("Flags", ["Text"], swiftSettings: quick),
         module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
         module("OCISpec", ["JSON"], swiftSettings: quick),
 
@@ -144,8 +144,7 @@ let package = Package(
             "Images",
             [
                 "Failure", "BlockingCalls", "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec",
-                "JSON",
-                "LinuxKernel", database, crypto, logging, system,
+                "JSON", "Text", "LinuxKernel", database, crypto, logging, system,
             ]),
 
         // Floor 5
@@ -153,8 +152,7 @@ let package = Package(
             "Engine",
             [
                 "Failure", "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
-                "ShimProtocol",
-                "OCISpec", "JSON", "LinuxKernel", "BuildInformation", database, logging, system,
+                "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
@@ -174,8 +172,7 @@ let package = Package(
             "EngineAPI",
             [
                 "Failure", "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
-                "Base64",
-                "BuildInformation", "LinuxKernel", logging, system,
+                "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -188,7 +185,10 @@ let package = Package(
             ]),
         module(
             "MasuCommand",
-            ["Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "Text", "BuildInformation", system]),
+            [
+                "Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec", "Text",
+                "BuildInformation", system,
+            ]),
 
         // Floor 8: composition roots
         .executableTarget(
@@ -235,7 +235,7 @@ let package = Package(
         tests("TextTests", ["Text"]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
-        tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON"]),
+        tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON", "Text"]),
         tests("OCISpecTests", ["OCISpec", "JSON"]),
         tests(
             "HTTPServingTests",
@@ -264,7 +264,7 @@ let package = Package(
                 database, logging, system,
             ]),
         tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
-        tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
+        tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", "Text", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
         tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),
         tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "Tar", "LinuxKernel", database, system]),

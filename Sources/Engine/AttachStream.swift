@@ -1,4 +1,5 @@
 import SystemPackage
+import Text
 
 /// How a client attaches.
 package struct AttachOptions: Hashable, Sendable {
@@ -9,8 +10,7 @@ package struct AttachOptions: Hashable, Sendable {
     package var stream = true
     /// First replay the log (`logs=1`).
     package var logs = false
-    /// As `ctrl-p,ctrl-q`; empty is that default.
-    package var detachKeys = ""
+    package var detachKeys = DetachKeys.standard
 
     package init() {}
 }

@@ -1,13 +1,12 @@
+import Text
+
 /// Parsers for the texts of flags. Each is a pure function that accepts what Go's standard library and Docker's
 /// `go-units` accept, and refuses with their words.
 package enum FlagValue {
     /// `1`, `t`, `T`, `true`, `TRUE`, `True` and their opposites.
     package static func boolean(_ text: String) throws(InvalidFlagValue) -> Bool {
-        switch text {
-        case "1", "t", "T", "true", "TRUE", "True": true
-        case "0", "f", "F", "false", "FALSE", "False": false
-        default: throw syntax("ParseBool", text)
-        }
+        guard let value = GoBoolean.parse(text) else { throw syntax("ParseBool", text) }
+        return value
     }
 
     /// A signed 64-bit integer in the base that its prefix says.
@@ -72,35 +71,13 @@ package enum FlagValue {
         return Int64(product)
     }
 
-    /// A duration in Go's notation, in nanoseconds: `300ms`, `-1.5h`, `2h45m`; units are ns, us, µs, ms, s, m and h.
+    /// A duration in Go's notation (see `GoDuration`), in nanoseconds.
     package static func duration(_ text: String) throws(InvalidFlagValue) -> Int64 {
-        let quoted = "\"\(text)\""
-        var rest = Substring(text)
-        let isNegative = rest.hasPrefix("-")
-        if isNegative || rest.hasPrefix("+") { rest.removeFirst() }
-        if rest == "0" { return 0 }
-        guard !rest.isEmpty else { throw InvalidFlagValue("time: invalid duration \(quoted)") }
-
-        var total = 0.0
-        while !rest.isEmpty {
-            let number = rest.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-            guard let value = Double(number) else { throw InvalidFlagValue("time: invalid duration \(quoted)") }
-            rest = rest.dropFirst(number.count)
-            let unit = rest.prefix { !($0.isASCII && ($0.isNumber || $0 == ".")) }
-            guard !unit.isEmpty else { throw InvalidFlagValue("time: missing unit in duration \(quoted)") }
-            rest = rest.dropFirst(unit.count)
-            switch unit {
-            case "ns": total += value
-            case "us", "µs", "μs": total += value * 1e3
-            case "ms": total += value * 1e6
-            case "s": total += value * 1e9
-            case "m": total += value * 6e10
-            case "h": total += value * 3.6e12
-            default: throw InvalidFlagValue("time: unknown unit \"\(unit)\" in duration \(quoted)")
-            }
+        do throws(GoDuration.Invalid) {
+            return try GoDuration.nanoseconds(text)
+        } catch {
+            throw InvalidFlagValue(error.reason)
         }
-        guard total < 9_223_372_036_854_775_808 else { throw InvalidFlagValue("time: invalid duration \(quoted)") }
-        return Int64(isNegative ? -total : total)
     }
 
     private enum Magnitude {

@@ -1,3 +1,5 @@
+import Text
+
 /// Lays out the help of a command: usage line, description, spellings, options, commands, examples.
 struct HelpText {
     let path: [Command]
@@ -50,7 +52,7 @@ struct HelpText {
         let column = (commands.map(\.name.count).max() ?? 0) + 2
         return titles.map { title in
             let members = commands.filter { ($0.group ?? "Commands") == title }
-            let lines = members.map { "  " + Self.padded($0.name, to: max(column, 12)) + $0.summary }
+            let lines = members.map { "  " + $0.name.padded(to: max(column, 12)) + $0.summary }
             return "\(title):\n" + lines.joined(separator: "\n")
         }
     }
@@ -64,8 +66,8 @@ struct HelpText {
         }
         let column = (rows.map(\.0.count).max() ?? 0) + 3
         return rows.map { left, right in
-            Self.padded(left, to: column)
-                + wrapped(right, width: max(width - column - 1, 24), indent: String(repeating: " ", count: column))
+            left.padded(to: column)
+                + wrapped(right, width: max(width - column - 1, 24), indent: "".padded(to: column))
         }.joined(separator: "\n")
     }
 
@@ -90,9 +92,5 @@ struct HelpText {
             lines.append(line)
         }
         return lines.joined(separator: "\n" + indent)
-    }
-
-    private static func padded(_ text: String, to column: Int) -> String {
-        text + String(repeating: " ", count: max(1, column - text.count))
     }
 }

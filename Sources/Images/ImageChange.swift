@@ -1,5 +1,6 @@
 import JSON
 import OCISpec
+import Text
 
 /// One instruction of `docker import --change`: those of a Dockerfile that only touch the configuration.
 struct ImageChange {
@@ -166,10 +167,11 @@ struct ImageChange {
     }
 
     private static func nanoseconds(_ text: String) throws(ImagesError) -> Int64 {
-        guard let seconds = GoDuration.seconds(text), seconds < 9e9 else {
-            throw ImagesError(.invalid, "time: invalid duration \"\(text)\"")
+        do throws(GoDuration.Invalid) {
+            return try GoDuration.nanoseconds(text)
+        } catch {
+            throw ImagesError(.invalid, error.reason)
         }
-        return Int64((seconds * 1e9).rounded())
     }
 
     /// A path as seen from another, without `.` and `..`.

@@ -1,4 +1,5 @@
 import OCISpec
+import Text
 
 /// The filters of `docker images --filter`, parsed once.
 package struct ImageFilters: Hashable, Sendable {
@@ -23,7 +24,7 @@ package struct ImageFilters: Hashable, Sendable {
             switch name {
             case "dangling":
                 for value in values {
-                    guard let flag = Self.flag(value) else { throw Self.invalid(name, value) }
+                    guard let flag = GoBoolean.parse(value) else { throw Self.invalid(name, value) }
                     if let known = dangling, known != flag { throw Self.invalid(name, value) }
                     dangling = flag
                 }
@@ -46,21 +47,14 @@ package struct ImageFilters: Hashable, Sendable {
         ImagesError(.invalid, "invalid filter '\(name)=[\(value)]'")
     }
 
-    private static func flag(_ value: String) -> Bool? {
-        switch value {
-        case "1", "true", "True", "TRUE", "t", "T": true
-        case "0", "false", "False", "FALSE", "f", "F": false
-        default: nil
-        }
-    }
-
     /// RFC 3339, seconds since 1970, or a time ago (`24h`, `1h30m`).
     private static func moment(_ value: String) -> Timestamp? {
         if let timestamp = Timestamp(value) { return timestamp }
         let parts = value.split(separator: ".", omittingEmptySubsequences: false)
         if parts.count <= 2, let seconds = Int64(parts[0]) { return Timestamp(seconds: seconds) }
-        guard let ago = GoDuration.seconds(value) else { return nil }
+        // No duration either: then it is no point in time at all.
+        guard let ago = try? GoDuration.nanoseconds(value) else { return nil }
         let now = Timestamp.now()
-        return Timestamp(seconds: now.seconds - Int64(ago), nanoseconds: now.nanoseconds)
+        return Timestamp(seconds: now.seconds - ago / 1_000_000_000, nanoseconds: now.nanoseconds)
     }
 }

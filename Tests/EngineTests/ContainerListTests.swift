@@ -86,19 +86,6 @@ import Testing
     }
 
     @Test(
-        "states are told in Docker's words",
-        arguments: [
-            (0.5, "Less than a second"), (1, "1 second"), (59, "59 seconds"), (60, "About a minute"),
-            (150, "2 minutes"),
-            (3600, "About an hour"), (7200, "2 hours"), (200_000, "2 days"), (1_500_000, "2 weeks"),
-            (9_000_000, "3 months"),
-            (90_000_000, "2 years"),
-        ] as [(Double, String)])
-    func phrases(_ seconds: Double, _ text: String) {
-        #expect(humanDuration(seconds: seconds) == text)
-    }
-
-    @Test(
         "names are checked",
         arguments: [("web", true), ("/web", true), ("a", false), ("-a", false), ("a b", false), ("é1", false)])
     func names(_ name: String, _ isValid: Bool) {

@@ -127,18 +127,6 @@ struct FormatTests {
         #expect(try listing.rendered(two, format: "{{.Repository}} {{.Tag}}") == "a 1\nregistry:5000/b 2\n")
     }
 
-    @Test(
-        "durations are as long as people say",
-        arguments: [
-            (0.5, "Less than a second"), (1, "1 second"), (59, "59 seconds"), (60, "About a minute"),
-            (120, "2 minutes"),
-            (3600, "About an hour"), (7200, "2 hours"), (172_800, "2 days"), (1_209_600, "2 weeks"),
-            (5_184_000, "2 months"), (63_072_000, "2 years"),
-        ] as [(Double, String)])
-    func durations(seconds: Double, text: String) {
-        #expect(HumanText.duration(seconds) == text)
-    }
-
     @Test("sizes have three digits and decimal units, or four and binary ones")
     func sizes() {
         #expect(HumanText.size(0) == "0B")

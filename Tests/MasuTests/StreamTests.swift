@@ -44,30 +44,6 @@ struct StreamTests {
         }
     }
 
-    @Test(
-        "detach keys are characters and control characters",
-        arguments: [
-            ("ctrl-p,ctrl-q", [16, 17]), ("ctrl-@,ctrl-[,ctrl-_", [0, 27, 31]), ("a,B", [97, 66]),
-            ("ctrl-x,y", [24, 121]),
-        ] as [(String, [UInt8])])
-    func keys(text: String, bytes: [UInt8]) throws {
-        #expect(try DetachKeys(parsing: text).bytes == bytes)
-    }
-
-    @Test("other keys are refused", arguments: ["foo", "ctrl-", "ctrl-P?", "a,,b", "ctrl-1"])
-    func badKeys(text: String) {
-        #expect(throws: CommandError.self) { try DetachKeys(parsing: text) }
-    }
-
-    @Test("typed keys are held back only as long as they may detach")
-    func matching() throws {
-        var matcher = DetachKeyMatcher(.standard)
-        #expect(matcher.filter([97, 16]) == ([97], false))
-        #expect(matcher.filter([98]) == ([16, 98], false))
-        #expect(matcher.filter([16, 16]) == ([16], false))
-        #expect(matcher.filter([17, 99]) == ([], true))
-    }
-
     @Test("a response's head says how its body ends")
     func responseHead() throws {
         let head = try HTTPResponseHead(

@@ -4,6 +4,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 import Testing
+import Text
 
 @Suite(
     "A real shim", .serialized,
@@ -153,7 +154,7 @@ struct ContainerTests {
             ["sh", "-c", "stty size; read line; stty size; echo got $line"], terminal: true, openStdin: true)
         let connection = try container.connect()
         try connection.call(.resize(columns: 101, rows: 37))
-        let first = try container.attach(stdin: true, detachKeys: DetachKeys.usual)
+        let first = try container.attach(stdin: true, detachKeys: DetachKeys.standard.bytes)
         try connection.call(.start)
         try first.writeEntire([16, 17])
         _ = try first.readToEnd()
@@ -161,7 +162,7 @@ struct ContainerTests {
         #expect(try connection.nextEvent() == .detached(execID: nil))
         #expect(try TestContainer.eventually { try !container.records.isEmpty })
         try connection.call(.resize(columns: 55, rows: 44))
-        let second = try container.attach(stdin: true, detachKeys: DetachKeys.usual)
+        let second = try container.attach(stdin: true, detachKeys: DetachKeys.standard.bytes)
         try second.writeEntire(Array("hello\n".utf8))
         let output = String(decoding: try second.readToEnd(), as: UTF8.self)
         #expect(output.hasSuffix("44 55\r\ngot hello\r\n"), "\(output)")

@@ -57,24 +57,4 @@ struct StreamTests {
         try Self.add([2], to: queue)
         #expect(queue.isSpilled)
     }
-
-    @Test(
-        "detach keys are found however they come, and what may only begin them is not lost",
-        arguments: [
-            (["ab"], "ab", false), (["\u{10}\u{11}"], "", true), (["a\u{10}", "\u{11}b"], "a", true),
-            (["\u{10}", "x"], "\u{10}x", false), (["\u{10}\u{10}", "\u{11}"], "\u{10}", true), (["\u{10}"], "", false),
-            (["x\u{11}\u{10}y\u{10}\u{11}"], "x\u{11}\u{10}y", true),
-        ] as [([String], String, Bool)])
-    func detach(_ input: [String], _ expected: String, _ isDetached: Bool) throws {
-        var scanner = try #require(DetachScanner([16, 17]))
-        var passed: [UInt8] = []
-        var found = false
-        for part in input where !found {
-            let result = Array(part.utf8).withUnsafeBytes { scanner.scan($0) }
-            passed += result.input
-            found = result.isDetached
-        }
-        #expect(String(decoding: passed, as: UTF8.self) == expected)
-        #expect(found == isDetached)
-    }
 }

@@ -1,3 +1,5 @@
+import Text
+
 /// `--security-opt` values, parsed.
 package struct SecurityOptions: Hashable, Sendable {
     package var noNewPrivileges: Bool?
@@ -40,10 +42,7 @@ package struct SecurityOptions: Hashable, Sendable {
     }
 
     private static func boolean(_ text: String, in option: String) throws(EngineError) -> Bool {
-        switch text {
-        case "1", "t", "T", "true", "TRUE", "True": return true
-        case "0", "f", "F", "false", "FALSE", "False": return false
-        default: throw .invalid("invalid --security-opt 2: \"\(option)\"")
-        }
+        guard let value = GoBoolean.parse(text) else { throw .invalid("invalid --security-opt 2: \"\(option)\"") }
+        return value
     }
 }

@@ -4,11 +4,6 @@ import SystemPackage
 
 extension Container {
     func attach(_ options: AttachOptions) async throws -> AttachStream {
-        do {
-            _ = try DetachKeys.parse(options.detachKeys)
-        } catch {
-            throw EngineError.invalid("Invalid detach keys (\(options.detachKeys)) provided")
-        }
         if isRemoving { throw EngineError.noSuchContainer(id) }
         if options.stream, record.state.isPaused {
             throw EngineError.conflict("container \(id) is paused, unpause the container before attach")
@@ -80,7 +75,7 @@ extension Container {
     static func connect(_ options: AttachOptions, bundle: FilePath) throws(ShimError) -> FileDescriptor {
         try ShimConnection(bundle: bundle, timeout: patience).attach(
             stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
-            detachKeys: try DetachKeys.parse(options.detachKeys))
+            detachKeys: options.detachKeys.bytes)
     }
 
     func resize(columns: UInt16, rows: UInt16) async throws {

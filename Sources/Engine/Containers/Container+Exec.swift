@@ -10,11 +10,6 @@ extension Container {
         guard !configuration.command.isEmpty, !configuration.command[0].isEmpty else {
             throw EngineError.invalid("No exec command specified")
         }
-        do {
-            _ = try DetachKeys.parse(configuration.detachKeys)
-        } catch {
-            throw EngineError.invalid("Invalid escape keys (\(configuration.detachKeys)) provided")
-        }
         for variable in configuration.environment where variable.isEmpty || variable.hasPrefix("=") {
             throw EngineError.invalid("invalid environment variable: \(variable)")
         }
@@ -104,7 +99,7 @@ extension Container {
                 stream = try await services.pool.run {
                     try ShimConnection(bundle: bundle, timeout: Self.patience).attach(
                         execID: exec.id, stdin: configuration.attachStdin, stdout: configuration.attachStdout,
-                        stderr: configuration.attachStderr, detachKeys: try DetachKeys.parse(configuration.detachKeys))
+                        stderr: configuration.attachStderr, detachKeys: configuration.detachKeys.bytes)
                 }
             }
             if case .started(let pid) = try await shim.call(.execStart(id: exec.id)) { execStarted(exec.id, pid: pid) }

@@ -1,3 +1,5 @@
+import Text
+
 /// What `docker exec` is asked to run.
 package struct ExecConfiguration: Hashable, Sendable {
     /// Never empty.
@@ -11,8 +13,7 @@ package struct ExecConfiguration: Hashable, Sendable {
     package var attachStdin = false
     package var attachStdout = false
     package var attachStderr = false
-    /// As `ctrl-p,ctrl-q`; empty is that default.
-    package var detachKeys = ""
+    package var detachKeys = DetachKeys.standard
     package var consoleSize: ConsoleSize?
 
     package init(command: [String]) {

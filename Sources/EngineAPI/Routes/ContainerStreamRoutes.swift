@@ -1,6 +1,7 @@
 import HTTPServing
 import Engine
 import NIOHTTP1
+import Text
 
 extension EngineRoutes {
     func logs(_ request: RoutedRequest) async throws -> HTTPResponse {
@@ -34,7 +35,12 @@ extension EngineRoutes {
         options.stderr = request.query.flag("stderr")
         options.stream = request.query.flag("stream")
         options.logs = request.query.flag("logs")
-        options.detachKeys = request.query.text("detachKeys")
+        let keys = request.query.text("detachKeys")
+        do throws(DetachKeys.Unknown) {
+            options.detachKeys = try DetachKeys(parsing: keys)
+        } catch {
+            throw APIError.invalid("Invalid detach keys (\(keys)) provided")
+        }
         let stream = try await engine.attach(request.name, options: options)
         return hijack(stream, request) { _, _ in
             // The start that failed has told its own client.

@@ -1,10 +1,11 @@
 import Engine
 import EngineAPIModel
+import Text
 
 extension ExecConfiguration {
     /// What an exec request asks for.
     ///
-    /// - Throws: `APIError` (invalid) for an empty command.
+    /// - Throws: `APIError` (invalid) for an empty command and for detach keys that do not exist.
     package init(_ wire: ExecCreateRequest, version: APIVersion) throws {
         guard let command = wire.cmd, !command.isEmpty else { throw APIError.invalid("No exec command specified") }
         self.init(command: command)
@@ -16,7 +17,11 @@ extension ExecConfiguration {
         attachStdin = wire.attachStdin
         attachStdout = wire.attachStdout
         attachStderr = wire.attachStderr
-        detachKeys = wire.detachKeys
+        do throws(DetachKeys.Unknown) {
+            detachKeys = try DetachKeys(parsing: wire.detachKeys)
+        } catch {
+            throw APIError.invalid("Invalid escape keys (\(wire.detachKeys)) provided")
+        }
         if version >= .v(42) { consoleSize = ConsoleSize(wire: wire.consoleSize) }
     }
 }
@@ -38,7 +43,7 @@ extension ExecInspection {
         openStdout = details.openStdout
         canRemove = details.canRemove
         containerID = details.containerID
-        detachKeys = details.configuration.detachKeys
+        detachKeys = details.configuration.detachKeys.text
         pid = Int(details.pid)
     }
 }

@@ -1,6 +1,7 @@
 import Glibc
 import LinuxKernel
 import SystemPackage
+import Text
 
 /// A connection that has become the standard streams of a process for somebody.
 ///
@@ -175,8 +176,8 @@ final class AttachedClient {
         guard scanner != nil else { return streams.writeInput(bytes) }
         // Checked just now; the copy is put back so that the scanner goes on where it was.
         guard let result = scanner?.scan(bytes) else { return }
-        result.input.withUnsafeBytes { streams.writeInput($0) }
-        if result.isDetached {
+        result.passed.withUnsafeBytes { streams.writeInput($0) }
+        if result.isComplete {
             inputIsOpen = false
             context.onDetach(streams)
             finish()
