@@ -1,6 +1,7 @@
 import BuildInformation
 import Flags
 import Glibc
+import LinuxKernel
 
 /// The `masu` program.
 package enum MasuProgram {
@@ -9,21 +10,36 @@ package enum MasuProgram {
     /// - Parameter arguments: the command line without the program's name.
     /// - Returns: the exit status.
     package static func run(_ arguments: [String]) -> Int32 {
+        Descriptors.secureStandardStreams()
+        let status = reporting { try execute(arguments) }
+        let ending = reporting {
+            try Console.finish()
+            return 0
+        }
+        return status == 0 ? ending : status
+    }
+
+    private static func execute(_ arguments: [String]) throws -> Int32 {
+        let invocation = try root.parse(arguments)
+        if invocation.wantsHelp {
+            try Console.write(invocation.help(width: helpWidth))
+            return 0
+        }
+        if invocation.flags[GlobalFlags.version] {
+            try Console.print("Masu version \(MasuVersion.version)")
+            return 0
+        }
+        guard let action = invocation.command.action else {
+            try Console.write(invocation.help(width: helpWidth))
+            return 0
+        }
+        return try action(invocation)
+    }
+
+    /// Does something, and tells an error on standard error. Gives the exit status.
+    private static func reporting(_ work: () throws -> Int32) -> Int32 {
         do {
-            let invocation = try root.parse(arguments)
-            if invocation.wantsHelp {
-                Console.write(invocation.help(width: helpWidth))
-                return 0
-            }
-            if invocation.flags[GlobalFlags.version] {
-                Console.print("Masu version \(MasuVersion.version)")
-                return 0
-            }
-            guard let action = invocation.command.action else {
-                Console.write(invocation.help(width: helpWidth))
-                return 0
-            }
-            return try action(invocation)
+            return try work()
         } catch let error as UsageError {
             Console.complain(error.description)
             return error.exitStatus
@@ -150,7 +166,7 @@ enum HelpCommand {
         examples: [.init("Read about run", "masu help run")],
         action: { invocation in
             let help = try MasuProgram.root.parse(invocation.operands + ["--help"])
-            Console.write(help.help(width: MasuProgram.helpWidth))
+            try Console.write(help.help(width: MasuProgram.helpWidth))
             return 0
         })
 }

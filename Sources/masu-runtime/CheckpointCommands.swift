@@ -100,9 +100,9 @@ enum CheckpointCommands {
                 }
                 return 0
             }
-            let status = try foreground.follow(process)
+            let ending = try foreground.follow(process)
             try runtime.delete(id, force: true, spec: spec, warn: warn)
-            return status
+            return try ending.status()
         })
 
     /// What both take.

@@ -54,12 +54,12 @@ enum CreationCommands {
                 id: id, bundle: directory, spec: spec, options: options, warn: { log.warn($0) })
             try handOver(process, socket: socket, options, invocation)
             guard let foreground else { return 0 }
-            if invocation.flags[keep] { return try foreground.follow(process) }
+            if invocation.flags[keep] { return try foreground.follow(process).status() }
             // Now there is time for it.
             let removal = runtime.prepareRemoval(of: id)
-            let status = try foreground.follow(process)
+            let ending = try foreground.follow(process)
             try runtime.delete(id, force: true, spec: spec, prepared: removal, warn: { log.warn($0) })
-            return status
+            return try ending.status()
         })
 
     /// `action`, which makes a container, with its errors told as callers know them from runc.

@@ -2,6 +2,7 @@ import ContainerRuntime
 import Flags
 import LinuxKernel
 import SystemPackage
+import Text
 
 /// Where this program's errors and warnings go: to the file of `--log` in the form that engines read, with the bare text
 /// of an error on standard error for whoever looks there; without a file everything to standard error.
@@ -22,17 +23,19 @@ struct ErrorLog {
     /// Tells why the program ends.
     ///
     /// - Parameter isBare: Whether standard error gets the text alone even without a file.
-    func report(_ message: String, isBare: Bool = false) {
+    func report(_ text: String, isBare: Bool = false) {
+        // Names and output of other programs may be part of it.
+        let message = text.showingControls()
         let error = FileDescriptor.standardError
         guard let file = log.file else {
-            if isBare { return error.print(Self.oneLine(message) + "\n") }
+            if isBare { return error.tell(Self.oneLine(message) + "\n") }
             // For a person, not for a program.
-            if error.isTerminal { return error.print("\u{1b}[31mERRO\u{1b}[0m[0000] \(message)\n") }
+            if error.isTerminal { return error.tell("\u{1b}[31mERRO\u{1b}[0m[0000] \(message)\n") }
             write(message)
             return
         }
-        error.print(Self.oneLine(message) + "\n")
-        if let failure = write(message) { error.print("open \(file): \(failure.words)\n") }
+        error.tell(Self.oneLine(message) + "\n")
+        if let failure = write(message) { error.tell("open \(file): \(failure.words)\n") }
     }
 
     /// What hooks have said may have several lines; readers of errors take one line for one error.
@@ -49,7 +52,14 @@ struct ErrorLog {
 
     /// Tells what is odd and yet no reason to end.
     func warn(_ message: String) {
-        log.warn(message)
+        log.warn(message.showingControls())
+    }
+}
+
+extension FileDescriptor {
+    /// Writes text to standard error. A failure is dropped: there is nobody left to tell.
+    fileprivate func tell(_ text: String) {
+        try? writeEntire(Array(text.utf8))
     }
 }
 

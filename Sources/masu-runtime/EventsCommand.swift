@@ -27,7 +27,7 @@ enum EventsCommand {
             let cgroup = try runtime.cgroup(id)
             let serviceClass = try runtime.serviceClass(id)
             if invocation.flags[stats] {
-                printStatistics(id, cgroup, serviceClass)
+                try printStatistics(id, cgroup, serviceClass)
             } else if let cgroup {
                 try follow(id, cgroup, serviceClass, milliseconds: max(1, nanoseconds / 1_000_000))
             } else {
@@ -36,13 +36,13 @@ enum EventsCommand {
             return 0
         })
 
-    private static func printStatistics(_ id: String, _ cgroup: Cgroup?, _ serviceClass: ServiceClass?) {
+    private static func printStatistics(_ id: String, _ cgroup: Cgroup?, _ serviceClass: ServiceClass?) throws {
         let event: JSONValue = [
             "type": "stats", "id": .string(id),
             "data": cgroup.map { StatisticsDocument(cgroup: $0, serviceClass: serviceClass).value }
                 ?? StatisticsDocument.empty,
         ]
-        QueryCommands.print(event.serialized())
+        try Output.print(event.serialized())
     }
 
     private static func follow(
@@ -67,13 +67,13 @@ enum EventsCommand {
                 let now = cgroup.outOfMemoryKills()
                 if !cgroup.isUnified || now > kills {
                     let event: JSONValue = ["type": "oom", "id": .string(id)]
-                    QueryCommands.print(event.serialized())
+                    try Output.print(event.serialized())
                 }
                 kills = now
             }
             if !ready[0].isEmpty {
                 _ = try timer.take()
-                printStatistics(id, cgroup, serviceClass)
+                try printStatistics(id, cgroup, serviceClass)
             }
         }
     }

@@ -71,7 +71,7 @@ enum ExecCommand {
             throw error
         }
         guard let foreground else { return 0 }
-        return try foreground.follow(started)
+        return try foreground.follow(started).status()
     }
 
     /// The groups below the container's to join: `PATH` everywhere, `CONTROLLER[,CONTROLLER...]:PATH` for some.

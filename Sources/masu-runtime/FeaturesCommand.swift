@@ -9,7 +9,7 @@ enum FeaturesCommand {
     static let features = Command(
         "features", "Print what this runtime supports as JSON",
         action: { _ in
-            QueryCommands.print(document.serialized(pretty: true))
+            try Output.print(document.serialized(pretty: true))
             return 0
         })
 

@@ -21,9 +21,26 @@ struct Foreground {
         }
     }
 
-    /// Waits for the end of `process`. Gives the exit status as a shell would.
-    func follow(_ process: StartedProcess) throws -> Int32 {
-        guard let console = process.console else { return try followWithoutTerminal(process.pid) }
+    /// How a process ended, and whether all it had to say could be passed on.
+    struct Ending {
+        fileprivate let code: Int32
+        fileprivate let outputFailure: Errno?
+
+        /// The exit status as a shell would give it.
+        ///
+        /// - Throws: ``RuntimeError`` if the process's output could not be written to standard output. To be asked for
+        ///   when all else is done.
+        func status() throws(RuntimeError) -> Int32 {
+            if let outputFailure { throw RuntimeError(.system, "write /dev/stdout: \(outputFailure.words)") }
+            return code
+        }
+    }
+
+    /// Waits for the end of `process`.
+    func follow(_ process: StartedProcess) throws -> Ending {
+        guard let console = process.console else {
+            return Ending(code: try followWithoutTerminal(process.pid), outputFailure: nil)
+        }
         let relay = TerminalRelay(console: console)
         defer { relay.restore() }
         var status: ProcessControl.ExitStatus?
@@ -32,7 +49,7 @@ struct Foreground {
             if !events.isEmpty { status = try handleSignals(process.pid, console: console) }
         }
         try relay.drain()
-        return status?.code ?? 0
+        return Ending(code: status?.code ?? 0, outputFailure: relay.outputFailure)
     }
 
     private func followWithoutTerminal(_ pid: Int32) throws -> Int32 {
@@ -52,7 +69,6 @@ struct Foreground {
                 }
             case SIGWINCH where console != nil:
                 // Input that is no terminal has no size to pass on.
-                // Not a terminal, no size.
                 if let size = try? FileDescriptor.standardInput.windowSize() {
                     // The program may have just ended, and its terminal with it.
                     try? console?.setWindowSize(columns: size.columns, rows: size.rows)
@@ -84,12 +100,14 @@ final class TerminalRelay {
     private let saved: TerminalAttributes?
     private var isInputOpen = true
     private var isConsoleOpen = true
+    /// Why standard output takes no more. What comes after is read and dropped, so that the process is not held up.
+    private(set) var outputFailure: Errno?
 
     init(console: FileDescriptor) {
         self.console = console
         let input = FileDescriptor.standardInput
-        // Input that is no terminal has nothing to be saved.
-        saved = try? TerminalAttributes(of: input)  // Fails if it is no terminal, and so is nothing to be restored.
+        // Fails if the input is no terminal; then there is nothing to restore.
+        saved = try? TerminalAttributes(of: input)
         // With a terminal on this side it only passes on; all else is done by the one in the container.
         try? saved?.makeRaw(input)
         if let size = try? input.windowSize(), size.columns > 0 {
@@ -98,8 +116,7 @@ final class TerminalRelay {
     }
 
     func restore() {
-        // A terminal that has been closed meanwhile needs no restoring.
-        // A terminal that has gone away needs nothing restored.
+        // A terminal that has gone away needs no restoring.
         try? saved?.restore(on: FileDescriptor.standardInput)
         console.discard()
     }
@@ -112,9 +129,9 @@ final class TerminalRelay {
         let events = try Poll.wait(for: interests)
         for (interest, happened) in zip(interests, events).dropFirst() where !happened.isEmpty {
             if interest.descriptor == console {
-                isConsoleOpen = copy(from: console, to: .standardOutput)
+                isConsoleOpen = copyOutput()
             } else {
-                isInputOpen = copy(from: .standardInput, to: console)
+                isInputOpen = copyInput()
                 // ^D, as a terminal would say it.
                 if !isInputOpen { try? console.writeEntire([4]) }
             }
@@ -127,15 +144,24 @@ final class TerminalRelay {
         while isConsoleOpen {
             let events = try Poll.wait(for: [(console, .readable)], milliseconds: 0)
             if events[0].isEmpty { return }
-            isConsoleOpen = copy(from: console, to: .standardOutput)
+            isConsoleOpen = copyOutput()
         }
     }
 
-    /// Whether there may be more to come.
-    private func copy(from source: FileDescriptor, to target: FileDescriptor) -> Bool {
+    /// Copies from the process's terminal to standard output. Says whether there may be more to come.
+    private func copyOutput() -> Bool {
         // A terminal whose other side is closed gives an error instead of an end.
-        guard let bytes = try? source.readOnce(), !bytes.isEmpty else { return false }
-        do throws(Errno) { try target.writeEntire(bytes) } catch { return false }
+        guard let bytes = try? console.readOnce(), !bytes.isEmpty else { return false }
+        guard outputFailure == nil else { return true }
+        do throws(Errno) { try FileDescriptor.standardOutput.writeEntire(bytes) } catch { outputFailure = error }
+        return true
+    }
+
+    /// Copies from standard input to the process's terminal. Says whether there may be more to come.
+    private func copyInput() -> Bool {
+        // Input that cannot be read has ended.
+        guard let bytes = try? FileDescriptor.standardInput.readOnce(), !bytes.isEmpty else { return false }
+        do throws(Errno) { try console.writeEntire(bytes) } catch { return false }
         return true
     }
 }

@@ -1,5 +1,6 @@
 import BuildInformation
 import Flags
+import Text
 
 /// The help of a command, laid out as that of runc, of which scripts read the first lines.
 struct HelpPage {
@@ -50,8 +51,7 @@ struct HelpPage {
     }
 
     private static func table(_ rows: [(String, String)]) -> [String] {
-        let column = (rows.map(\.0.utf8.count).max() ?? 0) + 2
-        return rows.map { $0.0 + String(repeating: " ", count: column - $0.0.utf8.count) + $0.1 }
+        Columns.aligned(rows.map { [$0.0, $0.1] }, gap: 2)
     }
 
     private static func wrapped(_ text: String) -> [String] {

@@ -13,12 +13,12 @@ enum PsCommand {
         action: { invocation in
             let pids = try RuntimeCommands.runtime(invocation).processes(invocation.operands[0])
             if invocation.flags[QueryCommands.format] == "json" {
-                QueryCommands.print(JSONValue.array(pids.map { .int(Int64($0)) }).serialized())
+                try Output.print(JSONValue.array(pids.map { .int(Int64($0)) }).serialized())
                 return 0
             }
             let options = Array(invocation.operands.dropFirst())
             let output = try output(of: options.isEmpty ? ["-ef"] : options)
-            for line in try lines(about: Set(pids), in: output) { QueryCommands.print(Array(line.utf8)) }
+            for line in try lines(about: Set(pids), in: output) { try Output.print(line) }
             return 0
         })
 

@@ -4,6 +4,7 @@ import JSON
 import LinuxKernel
 import OCISpec
 import SystemPackage
+import Text
 
 /// Commands that only look.
 enum QueryCommands {
@@ -14,7 +15,7 @@ enum QueryCommands {
         "state", operands: "CONTAINER", arity: .exactly(1), "Print a container's state as JSON",
         action: { invocation in
             let details = try RuntimeCommands.runtime(invocation).details(invocation.operands[0])
-            print(summary(details).serialized(pretty: true))
+            try Output.print(summary(details).serialized(pretty: true))
             return 0
         })
 
@@ -27,7 +28,7 @@ enum QueryCommands {
             }
             let ids = try runtime.list()
             if invocation.flags[quiet] {
-                for id in ids { print(Array(id.utf8)) }
+                for id in ids { try Output.print(id) }
                 return 0
             }
             // One that is deleted while we look has not been there.
@@ -42,7 +43,7 @@ enum QueryCommands {
                 }
             }
             if invocation.flags[format] == "json" {
-                print(JSONValue.array(all.map(summary)).serialized())
+                try Output.print(JSONValue.array(all.map(summary)).serialized())
                 return 0
             }
             let rows = all.map { details in
@@ -51,7 +52,8 @@ enum QueryCommands {
                     details.created.description, owner(details.owner),
                 ]
             }
-            printTable(["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"], rows)
+            let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
+            for line in Columns.aligned([header] + rows, gap: 3) { try Output.print(line) }
             return 0
         })
 
@@ -82,26 +84,5 @@ enum QueryCommands {
             if fields.count > 2, UInt32(fields[2]) == uid { return String(fields[0]) }
         }
         return "#\(uid)"
-    }
-
-    static func print(_ line: [UInt8]) {
-        // As with any program: nobody is left to be told that the output is closed.
-        // If nobody reads it, there is nobody to tell.
-        try? FileDescriptor.standardOutput.writeEntire(line + [0x0a])
-    }
-
-    private static func printTable(_ header: [String], _ rows: [[String]]) {
-        let widths = header.indices.map { column in
-            max(header[column].utf8.count, rows.map { $0[column].utf8.count }.max() ?? 0) + 3
-        }
-        for row in [header] + rows {
-            var line = ""
-            for (column, text) in row.enumerated() {
-                line += text
-                let isLast = column == row.count - 1
-                if !isLast { line += String(repeating: " ", count: widths[column] - text.utf8.count) }
-            }
-            print(Array(line.utf8))
-        }
     }
 }

@@ -64,40 +64,39 @@ enum RuntimeCommands {
         "help", aliases: ["h"], operands: "[COMMAND]", arity: .any, "Show the commands, or the help of one",
         action: { invocation in
             guard let topic = invocation.operands.first else {
-                FileDescriptor.standardOutput.print(HelpPage(path: [root]).text)
+                try Output.write(HelpPage(path: [root]).text)
                 return 0
             }
             guard let command = root.subcommands().first(where: { $0.answers(to: topic) }) else {
                 ErrorLog(invocation.flags).report("No help topic for '\(topic)'")
                 return 3
             }
-            FileDescriptor.standardOutput.print(HelpPage(path: [root, command]).text)
+            try Output.write(HelpPage(path: [root, command]).text)
             return 0
         })
 
     /// Runs what was asked for. Gives the exit status.
     static func execute(_ invocation: Invocation) -> Int32 {
-        let output = FileDescriptor.standardOutput
-        if invocation.wantsHelp {
-            output.print(HelpPage(path: invocation.path).text)
-            return 0
-        }
-        if invocation.flags[version] {
-            output.print(
-                """
-                \(ProgramName.current) version \(MasuVersion.version)
-                commit: unknown
-                spec: \(MasuVersion.runtimeSpecification)
-                libseccomp: \(SeccompLibrary.version)
-
-                """)
-            return 0
-        }
-        guard let action = invocation.command.action else {
-            output.print(HelpPage(path: [root]).text)
-            return 0
-        }
         do {
+            if invocation.wantsHelp {
+                try Output.write(HelpPage(path: invocation.path).text)
+                return 0
+            }
+            if invocation.flags[version] {
+                try Output.write(
+                    """
+                    \(ProgramName.current) version \(MasuVersion.version)
+                    commit: unknown
+                    spec: \(MasuVersion.runtimeSpecification)
+                    libseccomp: \(SeccompLibrary.version)
+
+                    """)
+                return 0
+            }
+            guard let action = invocation.command.action else {
+                try Output.write(HelpPage(path: [root]).text)
+                return 0
+            }
             return try action(invocation)
         } catch {
             ErrorLog(invocation.flags).report("\(error)")
@@ -163,12 +162,5 @@ enum RuntimeCommands {
     static func optionalPath(_ flag: Flag<String>, _ invocation: Invocation) -> FilePath? {
         let text = invocation.flags[flag]
         return text.isEmpty ? nil : absolute(text)
-    }
-}
-
-extension FileDescriptor {
-    /// Writes text for people. If nobody reads it, there is nobody to tell.
-    func print(_ text: String) {
-        try? writeEntire(Array(text.utf8))
     }
 }

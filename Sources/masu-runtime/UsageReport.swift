@@ -11,7 +11,11 @@ extension UsageError {
             log.report("No help topic for '\(complaint)'")
             return arguments.contains("-h") || arguments.contains("--help") ? 1 : 3
         }
-        FileDescriptor.standardOutput.print("Incorrect Usage.\n\n" + HelpPage(path: path).text)
+        do throws(RuntimeError) {
+            try Output.write("Incorrect Usage.\n\n" + HelpPage(path: path).text)
+        } catch {
+            log.report(error.message)
+        }
         log.report(kind == .flag ? flagComplaint : "\(ProgramName.current): \(arityComplaint)")
         return 1
     }

@@ -16,14 +16,19 @@ final class DaemonClient {
     }
 
     /// The daemon that flags and environment name: `-H`, `MASU_HOST`, `DOCKER_HOST`, or the standard socket.
-    convenience init(_ invocation: Invocation) throws(CommandError) {
-        let hosts = invocation.flags[GlobalFlags.host]
+    static func address(_ flags: ParsedFlags) throws(CommandError) -> DaemonAddress {
+        let hosts = flags[GlobalFlags.host]
         guard hosts.count < 2 else { throw CommandError("Specify only one -H") }
         let variables = [Console.environment("MASU_HOST"), Console.environment("DOCKER_HOST")]
-        let text = hosts.first ?? variables.lazy.compactMap { $0 }.first { !$0.isEmpty }
-        self.init(
-            try text.map { (text: String) throws(CommandError) in try DaemonAddress(parsing: text) } ?? .standard,
-            isTraced: invocation.flags[GlobalFlags.debug])
+        guard let text = hosts.first ?? variables.lazy.compactMap({ $0 }).first(where: { !$0.isEmpty }) else {
+            return .standard
+        }
+        return try DaemonAddress(parsing: text)
+    }
+
+    /// A client of the daemon at ``address(_:)``.
+    convenience init(_ invocation: Invocation) throws(CommandError) {
+        self.init(try Self.address(invocation.flags), isTraced: invocation.flags[GlobalFlags.debug])
     }
 
     /// Sends a request and reads the whole answer.
@@ -99,7 +104,9 @@ final class DaemonClient {
     private func trace(_ request: HTTPRequest, _ head: HTTPResponseHead) {
         guard isTraced else { return }
         Console.complain("DEBUG: \(request.method) \(request.target): \(head.status)")
-        if let body = request.body { Console.complain("DEBUG: \(String(decoding: body, as: UTF8.self))") }
+        // A password is not for the screen.
+        guard let body = request.body, request.path != "/auth" else { return }
+        Console.complain("DEBUG: \(String(decoding: body, as: UTF8.self))")
     }
 
     private var host: String {

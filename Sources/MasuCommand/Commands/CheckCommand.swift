@@ -21,7 +21,7 @@ enum CheckCommand {
             while let piece = try response.next() {
                 for bytes in lines.take(piece) {
                     let line = try JSON.decode(CheckLine.self, from: bytes)
-                    if !line.problem.isEmpty { Console.print(line.problem) }
+                    if !line.problem.isEmpty { try Console.print(line.problem) }
                     if !line.error.isEmpty { throw CommandError("the check could not be finished: \(line.error)") }
                     summary = line.summary ?? summary
                 }
@@ -29,7 +29,7 @@ enum CheckCommand {
             guard let summary else { throw CommandError("the daemon ended the check without a result") }
             if !invocation.flags[quiet] {
                 let size = HumanText.size(Double(summary.bytes), digits: 4)
-                Console.print(
+                try Console.print(
                     "\(summary.images) images, \(summary.blobs) blobs (\(size)), \(summary.snapshots) snapshots, "
                         + "\(summary.containers) containers: "
                         + (summary.problems == 0

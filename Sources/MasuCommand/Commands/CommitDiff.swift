@@ -37,7 +37,7 @@ extension ContainerCommands {
                 for instruction in flags[change] { query.append(("changes", instruction)) }
                 let answer = try DaemonClient(invocation).call(
                     HTTPRequest("POST", "/commit", query: query), as: IDResponse.self)
-                Console.print(answer.id)
+                try Console.print(answer.id)
                 return 0
             })
     }
@@ -52,7 +52,7 @@ extension ContainerCommands {
             action: { invocation in
                 let changes = try DaemonClient(invocation).call(
                     HTTPRequest("GET", path(invocation.operands[0], "/changes")), as: [FilesystemChange].self)
-                Console.write(changes.map { "\(letter($0.kind)) \($0.path)\n" }.joined())
+                try Console.write(changes.map { "\(letter($0.kind)) \(Console.cell($0.path))\n" }.joined())
                 return 0
             })
     }

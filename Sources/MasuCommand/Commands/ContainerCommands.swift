@@ -2,6 +2,7 @@ import EngineAPIModel
 import Flags
 import Glibc
 import JSON
+import Text
 
 /// The commands about containers.
 enum ContainerCommands {
@@ -10,11 +11,12 @@ enum ContainerCommands {
     static let time = Flag.integer("time", "Seconds to wait before killing the container").hidden()
 
     /// Does one thing to each container in turn, prints each name that worked and each error that came.
-    static func each(_ names: [String], _ work: (String) throws -> String?) -> Int32 {
+    static func each(_ names: [String], _ work: (String) throws -> String?) throws -> Int32 {
         var status: Int32 = 0
+        var lines = ResultLines()
         for name in names {
             do {
-                if let text = try work(name) { Console.print(text) }
+                if let text = try work(name) { lines.print(text) }
             } catch {
                 Console.complain(describe(error))
                 status = 1
@@ -22,6 +24,7 @@ enum ContainerCommands {
                 if error is CommandError { break }
             }
         }
+        try lines.finish()
         return status
     }
 
@@ -40,7 +43,7 @@ enum ContainerCommands {
             spellings: spellings, flags: flags,
             action: { invocation in
                 let client = try DaemonClient(invocation)
-                return each(invocation.operands) { container in
+                return try each(invocation.operands) { container in
                     try client.call(try request(container, invocation.flags))
                     return container
                 }
@@ -122,7 +125,7 @@ enum ContainerCommands {
             action: { invocation in
                 let client = try DaemonClient(invocation)
                 let flags = invocation.flags
-                return each(invocation.operands) { container in
+                return try each(invocation.operands) { container in
                     let name = container.hasPrefix("/") ? String(container.dropFirst()) : container
                     guard !name.isEmpty else { throw CommandError("Container name cannot be empty") }
                     do {
@@ -150,7 +153,7 @@ enum ContainerCommands {
             examples: [.init("Wait for a job", "masu wait job")], spellings: ["masu container wait", "masu wait"],
             action: { invocation in
                 let client = try DaemonClient(invocation)
-                return each(invocation.operands) { container in
+                return try each(invocation.operands) { container in
                     let answer = try client.call(
                         HTTPRequest("POST", path(container, "/wait")), as: ContainerWaitResponse.self)
                     if let failure = answer.error, !failure.message.isEmpty { throw CommandError(failure.message) }
@@ -172,8 +175,8 @@ enum ContainerCommands {
                         "GET", path(invocation.operands[0], "/top"),
                         query: [("ps_args", arguments.isEmpty ? nil : arguments)]),
                     as: ContainerTop.self)
-                let rows = [answer.titles] + answer.processes
-                Console.write(Listing.aligned(rows.map { $0.joined(separator: "\t") }, minimum: 20))
+                let rows = ([answer.titles] + answer.processes).map { $0.map(Console.cell) }
+                for line in Columns.aligned(rows, minimum: 20, gap: 3) { try Console.print(line) }
                 return 0
             })
     }

@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Glibc
 import JSON
+import Text
 
 /// This program's terminal and signals joined to one container until it ends or is detached from: the common part of
 /// `run`, `start -a` and `attach`.
@@ -12,8 +13,7 @@ struct ContainerSession {
     let stdin: Bool
     let stdout: Bool
     let stderr: Bool
-    /// The keys as the user gave them; empty for the standard ones.
-    let detachKeys: String
+    let detachKeys: DetachKeys
     /// Whether signals go to the container.
     let proxiesSignals: Bool
     /// The condition to wait for: `next-exit`, `removed`, or nil for a container that already runs.
@@ -31,7 +31,6 @@ struct ContainerSession {
     /// - Returns: the container's exit status, nil when detached.
     /// - Throws: ``StartFailure``, or what went wrong with the streams.
     func run(start: (_ wait: @escaping (Int32) -> Void) throws -> Void) throws -> Int32? {
-        let keys = detachKeys.isEmpty ? DetachKeys.standard : try DetachKeys(parsing: detachKeys)
         var terminal: RawTerminal?
         defer { terminal?.restore() }
         let resizer = tty ? WindowResizer { size in try resize(size) } : nil
@@ -40,7 +39,7 @@ struct ContainerSession {
                 "POST", "/containers/\(id)/attach",
                 query: [
                     ("stream", "1"), ("stdin", stdin ? "1" : nil), ("stdout", stdout ? "1" : nil),
-                    ("stderr", stderr ? "1" : nil), ("detachKeys", detachKeys.isEmpty ? nil : detachKeys),
+                    ("stderr", stderr ? "1" : nil), ("detachKeys", detachKeys.text.isEmpty ? nil : detachKeys.text),
                 ]))
         let end = try client.open(
             HTTPRequest("POST", "/containers/\(id)/wait", query: [("condition", condition)]))
@@ -57,7 +56,7 @@ struct ContainerSession {
 
         let session = StreamSession(
             stream: stream, tty: tty, forwardsInput: stdin,
-            detachKeys: tty && stdin && !keys.bytes.isEmpty ? keys : nil,
+            detachKeys: tty && stdin ? detachKeys : .none,
             signals: signals, resizer: resizer)
         let ending = try session.run()
         terminal?.restore()

@@ -138,11 +138,7 @@ struct ContainerCopy {
             HTTPRequest("GET", ContainerCommands.path(container, "/archive"), query: [("path", source)]))
         guard target != "-" else {
             while let piece = try response.next() {
-                try piece.withUnsafeBytes { bytes in
-                    guard Console.writeAll(bytes, to: STDOUT_FILENO) else {
-                        throw CommandError("write standard output: \(Console.words(errno))")
-                    }
-                }
+                try piece.withUnsafeBytes { try Console.pass($0, to: STDOUT_FILENO) }
             }
             return
         }

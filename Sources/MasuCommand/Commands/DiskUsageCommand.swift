@@ -20,9 +20,9 @@ enum DiskUsageCommand {
                 guard format.isEmpty || format == "table" else {
                     throw CommandError("the verbose form has a format of its own: use --format without -v")
                 }
-                Console.write(try report.details())
+                try Console.write(report.details())
             } else {
-                Console.write(try report.summary(format: format))
+                try Console.write(report.summary(format: format))
             }
             return 0
         })

@@ -2,6 +2,7 @@ import EngineAPIModel
 import Flags
 import Glibc
 import JSON
+import Text
 
 extension ContainerCommands {
     private static let execDetach = Flag.boolean("detach", short: "d", "Detached mode: run command in the background")
@@ -30,9 +31,11 @@ extension ContainerCommands {
         private let flags: ParsedFlags
         private let operands: [String]
         private let client: DaemonClient
+        private let keys: DetachKeys
 
         init(_ invocation: Invocation) throws {
             flags = invocation.flags
+            keys = try DetachKeys(flags)
             operands = invocation.operands
             client = try DaemonClient(invocation)
         }
@@ -72,9 +75,7 @@ extension ContainerCommands {
             request.attachStdin = attaches && flags[ContainerFlags.interactive]
             request.attachStdout = attaches
             request.attachStderr = attaches
-            let keys = flags[detachKeys]
-            if !keys.isEmpty { _ = try DetachKeys(parsing: keys) }
-            request.detachKeys = keys
+            request.detachKeys = keys.text
             var env: [String] = []
             for file in flags[ContainerFlags.envFile] {
                 env += try KeyValueTexts.parseFile(
@@ -91,7 +92,6 @@ extension ContainerCommands {
         }
 
         private func stream(_ id: String, _ call: HTTPRequest, _ request: ExecCreateRequest) throws {
-            let keys = request.detachKeys.isEmpty ? DetachKeys.standard : try DetachKeys(parsing: request.detachKeys)
             let stream = try client.hijack(call)
             var terminal: RawTerminal?
             defer { terminal?.restore() }
@@ -116,7 +116,7 @@ extension ContainerCommands {
             resizer.resize()
             let ending = try StreamSession(
                 stream: stream, tty: true, forwardsInput: request.attachStdin,
-                detachKeys: request.attachStdin && !keys.bytes.isEmpty ? keys : nil, signals: signals, resizer: resizer
+                detachKeys: request.attachStdin ? keys : .none, signals: signals, resizer: resizer
             ).run()
             if ending == .detached { throw StreamSession.detached }
         }

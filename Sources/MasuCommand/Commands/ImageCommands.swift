@@ -46,25 +46,32 @@ enum ImageCommands {
     private static let force = Flag.boolean("force", short: "f", "Force removal of the image")
     private static let noPrune = Flag.boolean("no-prune", "Do not delete untagged parents")
 
+    private static let removedPlatforms = Flag.list(
+        "platform",
+        "Remove only the given platform variant. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")")
+
     static func remove(_ placement: Placement) -> Command {
         Command(
             placement == .grouped ? "rm" : "rmi", aliases: placement == .grouped ? ["remove"] : [],
             operands: "IMAGE [IMAGE...]", arity: .atLeast(1), "Remove one or more images",
             examples: [.init("Remove a name; the image goes with its last one", "masu rmi debian:bookworm")],
-            spellings: ["masu image rm", "masu image remove", "masu rmi"], flags: { [force, noPrune] },
+            spellings: ["masu image rm", "masu image remove", "masu rmi"],
+            flags: { [force, noPrune, removedPlatforms] },
             action: { invocation in
                 let client = try DaemonClient(invocation)
                 let flags = invocation.flags
+                let platforms = try PlatformText.encoded(list: flags[removedPlatforms])
                 var status: Int32 = 0
+                var lines = ResultLines()
                 for image in invocation.operands {
                     do {
-                        let deletions = try client.call(
-                            HTTPRequest(
-                                "DELETE", path(image),
-                                query: [("force", flags[force] ? "1" : nil), ("noprune", flags[noPrune] ? "1" : nil)]),
-                            as: [ImageDeletion].self)
+                        var request = HTTPRequest(
+                            "DELETE", path(image),
+                            query: [("force", flags[force] ? "1" : nil), ("noprune", flags[noPrune] ? "1" : nil)])
+                        for platform in platforms { request.query.append(("platforms", platform)) }
+                        let deletions = try client.call(request, as: [ImageDeletion].self)
                         for deletion in deletions {
-                            Console.print(
+                            lines.print(
                                 deletion.deleted.isEmpty
                                     ? "Untagged: \(deletion.untagged)" : "Deleted: \(deletion.deleted)")
                         }
@@ -73,6 +80,7 @@ enum ImageCommands {
                         if !(flags[force] && error.httpStatus == 404) { status = 1 }
                     }
                 }
+                try lines.finish()
                 return status
             })
     }
@@ -144,7 +152,11 @@ enum ImageCommands {
                 let response = try DaemonClient(invocation).upload(
                     HTTPRequest(
                         "POST", "/images/load",
-                        query: [("quiet", isQuiet ? "1" : "0"), ("platform", flags.given(platform))]), from: descriptor)
+                        query: [
+                            ("quiet", isQuiet ? "1" : "0"),
+                            ("platform", try flags.given(platform).map(PlatformText.encoded)),
+                        ]),
+                    from: descriptor)
                 try ProgressPrinter(descriptor: STDOUT_FILENO, isQuiet: false).print(response)
                 return 0
             })

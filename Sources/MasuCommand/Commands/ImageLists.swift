@@ -35,28 +35,34 @@ extension ImageCommands {
                         .rows
                 }
                 if flags[quiet], format.isEmpty || format == "table" {
-                    Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
+                    try Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                     return 0
                 }
-                Console.write(try ImageRows.listing(showsDigests: flags[digests]).rendered(rows, format: format))
+                try Console.write(ImageRows.listing(showsDigests: flags[digests]).rendered(rows, format: format))
                 return 0
             })
     }
+
+    private static let historyPlatform = Flag.string(
+        "platform", "Show history for the given platform. Formatted as \"os[/arch[/variant]]\" (e.g., \"linux/amd64\")")
 
     static func history(_ placement: Placement) -> Command {
         Command(
             "history", operands: "IMAGE", arity: .exactly(1), "Show the history of an image",
             examples: [.init("Every step in full", "masu history --no-trunc debian")],
             spellings: ["masu image history", "masu history"],
-            flags: { [FormatFlags.list, human, noTrunc, quiet] },
+            flags: { [FormatFlags.list, human, noTrunc, historyPlatform, quiet] },
             action: { invocation in
                 let flags = invocation.flags
                 let entries = try DaemonClient(invocation).call(
-                    HTTPRequest("GET", path(invocation.operands[0], "/history")), as: [ImageHistoryEntry].self)
+                    HTTPRequest(
+                        "GET", path(invocation.operands[0], "/history"),
+                        query: [("platform", try flags.given(historyPlatform).map(PlatformText.encoded))]),
+                    as: [ImageHistoryEntry].self)
                 let rows = entries.map { historyRow($0, truncates: !flags[noTrunc], human: flags[human]) }
                 let format = flags[FormatFlags.list]
                 if flags[quiet], format.isEmpty || format == "table" {
-                    Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
+                    try Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                     return 0
                 }
                 let listing = Listing(
@@ -65,7 +71,7 @@ extension ImageCommands {
                         .init("CreatedAt", "CREATED AT"),
                         .init("CreatedBy", "CREATED BY"), .init("Size", "SIZE"), .init("Comment", "COMMENT"),
                     ], defaultTable: "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}")
-                Console.write(try listing.rendered(rows, format: format))
+                try Console.write(listing.rendered(rows, format: format))
                 return 0
             })
     }
@@ -77,7 +83,8 @@ extension ImageCommands {
         values["Comment"] = .string(entry.comment)
         values["CreatedAt"] = .string(created)
         values["CreatedBy"] = .string(truncates ? HumanText.ellipsis(by, 45) : by)
-        let since = entry.created <= 0 ? "N/A" : HumanText.duration(HumanText.now() - Double(entry.created)) + " ago"
+        let since =
+            entry.created <= 0 ? "N/A" : HumanDuration.words(seconds: HumanText.now() - Double(entry.created)) + " ago"
         values["CreatedSince"] = .string(human ? since : created)
         values["ID"] = .string(truncates && entry.id != "<missing>" ? HumanText.shortID(entry.id) : entry.id)
         values["Size"] = .string(human ? HumanText.size(Double(entry.size)) : String(entry.size))
@@ -154,7 +161,7 @@ package struct ImageRows {
         values["Containers"] = .string(summary.containers < 0 ? "N/A" : String(summary.containers))
         values["CreatedAt"] = .string(LocalTime.goString(summary.created))
         values["CreatedSince"] = .string(
-            summary.created <= 0 ? "N/A" : HumanText.duration(now - Double(summary.created)) + " ago")
+            summary.created <= 0 ? "N/A" : HumanDuration.words(seconds: now - Double(summary.created)) + " ago")
         values["Digest"] = .string(digest)
         values["ID"] = .string(truncates ? HumanText.shortID(summary.id) : summary.id)
         values["Repository"] = .string(repository)

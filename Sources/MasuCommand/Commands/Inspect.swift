@@ -63,16 +63,19 @@ enum InspectCommands {
         }
         if let template {
             for object in found {
+                let text: String
                 do {
-                    Console.print(try template.rendered(object))
+                    text = try template.rendered(object)
                 } catch {
                     complaints.append("template parsing error: \(error.description)")
+                    continue
                 }
+                try Console.print(text)
             }
         } else if format == "json" {
-            Console.print(JSONValue.array(found).text())
+            try Console.print(JSONValue.array(found).text())
         } else {
-            Console.print(JSONValue.array(found).text(pretty: true))
+            try Console.print(JSONValue.array(found).text(pretty: true))
         }
         for complaint in complaints { Console.complain(complaint) }
         return complaints.isEmpty ? 0 : 1
@@ -111,7 +114,7 @@ enum InspectCommands {
             do {
                 let query: [(String, String?)] = [
                     ("size", size && kind == .container ? "1" : nil),
-                    ("platform", kind == .image ? flags.given(platform) : nil),
+                    ("platform", kind == .image ? try flags.given(platform).map(PlatformText.encoded) : nil),
                 ]
                 let object = try client.value(HTTPRequest("GET", path, query: query))
                 if size, kind == .image { Console.complain("WARNING: --size ignored for image") }

@@ -42,11 +42,11 @@ extension ContainerCommands {
                         ]), as: [ContainerSummary].self)
                 let rows = summaries.map { ContainerRow($0, truncates: !flags[noTrunc]).row }
                 if flags[quiet], format.isEmpty || format == "table" {
-                    Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
+                    try Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                     return 0
                 }
                 let listing = ContainerRow.listing(showsSize: flags[size], isQuiet: flags[quiet])
-                Console.write(try listing.rendered(rows, format: format))
+                try Console.write(listing.rendered(rows, format: format))
                 return 0
             })
     }
@@ -129,7 +129,7 @@ package struct ContainerRow {
         values["Networks"] = .string(summary.networkSettings.networks.keys.sorted().joined(separator: ","))
         values["Platform"] = .null
         values["Ports"] = .string(Self.ports(summary.ports))
-        values["RunningFor"] = .string(HumanText.duration(now - Double(summary.created)) + " ago")
+        values["RunningFor"] = .string(HumanDuration.words(seconds: now - Double(summary.created)) + " ago")
         values["Size"] = .string(size)
         values["State"] = .string(summary.state)
         values["Status"] = .string(summary.status)

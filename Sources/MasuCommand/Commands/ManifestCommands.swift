@@ -21,12 +21,12 @@ enum ManifestCommands {
             let client = try DaemonClient(invocation)
             let (document, head) = try fetch(image, client)
             guard invocation.flags[verbose] else {
-                Console.print(String(decoding: document.serialized(pretty: true), as: UTF8.self))
+                try Console.print(String(decoding: document.serialized(pretty: true), as: UTF8.self))
                 return 0
             }
             let name = RegistryAccess.canonical(ImageText.familiar(image))
             guard let entries = document["manifests"]?.array else {
-                Console.print(
+                try Console.print(
                     String(
                         decoding: entry(name, document, descriptor(head, document)).serialized(pretty: true),
                         as: UTF8.self))
@@ -38,7 +38,7 @@ enum ManifestCommands {
                 let pinned = repository(name) + "@" + digest
                 all.append(entry(pinned, try fetch(pinned, client).document, descriptor))
             }
-            Console.print(String(decoding: JSONValue.array(all).serialized(pretty: true), as: UTF8.self))
+            try Console.print(String(decoding: JSONValue.array(all).serialized(pretty: true), as: UTF8.self))
             return 0
         })
 

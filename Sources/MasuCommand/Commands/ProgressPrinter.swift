@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Glibc
 import JSON
+import Text
 
 /// Prints the progress that import, load and pull report: in place on a terminal, otherwise only what is final.
 struct ProgressPrinter {
@@ -21,37 +22,47 @@ struct ProgressPrinter {
                     throw CommandError(message.errorDetail?.message ?? message.error)
                 }
                 if isQuiet { continue }
-                show(message, isTerminal, &rows)
+                try show(message, isTerminal, &rows)
             }
         }
     }
 
-    private func show(_ message: ProgressMessage, _ isTerminal: Bool, _ rows: inout [String]) {
-        if !message.stream.isEmpty { return write(message.stream) }
+    private func show(_ message: ProgressMessage, _ isTerminal: Bool, _ rows: inout [String]) throws {
+        // Registries and archives have a say in these texts.
+        let shown = { (text: String, keepsLines: Bool) in
+            isTerminal ? text.showingControls(keepsLines: keepsLines) : text
+        }
+        if !message.stream.isEmpty { return try write(shown(message.stream, true)) }
         if message.status.isEmpty, message.progress.isEmpty { return }
         let hasBar = (message.progressDetail?.current ?? 0) > 0 || !message.progress.isEmpty
-        let prefix = message.id.isEmpty ? "" : message.id + ": "
+        let prefix = message.id.isEmpty ? "" : shown(message.id, false) + ": "
+        let status = prefix + shown(message.status, false)
         guard isTerminal else {
-            if !hasBar { write(prefix + message.status + "\n") }
+            if !hasBar { try write(status + "\n") }
             return
         }
         // Asked anew each time: windows change their size.
         let size = Terminal.size(descriptor)
-        let text = ProgressText.line(prefix + message.status, message.progressDetail, columns: size?.columns ?? 80)
-        guard !message.id.isEmpty else { return write(text + (hasBar ? "\r" : "\n")) }
+        let text = ProgressText.line(status, message.progressDetail, columns: size?.columns ?? 80)
+        guard !message.id.isEmpty else { return try write(text + (hasBar ? "\r" : "\n")) }
         guard let row = rows.firstIndex(of: message.id) else {
             rows.append(message.id)
-            return write(text + "\n")
+            return try write(text + "\n")
         }
         let up = rows.count - row
         // A line that has left the screen cannot be reached any more.
         guard up < size?.rows ?? 24 else { return }
-        write("\u{1B}[\(up)A\u{1B}[2K\r\(text)\r\u{1B}[\(up)B")
+        try write("\u{1B}[\(up)A\u{1B}[2K\r\(text)\r\u{1B}[\(up)B")
     }
 
-    private func write(_ text: String) {
-        var text = text
-        text.withUTF8 { Console.write(UnsafeRawBufferPointer($0), to: descriptor) }
+    /// Writes a text of which the daemon's part is already safe for a terminal.
+    private func write(_ text: String) throws {
+        do throws(OutputError) {
+            try Console.pass(text, to: descriptor)
+        } catch {
+            // Progress on standard error is not what was asked for: the work goes on without it.
+            if descriptor != STDERR_FILENO { throw error }
+        }
     }
 }
 

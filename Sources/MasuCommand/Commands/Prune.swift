@@ -21,7 +21,7 @@ enum PruneCommands {
                 """
             guard try confirm(warning, invocation) else { return 0 }
             let reclaimed = try pruneContainers(invocation.flags[filter], DaemonClient(invocation))
-            printTotal(reclaimed)
+            try printTotal(reclaimed)
             return 0
         })
 
@@ -37,7 +37,7 @@ enum PruneCommands {
                 : "WARNING! This will remove all dangling images."
             guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
             let reclaimed = try pruneImages(invocation.flags[filter], all: isAll, DaemonClient(invocation))
-            printTotal(reclaimed)
+            try printTotal(reclaimed)
             return 0
         })
 
@@ -60,7 +60,7 @@ enum PruneCommands {
             let client = try DaemonClient(invocation)
             var reclaimed = try pruneContainers(flags[filter], client)
             reclaimed += try pruneImages(flags[filter], all: flags[allImages], client)
-            printTotal(reclaimed)
+            try printTotal(reclaimed)
             return 0
         })
 
@@ -69,7 +69,7 @@ enum PruneCommands {
             HTTPRequest("POST", "/containers/prune", query: [("filters", Filters.query(filters))]),
             as: ContainersPruneReport.self)
         if let ids = report.containersDeleted, !ids.isEmpty {
-            Console.print("Deleted Containers:\n" + ids.map { $0 + "\n" }.joined())
+            try Console.print("Deleted Containers:\n" + ids.map { $0 + "\n" }.joined())
         }
         return report.spaceReclaimed
     }
@@ -81,19 +81,19 @@ enum PruneCommands {
             as: ImagesPruneReport.self)
         if let deletions = report.imagesDeleted, !deletions.isEmpty {
             let lines = deletions.map { $0.untagged.isEmpty ? "deleted: \($0.deleted)" : "untagged: \($0.untagged)" }
-            Console.print("Deleted Images:\n" + lines.map { $0 + "\n" }.joined())
+            try Console.print("Deleted Images:\n" + lines.map { $0 + "\n" }.joined())
         }
         return report.spaceReclaimed
     }
 
-    private static func printTotal(_ bytes: Int64) {
-        Console.print("Total reclaimed space: " + HumanText.size(Double(bytes), digits: 4))
+    private static func printTotal(_ bytes: Int64) throws {
+        try Console.print("Total reclaimed space: " + HumanText.size(Double(bytes), digits: 4))
     }
 
     /// Asks on the terminal; anything but yes is no. `--force` is yes.
-    private static func confirm(_ question: String, _ invocation: Invocation) throws(CommandError) -> Bool {
+    private static func confirm(_ question: String, _ invocation: Invocation) throws -> Bool {
         if invocation.flags[force] { return true }
-        Console.write(question + " [y/N] ")
+        try Console.write(question + " [y/N] ")
         var answer: [UInt8] = []
         var byte: UInt8 = 0
         while read(STDIN_FILENO, &byte, 1) == 1, byte != UInt8(ascii: "\n") { answer.append(byte) }

@@ -28,7 +28,7 @@ enum RegistryCommands {
         examples: [.init("Forget the password", "masu logout registry.example.org")],
         action: { invocation in
             let key = CredentialFile.key(invocation.operands.first ?? "")
-            Console.print("Removing login credentials for \(key)")
+            try Console.print("Removing login credentials for \(key)")
             var file = try CredentialFile()
             do throws(CommandError) {
                 try file.erase(key)
@@ -52,7 +52,7 @@ enum RegistryCommands {
         let client = try DaemonClient(invocation)
         var config = AuthConfig()
         if flags[user].isEmpty, flags[password].isEmpty, let known = try file.credentials(for: key) {
-            Console.print("Authenticating with existing credentials...")
+            try Console.print("Authenticating with existing credentials...")
             config = known
             do {
                 return try finish(config, key, &file, client, isKnown: true)
@@ -99,7 +99,7 @@ enum RegistryCommands {
 
                 """)
         }
-        Console.print(answer.status)
+        try Console.print(answer.status)
         return 0
     }
 
@@ -131,7 +131,7 @@ enum RegistryCommands {
                     .init("Name", "NAME"), .init("Description", "DESCRIPTION"), .init("StarCount", "STARS"),
                     .init("IsOfficial", "OFFICIAL"), .init("IsAutomated", "AUTOMATED"),
                 ], defaultTable: "{{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}")
-            Console.write(try listing.rendered(rows, format: flags[FormatFlags.list]))
+            try Console.write(listing.rendered(rows, format: flags[FormatFlags.list]))
             return 0
         })
 
@@ -155,8 +155,8 @@ enum LineInput {
     }
 
     /// One line after a question; hidden: without showing it.
-    static func ask(_ question: String, isHidden: Bool = false) throws(CommandError) -> String {
-        Console.write(question)
+    static func ask(_ question: String, isHidden: Bool = false) throws -> String {
+        try Console.write(question)
         var settings = termios()
         let isTerminal = isHidden && tcgetattr(STDIN_FILENO, &settings) == 0
         let saved = settings
@@ -168,7 +168,7 @@ enum LineInput {
         if isTerminal {
             var old = saved
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &old)
-            Console.print("")
+            try Console.print("")
         }
         return line
     }

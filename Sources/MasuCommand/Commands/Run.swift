@@ -36,7 +36,7 @@ extension ContainerCommands {
             action: { invocation in
                 let creation = ContainerCreation(invocation, name: "create")
                 let request = try creation.request()
-                Console.print(try creation.create(request).id)
+                try Console.print(creation.create(request).id)
                 return 0
             })
     }
@@ -175,18 +175,20 @@ private struct Run {
             let id = try creation.create(request, with: client).id
             if isDetached {
                 try start(id, client)
-                Console.print(id)
+                try Console.print(id)
                 return 0
             }
             let session = ContainerSession(
                 client: client, id: id, tty: request.config.tty, stdin: request.config.attachStdin,
                 stdout: request.config.attachStdout, stderr: request.config.attachStderr,
-                detachKeys: flags[ContainerCommands.detachKeys],
+                detachKeys: try DetachKeys(flags),
                 proxiesSignals: flags[ContainerCommands.sigProxy],
                 condition: request.hostConfig.autoRemove ? "removed" : "next-exit")
             return try session.run { try start(id, client, wait: $0) } ?? 0
         } catch let error as ContainerSession.StartFailure {
             throw creation.withHelp(error.underlying, Self.status(of: error.underlying))
+        } catch let error as OutputError {
+            throw error
         } catch let error as CommandError where error.status == 125 {
             throw error
         } catch {

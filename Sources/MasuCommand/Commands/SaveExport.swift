@@ -23,7 +23,7 @@ struct ArchiveDownload {
     /// Writes the answer's body. A file appears, or changes, only when all of it is there.
     func run(_ request: HTTPRequest, _ client: DaemonClient) throws {
         let response = try client.open(request)
-        guard let path else { return try copy(response, to: STDOUT_FILENO, "standard output") }
+        guard let path else { return try copy(response, to: STDOUT_FILENO, "/dev/stdout") }
         let temporary = path + ".part-\(getpid())"
         let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw CommandError("open \(temporary): \(Console.words(errno))") }
@@ -92,8 +92,8 @@ extension ImageCommands {
                 let download = try ArchiveDownload(invocation)
                 var request = HTTPRequest("GET", "/images/get")
                 for image in invocation.operands { request.query.append(("names", image)) }
-                for text in invocation.flags[savePlatform].flatMap({ $0.split(separator: ",") }) {
-                    request.query.append(("platform", String(text)))
+                for platform in try PlatformText.encoded(list: invocation.flags[savePlatform]) {
+                    request.query.append(("platform", platform))
                 }
                 try download.run(request, try DaemonClient(invocation))
                 return 0

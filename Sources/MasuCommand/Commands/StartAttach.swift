@@ -1,6 +1,7 @@
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 extension ContainerCommands {
     private static let attachAll = Flag.boolean("attach", short: "a", "Attach STDOUT/STDERR and forward signals")
@@ -21,10 +22,11 @@ extension ContainerCommands {
                 if invocation.flags[attachAll] || invocation.flags[interactive] { return try startAttached(invocation) }
                 let client = try DaemonClient(invocation)
                 var failed: [String] = []
+                var lines = ResultLines()
                 for container in invocation.operands {
                     do {
                         try client.call(HTTPRequest("POST", path(container, "/start")))
-                        Console.print(container)
+                        lines.print(container)
                     } catch let error as DaemonError {
                         Console.complain(error.description)
                         failed.append(container)
@@ -33,6 +35,7 @@ extension ContainerCommands {
                 guard failed.isEmpty else {
                     throw CommandError("Error: failed to start containers: \(failed.joined(separator: ", "))")
                 }
+                try lines.finish()
                 return 0
             })
     }
@@ -47,7 +50,7 @@ extension ContainerCommands {
         try Terminal.check(attachesInput: stdin, tty: container.config.tty)
         let session = ContainerSession(
             client: client, id: container.id, tty: container.config.tty, stdin: stdin, stdout: true, stderr: true,
-            detachKeys: invocation.flags[detachKeys], proxiesSignals: !container.config.tty,
+            detachKeys: try DetachKeys(invocation.flags), proxiesSignals: !container.config.tty,
             condition: container.hostConfig.autoRemove ? "removed" : "next-exit")
         do {
             return try session.run { wait in
@@ -84,7 +87,7 @@ extension ContainerCommands {
                 let session = ContainerSession(
                     client: client, id: container.id, tty: container.config.tty, stdin: stdin, stdout: true,
                     stderr: true,
-                    detachKeys: invocation.flags[detachKeys],
+                    detachKeys: try DetachKeys(invocation.flags),
                     proxiesSignals: invocation.flags[sigProxy] && !container.config.tty, condition: nil)
                 let status = try session.run { _ in
                     guard container.config.tty, let size = Terminal.size() else { return }

@@ -2,6 +2,7 @@ import BuildInformation
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 /// The commands about the daemon.
 enum SystemCommands {
@@ -47,11 +48,11 @@ enum SystemCommands {
                 while let piece = try response.next() {
                     for line in lines.take(piece) {
                         guard let template else {
-                            Console.print(EventLine.text(try JSON.decode(EventMessage.self, from: line)))
+                            try Console.print(EventLine.text(try JSON.decode(EventMessage.self, from: line)))
                             continue
                         }
                         do {
-                            Console.print(try template.rendered(try JSON.parse(line)))
+                            try Console.print(template.rendered(try JSON.parse(line)))
                         } catch let error as TemplateError {
                             throw CommandError(error.description)
                         }
@@ -78,11 +79,11 @@ enum SystemCommands {
                 }
             }
             if format.isEmpty {
-                Console.write(report.text)
+                try Console.write(report.text)
             } else if format == "json" {
-                Console.print(report.value.text())
+                try Console.print(report.value.text())
             } else {
-                Console.print(try render(format, report.value, name: "version"))
+                try Console.print(render(format, report.value, name: "version"))
             }
             if let failure { throw CommandError(describe(failure)) }
             return 0
@@ -103,9 +104,9 @@ enum SystemCommands {
                     failure = error
                 }
                 if format.isEmpty {
-                    Console.write(InfoReport(server: answer).text)
+                    try Console.write(InfoReport(server: answer).text)
                 } else if let answer {
-                    Console.print(format == "json" ? answer.text() : try render(format, answer, name: ""))
+                    try Console.print(format == "json" ? answer.text() : try render(format, answer, name: ""))
                 }
                 if let failure { throw CommandError(describe(failure)) }
                 return 0
@@ -173,7 +174,7 @@ struct VersionReport {
         var text = "Client: Masu\n"
         func add(_ indent: Int, _ name: String, _ value: String) {
             let label = String(repeating: " ", count: indent) + name + ":"
-            text += label + String(repeating: " ", count: max(1, 20 - label.count)) + value + "\n"
+            text += label.padded(to: 20) + value + "\n"
         }
         add(1, "Version", MasuVersion.version)
         add(1, "API version", MasuVersion.apiVersion)

@@ -30,12 +30,12 @@ extension ImageCommands {
                 var name = image
                 if !flags[allTags] {
                     name = ImageText.familiar(image)
-                    if isNameOnly, !flags[quiet] { Console.print("Using default tag: latest") }
+                    if isNameOnly, !flags[quiet] { try Console.print("Using default tag: latest") }
                 }
                 try RegistryAccess.pull(
                     name, tag: nil, platform: flags.given(platform), client: try DaemonClient(invocation),
                     isQuiet: flags[quiet], on: STDOUT_FILENO)
-                Console.print(RegistryAccess.canonical(name))
+                try Console.print(RegistryAccess.canonical(name))
                 return 0
             })
     }
@@ -61,14 +61,14 @@ extension ImageCommands {
                 if !flags[pushedTags] {
                     let parts = split(image)
                     (image, tag) = (parts.repository, parts.tag)
-                    if isNameOnly, !flags[quiet] { Console.print("Using default tag: latest") }
+                    if isNameOnly, !flags[quiet] { try Console.print("Using default tag: latest") }
                 }
                 var request = HTTPRequest("POST", path(image, "/push"), query: [("tag", tag)])
                 // Docker's daemon wants the header, also of nobody.
                 request.headers.append(try RegistryAccess.header(for: image) ?? ("X-Registry-Auth", "e30="))
                 try ProgressPrinter(descriptor: STDOUT_FILENO, isQuiet: flags[quiet]).print(
                     try DaemonClient(invocation).open(request))
-                if flags[quiet] { Console.print(RegistryAccess.canonical(tag.map { "\(image):\($0)" } ?? image)) }
+                if flags[quiet] { try Console.print(RegistryAccess.canonical(tag.map { "\(image):\($0)" } ?? image)) }
                 return 0
             })
     }

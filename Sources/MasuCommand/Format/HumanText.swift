@@ -1,25 +1,7 @@
 import Glibc
 
-/// Numbers and times as people read them, rounded as docker rounds.
+/// Sizes and ids as people read them, rounded as docker rounds.
 package enum HumanText {
-    /// How long something took or how long ago it was, in seconds: `About a minute`, `3 weeks`.
-    package static func duration(_ seconds: Double) -> String {
-        let whole = Int(seconds)
-        if whole < 1 { return "Less than a second" }
-        if whole == 1 { return "1 second" }
-        if whole < 60 { return "\(whole) seconds" }
-        let minutes = whole / 60
-        if minutes == 1 { return "About a minute" }
-        if minutes < 60 { return "\(minutes) minutes" }
-        let hours = Int(seconds / 3600 + 0.5)
-        if hours == 1 { return "About an hour" }
-        if hours < 48 { return "\(hours) hours" }
-        if hours < 24 * 7 * 2 { return "\(hours / 24) days" }
-        if hours < 24 * 30 * 2 { return "\(hours / 24 / 7) weeks" }
-        if hours < 24 * 365 * 2 { return "\(hours / 24 / 30) months" }
-        return "\(Int(seconds / 3600) / 24 / 365) years"
-    }
-
     /// A size in decimal units with three digits: `1.98MB`.
     package static func size(_ bytes: Double, digits: Int = 3) -> String {
         scaled(bytes, 1000, ["B", "kB", "MB", "GB", "TB", "PB", "EB"], digits)

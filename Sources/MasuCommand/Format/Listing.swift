@@ -1,4 +1,5 @@
 import JSON
+import Text
 
 /// What a list command prints: rows of named columns, through `--format`.
 package struct Listing {
@@ -109,21 +110,6 @@ package struct Listing {
     package static func aligned(_ lines: [String], minimum: Int = 10, gap: Int = 3) -> String {
         let rows = lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }
             .map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
-        var widths: [Int] = []
-        for row in rows {
-            for (index, cell) in row.dropLast().enumerated() {
-                if index == widths.count { widths.append(minimum) }
-                widths[index] = max(widths[index], cell.count + gap)
-            }
-        }
-        var text = ""
-        for row in rows {
-            for (index, cell) in row.enumerated() {
-                text += cell
-                if index < row.count - 1 { text += String(repeating: " ", count: widths[index] - cell.count) }
-            }
-            text += "\n"
-        }
-        return text
+        return Columns.aligned(rows, minimum: minimum, gap: gap).map { $0 + "\n" }.joined()
     }
 }

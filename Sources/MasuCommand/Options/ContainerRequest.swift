@@ -88,8 +88,11 @@ struct ContainerRequest {
             result += try KeyValueTexts.parseFile(
                 try LocalFile.read(path), path: path, environment: { Console.environment($0) })
         }
-        return result
-            + flags[ContainerFlags.env].map { KeyValueTexts.resolved($0, environment: { Console.environment($0) }) }
+        result += flags[ContainerFlags.env].map {
+            KeyValueTexts.resolved($0, environment: { Console.environment($0) })
+        }
+        let daemon = try DaemonClient.address(flags).description
+        return result + ClientConfiguration.user.proxyVariables(for: daemon, besides: result)
     }
 
     private func labels() throws(CommandError) -> [String: String] {

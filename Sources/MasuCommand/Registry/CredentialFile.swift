@@ -8,34 +8,17 @@ package struct CredentialFile {
     /// The key of Docker Hub, which is not its name.
     package static let hub = "https://index.docker.io/v1/"
 
-    private let path: String
-    private var document: JSONObject
+    private var configuration: ClientConfiguration
+    private var document: JSONObject { configuration.document }
 
-    /// Reads the file; none is an empty one.
+    /// Reads the user's file; none is an empty one.
     package init() throws(CommandError) {
-        let folder = Console.environment("DOCKER_CONFIG") ?? (Console.environment("HOME") ?? "/root") + "/.docker"
-        try self.init(path: folder + "/config.json")
+        try self.init(path: ClientConfiguration.standardPath)
     }
 
+    /// Reads a file; none is an empty one.
     package init(path: String) throws(CommandError) {
-        self.path = path
-        guard LocalFile.exists(path) else {
-            document = JSONObject()
-            return
-        }
-        let bytes = try LocalFile.read(path)
-        guard bytes.contains(where: { $0 > 0x20 }) else {
-            document = JSONObject()
-            return
-        }
-        do throws(JSONError) {
-            guard let object = try JSON.parse(bytes).object else {
-                throw JSONError.value(path: "", reason: "must be an object")
-            }
-            document = object
-        } catch {
-            throw CommandError("loading config file: \(path): \(error)")
-        }
+        configuration = try ClientConfiguration(path: path)
     }
 
     /// The key under which the credentials of a registry are kept: of what an image name begins with, or of what was given to `login`.
@@ -93,7 +76,7 @@ package struct CredentialFile {
     }
 
     /// The file's path.
-    package var location: String { path }
+    package var location: String { configuration.path }
 
     private func helper(for key: String) -> String? {
         let name = document["credHelpers"]?[key]?.string ?? document["credsStore"]?.string ?? ""
@@ -110,8 +93,8 @@ package struct CredentialFile {
         var all = JSONObject()
         for (name, value) in document["auths"]?.object ?? JSONObject() where Self.key(name) != key { all[name] = value }
         if let entry { all[key] = entry }
-        document["auths"] = .object(all)
-        try LocalFile.replace(path, with: JSONValue.object(document).serialized(pretty: true) + [10])
+        configuration.document["auths"] = .object(all)
+        try LocalFile.replace(configuration.path, with: JSONValue.object(document).serialized(pretty: true) + [10])
     }
 }
 

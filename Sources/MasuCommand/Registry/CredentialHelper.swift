@@ -81,9 +81,10 @@ struct CredentialHelper {
                 "error getting credentials - err: exec: \"\(program)\": "
                     + (code == ENOENT ? "executable file not found in $PATH" : Console.words(code)) + ", out: ``")
         }
-        // What is asked fits into a pipe's buffer; a helper that does not read it is told so by its end.
-        signal(SIGPIPE, SIG_IGN)
+        // What is asked fits into a pipe's buffer. A helper may end without reading it; its exit status says so.
+        let disposition = signal(SIGPIPE, SIG_IGN)
         _ = write(inlet[1], input, input.count)
+        signal(SIGPIPE, disposition)
         close(inlet[1])
         var output: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)

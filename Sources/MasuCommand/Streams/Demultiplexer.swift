@@ -1,3 +1,5 @@
+import Glibc
+
 /// Takes apart Docker's multiplexed streams: frames of an 8-byte header (stream, three zeros, big-endian length) and
 /// a payload.
 ///
@@ -76,7 +78,7 @@ struct OutputSink {
 
     mutating func write(_ bytes: ArraySlice<UInt8>) throws {
         guard demultiplexer != nil else {
-            bytes.withUnsafeBytes { Console.write($0, to: 1) }
+            try bytes.withUnsafeBytes { try Console.pass($0, to: STDOUT_FILENO) }
             return
         }
         try demultiplexer?.consume(bytes) { stream, payload in
@@ -84,7 +86,9 @@ struct OutputSink {
                 throw CommandError(
                     "error from daemon in stream: \(String(decoding: payload, as: UTF8.self).trimmingLineFeeds())")
             }
-            payload.withUnsafeBytes { Console.write($0, to: stream == .stderr ? 2 : 1) }
+            try payload.withUnsafeBytes {
+                try Console.pass($0, to: stream == .stderr ? STDERR_FILENO : STDOUT_FILENO)
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// Copies between this program's standard streams and a container's, in one loop over `poll(2)`, until the
 /// container's output ends or the detach keys are typed.
@@ -20,8 +21,8 @@ struct StreamSession {
     let tty: Bool
     /// Whether standard input goes to the container.
     let forwardsInput: Bool
-    /// The keys that detach; nil when nothing typed shall.
-    var detachKeys: DetachKeys?
+    /// The keys that detach.
+    var detachKeys = DetachKeys.none
     /// Signals to handle meanwhile.
     var signals: SignalRelay?
     /// Tells the container the window's size.
@@ -70,14 +71,14 @@ private struct InputPump {
 
     private let socket: Int32
     private var isOpen: Bool
-    private var matcher: DetachKeyMatcher?
+    private var scanner: DetachScanner?
     private var pending: ArraySlice<UInt8> = []
     private var chunk = [UInt8](repeating: 0, count: 32768)
 
-    init(socket: Int32, isOpen: Bool, keys: DetachKeys?) {
+    init(socket: Int32, isOpen: Bool, keys: DetachKeys) {
         self.socket = socket
         self.isOpen = isOpen
-        matcher = keys.map { DetachKeyMatcher($0) }
+        scanner = DetachScanner(keys.bytes)
     }
 
     var wantsInput: Bool { isOpen && pending.isEmpty }
@@ -92,7 +93,7 @@ private struct InputPump {
             return .going
         }
         pending = chunk[..<count]
-        if let (passed, isComplete) = matcher?.filter(pending) {
+        if let (passed, isComplete) = scanner?.scan(pending) {
             pending = passed[...]
             if isComplete {
                 send()

@@ -1,0 +1,77 @@
+import JSON
+
+/// What a user has written down for docker's clients: `config.json` in `$DOCKER_CONFIG` or `~/.docker`.
+package struct ClientConfiguration: Sendable {
+    /// The file's path.
+    let path: String
+    /// What the file holds, including what this program does not know.
+    var document: JSONObject
+
+    /// The configuration of the user of this program. If the file cannot be read, a warning says so once and the command
+    /// goes on without it, as with docker.
+    static let user: ClientConfiguration = {
+        do throws(CommandError) {
+            return try ClientConfiguration(path: standardPath)
+        } catch {
+            Console.complain("WARNING: Error \(error.message)")
+            return ClientConfiguration()
+        }
+    }()
+
+    /// Where the file of this program's user is.
+    static var standardPath: String {
+        (Console.environment("DOCKER_CONFIG") ?? (Console.environment("HOME") ?? "/root") + "/.docker") + "/config.json"
+    }
+
+    private init() {
+        path = Self.standardPath
+        document = JSONObject()
+    }
+
+    /// Reads a file; one that is not there or is empty is an empty configuration.
+    ///
+    /// - Throws: ``CommandError`` with the path and the reason.
+    package init(path: String) throws(CommandError) {
+        self.path = path
+        guard LocalFile.exists(path) else {
+            document = JSONObject()
+            return
+        }
+        let bytes = try LocalFile.read(path)
+        guard bytes.contains(where: { $0 > 0x20 }) else {
+            document = JSONObject()
+            return
+        }
+        do throws(JSONError) {
+            guard let object = try JSON.parse(bytes).object else {
+                throw JSONError.value(path: "", reason: "must be an object")
+            }
+            document = object
+        } catch {
+            throw CommandError("loading config file: \(path): \(error)")
+        }
+    }
+
+    /// The keys that detach from a container where no `--detach-keys` is given; empty for docker's default.
+    package var detachKeys: String { document["detachKeys"]?.string ?? "" }
+
+    /// The variables that tell a container's programs which proxies to use, for containers of one daemon: those of
+    /// `proxies` under the daemon's address, or else under `default`, each in upper and in lower case.
+    ///
+    /// - Parameters:
+    ///   - address: the daemon's, such as `unix:///run/masu/masu.sock`.
+    ///   - given: variables that the user has set; those keep what they are.
+    package func proxyVariables(for address: String, besides given: [String]) -> [String] {
+        let all = document["proxies"]
+        guard let proxies = all?[address] ?? all?["default"] else { return [] }
+        let names = Set(given.map { KeyValueTexts.divide($0).name })
+        let members = [
+            ("httpProxy", "HTTP_PROXY"), ("httpsProxy", "HTTPS_PROXY"), ("noProxy", "NO_PROXY"),
+            ("ftpProxy", "FTP_PROXY"), ("allProxy", "ALL_PROXY"),
+        ]
+        return members.flatMap { member, name -> [String] in
+            guard let value = proxies[member]?.string, !value.isEmpty else { return [] }
+            return [name, name.lowercased()].filter { !names.contains($0) }.map { "\($0)=\(value)" }
+        }
+    }
+}
