@@ -5,7 +5,8 @@ import OCISpec
 import SystemPackage
 
 extension Engine {
-    /// Makes a container. `name` nil or empty: a random one. `platform` as `os/arch[/variant]`, checked against the image.
+    /// Makes a container. `name` nil or empty: a random one. `platform` as `os/arch[/variant]`, checked against the
+    /// image.
     package func create(
         _ configuration: ContainerConfiguration, name: String?, platform: String? = nil
     ) async throws -> CreatedContainer {
@@ -24,10 +25,14 @@ extension Engine {
         try check(image, for: platform, named: configuration.image)
         let warnings = try configuration.validate(in: validationContext(runtime: configuration.host.runtime))
         try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
+        if configuration.host.log.driver == nil, self.configuration.log.driver == LogDriver.none,
+            configuration.host.log.file != LogFileOptions()
+        {
+            throw EngineError.invalid("unknown log opt for none log driver")
+        }
         var merged = configuration.merged(with: image.configuration.config)
         let command = (merged.entrypoint ?? []) + (merged.command ?? [])
         guard let path = command.first else { throw EngineError.invalid("no command specified") }
-        if path.isEmpty { throw EngineError.invalid("exec: \"\": executable file not found in $PATH") }
         if !merged.workingDirectory.isEmpty { merged.workingDirectory = lexicallyClean(merged.workingDirectory) }
         try resolveContainers(&merged.host)
 
@@ -38,7 +43,8 @@ extension Engine {
             path: path, arguments: Array(command.dropFirst()))
         let container = try await make(record, image: image)
         container.emit("create")
-        return CreatedContainer(id: id, warnings: warnings)
+        let ignored = image.configuration.config?.ignoredParts ?? []
+        return CreatedContainer(id: id, warnings: warnings + ignored + merged.volumeWarnings())
     }
 
     /// Touches the world; undoes all of it after an error.
@@ -115,7 +121,8 @@ extension Engine {
         if case .container(let name) = host.ipcMode { host.ipcMode = .container(try services.registry.find(name).id) }
     }
 
-    /// What the daemon decides where the user did not, so that a start does the same whatever the daemon's flags are then.
+    /// What the daemon decides where the user did not, so that a start does the same whatever the daemon's flags are
+    /// then.
     private func applyDefaults(to merged: inout ContainerConfiguration, id: String) {
         if merged.hostname.isEmpty {
             switch merged.host.networkMode {
@@ -126,23 +133,24 @@ extension Engine {
         }
         var host = merged.host
         if host.ipcMode == .default { host.ipcMode = configuration.defaultIPCMode }
-        if host.cgroupNamespaceMode == .default {
-            if let mode = configuration.defaultCgroupNamespaceMode {
-                host.cgroupNamespaceMode = mode
-            } else {
-                host.cgroupNamespaceMode = Machine.usesCgroupV2 && !host.privileged ? .private : .host
-            }
-        }
+        host.cgroupNamespaceMode = host.cgroupNamespaceMode.resolved(
+            isPrivileged: host.privileged, isVersion2: Machine.usesCgroupV2,
+            standard: configuration.defaultCgroupNamespaceMode)
         if (host.shmSize ?? 0) == 0 { host.shmSize = configuration.defaultShmSize }
         if host.runtime.isEmpty { host.runtime = configuration.defaultRuntime }
         if host.resources.memory > 0, host.resources.memorySwap == 0 {
             let (twice, isTooMuch) = host.resources.memory.multipliedReportingOverflow(by: 2)
             host.resources.memorySwap = isTooMuch ? -1 : twice
         }
-        if (host.logConfiguration?.driver ?? "").isEmpty {
-            var options = configuration.logOptions
-            options.merge(host.logConfiguration?.options ?? [:]) { _, own in own }
-            host.logConfiguration = LogConfiguration(driver: configuration.logDriver, options: options)
+        host.log = host.log.filled(from: configuration.log)
+        if host.networkMode == .default { host.networkMode = .network("bridge") }
+        for (index, bind) in host.binds.enumerated()
+        where DaemonRoot.touches(bind.source, dataRoot: configuration.dataRoot.string) {
+            host.binds[index].fallbackPropagation = .rslave
+        }
+        for (index, mount) in host.mounts.enumerated()
+        where mount.kind == .bind && DaemonRoot.touches(mount.source, dataRoot: configuration.dataRoot.string) {
+            host.mounts[index].fallbackPropagation = .rslave
         }
         if !host.privileged {
             host.maskedPaths = host.maskedPaths ?? DefaultPaths.masked
@@ -158,6 +166,7 @@ extension Engine {
             runtimes: known)
         context.memoryIsLimitable = Machine.memoryIsLimitable
         context.swapIsLimitable = Machine.swapIsLimitable
+        context.dataRoot = configuration.dataRoot.string
         return context
     }
 }

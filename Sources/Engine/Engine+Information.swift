@@ -11,7 +11,8 @@ extension Engine {
             var information = EngineInformation(
                 id: try await identity(), driver: images.snapshotter.driver,
                 driverStatus: images.snapshotter.status.map { ($0.title, $0.value) },
-                loggingDriver: configuration.logDriver, cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
+                loggingDriver: (configuration.log.driver ?? .jsonFile).rawValue,
+                cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
                 architecture: Machine.architecture, cpus: Machine.processors, memoryTotal: Machine.memory,

@@ -41,7 +41,9 @@ extension Engine {
                 id: record.id, name: record.name, image: stillMeant ? name : record.imageID, imageID: record.imageID,
                 command: Self.line(record), created: record.createdAt, state: record.state,
                 status: record.state.phrase(at: now), labels: configuration.labels,
-                networkMode: configuration.host.networkMode.description, annotations: configuration.host.annotations,
+                networkMode: configuration.host.networkMode.description,
+                endpoint: configuration.endpoints[configuration.host.networkMode.description],
+                annotations: configuration.host.annotations,
                 mounts: MountList.mountPoints(configuration.host), exposedPorts: configuration.exposedPorts)
             if size { (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record) }
             summaries.append(summary)
@@ -100,7 +102,7 @@ extension Engine {
             let execIDs = await container.execs.values.filter { if case .exited = $0.state { false } else { true } }
                 .map(\.id)
             let driverData = try await images.snapshotDetails(key: record.id)
-            let hasLog = configuration.host.logConfiguration?.driver != "none"
+            let hasLog = configuration.host.log.driver != LogDriver.none
             func file(_ name: String) -> String { record.hasRun ? container.files.appending(name).string : "" }
             var details = ContainerDetails(
                 id: record.id, name: record.name, created: record.createdAt, path: record.path,

@@ -39,8 +39,8 @@ package actor Engine {
                 try Files.makeDirectories(directory, mode: 0o711)
             }
             _ = try EventLoop.shared.get()
-            // Both are made here and not at first use, so that descriptors do not seem to leak. Who follows a log is told if this
-            // one could not be made.
+            // Both are made here and not at first use, so that descriptors do not seem to leak. Who follows a log is
+            // told if this one could not be made.
             _ = DirectoryWatches.shared
         } catch {
             throw EngineError.system(
@@ -64,8 +64,8 @@ package actor Engine {
         }
     }
 
-    /// The same for what changes something: it is done to its end whatever becomes of the client that asked for it. A half of a
-    /// start or a removal would be worse than one that nobody waits for.
+    /// The same for what changes something: it is done to its end whatever becomes of the client that asked for it. A
+    /// half of a start or a removal would be worse than one that nobody waits for.
     func finishing<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
         try await Task { try await self.reporting(body) }.value
     }
@@ -93,19 +93,19 @@ package actor Engine {
     /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL. Returns
     /// false if it does not run.
     @discardableResult
-    package func stop(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws -> Bool {
+    package func stop(_ name: String, timeout: Int? = nil, signal: Signal? = nil) async throws -> Bool {
         let container = try services.registry.find(name)
         return try await finishing { try await container.stop(timeout: timeout, signal: signal) }
     }
 
     /// Stops it if it runs, then starts it.
-    package func restart(_ name: String, timeout: Int? = nil, signal: String? = nil) async throws {
+    package func restart(_ name: String, timeout: Int? = nil, signal: Signal? = nil) async throws {
         let container = try services.registry.find(name)
         try await finishing { try await container.restart(timeout: timeout, signal: signal) }
     }
 
-    /// Sends a signal (name with or without `SIG`, or a number); nil or SIGKILL also waits for the end.
-    package func kill(_ name: String, signal: String? = nil) async throws {
+    /// Sends a signal; SIGKILL also waits for the end.
+    package func kill(_ name: String, signal: Signal = .kill) async throws {
         let container = try services.registry.find(name)
         try await finishing { try await container.kill(signal: signal) }
     }
@@ -182,8 +182,9 @@ package actor Engine {
         return try await finishing { try await container.createExec(configuration) }
     }
 
-    /// Starts an exec. Detached: it runs when this returns, nil is returned. Else the stream whose `connection()` starts it and
-    /// throws what made that fail (Docker writes that text to the upgraded connection, the exec's exit code is 126 or 127).
+    /// Starts an exec. Detached: it runs when this returns, nil is returned. Else the stream whose `connection()`
+    /// starts it and throws what made that fail (Docker writes that text to the upgraded connection, the exec's exit
+    /// code is 126 or 127).
     package func startExec(_ id: String, options: ExecStartOptions) async throws -> AttachStream? {
         let container = try services.registry.container(ofExec: id)
         return try await finishing { try await container.startExec(id, options: options) }
@@ -194,8 +195,8 @@ package actor Engine {
         return try await reporting { try await container.inspectExec(id) }
     }
 
-    /// A wait for the end of an exec, at once over if it has ended; its stream may end a moment before its exit code is known.
-    /// The wait's result throws `CancellationError` if the client detaches from the exec.
+    /// A wait for the end of an exec, at once over if it has ended; its stream may end a moment before its exit code
+    /// is known. The wait's result throws `CancellationError` if the client detaches from the exec.
     package func waitExec(_ id: String) async throws -> ContainerWait {
         let container = try services.registry.container(ofExec: id)
         return try await reporting { try await container.waitExec(id) }
@@ -208,8 +209,9 @@ package actor Engine {
 
     // MARK: Events
 
-    /// Events from `since` (nil: now; at most the newest 256 of the past are kept) to `until` (nil: for ever), as they happen.
-    /// Filters as Docker's: `config`, `container`, `daemon`, `event`, `image`, `label`, `network`, `type`, `volume`, …
+    /// Events from `since` (nil: now; at most the newest 256 of the past are kept) to `until` (nil: for ever), as
+    /// they happen. Filters as Docker's: `config`, `container`, `daemon`, `event`, `image`, `label`, `network`,
+    /// `type`, `volume`, …
     package func events(
         filters: ListFilters = ListFilters(), since: Timestamp? = nil, until: Timestamp? = nil
     ) async throws -> AsyncStream<EngineEvent> {

@@ -21,10 +21,8 @@ package struct EngineConfiguration: Sendable {
     package var cgroupParent = ""
     /// Whether containers without `--init` get it (`--init`).
     package var initByDefault = false
-    /// Log driver for containers which name none (`--log-driver`): `json-file` or `none`.
-    package var logDriver = "json-file"
-    /// Log options for containers which name no driver (`--log-opt`).
-    package var logOptions: [String: String] = [:]
+    /// Log driver for containers which name none, and its options (`--log-driver`, `--log-opt`).
+    package var log = LogSettings(driver: .jsonFile)
     /// The daemon's own labels (`--label`), shown by `info`.
     package var labels: [String] = []
     /// Default ulimits (`--default-ulimit`).
@@ -40,13 +38,13 @@ package struct EngineConfiguration: Sendable {
     /// `--no-new-privileges` for every container.
     package var noNewPrivileges = false
     /// DNS servers, options and search domains for containers which name none.
-    package var dns: [String] = []
+    package var dns: [IPAddress] = []
     package var dnsOptions: [String] = []
     package var dnsSearch: [String] = []
     /// Seconds between stop signal and SIGKILL when neither request nor container says.
     package var stopTimeout = 10
-    /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`), because
-    /// that is what the shims are for.
+    /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`),
+    /// because that is what the shims are for.
     package var stopsContainersOnShutdown = false
     /// Whether the daemon itself runs in debug mode (shown by `info`).
     package var debug = false
@@ -62,20 +60,10 @@ package struct EngineConfiguration: Sendable {
     }
 }
 
-/// Which seccomp profile confines a container.
-package enum SeccompChoice: Hashable, Sendable {
-    /// The engine's default allow-list.
-    case builtIn
-    /// No confinement.
-    case unconfined
-    /// A profile in Docker's JSON format (the text itself; the CLI sends the file's content).
-    case profile(String)
-}
 extension EngineConfiguration {
-    /// Throws `invalid` for defaults that no container could be made with: the daemon's administrator shall hear of it, not every user.
+    /// Throws `invalid` for defaults that no container could be made with: the daemon's administrator shall hear of
+    /// it, not every user.
     package func validate() throws(EngineError) {
-        try LogConfiguration(driver: logDriver, options: logOptions).validate()
-        try ResourceLimits.validate(defaultUlimits)
         try validate(cgroupParent: cgroupParent)
     }
 

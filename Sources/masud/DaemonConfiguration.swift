@@ -1,6 +1,7 @@
 import BuildInformation
 import Distribution
 import Engine
+import EngineAPI
 import Flags
 import Snapshots
 import SystemPackage
@@ -81,7 +82,7 @@ struct DaemonConfiguration: Sendable {
         guard EngineConfiguration.runtime(runtime, among: runtimes) != nil else {
             throw ConfigurationError("specified default runtime '\(runtime)' does not exist")
         }
-        guard ["json-file", "none"].contains(flags[DaemonFlags.logDriver]) else {
+        guard LogDriver(rawValue: flags[DaemonFlags.logDriver]) != nil else {
             throw ConfigurationError("unknown log driver \"\(flags[DaemonFlags.logDriver])\": use json-file or none")
         }
         for root in [DaemonFlags.dataRoot, DaemonFlags.execRoot] where !flags[root].hasPrefix("/") {
@@ -164,17 +165,18 @@ struct DaemonConfiguration: Sendable {
         engine.usesSystemdCgroups = flags[DaemonFlags.execOptions].last == "native.cgroupdriver=systemd"
         engine.cgroupParent = flags[DaemonFlags.cgroupParent]
         engine.initByDefault = flags[DaemonFlags.initProcess]
-        engine.logDriver = flags[DaemonFlags.logDriver]
-        for option in flags[DaemonFlags.logOptions] { engine.logOptions[option.name] = option.value }
+        var logOptions: [String: String] = [:]
+        for option in flags[DaemonFlags.logOptions] { logOptions[option.name] = option.value }
+        engine.log = try LogSettings(driver: flags[DaemonFlags.logDriver], options: logOptions)
         engine.labels = flags[DaemonFlags.labels]
-        engine.defaultUlimits = flags[DaemonFlags.ulimits].map { Ulimit(name: $0.name, soft: $0.soft, hard: $0.hard) }
+        engine.defaultUlimits = flags[DaemonFlags.ulimits].map(\.ulimit)
         engine.defaultShmSize = flags[DaemonFlags.shmSize]
         engine.defaultIPCMode = try IPCMode(flags[DaemonFlags.ipcMode])
         let cgroupNamespace = flags[DaemonFlags.cgroupNamespaceMode]
         engine.defaultCgroupNamespaceMode = cgroupNamespace.isEmpty ? nil : try CgroupNamespaceMode(cgroupNamespace)
         engine.seccompProfile = try seccompProfile()
         engine.noNewPrivileges = flags[DaemonFlags.noNewPrivileges]
-        engine.dns = flags[DaemonFlags.dns]
+        engine.dns = try flags[DaemonFlags.dns].map { try IPAddress(server: $0) }
         engine.dnsOptions = flags[DaemonFlags.dnsOptions]
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]

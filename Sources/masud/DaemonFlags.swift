@@ -1,4 +1,5 @@
 import Distribution
+import Engine
 import Flags
 import Snapshots
 
@@ -137,25 +138,21 @@ struct NamedOption: Sendable {
 
 /// `name=soft[:hard]` of `--default-ulimit`.
 struct UlimitOption: Sendable {
-    let name: String
-    let soft: Int64
-    let hard: Int64
+    let ulimit: Ulimit
 
     init(_ text: String) throws(InvalidFlagValue) {
         let option = try NamedOption(text)
         let values = option.value.split(separator: ":", omittingEmptySubsequences: false).map { Int64($0) }
-        guard let first = values.first, let soft = first, values.count <= 2 else {
-            throw InvalidFlagValue("invalid ulimit argument: \(text)")
+        guard let first = values.first, let soft = first, values.count <= 2,
+            let hard = values.count == 2 ? values[1] : soft
+        else { throw InvalidFlagValue("invalid ulimit argument: \(text)") }
+        guard let resource = Ulimit.Resource(rawValue: option.name) else {
+            throw InvalidFlagValue("invalid ulimit type: \(option.name)")
         }
-        guard let hard = values.count == 2 ? values[1] : soft else {
-            throw InvalidFlagValue("invalid ulimit argument: \(text)")
-        }
-        guard hard == -1 || (soft != -1 && soft <= hard) else {
+        guard let ulimit = Ulimit(resource, soft: soft, hard: hard) else {
             throw InvalidFlagValue("ulimit soft limit must be less than or equal to hard limit: \(text)")
         }
-        name = option.name
-        self.soft = soft
-        self.hard = hard
+        self.ulimit = ulimit
     }
 }
 

@@ -32,7 +32,7 @@ struct WireMappingTests {
         #expect(configuration.entrypoint == nil)
         #expect(configuration.tty && configuration.openStdin && configuration.stdinOnce && configuration.attachStdout)
         #expect(configuration.stopTimeout == 3)
-        #expect(configuration.exposedPorts == ["80/tcp"])
+        #expect(configuration.exposedPorts == [PortRange(80)])
         let host = configuration.host
         #expect(host.networkMode == .none)
         #expect(host.pidMode == .host)
@@ -46,7 +46,7 @@ struct WireMappingTests {
         #expect(host.resources.blkioDeviceReadBps.first?.rate == 1024)
         #expect(host.resources.ulimits.first?.soft == 10)
         #expect(host.shmSize == nil)
-        #expect(host.logConfiguration == nil)
+        #expect(host.log == LogSettings())
         #expect(host.`init` == true)
         #expect(host.mounts.first?.tmpfs?.sizeBytes == 4096)
         #expect(host.mounts.first?.tmpfs?.mode == 0o700)

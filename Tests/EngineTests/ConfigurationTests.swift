@@ -49,18 +49,14 @@ import Testing
         #expect(
             message { $0.workingDirectory = "x" }
                 == "the working directory 'x' is invalid, it needs to be an absolute path")
-        #expect(message { $0.stopSignal = "SIGNOPE" } == "invalid signal: SIGNOPE")
         #expect(message { $0.environment = ["=x"] } == "invalid environment variable: =x")
-        #expect(message { $0.host.capAdd = ["NOPE"] } == "invalid CapAdd: unknown capability: \"CAP_NOPE\"")
         #expect(message { $0.host.runtime = "kata" } == "unknown or invalid runtime name: kata")
         #expect(message { $0.host.runtime = "crun" } == nil)
-        #expect(message { $0.host.securityOptions = ["nope"] } == "invalid --security-opt 1: \"nope\"")
         #expect(
-            message { $0.host.logConfiguration = LogConfiguration(driver: "syslog") }
-                == "logger: no log driver named 'syslog' is registered")
-        #expect(
-            message { $0.host.logConfiguration = LogConfiguration(driver: "json-file", options: ["x": "1"]) }
-                == "unknown log opt 'x' for json-file log driver")
+            message {
+                $0.host.privileged = true
+                $0.host.securityOptions = SecurityOptions([.writableCgroups(false)])
+            } == "conflicting options: privileged mode and the security option writable-cgroups=false")
         #expect(
             message {
                 $0.host.utsMode = .host
@@ -70,26 +66,115 @@ import Testing
 
     @Test("a bind mount's source must exist with --mount, and two mounts cannot share a place")
     func mounts() throws {
+        let target = try MountTarget("/x")
         #expect(
-            message { $0.host.mounts = [MountSpecification(kind: .bind, source: "/nowhere/x", target: "/x")] }
+            message { $0.host.mounts = [MountSpecification(kind: .bind, source: "/nowhere/x", target: target)] }
                 == "invalid mount config for type \"bind\": bind source path does not exist: /nowhere/x")
-        let bind = try BindSpecification("/tmp:/x")
+        let same = try MountTarget("/x/../x")
         #expect(
             message {
-                $0.host.binds = [bind]
-                $0.host.tmpfs = ["/x/../x": ""]
+                $0.host.binds = [BindSpecification(source: "/tmp", target: target)]
+                $0.host.tmpfs = [TmpfsMount(target: same)]
             } == "Duplicate mount point: /x")
-        #expect(message { $0.host.tmpfs = ["/x": "size=1m,nope"] } == "Invalid tmpfs option \"nope\"")
     }
 
-    @Test("what is not there yet says so", arguments: ["name:/x", "-p", "--link", "-v /x"])
+    @Test(
+        "a bind mount of the daemon's files, or of a directory that holds them, must let the host's unmounting in",
+        arguments: [
+            ("/data/x", MountPropagationMode.private, false), ("/data", .rprivate, false), ("/", .shared, false),
+            ("/data", .slave, false), ("/data", .rslave, true), ("/data/x", .rshared, true),
+            ("/database", .private, true), ("/data", nil, true),
+        ] as [(String, MountPropagationMode?, Bool)])
+    func daemonRoot(_ source: String, _ propagation: MountPropagationMode?, _ isAllowed: Bool) throws {
+        var context = Self.context
+        context.dataRoot = "/data"
+        var configuration = ContainerConfiguration(image: "debian")
+        let option = propagation.flatMap { BindSpecification.Option(rawValue: $0.rawValue) }
+        configuration.host.binds = [
+            BindSpecification(source: source, target: try MountTarget("/x"), options: option.map { [$0] } ?? [])
+        ]
+        var refusal: String?
+        do { _ = try configuration.validate(in: context) } catch { refusal = error.message }
+        #expect((refusal == nil) == isAllowed)
+        if let refusal {
+            #expect(
+                refusal.hasPrefix(
+                    "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the daemon root"
+                ))
+        }
+    }
+
+    @Test(
+        "places of mounts",
+        arguments: [
+            ("/x", nil), ("/x/./y/", nil), (".", .relative), ("./", .relative), ("../", .relative), ("x", .relative),
+            ("/", .root), ("//", .root), ("/..", .root), ("/x/..", .root),
+        ] as [(String, MountTarget.Refusal?)])
+    func targets(_ text: String, _ refusal: MountTarget.Refusal?) {
+        do throws(MountTarget.Refusal) {
+            #expect(try MountTarget(text).description == text && refusal == nil)
+        } catch {
+            #expect(error == refusal)
+        }
+    }
+
+    @Test("what networks without a subnet of the user's cannot give is refused in Docker's words, all at once")
+    func endpoints() throws {
+        var endpoint = NetworkEndpoint()
+        endpoint.ipv4 = IPAddress("10.0.0.2")
+        #expect(
+            message { $0.endpoints["bridge"] = endpoint }
+                == "invalid config for network bridge: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only"
+        )
+        endpoint.aliases = ["web"]
+        #expect(
+            message { $0.endpoints["bridge"] = endpoint }
+                == "invalid config for network bridge: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* network-scoped aliases are only supported for user-defined networks"
+        )
+        #expect(message { $0.endpoints["other"] = NetworkEndpoint() } == "network other not found")
+        endpoint = NetworkEndpoint()
+        endpoint.driverOptions = [NetworkEndpoint.sysctlOption: "net.ipv4.conf.eth0.forwarding=1"]
+        #expect(
+            message { $0.endpoints["bridge"] = endpoint }?.contains("unrecognised network interface sysctl") ?? false)
+        #expect(
+            message {
+                $0.host.networkMode = .container("x")
+                $0.endpoints["bridge"] = endpoint
+            } != nil)
+    }
+
+    @Test("what is taken but has no effect is said")
+    func warnings() throws {
+        var configuration = ContainerConfiguration(image: "debian")
+        var endpoint = NetworkEndpoint()
+        endpoint.macAddress = MACAddress("02:42:ac:11:00:02").map { Asked($0) }
+        endpoint.driverOptions = ["x": "y"]
+        configuration.endpoints["bridge"] = endpoint
+        configuration.host.securityOptions = SecurityOptions([.label("type:svirt_t")])
+        let warnings = try configuration.validate(in: Self.context)
+        #expect(
+            warnings == [
+                "SELinux labels are not set by this version. Labels discarded.",
+                "MAC address 02:42:ac:11:00:02 discarded: network bridge has a loopback interface only in this version.",
+                "Driver options x discarded: network bridge has a loopback interface only in this version.",
+            ])
+        configuration = ContainerConfiguration(image: "debian")
+        configuration.host.securityOptions = SecurityOptions([.label("disable")])
+        #expect(try configuration.validate(in: Self.context).isEmpty)
+    }
+
+    @Test("what is not there yet says so", arguments: ["name:/x", "-p", "--link", "--add-host x:host-gateway"])
     func notImplemented(_ option: String) throws {
         var configuration = ContainerConfiguration(image: "debian")
         switch option {
-        case "name:/x": configuration.host.binds = [try BindSpecification(option)]
-        case "-p": configuration.host.portBindings = ["80/tcp": [PortBinding(hostPort: "8080")]]
+        case "name:/x":
+            configuration.host.binds = [BindSpecification(source: "name", target: try MountTarget("/x"))]
+        case "-p":
+            configuration.host.publishedPorts = [
+                PublishedPort(port: PortRange(80), bindings: [PortBinding(ports: HostPorts("8080"))])
+            ]
         case "--link": configuration.host.links = ["a:b"]
-        default: configuration.volumes = ["/x"]
+        default: configuration.host.extraHosts = [Asked(ExtraHost(name: "x", address: nil))]
         }
         #expect {
             try configuration.validate(in: Self.context)
@@ -114,22 +199,21 @@ import Testing
     }
 
     @Test(
-        "bind specifications",
+        "a privileged container sees the host's control groups with version 1 only",
         arguments: [
-            ("/a:/b", "/a", "/b", false), ("/a:/b:ro", "/a", "/b", true), ("/a:/b:rw,rslave", "/a", "/b", false),
-            ("vol:/b", "vol", "/b", false),
-        ])
-    func binds(_ text: String, _ source: String, _ destination: String, _ isReadOnly: Bool) throws {
-        let bind = try BindSpecification(text)
-        #expect(bind.source == source && bind.destination == destination && bind.isReadOnly == isReadOnly)
-        #expect(bind.description == text)
-    }
-
-    @Test(
-        "bad bind specifications",
-        arguments: ["", "/a", "/a:", "/a:b", "/a:/", "/a:/b:xx", "/a:/b:ro,rw", "/a:/b:ro:x"])
-    func badBinds(_ text: String) {
-        #expect(throws: EngineError.self) { try BindSpecification(text) }
+            (.default, true, true, nil, .private), (.default, true, false, nil, .host),
+            (.default, true, false, .private, .host), (.default, true, true, .private, .private),
+            (.default, false, true, nil, .private), (.default, false, false, nil, .host),
+            (.default, false, false, .private, .private), (.private, true, false, nil, .private),
+            (.hostOnVersion1, false, false, .private, .host), (.hostOnVersion1, false, true, .private, .private),
+            (.hostOnVersion1, false, true, nil, .private),
+        ] as [(CgroupNamespaceMode, Bool, Bool, CgroupNamespaceMode?, CgroupNamespaceMode)])
+    func cgroupNamespaces(
+        _ mode: CgroupNamespaceMode, _ isPrivileged: Bool, _ isVersion2: Bool, _ standard: CgroupNamespaceMode?,
+        _ expected: CgroupNamespaceMode
+    ) {
+        #expect(
+            mode.resolved(isPrivileged: isPrivileged, isVersion2: isVersion2, standard: standard) == expected)
     }
 
     @Test("the image's command belongs to the image's entrypoint")
@@ -164,23 +248,11 @@ import Testing
         configuration.stopTimeout = 3
         configuration.host.restartPolicy = .onFailure(maximumRetryCount: 4)
         configuration.host.ipcMode = .container("abc")
-        configuration.host.binds = [try BindSpecification("/a:/b:ro")]
+        configuration.host.binds = [BindSpecification(source: "/a", target: try MountTarget("/b"), options: [.ro])]
         configuration.host.resources.pidsLimit = 9
         let text = String(decoding: try JSON.encode(configuration), as: UTF8.self)
         #expect(try ContainerConfiguration(stored: text) == configuration)
         let old = try ContainerConfiguration(stored: #"{"image":"x","host":{"privileged":true}}"#)
         #expect(old.image == "x" && old.host.privileged && old.host.networkMode == .default)
-    }
-
-    @Test(
-        "signals by name and number",
-        arguments: [("KILL", 9), ("sigterm", 15), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("10", 10)] as [(String, Int32)])
-    func signals(_ text: String, _ number: Int32) throws {
-        #expect(try Signal.parse(text).rawValue == number)
-    }
-
-    @Test("no signals", arguments: ["", "0", "65", "SIGFOO", "-9", "RTMIN+16"])
-    func badSignals(_ text: String) {
-        #expect(throws: EngineError.self) { try Signal.parse(text) }
     }
 }

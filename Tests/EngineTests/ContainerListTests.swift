@@ -9,7 +9,7 @@ import Testing
     ) -> ContainerRecord {
         var configuration = ContainerConfiguration(image: "debian")
         configuration.labels = labels
-        configuration.exposedPorts = ["80/tcp"]
+        configuration.exposedPorts = [PortRange(80)]
         var record = ContainerRecord(
             id: "abc123", name: name, createdAt: .now(), imageID: "sha256:1", configuration: configuration,
             path: "sh", arguments: [])

@@ -60,7 +60,7 @@ import Testing
         #expect(details.path == "x" && details.arguments.isEmpty)
         #expect(details.configuration.hostname == String(id.prefix(12)))
         #expect(details.host.resources.memorySwap == 128 << 20)
-        #expect(details.host.logConfiguration?.driver == "json-file")
+        #expect(details.host.log.driver == .jsonFile)
         #expect(details.host.runtime == "masu" && details.host.ipcMode == .private)
         #expect(details.state.status == .created && details.name.contains("_"))
     }

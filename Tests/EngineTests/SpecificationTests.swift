@@ -9,17 +9,17 @@ import Testing
             id: "abc", path: "/bin/sh", arguments: ["-c", "true"], rootfs: "/run/x/rootfs", files: "/var/x",
             user: try ContainerUser("", passwd: [], group: []), hostname: "box")
         context.ipcMode = ipc
-        context.defaultUlimits = [Ulimit(name: "nofile", soft: 1, hard: 2)]
+        context.defaultUlimits = [try #require(Ulimit(.nofile, soft: 1, hard: 2))]
         return context
     }
 
     private func spec(
         ipc: IPCMode = .private,
-        _ change: (inout ContainerConfiguration, inout SpecificationContext) -> Void = { _, _ in }
+        _ change: (inout ContainerConfiguration, inout SpecificationContext) throws -> Void = { _, _ in }
     ) throws -> Spec {
         var configuration = ContainerConfiguration(image: "debian")
         var context = try context(ipc: ipc)
-        change(&configuration, &context)
+        try change(&configuration, &context)
         return try SpecificationBuilder(configuration: configuration, context: context).build()
     }
 
@@ -97,8 +97,11 @@ import Testing
             ([], ["ALL"], []), (["NET_ADMIN"], ["ALL"], ["CAP_NET_ADMIN"]), (["cap_net_raw"], ["all"], ["CAP_NET_RAW"]),
         ] as [([String], [String], [String])])
     func capabilities(_ added: [String], _ dropped: [String], _ expected: [String]) throws {
-        #expect(try Capabilities.effective(adding: added, dropping: dropped, privileged: false) == expected)
-        let all = try Capabilities.effective(adding: ["ALL"], dropping: ["MKNOD"], privileged: false)
+        func names(_ texts: [String]) throws -> [CapabilityName] { try texts.map { try #require(CapabilityName($0)) } }
+        #expect(
+            Capabilities.effective(adding: try names(added), dropping: try names(dropped), privileged: false)
+                == expected)
+        let all = Capabilities.effective(adding: [.all], dropping: try names(["MKNOD"]), privileged: false)
         #expect(all.count == Capabilities.all.count - 1 && !all.contains("CAP_MKNOD"))
     }
 
@@ -139,8 +142,14 @@ import Testing
     @Test("the user's mounts replace defaults and are ordered by depth")
     func mounts() throws {
         let spec = try spec { configuration, _ in
-            configuration.host.tmpfs = ["/dev/shm": "size=1m,exec", "/a/b/c": ""]
-            configuration.host.binds = (try? [BindSpecification("/tmp:/a:ro")]) ?? []
+            let options = [TmpfsOption(name: "size", value: "1m"), TmpfsOption(name: "exec")].compactMap(\.self)
+            configuration.host.tmpfs = [
+                TmpfsMount(target: try MountTarget("/dev/shm"), options: options),
+                TmpfsMount(target: try MountTarget("/a/b/c")),
+            ]
+            configuration.host.binds = [
+                BindSpecification(source: "/tmp", target: try MountTarget("/a"), options: [.ro])
+            ]
         }
         let mounts = try #require(spec.mounts)
         let memory = mounts.filter { $0.destination == "/dev/shm" }

@@ -1,7 +1,10 @@
-/// What a container shall be: everything `create` is told. The properties carry the names of the Docker Engine API's fields.
+import LinuxKernel
+
+/// What a container shall be: everything `create` is told. The properties carry the names of the Docker Engine API's
+/// fields.
 ///
-/// The values are parsed but not yet checked against each other, the image or the machine; `Engine.create` does that before
-/// it touches anything.
+/// The values are parsed but not yet checked against each other, the image or the machine; `Engine.create` does that
+/// before it touches anything.
 package struct ContainerConfiguration: Hashable, Sendable, Codable {
     /// The image as the user named it.
     package var image = ""
@@ -25,18 +28,21 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var attachStdout = false
     package var attachStderr = false
     package var labels: [String: String] = [:]
-    /// Signal name or number; empty means the image's, then SIGTERM.
-    package var stopSignal = ""
+    /// nil: the image's, then SIGTERM.
+    package var stopSignal: Asked<Signal>?
     /// Seconds; -1 waits for ever; nil means the daemon's default.
     package var stopTimeout: Int?
-    /// Ports like `80/tcp`, as carried in the configuration.
-    package var exposedPorts: [String] = []
+    /// Ports that something in the container listens on.
+    package var exposedPorts: [PortRange] = []
     /// Carried; probes are a later version's.
     package var healthcheck: Healthcheck?
     /// Anonymous volumes (`-v /path`, the image's `VOLUME`), as paths.
     package var volumes: [String] = []
     package var networkDisabled = false
-    package var macAddress = ""
+    /// Docker's deprecated place for the hardware address on the default network.
+    package var macAddress: Asked<MACAddress>?
+    /// What it wants to be on networks, by their names.
+    package var endpoints: [String: NetworkEndpoint] = [:]
     /// Carried for `inspect`.
     package var onBuild: [String]?
     package var shell: [String]?

@@ -9,12 +9,11 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
 
     package var resources = ResourceLimits()
 
-    package var capAdd: [String] = []
-    package var capDrop: [String] = []
+    package var capAdd: [Asked<CapabilityName>] = []
+    package var capDrop: [Asked<CapabilityName>] = []
     package var privileged = false
     package var readonlyRootfs = false
-    /// `no-new-privileges`, `seccomp=…`, `apparmor=…`, `label=…` as given; see `SecurityOptions`.
-    package var securityOptions: [String] = []
+    package var securityOptions = SecurityOptions()
     /// nil: Docker's default list; `[]`: none (`--security-opt systempaths=unconfined`).
     package var maskedPaths: [String]?
     package var readonlyPaths: [String]?
@@ -31,8 +30,8 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     package var binds: [BindSpecification] = []
     /// `--mount`.
     package var mounts: [MountSpecification] = []
-    /// `--tmpfs`: destination → options as `size=64m,mode=1777`.
-    package var tmpfs: [String: String] = [:]
+    /// `--tmpfs`, ordered by place.
+    package var tmpfs: [TmpfsMount] = []
     /// Bytes of /dev/shm; nil: the daemon's default.
     package var shmSize: Int64?
     package var volumesFrom: [String] = []
@@ -40,22 +39,22 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     /// Carried for `inspect`.
     package var storageOptions: [String: String] = [:]
 
-    /// `name:address`.
-    package var extraHosts: [String] = []
-    package var dns: [String] = []
+    package var extraHosts: [Asked<ExtraHost>] = []
+    package var dns: [IPAddress] = []
     package var dnsOptions: [String] = []
     package var dnsSearch: [String] = []
-    /// Container port like `80/tcp` → where it is published. Anything here is refused as not implemented for now.
-    package var portBindings: [String: [PortBinding]] = [:]
+    /// Where ports are published. Anything here is refused as not implemented for now.
+    package var publishedPorts: [PublishedPort] = []
     package var publishAllPorts = false
     package var links: [String] = []
 
-    /// nil: the daemon's default driver and options.
-    package var logConfiguration: LogConfiguration?
+    package var log = LogSettings()
     /// Empty: the daemon's.
     package var cgroupParent = ""
-    /// Empty: the daemon's default runtime.
+    /// The name of an OCI runtime as it was asked for; empty: the daemon's default.
     package var runtime = ""
+    /// Carried for `inspect`: Docker's `Isolation`, of which Linux knows one.
+    package var isolation: Isolation?
     /// Carried into the OCI specification.
     package var annotations: [String: String] = [:]
     /// Carried for `inspect`: the file the client wrote the id to.
@@ -77,25 +76,7 @@ package struct ConsoleSize: Hashable, Sendable, Codable {
     }
 }
 
-/// Where one container port is published on the host.
-package struct PortBinding: Hashable, Sendable, Codable {
-    package var hostIP: String
-    package var hostPort: String
-
-    package init(hostIP: String = "", hostPort: String = "") {
-        self.hostIP = hostIP
-        self.hostPort = hostPort
-    }
-}
-
-/// Which driver writes the container's log and with which options (`max-size`, `max-file`, …).
-package struct LogConfiguration: Hashable, Sendable, Codable {
-    /// `json-file` or `none`; empty means the daemon's default.
-    package var driver: String
-    package var options: [String: String]
-
-    package init(driver: String = "", options: [String: String] = [:]) {
-        self.driver = driver
-        self.options = options
-    }
+/// Docker's `Isolation`: a choice of Windows, where it is one of three.
+package enum Isolation: String, Hashable, Sendable, Codable {
+    case `default`
 }

@@ -1,20 +1,22 @@
+import LinuxKernel
 import OCISpec
 
 extension ContainerConfiguration {
-    /// Fills in what the image says, by Docker's rules: what the user said wins; lists of variables, labels and ports are
-    /// joined by name; the image's command belongs to the image's entrypoint and goes with it.
+    /// Fills in what the image says, by Docker's rules: what the user said wins; lists of variables, labels and ports
+    /// are joined by name; the image's command belongs to the image's entrypoint and goes with it.
     package func merged(with image: ImageProcess?) -> ContainerConfiguration {
         var merged = self
         if let image {
             if merged.user.isEmpty { merged.user = image.user ?? "" }
             if merged.workingDirectory.isEmpty { merged.workingDirectory = image.workingDir ?? "" }
-            if merged.stopSignal.isEmpty { merged.stopSignal = image.stopSignal ?? "" }
+            merged.stopSignal = merged.stopSignal ?? image.askedStopSignal
             merged.stopTimeout = merged.stopTimeout ?? image.stopTimeout
             if merged.shell?.isEmpty ?? true { merged.shell = image.shell }
             merged.onBuild = image.onBuild
             merged.mergeEnvironment(image.env ?? [])
             merged.labels.merge(image.labels ?? [:]) { own, _ in own }
-            for port in image.exposedPorts?.sorted ?? [] where !merged.exposedPorts.contains(port) {
+            for port in (image.exposedPorts?.sorted ?? []).compactMap({ PortRange($0) })
+            where !merged.exposedPorts.contains(port) {
                 merged.exposedPorts.append(port)
             }
             for volume in image.volumes?.sorted ?? [] where !merged.volumes.contains(volume) {
@@ -48,5 +50,24 @@ extension Healthcheck {
         merged.startInterval = merged.startInterval ?? image.startInterval
         merged.retries = merged.retries ?? image.retries
         return merged
+    }
+}
+
+extension ImageProcess {
+    /// The stop signal, if the text is one.
+    fileprivate var askedStopSignal: Asked<Signal>? {
+        stopSignal.flatMap { text in Signal(text).map { Asked($0, words: text) } }
+    }
+
+    /// What in an image's configuration means nothing and is left out of its containers' configurations.
+    var ignoredParts: [String] {
+        var ignored: [String] = []
+        if let stopSignal, !stopSignal.isEmpty, askedStopSignal == nil {
+            ignored.append("The image's stop signal \"\(stopSignal)\" is not a signal: SIGTERM is used.")
+        }
+        for port in exposedPorts?.sorted ?? [] where PortRange(port) == nil {
+            ignored.append("The image exposes \"\(port)\", which is not a port: discarded.")
+        }
+        return ignored
     }
 }

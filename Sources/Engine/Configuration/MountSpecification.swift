@@ -1,47 +1,80 @@
+/// Where in a container something is mounted: an absolute path that is not the root.
+package struct MountTarget: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// As it was given.
+    package let description: String
+
+    /// Why a text is no place for a mount.
+    package enum Refusal: Error, Hashable, Sendable {
+        case relative, root
+    }
+
+    package init(_ text: String) throws(Refusal) {
+        guard text.hasPrefix("/") else { throw .relative }
+        if lexicallyClean(text) == "/" { throw .root }
+        description = text
+    }
+
+    /// Without `.`, `..` and doubled slashes.
+    package var path: String { lexicallyClean(description) }
+
+    package init(from decoder: any Decoder) throws {
+        try self.init(try decoder.singleValueContainer().decode(String.self))
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+/// Whether mounts below a bind mount show on the other side; mount_namespaces(7).
+package enum MountPropagationMode: String, Hashable, Sendable, Codable {
+    case `private`, rprivate, shared, rshared, slave, rslave
+
+    package var isShared: Bool { self == .shared || self == .rshared }
+    package var isSlave: Bool { self == .slave || self == .rslave }
+}
+
 /// `-v source:destination[:options]` as one entry of the API's `Binds`.
-package struct BindSpecification: ModeString {
+package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The words after the second colon.
+    package enum Option: String, Hashable, Sendable, Codable {
+        case ro, rw, z, Z, nocopy, consistent, cached, delegated
+        case `private`, rprivate, shared, rshared, slave, rslave
+    }
+
     /// An absolute host path, or a volume's name (refused until volumes land).
     package var source: String
-    package var destination: String
-    /// `ro`, `rw`, `z`, `Z`, `nocopy`, propagation (`rslave`, …).
-    package var options: [String]
+    package var target: MountTarget
+    package var options: [Option]
+    /// Whether a read-only one leaves mounts below it writable, as clients before API 1.44 expect it.
+    package var isReadOnlyNonRecursive: Bool?
+    /// The engine's choice for the source where nobody chose; nil: rprivate.
+    package var fallbackPropagation: MountPropagationMode?
+
+    package init(source: String, target: MountTarget, options: [Option] = []) {
+        self.source = source
+        self.target = target
+        self.options = options
+    }
 
     /// Whether the source names a volume instead of a path.
     package var isVolume: Bool { !source.hasPrefix("/") }
-    package var isReadOnly: Bool { options.contains("ro") || options.contains("readonly") }
-
-    private static let propagations: Set = ["private", "rprivate", "shared", "rshared", "slave", "rslave"]
-    private static let knownOptions: Set = ["ro", "rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"]
+    package var isReadOnly: Bool { options.contains(.ro) }
 
     /// One of the kernel's propagation types, if given.
-    package var propagation: String? { options.first { Self.propagations.contains($0) } }
-
-    package init(_ text: String) throws(EngineError) {
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else {
-            throw .invalid("invalid volume specification: '\(text)'")
-        }
-        source = parts[0]
-        destination = parts[1]
-        options = parts.count == 3 ? parts[2].split(separator: ",").map(String.init) : []
-        guard destination.hasPrefix("/") else {
-            throw .invalid(
-                "invalid volume specification: '\(text)': invalid mount path: '\(destination)' mount path must be absolute"
-            )
-        }
-        if lexicallyClean(destination) == "/" {
-            throw .invalid("invalid volume specification: '\(text)': invalid specification: destination can't be '/'")
-        }
-        let known = options.allSatisfy { Self.knownOptions.contains($0) || Self.propagations.contains($0) }
-        let accesses = options.count { $0 == "ro" || $0 == "rw" }
-        if !known || accesses > 1 || options.count(where: Self.propagations.contains) > 1 {
-            throw .invalid("invalid mode: \(parts[2])")
-        }
+    package var propagation: MountPropagationMode? {
+        options.lazy.compactMap { MountPropagationMode(rawValue: $0.rawValue) }.first
     }
+
+    package var effectivePropagation: MountPropagationMode { propagation ?? fallbackPropagation ?? .rprivate }
 
     package var description: String {
-        source + ":" + destination + (options.isEmpty ? "" : ":" + options.joined(separator: ","))
+        source + ":" + target.description + (options.isEmpty ? "" : ":" + mode)
     }
+
+    /// The options as Docker writes them.
+    package var mode: String { options.map(\.rawValue).joined(separator: ",") }
 }
 
 /// One `--mount` (the API's `Mounts`).
@@ -52,23 +85,28 @@ package struct MountSpecification: Hashable, Sendable, Codable {
 
     package var kind: Kind
     package var source = ""
-    package var target: String
+    package var target: MountTarget
     package var readOnly = false
     /// `consistency` as given; carried.
     package var consistency = ""
     package var bind: BindOptions?
     package var tmpfs: TmpfsOptions?
+    /// Both as in `BindSpecification`.
+    package var isReadOnlyNonRecursive: Bool?
+    package var fallbackPropagation: MountPropagationMode?
 
-    package init(kind: Kind, source: String = "", target: String, readOnly: Bool = false) {
+    package init(kind: Kind, source: String = "", target: MountTarget, readOnly: Bool = false) {
         self.kind = kind
         self.source = source
         self.target = target
         self.readOnly = readOnly
     }
 
+    package var effectivePropagation: MountPropagationMode { bind?.propagation ?? fallbackPropagation ?? .rprivate }
+
     package struct BindOptions: Hashable, Sendable, Codable {
-        /// Empty: rprivate.
-        package var propagation = ""
+        /// nil: the engine's default for the source.
+        package var propagation: MountPropagationMode?
         package var nonRecursive = false
         package var createMountpoint = false
         package var readOnlyNonRecursive = false
@@ -82,14 +120,62 @@ package struct MountSpecification: Hashable, Sendable, Codable {
         package var sizeBytes: Int64?
         /// Permission bits; nil: 1777.
         package var mode: UInt32?
-        /// Further options as name or (name, value).
-        package var options: [[String]] = []
+        package var options: [TmpfsOption] = []
 
         package init() {}
     }
 }
 
-/// `path` without `.`, `..` and doubled slashes, resolved by text alone (absolute paths only: `..` at the root stays there).
+/// A tmpfs asked for by its place and options (`--tmpfs`).
+package struct TmpfsMount: Hashable, Sendable, Codable {
+    package var target: MountTarget
+    package var options: [TmpfsOption]
+
+    package init(target: MountTarget, options: [TmpfsOption] = []) {
+        self.target = target
+        self.options = options
+    }
+}
+
+/// A mount option of a tmpfs: `noexec`, `size=64m`.
+package struct TmpfsOption: Hashable, Sendable, Codable, CustomStringConvertible {
+    package let name: String
+    package let value: String?
+
+    private static let flags: Set = [
+        "defaults", "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync",
+        "remount", "mand",
+        "nomand", "atime", "noatime", "diratime", "nodiratime", "bind", "rbind", "unbindable", "runbindable", "private",
+        "rprivate", "shared", "rshared", "slave", "rslave", "relatime", "norelatime", "strictatime", "nostrictatime",
+    ]
+    private static let valued: Set = [
+        "mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol", "huge", "noswap", "inode32", "inode64",
+    ]
+
+    /// nil: the kernel's tmpfs has no such option.
+    package init?(name: String, value: String? = nil) {
+        guard Self.flags.contains(name) || Self.valued.contains(name), !(value ?? "").utf8.contains(0),
+            !(value ?? "").contains(",")
+        else { return nil }
+        self.name = name
+        self.value = value
+    }
+
+    package var description: String { name + (value.map { "=" + $0 } ?? "") }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let name = try container.decode(String.self, forKey: .name)
+        guard let option = TmpfsOption(name: name, value: try container.decodeIfPresent(String.self, forKey: .value))
+        else { throw EngineError.invalid("\"\(name)\" is not an option of a tmpfs") }
+        self = option
+    }
+
+    private enum CodingKeys: String, CodingKey { case name, value }
+}
+
+/// `path` without `.`, `..` and doubled slashes, resolved by text alone (absolute paths only: `..` at the root stays
+/// there).
 func lexicallyClean(_ path: String) -> String {
     var parts: [Substring] = []
     for part in path.split(separator: "/") {

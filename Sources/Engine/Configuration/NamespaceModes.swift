@@ -137,6 +137,9 @@ package enum UTSMode: ModeString {
 /// `--cgroupns`.
 package enum CgroupNamespaceMode: ModeString {
     case `default`
+    /// What clients of old expect where they say nothing: the host's with cgroup version 1, the daemon's default with
+    /// version 2.
+    case hostOnVersion1
     case `private`
     case host
 
@@ -151,9 +154,21 @@ package enum CgroupNamespaceMode: ModeString {
 
     package var description: String {
         switch self {
-        case .default: ""
+        case .default, .hostOnVersion1: ""
         case .private: "private"
         case .host: "host"
+        }
+    }
+
+    /// The mode of a container by Docker's rules; `standard` is the daemon's default, if it has one. With version 1 a
+    /// privileged container sees the host's groups. With version 2 it does not: it would manage the host's root group
+    /// as its own.
+    package func resolved(isPrivileged: Bool, isVersion2: Bool, standard: CgroupNamespaceMode?) -> CgroupNamespaceMode {
+        switch self {
+        case .private, .host: self
+        case .hostOnVersion1 where !isVersion2: .host
+        case .default, .hostOnVersion1:
+            if isPrivileged, !isVersion2 { .host } else { standard ?? (isVersion2 ? .private : .host) }
         }
     }
 }

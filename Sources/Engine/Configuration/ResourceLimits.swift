@@ -34,8 +34,7 @@ package struct ResourceLimits: Hashable, Sendable, Codable {
     package var blkioDeviceWriteIOps: [ThrottleDevice] = []
 
     package var devices: [DeviceMapping] = []
-    /// Rules as `c 1:3 rwm`.
-    package var deviceCgroupRules: [String] = []
+    package var deviceCgroupRules: [DeviceCgroupRule] = []
     /// GPUs and the like (`--gpus`): refused unless empty; what was asked, for the message.
     package var deviceRequests: [String] = []
     package var ulimits: [Ulimit] = []
@@ -65,29 +64,30 @@ package struct ThrottleDevice: Hashable, Sendable, Codable {
     }
 }
 
-/// `--device host:container:rwm`.
-package struct DeviceMapping: Hashable, Sendable, Codable {
-    package var pathOnHost: String
-    package var pathInContainer: String
-    package var cgroupPermissions: String
-
-    package init(pathOnHost: String, pathInContainer: String = "", cgroupPermissions: String = "rwm") {
-        self.pathOnHost = pathOnHost
-        self.pathInContainer = pathInContainer.isEmpty ? pathOnHost : pathInContainer
-        self.cgroupPermissions = cgroupPermissions.isEmpty ? "rwm" : cgroupPermissions
-    }
-}
-
 /// `--ulimit name=soft:hard`; -1 is unlimited.
 package struct Ulimit: Hashable, Sendable, Codable {
-    /// Without the `RLIMIT_` prefix, lower case: `nofile`.
-    package var name: String
-    package var soft: Int64
-    package var hard: Int64
+    /// What can be limited; setrlimit(2).
+    package enum Resource: String, Hashable, Sendable, Codable, CaseIterable {
+        case core, cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime
+        case sigpending, stack
+        case addressSpace = "as"
+    }
 
-    package init(name: String, soft: Int64, hard: Int64) {
-        self.name = name
+    package let resource: Resource
+    package let soft: Int64
+    /// Not less than `soft`.
+    package let hard: Int64
+
+    /// nil: the soft limit is above the hard one.
+    package init?(_ resource: Resource, soft: Int64, hard: Int64) {
+        guard hard == -1 || soft != -1 && soft <= hard else { return nil }
+        self.resource = resource
         self.soft = soft
         self.hard = hard
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case resource = "name"
+        case soft, hard
     }
 }

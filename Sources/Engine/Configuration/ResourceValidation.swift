@@ -14,7 +14,6 @@ extension ResourceLimits {
         for device in blkioWeightDevice where !(10...1000).contains(device.weight) && device.weight != 0 {
             throw .invalid("Range of blkio weight is from 10 to 1000")
         }
-        try Self.validate(ulimits)
         if oomKillDisable == true, memory == 0 {
             warnings.append(
                 "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources."
@@ -22,12 +21,6 @@ extension ResourceLimits {
         }
         return warnings
     }
-
-    package static let rlimitNames: Set = [
-        "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-        "rttime",
-        "sigpending", "stack", "as",
-    ]
 
     private func validateMemory(in context: ValidationContext, warnings: inout [String]) throws(EngineError) {
         if memory < 0 || memory != 0 && memory < Self.minimumMemory {
@@ -56,16 +49,6 @@ extension ResourceLimits {
             warnings.append(
                 "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap."
             )
-        }
-    }
-
-    static func validate(_ ulimits: [Ulimit]) throws(EngineError) {
-        for ulimit in ulimits {
-            guard rlimitNames.contains(ulimit.name) else { throw .invalid("invalid ulimit type: \(ulimit.name)") }
-            if ulimit.hard != -1, ulimit.soft == -1 || ulimit.soft > ulimit.hard {
-                throw .invalid(
-                    "ulimit soft limit must be less than or equal to hard limit: \(ulimit.soft) > \(ulimit.hard)")
-            }
         }
     }
 
@@ -119,36 +102,9 @@ extension ResourceLimits {
                 "could not select device driver \"\" with capabilities: [\(deviceRequests.joined(separator: " "))]")
         }
         for device in devices {
-            guard device.cgroupPermissions.allSatisfy({ "rwm".contains($0) }) else {
-                throw .invalid("invalid device mode: \(device.cgroupPermissions)")
-            }
             guard device.pathInContainer.hasPrefix("/") else {
                 throw .invalid("invalid device path in container: \(device.pathInContainer)")
             }
         }
-        for rule in deviceCgroupRules { _ = try DeviceRule(rule) }
-    }
-}
-
-/// A device cgroup rule as `c 1:3 rwm`; `*` stands for any number.
-package struct DeviceRule: Hashable, Sendable {
-    package var type: String
-    /// nil: any.
-    package var major: Int64?
-    package var minor: Int64?
-    package var access: String
-
-    package init(_ text: String) throws(EngineError) {
-        let error = EngineError.invalid("invalid device cgroup rule format: '\(text)'")
-        let parts = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3, ["a", "b", "c"].contains(parts[0]), (1...3).contains(parts[2].count),
-            parts[2].allSatisfy({ "rwm".contains($0) })
-        else { throw error }
-        let numbers = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard numbers.count == 2, numbers.allSatisfy({ $0 == "*" || UInt32($0) != nil }) else { throw error }
-        type = parts[0]
-        major = Int64(numbers[0])
-        minor = Int64(numbers[1])
-        access = parts[2]
     }
 }

@@ -1,48 +1,116 @@
-import Text
+/// One choice of how a container is confined (`--security-opt`).
+package enum SecurityOption: Hashable, Sendable, CustomStringConvertible {
+    case noNewPrivileges(Bool)
+    case seccomp(SeccompChoice)
+    /// A profile's name, or `unconfined`.
+    case appArmor(String)
+    /// A part of an SELinux label, as `type:x`, or `disable`.
+    case label(String)
+    /// Whether a container that is not privileged may write to its control groups.
+    case writableCgroups(Bool)
+    /// No masked and no read-only paths.
+    case unconfinedSystemPaths
 
-/// `--security-opt` values, parsed.
-package struct SecurityOptions: Hashable, Sendable {
-    package var noNewPrivileges: Bool?
-    /// nil: the daemon's default.
-    package var seccomp: SeccompChoice?
-    /// A profile's name or `unconfined`; nil: the default.
-    package var apparmor: String?
-    /// SELinux labels as given (`disable`, `type:…`); `[]` for none.
-    package var labels: [String] = []
-    package var writableCgroups: Bool?
-    /// `systempaths=unconfined`: no masked and no read-only paths (the CLI sends the lists empty instead).
-    package var systemPathsUnconfined = false
-
-    /// Reads the API's list; both `name=value` and the old `name:value` are taken. Throws `EngineError.invalid` with Docker's words.
-    package init(_ options: [String]) throws(EngineError) {
-        for option in options {
-            if option == "no-new-privileges" {
-                noNewPrivileges = true
-                continue
-            }
-            if option == "disable" {
-                labels.append("disable")
-                continue
-            }
-            guard let separator = option.firstIndex(of: "=") ?? option.firstIndex(of: ":") else {
-                throw .invalid("invalid --security-opt 1: \"\(option)\"")
-            }
-            let value = String(option[option.index(after: separator)...])
-            switch option[..<separator] {
-            case "label": labels.append(value)
-            case "apparmor": apparmor = value
-            case "seccomp":
-                seccomp = value == "unconfined" ? .unconfined : value == "builtin" ? .builtIn : .profile(value)
-            case "no-new-privileges": noNewPrivileges = try Self.boolean(value, in: option)
-            case "writable-cgroups": writableCgroups = try Self.boolean(value, in: option)
-            case "systempaths" where value == "unconfined": systemPathsUnconfined = true
-            default: throw .invalid("invalid --security-opt 2: \"\(option)\"")
-            }
+    private var member: (name: String, value: String) {
+        switch self {
+        case .noNewPrivileges(let isOn): ("no-new-privileges", isOn ? "true" : "false")
+        case .seccomp(.builtIn): ("seccomp", "builtin")
+        case .seccomp(.unconfined): ("seccomp", "unconfined")
+        case .seccomp(.profile(let text)): ("seccomp", text)
+        case .appArmor(let profile): ("apparmor", profile)
+        case .label(let label): ("label", label)
+        case .writableCgroups(let isOn): ("writable-cgroups", isOn ? "true" : "false")
+        case .unconfinedSystemPaths: ("systempaths", "unconfined")
         }
     }
 
-    private static func boolean(_ text: String, in option: String) throws(EngineError) -> Bool {
-        guard let value = GoBoolean.parse(text) else { throw .invalid("invalid --security-opt 2: \"\(option)\"") }
-        return value
+    /// As `--security-opt` takes it.
+    package var description: String {
+        if case .noNewPrivileges(true) = self { return "no-new-privileges" }
+        return member.name + "=" + member.value
     }
+}
+
+extension SecurityOption: Codable {
+    private enum Keys: String, CodingKey { case name, value }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Keys.self)
+        try container.encode(member.name, forKey: .name)
+        try container.encode(member.value, forKey: .value)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Keys.self)
+        let name = try container.decode(String.self, forKey: .name)
+        let value = try container.decode(String.self, forKey: .value)
+        switch name {
+        case "no-new-privileges": self = .noNewPrivileges(value == "true")
+        case "seccomp": self = .seccomp(SeccompChoice(name: value))
+        case "apparmor": self = .appArmor(value)
+        case "label": self = .label(value)
+        case "writable-cgroups": self = .writableCgroups(value == "true")
+        case "systempaths": self = .unconfinedSystemPaths
+        default: throw EngineError.invalid("\"\(name)\" is not a security option")
+        }
+    }
+}
+
+/// Which seccomp profile confines a container.
+package enum SeccompChoice: Hashable, Sendable {
+    /// The engine's default allow-list.
+    case builtIn
+    /// No confinement.
+    case unconfined
+    /// A profile in Docker's JSON format (the text itself; the CLI sends the file's content).
+    case profile(String)
+
+    /// `unconfined`, `builtin`, or the text of a profile.
+    package init(name: String) {
+        switch name {
+        case "unconfined": self = .unconfined
+        case "builtin": self = .builtIn
+        default: self = .profile(name)
+        }
+    }
+}
+
+/// All that a container's creator chose of its confinement; of two that contradict each other the later counts.
+package struct SecurityOptions: Hashable, Sendable, Codable {
+    package var options: [Asked<SecurityOption>]
+
+    package init(_ options: [SecurityOption] = []) { self.options = options.map { Asked($0) } }
+
+    package init(asked options: [Asked<SecurityOption>]) { self.options = options }
+
+    package init(from decoder: any Decoder) throws { options = try [Asked<SecurityOption>](from: decoder) }
+
+    package func encode(to encoder: any Encoder) throws { try options.encode(to: encoder) }
+
+    private func last<T>(_ read: (SecurityOption) -> T?) -> T? {
+        for option in options.reversed() {
+            if let value = read(option.value) { return value }
+        }
+        return nil
+    }
+
+    /// nil: the daemon's default.
+    package var noNewPrivileges: Bool? { last { if case .noNewPrivileges(let isOn) = $0 { isOn } else { nil } } }
+
+    /// nil: the daemon's default.
+    package var seccomp: SeccompChoice? { last { if case .seccomp(let choice) = $0 { choice } else { nil } } }
+
+    /// A profile's name or `unconfined`; nil: the default.
+    package var appArmor: String? { last { if case .appArmor(let profile) = $0 { profile } else { nil } } }
+
+    /// Parts of an SELinux label.
+    package var labels: [String] {
+        options.compactMap { if case .label(let label) = $0.value { label } else { nil } }
+    }
+
+    /// nil: as the container's privileges have it.
+    package var writableCgroups: Bool? { last { if case .writableCgroups(let isOn) = $0 { isOn } else { nil } } }
+
+    /// Whether no path is masked or read-only.
+    package var systemPathsUnconfined: Bool { options.contains { $0.value == .unconfinedSystemPaths } }
 }

@@ -31,7 +31,7 @@ extension Container {
             try ContainerUser(
                 userText, groupAdd: host.groupAdd, files: LayeredFiles(layers: [FilePath("/proc/\(pid)/root")]))
         }
-        let security = try SecurityOptions(host.securityOptions)
+        let security = host.securityOptions
         let directory = exec.workingDirectory.isEmpty ? own.workingDirectory : exec.workingDirectory
         var process = Process(
             args: exec.command, cwd: directory.isEmpty ? "/" : directory,
@@ -45,12 +45,13 @@ extension Container {
                 process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
             }
         }
-        let names = try Capabilities.effective(
-            adding: host.capAdd, dropping: host.capDrop, privileged: host.privileged || exec.privileged)
+        let names = Capabilities.effective(
+            adding: host.capAdd.map(\.value), dropping: host.capDrop.map(\.value),
+            privileged: host.privileged || exec.privileged)
         process.capabilities = SpecificationBuilder.capabilitySets(names, isRoot: user.uid == 0)
         process.noNewPrivileges = security.noNewPrivileges ?? services.configuration.noNewPrivileges
         process.oomScoreAdj = host.oomScoreAdj
-        if Machine.hasAppArmor, !exec.privileged, let profile = security.apparmor, profile != "unconfined" {
+        if Machine.hasAppArmor, !exec.privileged, let profile = security.appArmor, profile != "unconfined" {
             process.apparmorProfile = profile
         }
         let rlimits = SpecificationBuilder.rlimits(

@@ -5,15 +5,14 @@ import ShimProtocol
 extension Container {
     /// The signal that asks it to end.
     private var stopSignal: Signal {
-        // Checked at create; an image's nonsense means the default.
-        (try? Signal.parse(record.configuration.stopSignal)) ?? Signal.terminate
+        record.configuration.stopSignal?.value ?? .terminate
     }
 
     /// Ends it: signal, patience, SIGKILL. Returns false if it does not run.
     @discardableResult
-    func stop(timeout: Int?, signal: String?) async throws -> Bool {
+    func stop(timeout: Int?, signal: Signal?) async throws -> Bool {
         guard record.state.isRunning else { return false }
-        let first = try signal.map { text throws(EngineError) in try Signal.parse(text) } ?? stopSignal
+        let first = signal ?? stopSignal
         let patience = timeout ?? record.configuration.stopTimeout ?? services.configuration.stopTimeout
         record.isManuallyStopped = true
         if await endRestarting() {
@@ -37,10 +36,7 @@ extension Container {
     }
 
     /// Sends a signal; SIGKILL also waits for the end.
-    func kill(signal text: String?) async throws {
-        let signal =
-            try text.flatMap { $0.isEmpty ? nil : $0 }
-            .map { text throws(EngineError) in try Signal.parse(text) } ?? Signal.kill
+    func kill(signal: Signal) async throws {
         guard record.state.running != nil else { throw EngineError.notRunning(id) }
         if signal == Signal.kill || signal == stopSignal {
             // A stop by hand: the restart policy then leaves it alone. Any other signal may mean anything to the program ("read
@@ -171,7 +167,7 @@ extension ContainerWait {
 
 extension Container {
     /// Stops it if it runs, and starts it again.
-    func restart(timeout: Int?, signal: String?) async throws {
+    func restart(timeout: Int?, signal: Signal?) async throws {
         restartsByHand += 1
         do {
             defer { restartsByHand -= 1 }

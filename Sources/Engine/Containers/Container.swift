@@ -173,8 +173,7 @@ actor Container {
     /// Opens the log; with `follow` until the end of the present run.
     func logs(_ options: LogOptions) async throws -> LogStream {
         let tty = record.configuration.tty
-        let driver = record.configuration.host.logConfiguration?.driver ?? ""
-        guard driver != "none" else {
+        guard record.configuration.host.log.driver != LogDriver.none else {
             throw EngineError.notImplemented("configured logging driver does not support reading")
         }
         var change: LogChange?

@@ -53,7 +53,8 @@ package struct MountPoint: Hashable, Sendable {
     /// As given with `-v`.
     package var mode: String
     package var isWritable: Bool
-    package var propagation: String
+    /// nil for what is no bind mount.
+    package var propagation: MountPropagationMode?
 }
 
 /// One row of `docker ps`.
@@ -72,9 +73,11 @@ package struct ContainerSummary: Sendable {
     package var status: String
     package var labels: [String: String]
     package var networkMode: String
+    /// What it wants to be on the network that the mode names.
+    package var endpoint: NetworkEndpoint?
     package var annotations: [String: String]
     package var mounts: [MountPoint]
-    package var exposedPorts: [String]
+    package var exposedPorts: [PortRange]
     package var sizeRw: Int64?
     package var sizeRootFs: Int64?
 }

@@ -64,7 +64,7 @@ package struct ContainerFilter: Sendable {
                 MountList.mountPoints(configuration.host).contains { $0.destination == volume || $0.source == volume }
             }
             && any("expose") { Self.port($0, in: configuration.exposedPorts) }
-            && any("publish") { Self.port($0, in: Array(configuration.host.portBindings.keys)) }
+            && any("publish") { Self.port($0, in: configuration.host.publishedPorts.map(\.port)) }
             && any("health") { $0 == "none" }
             && any("is-task") { $0 == "false" || $0 == "0" }
     }
@@ -83,17 +83,8 @@ package struct ContainerFilter: Sendable {
     }
 
     /// `80`, `80/tcp` or `80-90/tcp` against `80/tcp`.
-    private static func port(_ text: String, in ports: [String]) -> Bool {
-        func parse(_ text: String) -> (ClosedRange<Int>, String)? {
-            let parts = text.split(separator: "/")
-            let bounds = (parts.first ?? "").split(separator: "-").compactMap { Int($0) }
-            guard let low = bounds.first, let high = bounds.last, low <= high else { return nil }
-            return (low...high, parts.count > 1 ? String(parts[1]) : "tcp")
-        }
-        guard let (wanted, protocolName) = parse(text) else { return false }
-        return ports.contains { port in
-            guard let (range, name) = parse(port) else { return false }
-            return name == protocolName && wanted.overlaps(range)
-        }
+    private static func port(_ text: String, in ports: [PortRange]) -> Bool {
+        guard let wanted = PortRange(text) else { return false }
+        return ports.contains { $0.transport == wanted.transport && $0.ports.overlaps(wanted.ports) }
     }
 }

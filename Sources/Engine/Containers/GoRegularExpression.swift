@@ -10,8 +10,13 @@ package struct GoRegularExpression: Sendable {
     private let program: Program
     private let ignoresCase: Bool
 
-    /// Throws `invalid` for an expression that cannot be understood or is out of all proportion.
-    package init(_ text: String) throws(EngineError) {
+    /// The expression as it was written.
+    package let text: String
+
+    /// Throws `invalid` for an expression that cannot be understood or is out of all proportion; `what` names what it was given as,
+    /// by default the filter for names.
+    package init(_ text: String, as what: String? = nil) throws(EngineError) {
+        self.text = text
         var scalars = Array(text.unicodeScalars)
         ignoresCase = scalars.starts(with: "(?i)".unicodeScalars)
         if ignoresCase { scalars.removeFirst(4) }
@@ -20,12 +25,27 @@ package struct GoRegularExpression: Sendable {
             let node = try parser.parse()
             program = try Program(node)
         } catch {
-            throw .invalid("invalid filter 'name=\(text)': error parsing regexp: \(error.text)")
+            throw .invalid("invalid \(what ?? "filter 'name=\(text)'"): error parsing regexp: \(error.text)")
         }
     }
 
     package func matches(_ text: String) -> Bool {
         program.matches(Array((ignoresCase ? text.lowercased() : text).unicodeScalars))
+    }
+}
+
+extension GoRegularExpression: Hashable, Codable {
+    package static func == (left: GoRegularExpression, right: GoRegularExpression) -> Bool { left.text == right.text }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(text) }
+
+    package init(from decoder: any Decoder) throws {
+        try self.init(try decoder.singleValueContainer().decode(String.self), as: "expression")
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
     }
 }
 

@@ -25,9 +25,10 @@ struct LaunchPlan: Sendable {
         let user = try ContainerUser(
             record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(view)
         )
-        let spec = try SpecificationBuilder(configuration: record.configuration, context: context(user: user)).build()
         try makeBindSources()
-        try MountPropagation.check(record.configuration.host)
+        var settled = record.configuration
+        settled.host = try MountPropagation.settled(host)
+        let spec = try SpecificationBuilder(configuration: settled, context: context(user: user)).build()
         do {
             try writeFiles()
             try writeBundle(spec)
@@ -92,23 +93,21 @@ struct LaunchPlan: Sendable {
                 try directory.changeMode(0o1777)
             }
             guard targets.networkFiles == nil else { return }
-            var extraHosts: [ExtraHost] = []
-            for text in host.extraHosts { extraHosts.append(try ExtraHost(text)) }
             try write("hostname", hostname + "\n")
             try write(
                 "hosts",
                 NetworkFiles.hosts(
                     mode: host.networkMode, hostname: hostname, domainname: record.configuration.domainname,
-                    extraHosts: extraHosts, hostsFile: host.networkMode == .host ? Machine.text("/etc/hosts") : ""))
+                    extraHosts: host.extraHosts.map(\.value),
+                    hostsFile: host.networkMode == .host ? Machine.text("/etc/hosts") : ""))
             try write(
                 "resolv.conf",
                 NetworkFiles.resolvConf(
-                    mode: host.networkMode, servers: host.dns.isEmpty ? configuration.dns : host.dns,
+                    mode: host.networkMode,
+                    servers: (host.dns.isEmpty ? configuration.dns : host.dns).map(\.description),
                     search: host.dnsSearch.isEmpty ? configuration.dnsSearch : host.dnsSearch,
                     options: host.dnsOptions.isEmpty ? configuration.dnsOptions : host.dnsOptions,
                     hostFile: Machine.text("/etc/resolv.conf")))
-        } catch let error as EngineError {
-            throw error
         } catch {
             throw .system("cannot write the files of container \(record.id) in \(files): \(error)")
         }
@@ -162,14 +161,12 @@ struct LaunchPlan: Sendable {
     }
 
     private func log() -> ShimProtocol.LogConfiguration {
-        let log = host.logConfiguration ?? LogConfiguration(driver: configuration.logDriver)
-        guard log.driver != "none" else { return .none }
+        let log = host.log.filled(from: configuration.log)
+        guard log.driver != LogDriver.none else { return .none }
         var result = ShimProtocol.LogConfiguration.jsonFile(logPath.string)
-        if let text = log.options["max-size"], let bytes = LogConfiguration.bytes(text) {
-            result.maxSize = bytes == 0 ? nil : bytes
-        }
-        if let text = log.options["max-file"], let count = Int(text) { result.maxFiles = count }
-        let attributes = LogAttributes.attributes(record, options: log.options)
+        if let size = log.file.maxSize?.value.bytes { result.maxSize = size == 0 ? nil : size }
+        if let count = log.file.maxFiles { result.maxFiles = count }
+        let attributes = LogAttributes.attributes(record, options: log.file)
         if !attributes.isEmpty {
             var object = JSONObject()
             for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
@@ -188,30 +185,4 @@ struct NamespaceTargets: Sendable {
     var ipcMode: IPCMode
     /// Directory of the network files of the container whose network is joined.
     var networkFiles: FilePath?
-}
-
-/// The `attrs` of log lines which the options `labels`, `env` and `tag` ask for.
-enum LogAttributes {
-    static func attributes(_ record: ContainerRecord, options: [String: String]) -> [String: String] {
-        var result: [String: String] = [:]
-        let configuration = record.configuration
-        for name in names(options["labels"]) { result[name] = configuration.labels[name] }
-        for name in names(options["env"]) {
-            guard let variable = configuration.environment.first(where: { $0.hasPrefix(name + "=") }) else { continue }
-            result[name] = String(variable.dropFirst(name.utf8.count + 1))
-        }
-        if let tag = options["tag"], !tag.isEmpty {
-            result["tag"] =
-                tag
-                .replacing("{{.ID}}", with: RandomIdentifier.short(record.id))
-                .replacing("{{.FullID}}", with: record.id)
-                .replacing("{{.Name}}", with: record.name)
-                .replacing("{{.ImageName}}", with: configuration.image)
-        }
-        return result
-    }
-
-    private static func names(_ text: String?) -> [String] {
-        (text ?? "").split(separator: ",").map(String.init)
-    }
 }

@@ -18,7 +18,8 @@ package struct ContainerRecord: Sendable {
     package var state: ContainerState = .created(failure: nil)
     /// How often the restart policy started it since the last start by hand.
     package var restartCount = 0
-    /// Whether it was stopped by hand: then `unless-stopped` and `always` wait for a start by hand (`always`: or a new daemon).
+    /// Whether it was stopped by hand: then `unless-stopped` and `always` wait for a start by hand (`always`: or a
+    /// new daemon).
     package var isManuallyStopped = false
     /// Whether it ever ran: only then it has host name and resolver files.
     package var hasRun = false
@@ -70,6 +71,7 @@ extension ContainerRecord {
                     CREATE TABLE engineSetting (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("engine-2") { try ConfigurationFormat2.migrate($0) }
     }
 
     package func insert(in database: Database) throws {

@@ -6,14 +6,15 @@ extension ImageProcess {
     init(_ configuration: ContainerConfiguration) {
         self.init()
         user = configuration.user.isEmpty ? nil : configuration.user
-        exposedPorts = configuration.exposedPorts.isEmpty ? nil : NameSet(configuration.exposedPorts)
+        let ports = configuration.exposedPorts.map(\.description)
+        exposedPorts = ports.isEmpty ? nil : NameSet(ports)
         env = configuration.environment.isEmpty ? nil : configuration.environment
         entrypoint = configuration.entrypoint
         cmd = configuration.command
         volumes = configuration.volumes.isEmpty ? nil : NameSet(configuration.volumes)
         workingDir = configuration.workingDirectory.isEmpty ? nil : configuration.workingDirectory
         labels = configuration.labels.isEmpty ? nil : configuration.labels
-        stopSignal = configuration.stopSignal.isEmpty ? nil : configuration.stopSignal
+        stopSignal = configuration.stopSignal?.text
         stopTimeout = configuration.stopTimeout
         healthcheck = configuration.healthcheck.map { check in
             Healthcheck(

@@ -19,37 +19,47 @@ package enum Capabilities {
         "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
     ]
 
-    private static let known = Set(all)
-
-    /// Capability names with `CAP_` in capitals, `ALL` as it is; throws Docker's text for an unknown one.
-    package static func normalized(_ names: [String], what: String) throws(EngineError) -> [String] {
-        var result: [String] = []
-        for name in names {
-            let upper = name.uppercased()
-            if upper == "ALL" {
-                result.append(upper)
-                continue
-            }
-            let full = upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
-            guard known.contains(full) else { throw .invalid("invalid \(what): unknown capability: \"\(full)\"") }
-            result.append(full)
-        }
-        return result
-    }
-
     /// The set of a container: `basis` with what was added and without what was dropped. `ALL` among the dropped begins with
     /// nothing, `ALL` among the added with everything.
     package static func effective(
-        adding added: [String], dropping dropped: [String], privileged: Bool
-    ) throws(EngineError) -> [String] {
+        adding added: [CapabilityName], dropping dropped: [CapabilityName], privileged: Bool
+    ) -> [String] {
         if privileged { return all }
-        let added = try normalized(added, what: "CapAdd")
-        let dropped = try normalized(dropped, what: "CapDrop")
         if added.isEmpty, dropped.isEmpty { return defaults }
-        let addedSet = Set(added)
-        let droppedSet = Set(dropped)
+        let addedSet = Set(added.map(\.description))
+        let droppedSet = Set(dropped.map(\.description))
         if addedSet.contains("ALL") { return all.filter { !droppedSet.contains($0) } }
         if droppedSet.contains("ALL") { return all.filter { addedSet.contains($0) } }
         return all.filter { addedSet.contains($0) || defaults.contains($0) && !droppedSet.contains($0) }
+    }
+}
+
+/// A capability that Linux has (`CAP_NET_ADMIN`), or all of them.
+package struct CapabilityName: Hashable, Sendable, Codable, CustomStringConvertible {
+    package let description: String
+
+    package static let all = CapabilityName(known: "ALL")
+
+    private init(known: String) { description = known }
+
+    /// Takes a name in any case, with or without `CAP_`; nil if there is none such.
+    package init?(_ text: String) {
+        let upper = text.uppercased()
+        let full = upper == "ALL" || upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
+        guard full == "ALL" || Self.known.contains(full) else { return nil }
+        description = full
+    }
+
+    private static let known = Set(Capabilities.all)
+
+    package init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let name = CapabilityName(text) else { throw EngineError.invalid("unknown capability: \"\(text)\"") }
+        self = name
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
     }
 }

@@ -10,7 +10,7 @@ package struct DeviceList {
     private static let defaultRules: [LinuxDeviceCgroup] = {
         let characters: [(Int64, Int64?)] = [
             (1, 3), (1, 5), (1, 7), (1, 8), (1, 9),  // null, zero, full, random, urandom
-            (5, 0), (5, 1), (5, 2),  // tty, console, ptmx
+            (5, 0), (5, 2),  // tty, ptmx; not 5:1, the host's console: a container's own is a pseudo terminal
             (136, nil),  // pseudo terminals
         ]
         return [
@@ -33,14 +33,14 @@ package struct DeviceList {
             devices += found
             rules += found.map {
                 LinuxDeviceCgroup(
-                    allow: true, type: $0.type, major: $0.major, minor: $0.minor, access: mapping.cgroupPermissions)
+                    allow: true, type: $0.type, major: $0.major, minor: $0.minor, access: mapping.access.text)
             }
         }
-        for text in configuration.resources.deviceCgroupRules {
-            let rule = try DeviceRule(text)
+        for rule in configuration.resources.deviceCgroupRules {
             rules.append(
                 LinuxDeviceCgroup(
-                    allow: true, type: rule.type, major: rule.major, minor: rule.minor, access: rule.access))
+                    allow: true, type: rule.kind.rawValue, major: rule.major.map(Int64.init),
+                    minor: rule.minor.map(Int64.init), access: rule.access.description))
         }
         return (devices, rules)
     }

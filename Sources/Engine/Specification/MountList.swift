@@ -53,9 +53,7 @@ package struct MountList {
     }
 
     private func cgroupOptions(_ options: [String]) -> [String] {
-        // Options that are wrong have been refused when the container was made.
-        let writable = (try? SecurityOptions(host.securityOptions))?.writableCgroups ?? false
-        return writable ? options.map { $0 == "ro" ? "rw" : $0 } : options
+        host.securityOptions.writableCgroups == true ? options.map { $0 == "ro" ? "rw" : $0 } : options
     }
 
     private func sharedMemory() -> Mount? {
@@ -92,9 +90,10 @@ package struct MountList {
     private func userMounts() -> [Mount] {
         var mounts: [Mount] = []
         for bind in host.binds {
-            // `-v` is read-only all the way down where the kernel can, as in Docker since 25.
-            let options = ["rbind", bind.propagation ?? "rprivate"] + (bind.isReadOnly ? ["rro"] : [])
-            mounts.append(self.bind(bind.source, to: lexicallyClean(bind.destination), options))
+            var options = ["rbind", bind.effectivePropagation.rawValue]
+            // All the way down where the kernel can, as in Docker since 25, unless the client is older than that.
+            if bind.isReadOnly { options.append(bind.isReadOnlyNonRecursive == true ? "ro" : "rro") }
+            mounts.append(self.bind(bind.source, to: bind.target.path, options))
         }
         for mount in host.mounts {
             switch mount.kind {
@@ -103,11 +102,11 @@ package struct MountList {
             case .volume, .image, .cluster, .npipe: break  // Refused by validation.
             }
         }
-        for (destination, text) in host.tmpfs.sorted(by: { $0.key < $1.key }) {
-            let own = text.split(separator: ",").map(String.init).filter { $0 != "defaults" }
+        for tmpfs in host.tmpfs {
+            let own = tmpfs.options.filter { $0.name != "defaults" }.map(\.description)
             mounts.append(
                 Mount(
-                    destination: lexicallyClean(destination), type: "tmpfs", source: "tmpfs",
+                    destination: tmpfs.target.path, type: "tmpfs", source: "tmpfs",
                     options: Self.overriding(["noexec", "nosuid", "nodev", "rprivate"], with: own)))
         }
         return mounts
@@ -116,9 +115,10 @@ package struct MountList {
     private func bindMount(_ mount: MountSpecification) -> Mount {
         let bind = mount.bind
         var options = [bind?.nonRecursive == true ? "bind" : "rbind"]
-        options.append(bind.map { $0.propagation.isEmpty ? "rprivate" : $0.propagation } ?? "rprivate")
-        if mount.readOnly { options.append(bind?.readOnlyNonRecursive == true ? "ro" : "rro") }
-        return self.bind(mount.source, to: lexicallyClean(mount.target), options)
+        options.append(mount.effectivePropagation.rawValue)
+        let isTopOnly = bind?.readOnlyNonRecursive == true || mount.isReadOnlyNonRecursive == true
+        if mount.readOnly { options.append(isTopOnly ? "ro" : "rro") }
+        return self.bind(mount.source, to: mount.target.path, options)
     }
 
     private func tmpfsMount(_ mount: MountSpecification) -> Mount {
@@ -126,9 +126,9 @@ package struct MountList {
         if mount.readOnly { options.append("ro") }
         if let mode = mount.tmpfs?.mode { options.append("mode=" + String(mode, radix: 8)) }
         if let size = mount.tmpfs?.sizeBytes, size > 0 { options.append("size=\(size)") }
-        let own = (mount.tmpfs?.options ?? []).map { $0.joined(separator: "=") }
+        let own = (mount.tmpfs?.options ?? []).map(\.description)
         return Mount(
-            destination: lexicallyClean(mount.target), type: "tmpfs", source: "tmpfs",
+            destination: mount.target.path, type: "tmpfs", source: "tmpfs",
             options: Self.overriding(options, with: own))
     }
 
@@ -144,16 +144,15 @@ extension MountList {
     package static func mountPoints(_ host: HostConfiguration) -> [MountPoint] {
         var points: [MountPoint] = host.binds.map { bind in
             MountPoint(
-                kind: .bind, source: bind.source, destination: lexicallyClean(bind.destination),
-                mode: bind.options.joined(separator: ","), isWritable: !bind.isReadOnly,
-                propagation: bind.propagation ?? "rprivate")
+                kind: .bind, source: bind.source, destination: bind.target.path, mode: bind.mode,
+                isWritable: !bind.isReadOnly, propagation: bind.effectivePropagation)
         }
         for mount in host.mounts {
-            let propagation = mount.bind.map { $0.propagation.isEmpty ? "rprivate" : $0.propagation } ?? "rprivate"
             points.append(
                 MountPoint(
-                    kind: mount.kind, source: mount.source, destination: lexicallyClean(mount.target), mode: "",
-                    isWritable: !mount.readOnly, propagation: mount.kind == .bind ? propagation : ""))
+                    kind: mount.kind, source: mount.source, destination: mount.target.path, mode: "",
+                    isWritable: !mount.readOnly,
+                    propagation: mount.kind == .bind ? mount.effectivePropagation : nil))
         }
         return points
     }

@@ -3,26 +3,38 @@ import SystemPackage
 
 /// Whether bind mounts can be shared the way they ask for: only what the host shares can be; mount_namespaces(7).
 enum MountPropagation {
-    /// Throws, in Docker's words, for a source which is on a mount that cannot be shared so. Blocks.
-    static func check(_ host: HostConfiguration) throws(EngineError) {
-        let binds =
-            host.binds.map { ($0.source, $0.propagation ?? "") }
-            + host.mounts.map { ($0.source, $0.bind?.propagation ?? "") }
-        for (source, propagation) in binds {
-            let wantsShared = propagation.hasSuffix("shared")
-            guard wantsShared || propagation.hasSuffix("slave") else { continue }
-            let (mountPoint, tags): (String, [Substring])
-            do throws(Errno) {
-                (mountPoint, tags) = try mount(of: source)
-            } catch {
-                throw .system("cannot find out on which mount \(source) is: \(error)")
-            }
-            if tags.contains(where: { $0.hasPrefix("shared:") }) { continue }
-            if !wantsShared, tags.contains(where: { $0.hasPrefix("master:") }) { continue }
-            throw .system(
-                "path \(source) is mounted on \(mountPoint) but it is not a \(wantsShared ? "shared" : "shared or slave") mount"
-            )
+    /// The configuration with those propagations that can be had. Throws, in Docker's words, for a source which is on a mount that
+    /// cannot be shared as its bind mount asks for; what the engine chose by itself is given up instead. Blocks.
+    static func settled(_ configuration: HostConfiguration) throws(EngineError) -> HostConfiguration {
+        var settled = configuration
+        for (index, bind) in configuration.binds.enumerated() {
+            let refusal = try refusal(of: bind.effectivePropagation, source: bind.source)
+            if let refusal, bind.propagation != nil { throw refusal }
+            if refusal != nil { settled.binds[index].fallbackPropagation = nil }
         }
+        for (index, mount) in configuration.mounts.enumerated() where mount.kind == .bind {
+            let refusal = try refusal(of: mount.effectivePropagation, source: mount.source)
+            if let refusal, mount.bind?.propagation != nil { throw refusal }
+            if refusal != nil { settled.mounts[index].fallbackPropagation = nil }
+        }
+        return settled
+    }
+
+    private static func refusal(
+        of propagation: MountPropagationMode, source: String
+    ) throws(EngineError) -> EngineError? {
+        guard propagation.isShared || propagation.isSlave else { return nil }
+        let (mountPoint, tags): (String, [Substring])
+        do throws(Errno) {
+            (mountPoint, tags) = try mount(of: source)
+        } catch {
+            throw .system("cannot find out on which mount \(source) is: \(error)")
+        }
+        if tags.contains(where: { $0.hasPrefix("shared:") }) { return nil }
+        if propagation.isSlave, tags.contains(where: { $0.hasPrefix("master:") }) { return nil }
+        return .system(
+            "path \(source) is mounted on \(mountPoint) but it is not a \(propagation.isShared ? "shared" : "shared or slave") mount"
+        )
     }
 
     /// The mount on which `path` is, from proc_pid_mountinfo(5): where it is mounted, and what it propagates.

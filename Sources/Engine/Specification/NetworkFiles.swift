@@ -19,7 +19,10 @@ package enum NetworkFiles {
 
                 """
         }
-        for host in extraHosts { text += host.address + "\t" + host.name + "\n" }
+        for host in extraHosts {
+            guard let address = host.address else { continue }
+            text += address.description + "\t" + host.name + "\n"
+        }
         return text
     }
 

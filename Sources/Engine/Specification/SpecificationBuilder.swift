@@ -68,9 +68,9 @@ package struct SpecificationBuilder {
     package static let initTarget = "/sbin/docker-init"
 
     package func build() throws(EngineError) -> Spec {
-        let security = try SecurityOptions(host.securityOptions)
-        let capabilities = try Capabilities.effective(
-            adding: host.capAdd, dropping: host.capDrop, privileged: host.privileged)
+        let security = host.securityOptions
+        let capabilities = Capabilities.effective(
+            adding: host.capAdd.map(\.value), dropping: host.capDrop.map(\.value), privileged: host.privileged)
         var spec = Spec(ociVersion: MasuVersion.runtimeSpecification)
         spec.root = Root(path: context.rootfs.string, readonly: host.readonlyRootfs)
         spec.annotations = host.annotations.isEmpty ? nil : host.annotations
@@ -103,7 +103,7 @@ package struct SpecificationBuilder {
         process.capabilities = Self.capabilitySets(capabilities, isRoot: context.user.uid == 0)
         process.noNewPrivileges = security.noNewPrivileges ?? context.noNewPrivileges
         process.oomScoreAdj = host.oomScoreAdj
-        if context.isAppArmorAvailable, let profile = security.apparmor, profile != "unconfined" {
+        if context.isAppArmorAvailable, let profile = security.appArmor, profile != "unconfined" {
             process.apparmorProfile = profile
         }
         let rlimits = Self.rlimits(host.resources.ulimits, defaults: context.defaultUlimits)
@@ -153,10 +153,10 @@ package struct SpecificationBuilder {
     }
 
     package static func rlimits(_ own: [Ulimit], defaults: [Ulimit]) -> [POSIXRlimit] {
-        let names = Set(own.map(\.name))
-        return (defaults.filter { !names.contains($0.name) } + own).map { limit in
+        let resources = Set(own.map(\.resource))
+        return (defaults.filter { !resources.contains($0.resource) } + own).map { limit in
             POSIXRlimit(
-                type: "RLIMIT_" + limit.name.uppercased(), soft: UInt64(bitPattern: limit.soft),
+                type: "RLIMIT_" + limit.resource.rawValue.uppercased(), soft: UInt64(bitPattern: limit.soft),
                 hard: UInt64(bitPattern: limit.hard))
         }
     }
@@ -204,6 +204,7 @@ package struct SpecificationBuilder {
             LinuxNamespace(type: type, path: "/proc/\(pid)/ns/\(file)")
         }
         switch host.networkMode {
+        case _ where configuration.networkDisabled: namespaces.append(LinuxNamespace(type: .network))
         case .host: break
         case .container:
             if let pid = context.networkTarget { namespaces.append(joined(.network, pid, "net")) }
@@ -236,10 +237,10 @@ package struct SpecificationBuilder {
     /// What is mounted on the host after the start shows in a slave; mounts made inside are shared only where a bind asks.
     private func rootfsPropagation() -> String? {
         let propagations =
-            host.binds.compactMap(\.propagation)
-            + host.mounts.compactMap { $0.bind?.propagation }.filter { !$0.isEmpty }
-        if propagations.contains(where: { $0.hasSuffix("shared") }) { return "shared" }
-        if propagations.contains(where: { $0.hasSuffix("slave") }) { return "rslave" }
+            host.binds.map(\.effectivePropagation)
+            + host.mounts.filter { $0.kind == .bind }.map(\.effectivePropagation)
+        if propagations.contains(where: \.isShared) { return "shared" }
+        if propagations.contains(where: \.isSlave) { return "rslave" }
         return nil
     }
 
@@ -247,6 +248,7 @@ package struct SpecificationBuilder {
         var result: [String: String] = [:]
         let hasOwnNetwork: Bool
         switch host.networkMode {
+        case _ where configuration.networkDisabled: hasOwnNetwork = true
         case .host, .container: hasOwnNetwork = false
         case .default, .none, .network: hasOwnNetwork = true
         }

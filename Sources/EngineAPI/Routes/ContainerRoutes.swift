@@ -1,6 +1,7 @@
 import HTTPServing
 import Engine
 import EngineAPIModel
+import LinuxKernel
 import NIOHTTP1
 import OCISpec
 
@@ -74,25 +75,26 @@ extension EngineRoutes {
             throw APIError.invalid("config cannot be empty in order to create a container")
         }
         let platform = request.version < .v(41) ? "" : request.query.text("platform")
-        let configuration = try ContainerConfiguration(wire, version: request.version)
+        var warnings: [String] = []
+        let configuration = try ContainerConfiguration(wire, version: request.version, warnings: &warnings)
         let created: CreatedContainer
         do {
             created = try await engine.create(
                 configuration, name: request.query["name"], platform: platform.isEmpty ? nil : platform)
         } catch let error as EngineError where error.kind == .notFound && !error.message.hasPrefix("No such image") {
-            // Here "not found" means the image to every client, which then tries to pull it. An unknown network or container
-            // in the configuration is a wrong configuration.
+            // Here "not found" means the image to every client, which then tries to pull it. An unknown network or
+            // container in the configuration is a wrong configuration.
             throw EngineError(.invalid, error.message)
         }
         var response = ContainerCreateResponse()
         response.id = created.id
-        response.warnings = created.warnings
+        response.warnings = created.warnings + warnings
         return .json(response, status: .created)
     }
 
     private func start(_ request: RoutedRequest) async throws -> HTTPResponse {
-        // A host configuration in the body was removed from the API long ago; a client that still sends one must not believe
-        // that it had an effect. `{}` and `null` are let through.
+        // A host configuration in the body was removed from the API long ago; a client that still sends one must not
+        // believe that it had an effect. `{}` and `null` are let through.
         if let length = request.http.contentLength, length <= 7 {
             return .empty(try await engine.start(request.name) ? .noContent : .notModified)
         }
@@ -103,15 +105,15 @@ extension EngineRoutes {
     private func kill(_ request: RoutedRequest) async throws -> HTTPResponse {
         let signal = request.query.text("signal")
         do {
-            try await engine.kill(request.name, signal: signal.isEmpty ? nil : signal)
+            try await engine.kill(request.name, signal: signal.isEmpty ? .kill : try Signal(wire: signal))
         } catch let error as EngineError {
             throw EngineError(error.kind, "cannot kill container: \(request.name): \(error.message)")
         }
         return .empty(.noContent)
     }
 
-    /// Answers in two steps: the head as soon as the waiter is registered (the docker CLI starts the container only after it),
-    /// the body at the end of the container.
+    /// Answers in two steps: the head as soon as the waiter is registered (the docker CLI starts the container only
+    /// after it), the body at the end of the container.
     private func wait(_ request: RoutedRequest) async throws -> HTTPResponse {
         let isLegacy = request.version < .v(30)
         let text = isLegacy ? "" : request.query.text("condition")
@@ -130,9 +132,9 @@ extension EngineRoutes {
 
 extension RoutedRequest {
     /// `t` and `signal` of stop and restart.
-    fileprivate func stopParameters() throws -> (timeout: Int?, signal: String?) {
+    fileprivate func stopParameters() throws -> (timeout: Int?, signal: Signal?) {
         let signal = version < .v(42) ? "" : query.text("signal")
-        return (try query.integer("t"), signal.isEmpty ? nil : signal)
+        return (try query.integer("t"), signal.isEmpty ? nil : try Signal(wire: signal))
     }
 
     /// `h` and `w` of resize.

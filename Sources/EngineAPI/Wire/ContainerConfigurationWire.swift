@@ -1,12 +1,19 @@
 import Engine
 import EngineAPIModel
+import LinuxKernel
 
 extension ContainerConfiguration {
-    /// What a create request asks for. Values are parsed here; whether they fit each other, the image and the machine is the
-    /// engine's to say.
+    /// What a create request asks for. Values are parsed here; whether they fit each other, the image and the machine
+    /// is the engine's to say.
     ///
     /// - Throws: `EngineError` or `APIError` (invalid) with Docker's words.
     package init(_ wire: ContainerCreateRequest, version: APIVersion) throws {
+        var warnings: [String] = []
+        try self.init(wire, version: version, warnings: &warnings)
+    }
+
+    /// The same, and what is taken otherwise than it was asked for.
+    package init(_ wire: ContainerCreateRequest, version: APIVersion, warnings: inout [String]) throws {
         let config = wire.config
         self.init(image: config.image)
         command = config.cmd
@@ -23,17 +30,29 @@ extension ContainerConfiguration {
         attachStdout = config.attachStdout
         attachStderr = config.attachStderr
         labels = config.labels ?? [:]
-        stopSignal = config.stopSignal
+        if !config.stopSignal.isEmpty {
+            stopSignal = Asked(try Signal(wire: config.stopSignal), words: config.stopSignal)
+        }
         stopTimeout = config.stopTimeout
-        exposedPorts = config.exposedPorts.keys.sorted()
+        exposedPorts = try config.exposedPorts.keys.sorted().map { try PortRange(wire: $0) }
         healthcheck = config.healthcheck.map { Healthcheck($0, version: version) }
         volumes = (config.volumes ?? [:]).keys.sorted()
         networkDisabled = config.networkDisabled
-        macAddress = config.macAddress
         onBuild = config.onBuild
         shell = config.shell.isEmpty ? nil : config.shell
         argsEscaped = config.argsEscaped
         host = try HostConfiguration(wire.hostConfig, version: version)
+        try readNetworks(wire, version: version, warnings: &warnings)
+    }
+}
+
+extension Signal {
+    /// Reads a signal's name or number.
+    ///
+    /// - Throws: `EngineError` (invalid) with Docker's words.
+    init(wire text: String) throws {
+        guard let signal = Signal(text) else { throw EngineError(.invalid, "invalid signal: \(text)") }
+        self = signal
     }
 }
 
@@ -71,7 +90,7 @@ extension ContainerConfig {
         attachStdin = configuration.attachStdin
         attachStdout = configuration.attachStdout
         attachStderr = configuration.attachStderr
-        exposedPorts = Self.set(configuration.exposedPorts)
+        exposedPorts = Self.set(configuration.exposedPorts.map(\.description))
         tty = configuration.tty
         openStdin = configuration.openStdin
         stdinOnce = configuration.stdinOnce
@@ -84,10 +103,10 @@ extension ContainerConfig {
         workingDir = configuration.workingDirectory
         entrypoint = configuration.entrypoint
         networkDisabled = configuration.networkDisabled
-        macAddress = configuration.macAddress
+        macAddress = configuration.macAddress?.text ?? ""
         onBuild = configuration.onBuild
         labels = configuration.labels
-        stopSignal = configuration.stopSignal
+        stopSignal = configuration.stopSignal?.text ?? ""
         stopTimeout = configuration.stopTimeout
         shell = configuration.shell ?? []
     }

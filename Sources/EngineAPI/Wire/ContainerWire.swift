@@ -22,7 +22,7 @@ extension ContainerInspection {
         platform = details.platform
         appArmorProfile = details.appArmorProfile
         execIDs = details.execIDs.isEmpty ? nil : details.execIDs
-        hostConfig = HostConfig(details.host, network: details.networkName)
+        hostConfig = HostConfig(shown: details.host)
         graphDriver.name = driver
         graphDriver.data = details.graphDriverData.isEmpty ? nil : details.graphDriverData
         sizeRw = details.sizeRw
@@ -30,15 +30,10 @@ extension ContainerInspection {
         mounts = details.mounts.map(EngineAPIModel.MountPoint.init)
         config = ContainerConfig(details.configuration)
         networkSettings.sandboxKey = details.sandboxKey
-        if let network = details.networkName { networkSettings.networks[network] = EndpointSettings(on: network) }
-    }
-}
-
-extension EndpointSettings {
-    /// The place on a network that exists without having been made.
-    fileprivate init(on network: String) {
-        self.init()
-        networkID = EngineRoutes.builtInNetworks.first { $0.name == network }?.id ?? ""
+        if let network = details.networkName {
+            networkSettings.networks[network] = EndpointSettings(
+                shown: details.configuration.endpoints[network], on: network)
+        }
     }
 }
 
@@ -85,22 +80,11 @@ extension EngineAPIModel.ContainerSummary {
         if version >= .v(46) { hostConfig.annotations = summary.annotations }
         networkSettings.networks =
             summary.networkMode.hasPrefix("container:")
-            ? [:] : [summary.networkMode: EndpointSettings(on: summary.networkMode)]
+            ? [:] : [summary.networkMode: EndpointSettings(shown: summary.endpoint, on: summary.networkMode)]
         mounts = summary.mounts.map(EngineAPIModel.MountPoint.init)
         if summary.state.isRunning, !["none", "host"].contains(summary.networkMode) {
             ports = summary.exposedPorts.compactMap(PortSummary.init(exposed:))
         }
-    }
-}
-
-extension PortSummary {
-    /// A port such as `80/tcp` that is not published; `nil` for a range, which the API cannot write here.
-    init?(exposed port: String) {
-        let parts = port.split(separator: "/", maxSplits: 1)
-        guard let first = parts.first, let number = Int(first) else { return nil }
-        self.init()
-        privatePort = number
-        type = parts.count > 1 ? String(parts[1]) : "tcp"
     }
 }
 

@@ -7,3 +7,5 @@ typealias ThrottleLimit = ThrottleDevice
 typealias EngineContainerState = ContainerState
 typealias EngineContainerSummary = ContainerSummary
 typealias EngineMountPoint = MountPoint
+typealias EnginePortBinding = PortBinding
+typealias EngineUlimit = Ulimit

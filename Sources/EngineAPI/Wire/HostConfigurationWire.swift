@@ -7,8 +7,11 @@ extension HostConfiguration {
     /// - Throws: `EngineError` or `APIError` (invalid) with Docker's words.
     init(_ wire: HostConfig, version: APIVersion) throws {
         self.init()
-        guard ["", "default"].contains(wire.isolation) else {
-            throw APIError.invalid("invalid isolation \"\(wire.isolation)\" on linux")
+        if !wire.isolation.isEmpty {
+            guard let known = Isolation(rawValue: wire.isolation) else {
+                throw APIError.invalid("invalid isolation \"\(wire.isolation)\" on linux")
+            }
+            isolation = known
         }
         networkMode = try NetworkMode(wire.networkMode)
         pidMode = try PIDMode(wire.pidMode)
@@ -16,13 +19,14 @@ extension HostConfiguration {
         ipcMode = try IPCMode(wire.ipcMode.isEmpty && version < .v(40) ? "shareable" : wire.ipcMode)
         utsMode = try UTSMode(wire.utsMode)
         cgroupNamespaceMode = try CgroupNamespaceMode(wire.cgroupnsMode)
+        if cgroupNamespaceMode == .default, version < .v(41) { cgroupNamespaceMode = .hostOnVersion1 }
         userNamespaceMode = try UserNamespaceMode(wire.usernsMode)
-        resources = ResourceLimits(wire, version: version)
-        capAdd = wire.capAdd ?? []
-        capDrop = wire.capDrop ?? []
+        resources = try ResourceLimits(wire, version: version)
+        capAdd = try CapabilityName.asked(wire.capAdd, as: "CapAdd")
+        capDrop = try CapabilityName.asked(wire.capDrop, as: "CapDrop")
         privileged = wire.privileged
         readonlyRootfs = wire.readonlyRootfs
-        securityOptions = wire.securityOpt ?? []
+        securityOptions = try SecurityOptions(wire: wire.securityOpt ?? [])
         maskedPaths = wire.maskedPaths
         readonlyPaths = wire.readonlyPaths
         sysctls = wire.sysctls
@@ -32,26 +36,21 @@ extension HostConfiguration {
         restartPolicy = try .init(
             name: wire.restartPolicy.name, maximumRetryCount: wire.restartPolicy.maximumRetryCount)
         autoRemove = wire.autoRemove
-        binds = try (wire.binds ?? []).map { try BindSpecification($0) }
+        binds = try (wire.binds ?? []).map { try BindSpecification(wire: $0, version: version) }
         mounts = try wire.mounts.map { try MountSpecification($0, version: version) }
-        tmpfs = wire.tmpfs
+        tmpfs = try wire.tmpfs.sorted { $0.key < $1.key }.map { try TmpfsMount(wire: $0.key, options: $0.value) }
         shmSize = wire.shmSize == 0 ? nil : wire.shmSize
         volumesFrom = wire.volumesFrom ?? []
         volumeDriver = wire.volumeDriver
         storageOptions = wire.storageOpt
-        extraHosts = wire.extraHosts ?? []
-        dns = wire.dns ?? []
+        extraHosts = try (wire.extraHosts ?? []).map { try ExtraHost.asked($0) }
+        dns = try (wire.dns ?? []).map { try IPAddress(server: $0) }
         dnsOptions = wire.dnsOptions ?? []
         dnsSearch = wire.dnsSearch ?? []
-        portBindings = (wire.portBindings ?? [:]).mapValues { bindings in
-            (bindings ?? []).map { .init(hostIP: $0.hostIP, hostPort: $0.hostPort) }
-        }
+        publishedPorts = try PublishedPort.all(wire: wire.portBindings ?? [:])
         publishAllPorts = wire.publishAllPorts
         links = wire.links ?? []
-        let log = wire.logConfig
-        if !log.type.isEmpty || !(log.config ?? [:]).isEmpty {
-            logConfiguration = LogConfiguration(driver: log.type, options: log.config ?? [:])
-        }
+        log = try LogSettings(driver: wire.logConfig.type, options: wire.logConfig.config ?? [:])
         cgroupParent = wire.cgroupParent
         runtime = wire.runtime
         annotations = version < .v(43) ? [:] : wire.annotations
@@ -74,22 +73,15 @@ extension ConsoleSize {
 }
 
 extension HostConfig {
-    /// A container's host configuration as `inspect` shows it; `network` is the name of the network it is on.
-    init(_ host: HostConfiguration, network: String?) {
+    /// A container's host configuration as `inspect` shows it.
+    package init(shown host: HostConfiguration) {
         self.init()
         binds = host.binds.isEmpty ? nil : host.binds.map(\.description)
         containerIDFile = host.containerIDFile
-        logConfig.type = host.logConfiguration?.driver ?? ""
-        logConfig.config = host.logConfiguration?.options ?? [:]
-        networkMode = host.networkMode == .default ? network ?? "default" : host.networkMode.description
-        portBindings = host.portBindings.mapValues { bindings in
-            bindings.map { binding in
-                var wire = EngineAPIModel.PortBinding()
-                wire.hostIP = binding.hostIP
-                wire.hostPort = binding.hostPort
-                return wire
-            }
-        }
+        logConfig.type = host.log.driver?.rawValue ?? ""
+        logConfig.config = host.log.wireOptions
+        networkMode = host.networkMode.description
+        portBindings = PublishedPort.wire(host.publishedPorts)
         restartPolicy.name = host.restartPolicy.name
         restartPolicy.maximumRetryCount = host.restartPolicy.maximumRetryCount
         autoRemove = host.autoRemove
@@ -97,13 +89,13 @@ extension HostConfig {
         volumesFrom = host.volumesFrom.nilIfEmpty
         consoleSize = ConsoleSize.wire(host.consoleSize)
         annotations = host.annotations
-        capAdd = host.capAdd.nilIfEmpty
-        capDrop = host.capDrop.nilIfEmpty
+        capAdd = host.capAdd.map(\.text).nilIfEmpty
+        capDrop = host.capDrop.map(\.text).nilIfEmpty
         cgroupnsMode = host.cgroupNamespaceMode.description
-        dns = host.dns
+        dns = host.dns.map(\.description)
         dnsOptions = host.dnsOptions
         dnsSearch = host.dnsSearch
-        extraHosts = host.extraHosts.nilIfEmpty
+        extraHosts = host.extraHosts.map(\.text).nilIfEmpty
         groupAdd = host.groupAdd.nilIfEmpty
         ipcMode = host.ipcMode.description
         links = host.links.nilIfEmpty
@@ -112,20 +104,36 @@ extension HostConfig {
         privileged = host.privileged
         publishAllPorts = host.publishAllPorts
         readonlyRootfs = host.readonlyRootfs
-        securityOpt = host.securityOptions.nilIfEmpty
+        securityOpt = host.securityOptions.wire.nilIfEmpty
         storageOpt = host.storageOptions
-        tmpfs = host.tmpfs
+        tmpfs = Dictionary(
+            host.tmpfs.map { ($0.target.description, $0.options.map(\.description).joined(separator: ",")) },
+            uniquingKeysWith: { first, _ in first })
         utsMode = host.utsMode.description
         usernsMode = host.userNamespaceMode.description
         shmSize = host.shmSize ?? 0
         sysctls = host.sysctls
         runtime = host.runtime
+        isolation = host.isolation?.rawValue ?? ""
         cgroupParent = host.cgroupParent
         mounts = host.mounts.map(Mount.init)
         maskedPaths = host.maskedPaths
         readonlyPaths = host.readonlyPaths
         initProcess = host.`init`
         setResources(host.resources)
+    }
+}
+
+extension CapabilityName {
+    fileprivate static func asked(_ names: [String]?, as field: String) throws -> [Asked<CapabilityName>] {
+        try (names ?? []).map { text in
+            guard let name = CapabilityName(text) else {
+                let upper = text.uppercased()
+                let full = upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
+                throw APIError.invalid("invalid \(field): unknown capability: \"\(full)\"")
+            }
+            return Asked(name, words: text)
+        }
     }
 }
 

@@ -9,7 +9,19 @@ extension MountSpecification {
         guard let kind = Kind(rawValue: wire.type) else {
             throw APIError.invalid("invalid mount config for type \"\(wire.type)\": mount type unknown")
         }
-        self.init(kind: kind, source: wire.source, target: wire.target, readOnly: wire.readOnly)
+        func fail(_ reason: String) -> APIError {
+            .invalid("invalid mount config for type \"\(wire.type)\": \(reason)")
+        }
+        if wire.target.isEmpty { throw fail("field Target must not be empty") }
+        let target: MountTarget
+        do throws(MountTarget.Refusal) {
+            target = try MountTarget(wire.target)
+        } catch {
+            throw fail(error.words(for: wire.target))
+        }
+        self.init(kind: kind, source: wire.source, target: target, readOnly: wire.readOnly)
+        // Before 1.44 read-only meant the top mount.
+        if version < .v(44) { isReadOnlyNonRecursive = true }
         consistency = wire.consistency
         if version >= .v(42) {
             if wire.volumeOptions != nil, kind != .volume { throw Self.misplaced("VolumeOptions", wire.type) }
@@ -18,10 +30,15 @@ extension MountSpecification {
         }
         if let options = wire.bindOptions, kind == .bind {
             var bind = BindOptions()
-            bind.propagation = options.propagation
+            if !options.propagation.isEmpty {
+                guard let propagation = MountPropagationMode(rawValue: options.propagation) else {
+                    throw fail("invalid propagation mode: \(options.propagation)")
+                }
+                bind.propagation = propagation
+            }
             bind.nonRecursive = version < .v(40) ? false : options.nonRecursive
             bind.createMountpoint = version < .v(42) ? false : options.createMountpoint
-            bind.readOnlyNonRecursive = version < .v(44) ? true : options.readOnlyNonRecursive
+            bind.readOnlyNonRecursive = version < .v(44) ? false : options.readOnlyNonRecursive
             bind.readOnlyForceRecursive = options.readOnlyForceRecursive
             if options.readOnlyForceRecursive, version < .v(44) {
                 throw APIError.invalid("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
@@ -32,12 +49,20 @@ extension MountSpecification {
             var tmpfs = TmpfsOptions()
             tmpfs.sizeBytes = options.sizeBytes == 0 ? nil : options.sizeBytes
             tmpfs.mode = options.mode == 0 ? nil : UInt32(clamping: options.mode)
-            tmpfs.options = version < .v(46) ? [] : options.options
+            if version >= .v(46) {
+                tmpfs.options = try options.options.map { words in
+                    guard (1...2).contains(words.count) else { throw fail("invalid option array length") }
+                    guard ["exec", "noexec"].contains(words[0]),
+                        let option = TmpfsOption(name: words[0], value: words.count > 1 ? words[1] : nil)
+                    else { throw fail("invalid option: \(words[0])") }
+                    return option
+                }
+            }
             self.tmpfs = tmpfs
         }
     }
 
-    private static func misplaced(_ options: String, _ type: String) -> APIError {
+    fileprivate static func misplaced(_ options: String, _ type: String) -> APIError {
         .invalid("\(options) must not be specified on mount type \"\(type)\"")
     }
 }
@@ -48,12 +73,12 @@ extension Mount {
         self.init()
         type = specification.kind.rawValue
         source = specification.source
-        target = specification.target
+        target = specification.target.description
         readOnly = specification.readOnly
         consistency = specification.consistency
         bindOptions = specification.bind.map { bind in
             var wire = EngineAPIModel.BindOptions()
-            wire.propagation = bind.propagation
+            wire.propagation = bind.propagation?.rawValue ?? ""
             wire.nonRecursive = bind.nonRecursive
             wire.createMountpoint = bind.createMountpoint
             wire.readOnlyNonRecursive = bind.readOnlyNonRecursive
@@ -64,7 +89,7 @@ extension Mount {
             var wire = EngineAPIModel.TmpfsOptions()
             wire.sizeBytes = tmpfs.sizeBytes ?? 0
             wire.mode = Int(tmpfs.mode ?? 0)
-            wire.options = tmpfs.options
+            wire.options = tmpfs.options.map { [$0.name] + ($0.value.map { [$0] } ?? []) }
             return wire
         }
     }
@@ -79,6 +104,63 @@ extension EngineAPIModel.MountPoint {
         destination = mount.destination
         mode = mount.mode
         readWrite = mount.isWritable
-        propagation = mount.propagation
+        propagation = mount.propagation?.rawValue ?? ""
+    }
+}
+
+extension BindSpecification {
+    /// Reads `source:destination[:options]`.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    package init(wire text: String, version: APIVersion) throws {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard (2...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else {
+            throw APIError.invalid("invalid volume specification: '\(text)'")
+        }
+        let words = parts.count == 3 ? parts[2].split(separator: ",", omittingEmptySubsequences: false) : []
+        let options = words.compactMap { Option(rawValue: $0 == "readonly" ? "ro" : String($0)) }
+        func count(_ of: Set<Option>) -> Int { options.count(where: of.contains) }
+        guard options.count == words.count, count([.ro, .rw]) < 2, count([.z, .Z]) < 2,
+            count([.consistent, .cached, .delegated]) < 2,
+            options.count(where: { MountPropagationMode(rawValue: $0.rawValue) != nil }) < 2
+        else { throw APIError.invalid("invalid mode: \(parts[2])") }
+        do throws(MountTarget.Refusal) {
+            self.init(source: parts[0], target: try MountTarget(parts[1]), options: options)
+        } catch {
+            throw APIError.invalid("invalid volume specification: '\(text)': \(error.words(for: parts[1]))")
+        }
+        if version < .v(44) { isReadOnlyNonRecursive = true }
+    }
+}
+
+extension TmpfsMount {
+    /// Reads an entry of `Tmpfs`: a place, and options as `size=64m,mode=1777`.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    package init(wire target: String, options text: String) throws {
+        let place: MountTarget
+        do throws(MountTarget.Refusal) {
+            place = try MountTarget(target)
+        } catch {
+            throw APIError.invalid(error.words(for: target))
+        }
+        let options = try text.split(separator: ",").map { word in
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard let option = TmpfsOption(name: parts[0], value: parts.count > 1 ? parts[1] : nil) else {
+                throw APIError.invalid("Invalid tmpfs option \"\(word)\"")
+            }
+            return option
+        }
+        self.init(target: place, options: options)
+    }
+}
+
+extension MountTarget.Refusal {
+    /// What Docker says.
+    fileprivate func words(for target: String) -> String {
+        switch self {
+        case .relative: "invalid mount path: '\(target)' mount path must be absolute"
+        case .root: "invalid specification: destination can't be '/'"
+        }
     }
 }

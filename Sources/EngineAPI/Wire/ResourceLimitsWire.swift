@@ -3,7 +3,9 @@ import EngineAPIModel
 
 extension ResourceLimits {
     /// The limits of a create request.
-    init(_ wire: HostConfig, version: APIVersion) {
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    init(_ wire: HostConfig, version: APIVersion) throws {
         self.init()
         memory = wire.memory
         memorySwap = wire.memorySwap
@@ -28,17 +30,30 @@ extension ResourceLimits {
         blkioDeviceWriteBps = Self.throttles(wire.blkioDeviceWriteBps)
         blkioDeviceReadIOps = Self.throttles(wire.blkioDeviceReadIOps)
         blkioDeviceWriteIOps = Self.throttles(wire.blkioDeviceWriteIOps)
-        devices = (wire.devices ?? []).map {
-            .init(
-                pathOnHost: $0.pathOnHost, pathInContainer: $0.pathInContainer,
-                cgroupPermissions: $0.cgroupPermissions)
+        devices = try (wire.devices ?? []).map { device in
+            let text = device.cgroupPermissions
+            guard let access = text.isEmpty ? .all : DeviceAccess(text) else {
+                throw APIError.invalid("invalid device mode: \(text)")
+            }
+            return .init(
+                pathOnHost: device.pathOnHost, pathInContainer: device.pathInContainer,
+                access: Asked(access, words: text.isEmpty ? nil : text))
         }
-        deviceCgroupRules = wire.deviceCgroupRules ?? []
+        deviceCgroupRules = try (wire.deviceCgroupRules ?? []).map { try DeviceCgroupRule(wire: $0) }
         deviceRequests = (wire.deviceRequests ?? []).map { request in
             let capabilities = (request.capabilities ?? []).map { $0.joined(separator: ",") }
             return ([request.driver] + capabilities).filter { !$0.isEmpty }.joined(separator: " ")
         }
-        ulimits = (wire.ulimits ?? []).map { .init(name: $0.name, soft: $0.soft, hard: $0.hard) }
+        ulimits = try (wire.ulimits ?? []).map { limit in
+            guard let resource = EngineUlimit.Resource(rawValue: limit.name) else {
+                throw APIError.invalid("invalid ulimit type: \(limit.name)")
+            }
+            guard let ulimit = EngineUlimit(resource, soft: limit.soft, hard: limit.hard) else {
+                throw APIError.invalid(
+                    "ulimit soft limit must be less than or equal to hard limit: \(limit.soft) > \(limit.hard)")
+            }
+            return ulimit
+        }
     }
 
     private static func throttles(_ wire: [EngineAPIModel.ThrottleDevice]?) -> [ThrottleLimit] {
@@ -80,14 +95,14 @@ extension HostConfig {
             var wire = EngineAPIModel.DeviceMapping()
             wire.pathOnHost = device.pathOnHost
             wire.pathInContainer = device.pathInContainer
-            wire.cgroupPermissions = device.cgroupPermissions
+            wire.cgroupPermissions = device.access.text
             return wire
         }
-        deviceCgroupRules = limits.deviceCgroupRules.isEmpty ? nil : limits.deviceCgroupRules
+        deviceCgroupRules = limits.deviceCgroupRules.isEmpty ? nil : limits.deviceCgroupRules.map(\.description)
         deviceRequests = nil
         ulimits = limits.ulimits.map { limit in
             var wire = EngineAPIModel.Ulimit()
-            wire.name = limit.name
+            wire.name = limit.resource.rawValue
             wire.soft = limit.soft
             wire.hard = limit.hard
             return wire
@@ -101,5 +116,19 @@ extension HostConfig {
             wire.rate = Int64(clamping: limit.rate)
             return wire
         }
+    }
+}
+
+extension DeviceCgroupRule {
+    /// Reads `c 1:3 rwm`.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    package init(wire text: String) throws {
+        let parts = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        let numbers = parts.count == 3 ? parts[1].split(separator: ":", omittingEmptySubsequences: false) : []
+        guard parts.count == 3, let kind = Kind(rawValue: parts[0]), let access = DeviceAccess(parts[2]),
+            numbers.count == 2, numbers.allSatisfy({ $0 == "*" || UInt32($0) != nil })
+        else { throw APIError.invalid("invalid device cgroup rule format: '\(text)'") }
+        self.init(kind: kind, major: UInt32(numbers[0]), minor: UInt32(numbers[1]), access: access)
     }
 }

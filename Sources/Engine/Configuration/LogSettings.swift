@@ -1,0 +1,72 @@
+/// What keeps a container's output.
+package enum LogDriver: String, Hashable, Sendable, Codable {
+    /// Files of JSON lines.
+    case jsonFile = "json-file"
+    case none
+}
+
+/// How a container's output is kept (`--log-driver`, `--log-opt`).
+package struct LogSettings: Hashable, Sendable, Codable {
+    /// nil: the daemon's default.
+    package var driver: LogDriver?
+    package var file = LogFileOptions()
+
+    package init(driver: LogDriver? = nil, file: LogFileOptions = LogFileOptions()) {
+        self.driver = driver
+        self.file = file
+    }
+
+    /// These settings on the daemon's: its options are for containers that choose no driver.
+    func filled(from standard: LogSettings) -> LogSettings {
+        guard driver == nil else { return self }
+        return LogSettings(driver: standard.driver ?? .jsonFile, file: file.filled(from: standard.file))
+    }
+}
+
+/// Options of the driver `json-file`; nil and empty: not given.
+package struct LogFileOptions: Hashable, Sendable, Codable {
+    /// A file that has grown so far is followed by the next; 0: never.
+    package var maxSize: Asked<ByteCount>?
+    /// How many files are kept, 1 to 1000.
+    package var maxFiles: Int?
+    /// Labels of the container that are added to each line, by name and by regular expression.
+    package var labels: [String] = []
+    package var labelsPattern: GoRegularExpression?
+    /// The same of its environment.
+    package var environment: [String] = []
+    package var environmentPattern: GoRegularExpression?
+    /// A template, added to each line.
+    package var tag: String?
+    /// Docker's choice between a container that waits for its log and a log with gaps. Carried: here a container
+    /// never waits.
+    package var mode: LogMode?
+    package var maxBufferSize: Asked<ByteCount>?
+    /// Carried: `false` is all there is.
+    package var compresses: Bool?
+
+    package init() {}
+
+    /// How many files there may be: each rotation looks at every one.
+    package static let maximumFiles = 1000
+
+    func filled(from standard: LogFileOptions) -> LogFileOptions {
+        var filled = self
+        filled.maxSize = maxSize ?? standard.maxSize
+        filled.maxFiles = maxFiles ?? standard.maxFiles
+        if labels.isEmpty { filled.labels = standard.labels }
+        filled.labelsPattern = labelsPattern ?? standard.labelsPattern
+        if environment.isEmpty { filled.environment = standard.environment }
+        filled.environmentPattern = environmentPattern ?? standard.environmentPattern
+        filled.tag = tag ?? standard.tag
+        filled.mode = mode ?? standard.mode
+        filled.maxBufferSize = maxBufferSize ?? standard.maxBufferSize
+        filled.compresses = compresses ?? standard.compresses
+        return filled
+    }
+}
+
+/// What happens when the log cannot keep up.
+package enum LogMode: String, Hashable, Sendable, Codable {
+    case blocking
+    case nonBlocking = "non-blocking"
+}
