@@ -13,6 +13,8 @@ final class TestDaemon {
     private var guardian: RunningCommand?
     private var guardianPipe: Int32 = -1
     private let options: [String]
+    /// Where its standard streams go, as a shell says it; `$0` is the log.
+    private let redirections: String
 
     var dataRoot: String { root + "/data" }
     var execRoot: String { root + "/run" }
@@ -20,12 +22,15 @@ final class TestDaemon {
     var log: String { (try? String(contentsOfFile: root + "/masud.log", encoding: .utf8)) ?? "" }
 
     /// Makes the roots and starts the daemon; returns when it answers.
-    init(options: [String] = [], configuration: String = "{}") throws {
+    init(
+        options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#
+    ) throws {
         var template = Array("/tmp/masu-test.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Command.Failure(description: "mkdtemp failed") }
         root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         cgroup = "masu-test-" + root.suffix(6)
         self.options = options
+        self.redirections = redirections
         mkdir(root + "/docker", 0o700)
         try configuration.write(toFile: root + "/daemon.json", atomically: true, encoding: .utf8)
         try startGuardian()
@@ -53,7 +58,7 @@ final class TestDaemon {
         let command = Command(
             "/bin/sh",
             [
-                "-c", "exec \"$@\" >>\"$0\" 2>&1", root + "/masud.log", Programs.masud,
+                "-c", "exec \"$@\" \(redirections)", root + "/masud.log", Programs.masud,
                 "--data-root", dataRoot, "--exec-root", execRoot, "--pidfile", execRoot + "/masud.pid",
                 "--config-file", root + "/daemon.json", "--cgroup-parent", "/" + cgroup, "-H", "unix://" + socket,
             ] + options)
@@ -165,10 +170,10 @@ final class TestDaemon {
 
 /// Runs a test with a daemon of its own and with the image `busybox`; afterwards nothing of any container may be left.
 func withDaemon(
-    options: [String] = [], configuration: String = "{}", image: Bool = true,
-    at location: SourceLocation = #_sourceLocation, _ body: (TestDaemon) throws -> Void
+    options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#,
+    image: Bool = true, at location: SourceLocation = #_sourceLocation, _ body: (TestDaemon) throws -> Void
 ) throws {
-    let daemon = try TestDaemon(options: options, configuration: configuration)
+    let daemon = try TestDaemon(options: options, configuration: configuration, redirections: redirections)
     defer { daemon.destroy() }
     if image { try daemon.importBusybox() }
     do {
