@@ -17,7 +17,7 @@ package struct Cgroup: Hashable, Sendable {
     package init(path: String, hierarchies: CgroupHierarchies) throws(CgroupError) {
         let components = path.split(separator: "/").filter { $0 != "." }
         guard !components.isEmpty, !components.contains("..") else {
-            throw CgroupError("\"\(path)\" is no path of a control group for a container")
+            throw CgroupError("\"\(path)\" cannot be the path of a control group for a container")
         }
         self.path = "/" + components.joined(separator: "/")
         self.hierarchies = hierarchies

@@ -9,7 +9,7 @@ struct Console {
 
     /// Opens a pair by the multiplexer of the container whose root is `root`.
     init(root: FileDescriptor, size: Box?, owner: UInt32, keepsLineEnds: Bool) throws(RuntimeError) {
-        (master, slave) = try attempt("opening a terminal in the container (/dev/pts/ptmx)") {
+        (master, slave) = try attempt("cannot open a terminal in the container (/dev/pts/ptmx)") {
             () throws(Errno) -> (FileDescriptor, FileDescriptor) in
             let directory = try root.openInRoot("/dev/pts", [.path, .directory])
             defer { directory.discard() }
@@ -21,7 +21,7 @@ struct Console {
             let (master, slave, _) = try PseudoTerminal.open("ptmx", in: directory)
             return (master, slave)
         }
-        try attempt("setting up the terminal") { () throws(Errno) in
+        try attempt("cannot set up the terminal") { () throws(Errno) in
             if let size {
                 try slave.setWindowSize(columns: UInt16(clamping: size.width), rows: UInt16(clamping: size.height))
             }
@@ -32,7 +32,7 @@ struct Console {
 
     /// Shows the terminal as `/dev/console` of the container whose root is `root`.
     func attachToDevConsole(root: FileDescriptor) throws(RuntimeError) {
-        try attempt("mounting /dev/console in the container") { () throws(Errno) in
+        try attempt("cannot mount /dev/console in the container") { () throws(Errno) in
             // A link there would lead the terminal over a file that is to be masked or protected (CVE-2025-52565).
             let dev = try root.makeDirectoriesInRoot("/dev")
             defer { dev.discard() }
@@ -53,7 +53,7 @@ struct Console {
 
     /// Makes the terminal this session's, and the process's standard streams.
     func use() throws(RuntimeError) {
-        try attempt("using the terminal") { () throws(Errno) in
+        try attempt("cannot use the terminal") { () throws(Errno) in
             try slave.becomeControllingTerminal()
             for number in 0..<3 { try slave.duplicate(onto: Int32(number)) }
         }

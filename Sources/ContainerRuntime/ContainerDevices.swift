@@ -37,7 +37,7 @@ extension RootFilesystem {
         for device in additional where !hasTerminals || FilePath(device.path).lexicallyNormalized() != "/dev/ptmx" {
             try add(device, dev: dev)
         }
-        try attempt("making the links in /dev") { () throws(Errno) in
+        try attempt("cannot make the links in /dev") { () throws(Errno) in
             let core = Files.exists("/proc/kcore") ? [("core", "/proc/kcore")] : []
             for (name, target) in Self.links + core {
                 do throws(Errno) { try dev.makeSymlink(name, to: target) } catch .fileExists {}
@@ -76,7 +76,7 @@ extension RootFilesystem {
         _ name: String, in directory: FileDescriptor, mode: UInt32, major: UInt32, minor: UInt32, uid: UInt32 = 0,
         gid: UInt32 = 0, hostPath: String? = nil
     ) throws(RuntimeError) {
-        try attempt("making the device \(hostPath ?? "/dev/\(name)") in the container") { () throws(Errno) in
+        try attempt("cannot make the device \(hostPath ?? "/dev/\(name)") in the container") { () throws(Errno) in
             if plan.hasUserNamespace { return try show(hostPath ?? "/dev/\(name)", as: name, in: directory) }
             do throws(Errno) {
                 try directory.makeNode(name, mode: mode, major: major, minor: minor)

@@ -82,7 +82,7 @@ extension RootFilesystem {
             try Mounts.attach(tree, on: target)
         }
         // The tree, wherever its path leads by now.
-        try attempt("changing the propagation of \"\(mount.destination)\"") { () throws(Errno) in
+        try attempt("cannot change the propagation of \"\(mount.destination)\"") { () throws(Errno) in
             try setPropagation(options, of: tree)
         }
     }
@@ -226,7 +226,7 @@ extension RootFilesystem {
         for mount in plan.spec.mounts ?? [] where isRestrictedLate(mount) && mount.options?.contains("ro") == true {
             let options = MountOptions(mount.options ?? [])
             guard options.flags.contains(.readOnly), !options.isBind, mount.type != "bind" else { continue }
-            try attempt("making \"\(mount.destination)\" read-only") { () throws(Errno) in
+            try attempt("cannot make \"\(mount.destination)\" read-only") { () throws(Errno) in
                 let target = try handle.openInRoot(mount.destination)
                 defer { target.discard() }
                 try Mounts.setAttributes(of: target, set: .readOnly)
@@ -237,7 +237,7 @@ extension RootFilesystem {
     /// Changes of propagation, and of attributes below a new mount.
     private func spreadNew(_ mount: Mount, _ options: MountOptions) throws(RuntimeError) {
         guard !options.propagation.isEmpty || !options.recursiveAttributes.isEmpty else { return }
-        try attempt("changing the propagation of \"\(mount.destination)\"") { () throws(Errno) in
+        try attempt("cannot change the propagation of \"\(mount.destination)\"") { () throws(Errno) in
             let target = try handle.openInRoot(mount.destination)
             defer { target.discard() }
             try setPropagation(options, of: target)

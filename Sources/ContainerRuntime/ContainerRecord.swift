@@ -46,7 +46,7 @@ struct ContainerRecord: Hashable, Sendable {
     func write(to directory: FilePath) throws(RuntimeError) {
         let bytes = json.serialized()
         let path = directory.appending(Self.provisionalFileName)
-        try attempt("writing \(path)") { () throws(Errno) in
+        try attempt("cannot write \(path)") { () throws(Errno) in
             let file = try Files.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
             defer { file.discard() }
             try file.writeEntire(bytes)
@@ -55,7 +55,7 @@ struct ContainerRecord: Hashable, Sendable {
 
     /// Says that the container in `directory` has been created.
     static func complete(in directory: FilePath) throws(RuntimeError) {
-        try attempt("writing \(directory)/\(fileName)") { () throws(Errno) in
+        try attempt("cannot write \(directory)/\(fileName)") { () throws(Errno) in
             try Files.rename(directory.appending(provisionalFileName), to: directory.appending(fileName))
         }
     }
@@ -88,7 +88,7 @@ struct ContainerRecord: Hashable, Sendable {
         } catch .noSuchFileOrDirectory, .notDirectory {
             throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
-            throw RuntimeError(.system, "reading the state of container \(id): \(error.words)")
+            throw RuntimeError(.system, "cannot read the state of container \(id): \(error.words)")
         }
         do throws(JSONError) {
             return (try ContainerRecord(json: JSON.parse(bytes)), isComplete)
@@ -96,7 +96,7 @@ struct ContainerRecord: Hashable, Sendable {
             // The runtime was killed between making the file and writing it, which it does before anything else.
             throw RuntimeError(.notFound, "container does not exist: \(id)")
         } catch {
-            throw RuntimeError(.system, "reading the state of container \(id): \(error)")
+            throw RuntimeError(.system, "cannot read the state of container \(id): \(error)")
         }
     }
 
@@ -116,7 +116,7 @@ struct ContainerRecord: Hashable, Sendable {
         } catch .noSuchProcess {
             return nil
         } catch {
-            throw RuntimeError(.system, "opening process \(pid): \(error.words)")
+            throw RuntimeError(.system, "cannot open process \(pid): \(error.words)")
         }
         // The descriptor is the process that has the pid now; if its start time is right, so is the process.
         if let now = ProcessTimes.of(pid), now.startTime == startTime, !now.hasEnded { return pidfd }
@@ -198,7 +198,7 @@ extension ContainerRecord {
             },
             namespaces: try fields.list("namespaces") { value throws(JSONError) in
                 guard let type = LinuxNamespaceType(rawValue: try JSONRead.string(value)) else {
-                    throw JSONError.value(path: "", reason: "is no type of namespace")
+                    throw JSONError.value(path: "", reason: "is not a type of namespace")
                 }
                 return type
             } ?? [],

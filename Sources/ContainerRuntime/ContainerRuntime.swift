@@ -28,11 +28,11 @@ package struct ContainerRuntime: Hashable, Sendable {
     /// The configuration in the bundle `directory`.
     package static func configuration(of directory: FilePath) throws(RuntimeError) -> Spec {
         let file = directory.appending("config.json")
-        let bytes = try attempt("reading \(file)", kind: .invalid) { () throws(Errno) in try Files.read(file) }
+        let bytes = try attempt("cannot read \(file)", kind: .invalid) { () throws(Errno) in try Files.read(file) }
         do throws(JSONError) {
             return try Spec(json: bytes)
         } catch {
-            throw RuntimeError(.invalid, "reading \(file): \(error)")
+            throw RuntimeError(.invalid, "cannot read \(file): \(error)")
         }
     }
 
@@ -159,7 +159,7 @@ package struct ContainerRuntime: Hashable, Sendable {
             throw RuntimeError(.conflict, "container not running: \(id)")
         }
         defer { pidfd.close() }
-        try attempt("sending signal \(signal) to container \(id)") { () throws(Errno) in
+        try attempt("cannot send signal \(signal) to container \(id)") { () throws(Errno) in
             do throws(Errno) { try pidfd.send(signal: signal) } catch .noSuchProcess {}
         }
         // A frozen process of version 1 would get it only when it is thawed, SIGKILL too.
@@ -231,7 +231,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     }
 
     private func endProcess(_ pidfd: PIDFD, cgroup: Cgroup?, id: String) throws(RuntimeError) {
-        try attempt("killing container \(id)") { () throws(Errno) in
+        try attempt("cannot kill container \(id)") { () throws(Errno) in
             do throws(Errno) { try pidfd.send(signal: 9) } catch .noSuchProcess {}
             // If it stays frozen, the wait below says so.
             try? cgroup?.thawIfFrozen()
@@ -277,7 +277,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         } catch .noSuchFileOrDirectory {
             return []
         } catch {
-            throw RuntimeError(.system, "reading \(root): \(error.words)")
+            throw RuntimeError(.system, "cannot read \(root): \(error.words)")
         }
     }
 

@@ -87,7 +87,7 @@ struct Creation {
                 }
             }
             if let cgroup = plan.cgroup, plan.unit == nil {
-                try attempt("writing to \(directory)") { () throws(Errno) in
+                try attempt("cannot write to \(directory)") { () throws(Errno) in
                     try StateDirectory.note(cgroup, in: directory)
                 }
             }
@@ -101,7 +101,7 @@ struct Creation {
         let fork: ProcessControl.Fork
         do throws(RuntimeError) {
             if plan.joinsUserNamespace {
-                fork = try attempt("making the container's process") { () throws(Errno) in
+                fork = try attempt("cannot make the container's process") { () throws(Errno) in
                     try self.fork(into: group)
                 }
             } else {
@@ -217,7 +217,7 @@ struct Creation {
             plan.options.log?.debug("seccomp filter flags: \(SeccompProgram(message: filter).flags)")
         }
         if let file = plan.options.pidFile {
-            try attempt("writing the pid file \(file)") { () throws(Errno) in
+            try attempt("cannot write the pid file \(file)") { () throws(Errno) in
                 try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
             }
             undo.pidFile = file

@@ -10,23 +10,24 @@ enum PIDNamespace {
     static func forked(
         into path: FilePath?, _ fork: () throws(Errno) -> ProcessControl.Fork
     ) throws(RuntimeError) -> ProcessControl.Fork {
-        guard let path else { return try attempt("making the container's process", fork) }
-        let file = try attempt("opening the namespace \(path)", kind: .invalid) { () throws(Errno) in
+        guard let path else { return try attempt("cannot make the container's process", fork) }
+        let file = try attempt("cannot open the namespace \(path)", kind: .invalid) { () throws(Errno) in
             try Files.open(path, .readOnly)
         }
         defer { file.discard() }
-        let own = try attempt("opening this process's pid namespace") { () throws(Errno) in
+        let own = try attempt("cannot open this process's pid namespace") { () throws(Errno) in
             try Files.open("/proc/self/ns/pid", .readOnly)
         }
         defer { own.discard() }
-        try attempt("joining the pid namespace", kind: .invalid) { () throws(Errno) in
+        try attempt("cannot join the pid namespace", kind: .invalid) { () throws(Errno) in
             try Namespaces.pid.enter(file)
         }
         let result: Result<ProcessControl.Fork, Errno>
         do throws(Errno) { result = .success(try fork()) } catch { result = .failure(error) }
         if case .success(.child) = result { return .child }
-        try attempt("returning to this process's pid namespace") { () throws(Errno) in try Namespaces.pid.enter(own) }
-        return try attempt("making the container's process") { () throws(Errno) in try result.get() }
+        try attempt("cannot return to this process's pid namespace") { () throws(Errno) in try Namespaces.pid.enter(own)
+        }
+        return try attempt("cannot make the container's process") { () throws(Errno) in try result.get() }
     }
 }
 
@@ -88,7 +89,7 @@ enum StateDirectory {
         } catch .fileExists {
             throw RuntimeError(.conflict, "container with given ID already exists: \(id)")
         } catch {
-            throw RuntimeError(.system, "making \(directory): \(error.words)")
+            throw RuntimeError(.system, "cannot make \(directory): \(error.words)")
         }
     }
 

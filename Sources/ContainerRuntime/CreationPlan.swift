@@ -60,7 +60,7 @@ final class CreationPlan {
         try Self.check(id: id)
         guard bundle.isAbsolute else { throw RuntimeError(.invalid, "the bundle's path \(bundle) is not absolute") }
         guard spec.ociVersion.hasPrefix("1.") else {
-            throw RuntimeError(.invalid, "ociVersion \"\(spec.ociVersion)\" is not supported; 1.x is")
+            throw RuntimeError(.invalid, "ociVersion \"\(spec.ociVersion)\" is not supported; use 1.x")
         }
         guard let process = spec.process else { throw RuntimeError(.invalid, "process property must not be empty") }
         try Self.check(process)
@@ -98,7 +98,8 @@ final class CreationPlan {
         }
         let joinsUser = joined.contains { $0.0 == .user }
         if joinsUser, linux.uidMappings?.isEmpty == false || linux.gidMappings?.isEmpty == false {
-            throw RuntimeError(.invalid, "a user namespace that is joined has its uidMappings and gidMappings already")
+            throw RuntimeError(
+                .invalid, "a joined user namespace must not have uidMappings or gidMappings: it has its own")
         }
         if joined.contains(where: { $0.0 == .time }), linux.timeOffsets?.isEmpty == false {
             throw RuntimeError(
@@ -181,7 +182,8 @@ final class CreationPlan {
         if options.withoutCgroup { return nil }
         let path = linux.cgroupsPath.flatMap { $0.isEmpty ? nil : $0 } ?? options.defaultCgroupsPath ?? "/\(id)"
         if path.split(separator: ":", omittingEmptySubsequences: false).count == 3, !path.contains("/") {
-            throw RuntimeError(.invalid, "the cgroupsPath \"\(path)\" is one for systemd, which was not asked for")
+            throw RuntimeError(
+                .invalid, "the cgroupsPath \"\(path)\" has the form for systemd, but --systemd-cgroup is not set")
         }
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }
@@ -236,7 +238,7 @@ final class CreationPlan {
         }
         var seen: Set<String> = []
         for limit in process.rlimits ?? [] where !seen.insert(limit.type).inserted {
-            throw RuntimeError(.invalid, "the resource limit \(limit.type) is there twice")
+            throw RuntimeError(.invalid, "the resource limit \(limit.type) occurs twice")
         }
         if let value = process.oomScoreAdj, !(-1000...1000).contains(value) {
             throw RuntimeError(.invalid, "oomScoreAdj \(value) is not between -1000 and 1000")

@@ -125,7 +125,7 @@ struct Execution {
                 return try ProcessControl.fork(cgroup: group)
             }
         } catch {
-            throw RuntimeError(.system, "making a process: \(error.words)")
+            throw RuntimeError(.system, "cannot make a process: \(error.words)")
         }
     }
 
@@ -208,7 +208,7 @@ struct Execution {
 
     private func writePIDFile(_ pid: Int32) throws(RuntimeError) {
         guard let file = options.pidFile else { return }
-        try attempt("writing the pid file \(file)") { () throws(Errno) in
+        try attempt("cannot write the pid file \(file)") { () throws(Errno) in
             try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
         }
     }

@@ -32,7 +32,7 @@ extension Execution {
                 try ProcessFiles.apply(execution.process)
                 if namespaces.contains(.user) { try OutsideAttributes.raiseLimits(execution.process, of: 0) }
                 if !namespaces.isEmpty {
-                    try attempt("joining the container's namespaces") { () throws(Errno) in
+                    try attempt("cannot join the container's namespaces") { () throws(Errno) in
                         try namespaces.enter(pidfd.descriptor)
                         if namespaces.contains(.user) {
                             try Credentials.setGroup(0)
@@ -63,7 +63,7 @@ extension Execution {
 
         /// Leaves behind what came over the fork.
         private func leave() throws(RuntimeError) {
-            try attempt("leaving the runtime's process") { () throws(Errno) in
+            try attempt("cannot leave the runtime's process") { () throws(Errno) in
                 // Nobody without that capability may look into this process.
                 if !namespaces.contains(.user) { try ProcessAttributes.setDumpable(false) }
                 try Descriptors.close(from: 3, except: keptDescriptors)
@@ -106,7 +106,7 @@ extension Execution {
                     needsGroup = true
                 }
             } catch {
-                throw RuntimeError(.system, "making a process in the container: \(error.words)")
+                throw RuntimeError(.system, "cannot make a process in the container: \(error.words)")
             }
             if case .parent(let pid, _) = fork {
                 try channel.reportReplacement(by: pid, needsGroup: needsGroup)
@@ -117,18 +117,18 @@ extension Execution {
             }
             guard let counting else { return }
             defer { counting.discard() }
-            try attempt("joining the control group \(cgroup?.path ?? "")") { () throws(Errno) in
+            try attempt("cannot join the control group \(cgroup?.path ?? "")") { () throws(Errno) in
                 try counting.writeEntire([UInt8(ascii: "0")])
             }
         }
 
         private func startSession() throws(RuntimeError) {
-            try attempt("starting a session") { () throws(Errno) in try ProcessAttributes.startSession() }
+            try attempt("cannot start a session") { () throws(Errno) in try ProcessAttributes.startSession() }
         }
 
         private func console() throws(RuntimeError) -> Console? {
             guard execution.process.terminal == true else { return nil }
-            let root = try attempt("opening the container's root") { () throws(Errno) in
+            let root = try attempt("cannot open the container's root") { () throws(Errno) in
                 try Files.open("/", [.path, .directory])
             }
             defer { root.discard() }

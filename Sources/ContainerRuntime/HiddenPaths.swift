@@ -54,7 +54,7 @@ extension RootFilesystem {
     /// Makes `paths` read-only, with everything below them.
     func protect(_ paths: [String]) throws(RuntimeError) {
         for path in paths {
-            try attempt("making \(path) read-only") { () throws(Errno) in
+            try attempt("cannot make \(path) read-only") { () throws(Errno) in
                 let target: FileDescriptor
                 do throws(Errno) {
                     target = try handle.openInRoot(path)

@@ -38,7 +38,7 @@ struct HookRunner {
         do {
             return try JSON.encode(state)
         } catch {
-            throw RuntimeError(.system, "encoding the container's state for its hooks: \(error)")
+            throw RuntimeError(.system, "cannot encode the container's state for its hooks: \(error)")
         }
     }
 

@@ -8,14 +8,15 @@ enum HostMounts {
     /// As long as a process has a whole procfs in its mount namespace, the kernel lets it mount another one in a user namespace,
     /// without what is masked in the container's.
     static func removeKernelFileSystems(outside root: String) throws(RuntimeError) {
-        let table = try attempt("reading the mount table") { () throws(Errno) in
+        let table = try attempt("cannot read the mount table") { () throws(Errno) in
             try Files.read("/proc/self/mountinfo")
         }
         for line in table.split(separator: 0x0a) {
             guard let path = place(ofKernelFileSystem: line), path != root, !path.hasPrefix(root + "/") else {
                 continue
             }
-            try attempt("taking \(path) away from the container") { () throws(Errno) in try remove(FilePath(path)) }
+            try attempt("cannot take \(path) away from the container") { () throws(Errno) in try remove(FilePath(path))
+            }
         }
     }
 

@@ -71,7 +71,7 @@ struct InitChannel {
         } catch  where error == .brokenPipe || error == .connectionReset {
             // The process has ended; what it said before is still to be read, and says why.
         } catch {
-            throw RuntimeError(.system, "telling the container's process to go on: \(error.words)")
+            throw RuntimeError(.system, "cannot tell the container's process to go on: \(error.words)")
         }
     }
 
@@ -85,7 +85,7 @@ struct InitChannel {
     }
 
     private func receiveReport() throws(RuntimeError) -> (bytes: [UInt8], descriptors: [FileDescriptor]) {
-        try attempt("waiting for the container's process") { () throws(Errno) in
+        try attempt("cannot wait for the container's process") { () throws(Errno) in
             do throws(Errno) {
                 return try socket.receiveMessage(capacity: 16384)
             } catch .connectionReset {
@@ -116,7 +116,7 @@ struct InitChannel {
 
     func report(_ letter: Character, descriptors: [FileDescriptor] = []) throws(RuntimeError) {
         let message = [letter.asciiValue ?? 0]
-        try attempt("reporting to the runtime") { () throws(Errno) in
+        try attempt("cannot report to the runtime") { () throws(Errno) in
             try socket.sendMessage(message, descriptors: descriptors)
         }
     }
@@ -130,7 +130,7 @@ struct InitChannel {
     func reportReplacement(by pid: Int32, needsGroup: Bool) throws(RuntimeError) {
         let message =
             [UInt8(ascii: "P"), needsGroup ? 1 : 0] + (0..<4).reversed().map { UInt8(pid >> ($0 * 8) & 0xff) }
-        try attempt("reporting to the runtime") { () throws(Errno) in try socket.sendMessage(message) }
+        try attempt("cannot report to the runtime") { () throws(Errno) in try socket.sendMessage(message) }
     }
 
     /// Has the runtime take its copy of `listener`, and waits until it has.
@@ -140,7 +140,7 @@ struct InitChannel {
     func hand(over listener: FileDescriptor) throws(RuntimeError) {
         let number = listener.rawValue
         let message = [UInt8(ascii: "S")] + (0..<4).reversed().map { UInt8(number >> ($0 * 8) & 0xff) }
-        try attempt("reporting to the runtime") { () throws(Errno) in try socket.writeEntire(message) }
+        try attempt("cannot report to the runtime") { () throws(Errno) in try socket.writeEntire(message) }
         guard case .listenerTaken = try nextOrder() else {
             throw RuntimeError(.system, "the runtime sent orders in the wrong order")
         }
@@ -152,7 +152,7 @@ struct InitChannel {
     }
 
     func nextOrder() throws(RuntimeError) -> Order {
-        let bytes = try attempt("waiting for the runtime") { () throws(Errno) in
+        let bytes = try attempt("cannot wait for the runtime") { () throws(Errno) in
             // The largest filter the kernel takes has 4096 instructions of 8 bytes.
             try socket.receiveMessage(capacity: 33 * 1024).bytes
         }
@@ -161,7 +161,7 @@ struct InitChannel {
         case UInt8(ascii: "H"): return .hooksDone
         case UInt8(ascii: "T"): return .listenerTaken
         case UInt8(ascii: "L"): return .goOn(filter: Array(bytes.dropFirst()))
-        default: throw RuntimeError(.system, "the runtime has given up")
+        default: throw RuntimeError(.system, "the runtime gave up")
         }
     }
 

@@ -52,7 +52,7 @@ struct InitProcess {
                 if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
                     // As long as this process is another one's copy, the caller could not look into it, and `exec` must.
                     // There is nobody else in the pid namespace who could.
-                    try attempt("waiting for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
+                    try attempt("cannot wait for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
                 }
                 try gate.wait()
             }
@@ -109,7 +109,7 @@ struct InitProcess {
 
     /// Leaves behind what came over the fork, and enters namespaces that exist already.
     private func begin() throws(RuntimeError) {
-        try attempt("leaving the runtime's session") { () throws(Errno) in
+        try attempt("cannot leave the runtime's session") { () throws(Errno) in
             // Nobody in a namespace we join may look into this process (CVE-2016-9962).
             if !plan.hasUserNamespace { try ProcessAttributes.setDumpable(false) }
             try Descriptors.close(from: 3, except: keptDescriptors)
@@ -118,10 +118,10 @@ struct InitProcess {
             try ProcessAttributes.startSession()
         }
         if plan.makesOwnNetwork {
-            try attempt("making a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
+            try attempt("cannot make a network namespace") { () throws(Errno) in try Namespaces.network.unshare() }
         }
         for (kind, path) in plan.joinedNamespaces where kind != .pid && !plan.joinsUserNamespace {
-            try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot join the namespace \(path)", kind: .invalid) { () throws(Errno) in
                 let file = try Files.open(path, .readOnly)
                 defer { file.discard() }
                 try kind.enter(file)
@@ -132,7 +132,7 @@ struct InitProcess {
             guard case .enterCgroup = try channel.nextOrder() else {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }
-            try attempt("becoming root of the user namespace") { () throws(Errno) in
+            try attempt("cannot become root of the user namespace") { () throws(Errno) in
                 try Credentials.setGroup(0)
                 try Credentials.setUser(0)
             }
@@ -190,7 +190,7 @@ struct InitProcess {
 
     private func enterTimeNamespace() throws(RuntimeError) {
         guard plan.newNamespaces.contains(.time) else { return }
-        try attempt("making a time namespace") { () throws(Errno) in
+        try attempt("cannot make a time namespace") { () throws(Errno) in
             // In a user namespace, becoming its root has made this process's files those of the host's root. In a pid
             // namespace of its own there is nobody yet who could use that they are not.
             let isInvisible = plan.hasUserNamespace && plan.newNamespaces.contains(.pid)
@@ -210,17 +210,19 @@ struct InitProcess {
 
     private func setUpNamespaces() throws(RuntimeError) {
         if let name = plan.spec.hostname, !name.isEmpty {
-            try attempt("setting the host name \"\(name)\"", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot set the host name \"\(name)\"", kind: .invalid) { () throws(Errno) in
                 try HostNames.setHostName(name)
             }
         }
         if let name = plan.spec.domainname, !name.isEmpty {
-            try attempt("setting the domain name \"\(name)\"", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot set the domain name \"\(name)\"", kind: .invalid) { () throws(Errno) in
                 try HostNames.setDomainName(name)
             }
         }
         if plan.newNamespaces.contains(.network) {
-            try attempt("bringing the loopback interface up") { () throws(Errno) in try NetworkInterface.bringUp("lo") }
+            try attempt("cannot bring the loopback interface up") { () throws(Errno) in
+                try NetworkInterface.bringUp("lo")
+            }
         }
     }
 
@@ -248,7 +250,7 @@ struct InitProcess {
             }
             if plan.newNamespaces.contains(.cgroup) {
                 // Made only now: its root is the group this process is in.
-                try attempt("making a cgroup namespace") { () throws(Errno) in try Namespaces.cgroup.unshare() }
+                try attempt("cannot make a cgroup namespace") { () throws(Errno) in try Namespaces.cgroup.unshare() }
             }
         }
     }
@@ -259,7 +261,7 @@ enum ProcessFiles {
     /// - Parameter exceptScore: `oom_score_adj` has been written from outside (`OutsideAttributes`).
     static func apply(_ process: Process, exceptScore: Bool = false) throws(RuntimeError) {
         if let value = process.oomScoreAdj, !exceptScore {
-            try attempt("setting oom_score_adj to \(value)") { () throws(Errno) in
+            try attempt("cannot set oom_score_adj to \(value)") { () throws(Errno) in
                 try ProcFile.write("\(value)", to: "self/oom_score_adj")
             }
         }
@@ -286,7 +288,7 @@ enum ProcessFiles {
                     .invalid,
                     "selinux label \"\(label)\" is specified in config, but selinux is disabled or not supported")
             }
-            try attempt("setting the SELinux label \(label)") { () throws(Errno) in
+            try attempt("cannot set the SELinux label \(label)") { () throws(Errno) in
                 try ProcFile.write(label, to: "self/attr/exec")
             }
         }

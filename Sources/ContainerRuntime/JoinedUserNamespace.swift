@@ -16,7 +16,7 @@ struct JoinedUserNamespace {
         // All are opened first: paths may mean others in the mount namespace that is joined.
         var files: [(kind: Namespaces, path: FilePath, file: FileDescriptor)] = []
         for (kind, path) in plan.joinedNamespaces {
-            let file = try attempt("joining the namespace \(path)", kind: .invalid) { () throws(Errno) in
+            let file = try attempt("cannot join the namespace \(path)", kind: .invalid) { () throws(Errno) in
                 try Files.open(path, .readOnly)
             }
             files.append((kind, path, file))
@@ -31,15 +31,15 @@ struct JoinedUserNamespace {
             } catch .notPermitted {
                 left.append(entry)
             } catch {
-                throw RuntimeError(.invalid, "joining the namespace \(entry.path): \(error)")
+                throw RuntimeError(.invalid, "cannot join the namespace \(entry.path): \(error)")
             }
         }
         for entry in files.filter({ $0.kind == .user }) + left {
-            try attempt("joining the namespace \(entry.path)", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot join the namespace \(entry.path)", kind: .invalid) { () throws(Errno) in
                 try entry.kind.enter(entry.file)
             }
         }
-        let fork = try attempt("making the container's process in a user namespace") { () throws(Errno) in
+        let fork = try attempt("cannot make the container's process in a user namespace") { () throws(Errno) in
             try Credentials.setGroup(0)
             try Credentials.setUser(0)
             return try ProcessControl.fork(namespaces: newNamespaces, asSibling: true)

@@ -34,17 +34,17 @@ struct MountDestination {
         let named = FilePath(path).lexicallyNormalized().components.map(\.string)
         let isNamedProc = named.first == "proc"
         if isNamedProc { try check(named.dropFirst(), isProc: isProc) }
-        let type = try attempt("looking at \"\(path)\" in the container") { () throws(Errno) in
+        let type = try attempt("cannot look at \"\(path)\" in the container") { () throws(Errno) in
             try FileSystemType.of(target)
         }
         guard isNamedProc || type == .proc else { return }
-        let (base, place) = try attempt("looking at \"\(path)\" in the container") { () throws(Errno) in
+        let (base, place) = try attempt("cannot look at \"\(path)\" in the container") { () throws(Errno) in
             (try Self.path(of: root), try Self.path(of: target))
         }
         // Where the kernel says it is; other instances of procfs are the configuration's own affair.
         guard place.starts(with: base), place.dropFirst(base.count).first == "proc" else {
             if isNamedProc {
-                throw RuntimeError(.invalid, "\"\(path)\" must be mounted on ordinary directory: there is a link")
+                throw RuntimeError(.invalid, "\"\(path)\" must be mounted on ordinary directory")
             }
             return
         }
@@ -59,7 +59,7 @@ struct MountDestination {
     }
 
     private func refuseRoot(_ target: FileDescriptor) throws(RuntimeError) {
-        let isRoot = try attempt("looking at \"\(path)\" in the container") { () throws(Errno) in
+        let isRoot = try attempt("cannot look at \"\(path)\" in the container") { () throws(Errno) in
             let (found, own) = (try FileStatus.of(target), try FileStatus.of(root))
             guard found.inode == own.inode, found.device == own.device else { return false }
             // Bound to another place, the same directory is no longer the root.

@@ -57,15 +57,15 @@ struct MountSources {
     /// the mounts made there before.
     func answer(_ index: Int) throws(RuntimeError) {
         guard let mounts = plan.spec.mounts, mounts.indices.contains(index) else {
-            throw RuntimeError(.system, "the container's process asked for a mount that there is not")
+            throw RuntimeError(.system, "the container's process asked for an unknown mount")
         }
-        let fork = try attempt("making a process that opens a mount's source") { () throws(Errno) in
+        let fork = try attempt("cannot make a process that opens a mount's source") { () throws(Errno) in
             try ProcessControl.fork()
         }
         switch fork {
         case .child: serve(mounts[index])
         case .parent(let helper, _):
-            let status = try attempt("opening a mount's source") { () throws(Errno) in
+            let status = try attempt("cannot open a mount's source") { () throws(Errno) in
                 try ProcessControl.wait(for: helper)?.status
             }
             guard status == .exited(0) else {
@@ -78,7 +78,7 @@ struct MountSources {
         do throws(Errno) {
             do throws(RuntimeError) {
                 let tree = try tree(mount)
-                try attempt("sending a mount's source") { () throws(Errno) in
+                try attempt("cannot send a mount's source") { () throws(Errno) in
                     try socket.sendMessage([UInt8(ascii: "S")], descriptors: [tree])
                 }
             } catch {
@@ -94,7 +94,7 @@ struct MountSources {
         let options = MountOptions(mount.options ?? [])
         // Before this process leaves the mounts among which it finds procfs.
         let mapping = mount.isIDMapped ? try userNamespace(mount) : nil
-        try attempt("entering the container's mount namespace") { () throws(Errno) in
+        try attempt("cannot enter the container's mount namespace") { () throws(Errno) in
             let file = try Files.open(FilePath("/proc/\(process)/ns/mnt"), .readOnly)
             try Namespaces.mount.enter(file)
         }
@@ -105,7 +105,7 @@ struct MountSources {
         } catch .noSuchFileOrDirectory {
             throw RuntimeError(.invalid, "failed to fulfil mount request: open \(path): no such file or directory")
         } catch {
-            throw RuntimeError(.system, "opening \(path): \(error.words)")
+            throw RuntimeError(.system, "cannot open \(path): \(error.words)")
         }
         if let mapping {
             do throws(Errno) {
@@ -126,7 +126,7 @@ struct MountSources {
     /// A user namespace that maps as `mount` is to: the kernel takes mappings in no other form.
     private func userNamespace(_ mount: Mount) throws(RuntimeError) -> FileDescriptor {
         guard mount.hasMappings else { return try userNamespace(of: process) }
-        let (reading, writing, fork) = try attempt("making a user namespace") { () throws(Errno) in
+        let (reading, writing, fork) = try attempt("cannot make a user namespace") { () throws(Errno) in
             let (reading, writing) = try FileDescriptor.makePipe()
             return (reading, writing, try ProcessControl.fork(namespaces: .user))
         }
@@ -146,7 +146,7 @@ struct MountSources {
     }
 
     private func userNamespace(of process: Int32) throws(RuntimeError) -> FileDescriptor {
-        try attempt("opening a user namespace") { () throws(Errno) in
+        try attempt("cannot open a user namespace") { () throws(Errno) in
             try Files.open(FilePath("/proc/\(process)/ns/user"), .readOnly)
         }
     }
@@ -155,13 +155,13 @@ struct MountSources {
 extension InitChannel {
     /// Asks the runtime for the source of the configuration's mount number `index`. The container's process does so.
     func source(ofMount index: Int) throws(RuntimeError) -> FileDescriptor {
-        guard let sources else { throw RuntimeError(.system, "the runtime opens no sources of mounts") }
-        let (bytes, descriptors) = try attempt("asking the runtime for a mount's source") { () throws(Errno) in
+        guard let sources else { throw RuntimeError(.system, "the runtime cannot open sources of mounts") }
+        let (bytes, descriptors) = try attempt("cannot ask the runtime for a mount's source") { () throws(Errno) in
             try socket.sendMessage([UInt8(ascii: "M"), UInt8(index >> 8 & 0xff), UInt8(index & 0xff)])
             return try sources.receiveMessage(capacity: 16384)
         }
         if bytes.first == UInt8(ascii: "E") { throw Self.error(bytes.dropFirst()) }
-        guard descriptors.count == 1 else { throw RuntimeError(.system, "the runtime has given up") }
+        guard descriptors.count == 1 else { throw RuntimeError(.system, "the runtime gave up") }
         return descriptors[0]
     }
 }

@@ -48,8 +48,8 @@ struct NetworkDevices {
             () throws(Errno) in try Files.open(path, .readOnly)
         }
         defer { namespace.discard() }
-        let host = try attempt("opening a netlink socket") { () throws(Errno) in try RouteSocket() }
-        let container = try attempt("opening a netlink socket in the namespace") { () throws(Errno) in
+        let host = try attempt("cannot open a netlink socket") { () throws(Errno) in try RouteSocket() }
+        let container = try attempt("cannot open a netlink socket in the namespace") { () throws(Errno) in
             try RouteSocket.opened(in: namespace)
         }
         let found = "link not found for interface \(name) on runtime namespace"
@@ -61,7 +61,7 @@ struct NetworkDevices {
             try host.addresses(of: link).filter { $0.isPermanent && $0.isGlobal }
         }
         // Known before anything is changed.
-        let before = try attempt("listing links of the namespace") { () throws(Errno) in try container.links() }
+        let before = try attempt("cannot list links of the namespace") { () throws(Errno) in try container.links() }
         let failure = "fail to move network device \(name) to network namespace \(path)"
         if before.contains(where: { $0.name == newName }) {
             throw RuntimeError(.conflict, "\(failure): \(Errno.fileExists)")
@@ -72,7 +72,7 @@ struct NetworkDevices {
             try host.move(link, to: namespace, name: newName)
         }
         // By what is new, as the kernel may have chosen its name and number.
-        let after = try attempt("listing links of the namespace") { () throws(Errno) in try container.links() }
+        let after = try attempt("cannot list links of the namespace") { () throws(Errno) in try container.links() }
         guard
             let moved = after.first(where: { new in
                 !before.contains { $0.index == new.index } && (new.name == newName || newName.contains("%"))

@@ -29,7 +29,7 @@ struct ProcessSetup {
             } catch  where error == .noFunction || error == .diskQuotaExceeded {
                 // A kernel without keys; or no room for more keyrings, which is no reason to fail.
             } catch {
-                throw RuntimeError(.system, "making a session keyring: \(error.words)")
+                throw RuntimeError(.system, "cannot make a session keyring: \(error.words)")
             }
         }
         try setLimits()
@@ -57,15 +57,15 @@ struct ProcessSetup {
         let sets = try capabilities()
         let isWithoutNewPrivileges = process.noNewPrivileges == true
         if isWithoutNewPrivileges {
-            try attempt("setting no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
+            try attempt("cannot set no_new_privs") { () throws(Errno) in try ProcessAttributes.setNoNewPrivileges() }
         }
-        try attempt("marking descriptors close-on-exec") { () throws(Errno) in
+        try attempt("cannot mark descriptors close-on-exec") { () throws(Errno) in
             try Descriptors.closeOnExec(from: Int32(3 + preservedDescriptors))
         }
         // Without no_new_privs a filter needs CAP_SYS_ADMIN, so the capabilities go after it, and it has to let capset
         // and prctl pass. With it nothing is left to be let pass but execve.
         if let filter, !isWithoutNewPrivileges { try load(filter, channel) }
-        try attempt("setting capabilities") { () throws(Errno) in
+        try attempt("cannot set capabilities") { () throws(Errno) in
             try Credentials.setCapabilities(
                 effective: sets.effective, permitted: sets.permitted, inheritable: sets.inheritable)
             if !sets.ambient.isEmpty { try Credentials.setAmbient(sets.ambient) }
@@ -74,7 +74,7 @@ struct ProcessSetup {
     }
 
     private func load(_ filter: SeccompProgram, _ channel: InitChannel) throws(RuntimeError) {
-        let listener = try attempt("setting the seccomp filter") { () throws(Errno) in try filter.load() }
+        let listener = try attempt("cannot set the seccomp filter") { () throws(Errno) in try filter.load() }
         // It stays open until the execve: closing it is a system call like any other, and may be asked about.
         if let listener { try channel.hand(over: listener) }
     }
@@ -88,7 +88,7 @@ struct ProcessSetup {
 
     private func useStreams() throws(RuntimeError) {
         let wanted = [streams.input, streams.output, streams.error]
-        try attempt("setting up standard streams") { () throws(Errno) in
+        try attempt("cannot set up standard streams") { () throws(Errno) in
             // Out of the way first, or putting one in its place could close another one.
             var moved: [FileDescriptor?] = []
             for (number, stream) in wanted.enumerated() {
@@ -125,7 +125,7 @@ struct ProcessSetup {
     private func setLimits() throws(RuntimeError) {
         for limit in process.rlimits ?? [] {
             guard let kind = ResourceLimit(name: limit.type) else { continue }
-            try attempt("setting \(limit.type) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
+            try attempt("cannot set \(limit.type) to \(limit.soft):\(limit.hard)") { () throws(Errno) in
                 try kind.set(soft: limit.soft, hard: limit.hard)
             }
         }
@@ -136,7 +136,8 @@ struct ProcessSetup {
             guard let domain = domains[personality.domain] else {
                 throw RuntimeError(.invalid, "unknown personality \"\(personality.domain)\"")
             }
-            try attempt("setting the personality") { () throws(Errno) in try ProcessAttributes.setPersonality(domain) }
+            try attempt("cannot set the personality") { () throws(Errno) in try ProcessAttributes.setPersonality(domain)
+            }
         }
         if let memoryPolicy { try SchedulerSetup.apply(memoryPolicy) }
     }
@@ -146,7 +147,7 @@ struct ProcessSetup {
         guard let number = classes[priority.class] else {
             throw RuntimeError(.invalid, "unknown I/O priority class \"\(priority.class)\"")
         }
-        try attempt("setting the I/O priority") { () throws(Errno) in
+        try attempt("cannot set the I/O priority") { () throws(Errno) in
             try ProcessAttributes.setIOPriority(class: number, priority: Int32(clamping: priority.priority ?? 0))
         }
     }
@@ -164,7 +165,7 @@ struct ProcessSetup {
 
     private func becomeUser() throws(RuntimeError) {
         let user = process.user
-        try attempt("changing to user \(user.uid):\(user.gid)") { () throws(Errno) in
+        try attempt("cannot change to user \(user.uid):\(user.gid)") { () throws(Errno) in
             let bounding = ProcessCapabilities.bounding(process.capabilities)
             try Credentials.limitBoundingSet(to: bounding)
             try setSupplementaryGroups(user.additionalGids ?? [])
@@ -191,7 +192,7 @@ struct ProcessSetup {
     }
 
     private func capabilities() throws(RuntimeError) -> ProcessCapabilities {
-        let own = try attempt("asking for capabilities") { () throws(Errno) in try Credentials.capabilities() }
+        let own = try attempt("cannot ask for capabilities") { () throws(Errno) in try Credentials.capabilities() }
         return ProcessCapabilities(process.capabilities, own: own.permitted)
     }
 }

@@ -20,7 +20,7 @@ struct RootFilesystem {
         let propagation = try Self.propagation(plan.linux.rootfsPropagation ?? "")
         // Mounts that the container shares with others are left as they are.
         if plan.newNamespaces.contains(.mount) {
-            try attempt("changing the propagation of mounts") { () throws(Errno) in
+            try attempt("cannot change the propagation of mounts") { () throws(Errno) in
                 try Mounts.mount(nil, on: "/", flags: propagation ?? [.slave, .recursive])
             }
         }
@@ -30,7 +30,7 @@ struct RootFilesystem {
             try Self.setPropagation(propagation.contains(.slave) ? .slave : .private, above: path)
         }
         if plan.options.rootfsMounts.isEmpty {
-            try attempt("mounting the root file system \(path)", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot mount the root file system \(path)", kind: .invalid) { () throws(Errno) in
                 // pivot_root needs a mount point.
                 try Mounts.mount(path.string, on: path, flags: [.bind, .recursive])
             }
@@ -40,11 +40,11 @@ struct RootFilesystem {
             defer { tree?.discard() }
             try Self.mount(mount, on: path, tree: tree)
         }
-        handle = try attempt("opening the root file system \(path)", kind: .invalid) { () throws(Errno) in
+        handle = try attempt("cannot open the root file system \(path)", kind: .invalid) { () throws(Errno) in
             try Files.open(path, [.path, .directory])
         }
         if propagation?.contains(.shared) == true {
-            try attempt("changing the propagation of the root") { () throws(Errno) in
+            try attempt("cannot change the propagation of the root") { () throws(Errno) in
                 try Mounts.setAttributes(of: handle, propagation: .private)
             }
         }
@@ -69,7 +69,7 @@ struct RootFilesystem {
                 // No mount point: the one above it is asked next.
                 candidate.removeLastComponent()
             } catch {
-                throw RuntimeError(.system, "changing the propagation of \(candidate): \(error.words)")
+                throw RuntimeError(.system, "cannot change the propagation of \(candidate): \(error.words)")
             }
         }
     }
@@ -77,7 +77,7 @@ struct RootFilesystem {
     // MARK: Paths inside
 
     func directory(_ path: String) throws(RuntimeError) -> FileDescriptor {
-        try attempt("making the directory \(path) in the container") { () throws(Errno) in
+        try attempt("cannot make the directory \(path) in the container") { () throws(Errno) in
             try handle.makeDirectoriesInRoot(path)
         }
     }
@@ -85,7 +85,7 @@ struct RootFilesystem {
     /// Changes the root of this process alone, whose mounts are others' too: neither may their root change, nor a mount of
     /// theirs become read-only.
     private func enterShared() throws(RuntimeError) {
-        try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+        try attempt("cannot change the root to \(plan.rootfs)") { () throws(Errno) in
             try WorkingDirectory.change(to: handle)
             try WorkingDirectory.changeRoot(to: ".")
             try WorkingDirectory.change(to: "/")
@@ -97,7 +97,7 @@ struct RootFilesystem {
     func enter() throws(RuntimeError) {
         guard plan.newNamespaces.contains(.mount) else { return try enterShared() }
         if plan.options.noPivot {
-            let path = try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+            let path = try attempt("cannot change the root to \(plan.rootfs)") { () throws(Errno) in
                 try WorkingDirectory.change(to: handle)
                 return try WorkingDirectory.current()
             }
@@ -105,7 +105,7 @@ struct RootFilesystem {
         }
         let isReadOnly = plan.spec.root?.readonly == true
         let propagation = try Self.propagation(plan.linux.rootfsPropagation ?? "")
-        try attempt("changing the root to \(plan.rootfs)") { () throws(Errno) in
+        try attempt("cannot change the root to \(plan.rootfs)") { () throws(Errno) in
             if isReadOnly { try Mounts.setAttributes(of: handle, set: .readOnly) }
             try WorkingDirectory.change(to: handle)
             if plan.options.noPivot {

@@ -19,7 +19,7 @@ extension RootFilesystem {
     private static func openTree(_ mount: RootfsMount) throws(RuntimeError) -> FileDescriptor? {
         let options = MountOptions(mount.options)
         guard mount.type != "bind", mount.type != "overlay", !options.isBind else { return nil }
-        return try attempt("opening the root file system \(mount.source) (\(mount.type))") { () throws(Errno) in
+        return try attempt("cannot open the root file system \(mount.source) (\(mount.type))") { () throws(Errno) in
             if mount.type == "erofs" { return try Mounts.newImage(mount.type, FilePath(mount.source)) }
             let pairs = options.data.map { option -> (key: String, value: String?) in
                 let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
@@ -43,7 +43,7 @@ extension RootFilesystem {
             try setPropagation(.slave, above: path)
         }
         let options = MountOptions(mount.options)
-        try attempt("mounting the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
+        try attempt("cannot mount the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
             if mount.type == "bind" || options.isBind {
                 try Mounts.mount(mount.source, on: path, flags: [.bind, .recursive])
                 if !options.attributes.isEmpty {

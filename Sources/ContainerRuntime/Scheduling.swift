@@ -31,7 +31,7 @@ enum AffinitySetup {
         guard let cpus = NumberList.parse(list) else {
             throw RuntimeError(.invalid, "execCPUAffinity: \"\(list)\" is not a list of CPUs")
         }
-        try attempt("setting the CPU affinity to \(list)") { () throws(Errno) in
+        try attempt("cannot set the CPU affinity to \(list)") { () throws(Errno) in
             try ProcessAttributes.setAffinity(cpus)
         }
     }
@@ -66,7 +66,7 @@ enum SchedulerSetup {
         } catch .notPermitted where isBound {
             throw RuntimeError(.invalid, "process scheduler can't be used together with AllowedCPUs")
         } catch {
-            throw RuntimeError(.system, "setting the scheduling policy \(scheduler.policy): \(error.words)")
+            throw RuntimeError(.system, "cannot set the scheduling policy \(scheduler.policy): \(error.words)")
         }
     }
 
@@ -95,7 +95,7 @@ enum SchedulerSetup {
         if !takesNone, policy.mode != "MPOL_PREFERRED", nodes.isEmpty {
             throw RuntimeError(.invalid, "memory policy mode requires at least one node but got 0")
         }
-        try attempt("setting the memory policy \(policy.mode)") { () throws(Errno) in
+        try attempt("cannot set the memory policy \(policy.mode)") { () throws(Errno) in
             try ProcessAttributes.setMemoryPolicy(mode: mode, nodes: nodes)
         }
     }

@@ -26,7 +26,7 @@ struct SeccompAgent {
 
     /// Takes a copy of the descriptor `number` of the process `pid`, a child of the caller.
     static func listener(_ number: Int32, of pid: Int32) throws(RuntimeError) -> FileDescriptor {
-        try attempt("taking the seccomp listener") { () throws(Errno) in
+        try attempt("cannot take the seccomp listener") { () throws(Errno) in
             let process = try PIDFD.open(pid)
             defer { process.close() }
             return try process.copy(ofDescriptor: number)
@@ -40,7 +40,7 @@ struct SeccompAgent {
             message = try JSON.encode(
                 ContainerProcessState(pid: pid, metadata: metadata.isEmpty ? nil : metadata, state: state))
         } catch {
-            throw RuntimeError(.system, "encoding the container's state for the seccomp agent: \(error)")
+            throw RuntimeError(.system, "cannot encode the container's state for the seccomp agent: \(error)")
         }
         do throws(Errno) {
             let socket =

@@ -19,7 +19,7 @@ struct StartGate {
 
     /// Makes the gate in `directory`.
     init(in directory: FilePath) throws(RuntimeError) {
-        let (order, answer) = try attempt("making the start gate in \(directory)") {
+        let (order, answer) = try attempt("cannot make the start gate in \(directory)") {
             () throws(Errno) -> (FileDescriptor, FileDescriptor) in
             let handle = try Files.open(directory, [.path, .directory])
             defer { handle.discard() }
@@ -50,7 +50,7 @@ struct StartGate {
     func wait() throws(RuntimeError) {
         let ending: [Int32] = [1, 2, 3, 15]
         let signals = SignalSet.all.subtracting((1...64).filter { !ending.contains($0) })
-        try attempt("waiting for start") { () throws(Errno) in
+        try attempt("cannot wait for start") { () throws(Errno) in
             signals.block()
             let descriptor = try signals.makeDescriptor()
             defer { descriptor.discard() }
@@ -87,7 +87,7 @@ struct StartGate {
         } catch .noSuchFileOrDirectory {
             throw RuntimeError(.conflict, "cannot start an already running container")
         } catch {
-            throw RuntimeError(.system, "opening the start gate: \(error.words)")
+            throw RuntimeError(.system, "cannot open the start gate: \(error.words)")
         }
         defer { answer.discard() }
         do throws(Errno) {
@@ -98,16 +98,16 @@ struct StartGate {
         } catch  where error == .noSuchAddressOrDevice || error == .noSuchFileOrDirectory || error == .brokenPipe {
             throw RuntimeError(.conflict, "cannot start a container that has stopped")
         } catch {
-            throw RuntimeError(.system, "opening the start gate: \(error.words)")
+            throw RuntimeError(.system, "cannot open the start gate: \(error.words)")
         }
         var message: [UInt8] = []
         while true {
-            let events = try attempt("waiting for the container's program to begin") { () throws(Errno) in
+            let events = try attempt("cannot wait for the container's program to begin") { () throws(Errno) in
                 try Poll.wait(for: [(answer, .readable), (pidfd.descriptor, .readable)])
             }
             if events[0].isEmpty { break }
             // It is readable, or at its end.
-            let more = try attempt("reading the start gate") { () throws(Errno) in
+            let more = try attempt("cannot read the start gate") { () throws(Errno) in
                 try answer.readOnce(capacity: 8192)
             }
             message += more

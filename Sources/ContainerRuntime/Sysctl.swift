@@ -43,7 +43,7 @@ enum Sysctl {
     /// Sets them, by the host's procfs: what is mounted inside the container need not be procfs (CVE-2025-52881).
     static func apply(_ parameters: [String: String]) throws(RuntimeError) {
         for (name, value) in parameters.sorted(by: { $0.key < $1.key }) {
-            try attempt("setting the kernel parameter \(name)", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot set the kernel parameter \(name)", kind: .invalid) { () throws(Errno) in
                 try ProcFile.write(value, to: "sys/\(path(of: name))")
             }
         }

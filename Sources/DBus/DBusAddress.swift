@@ -29,7 +29,9 @@ package enum DBusAddress: Hashable, Sendable {
                 addresses.append(.abstract(name))
             }
         }
-        guard !addresses.isEmpty else { throw DBusError("the D-Bus address \"\(text)\" is not one of a Unix socket") }
+        guard !addresses.isEmpty else {
+            throw DBusError("the D-Bus address \"\(text)\" is not the address of a Unix socket")
+        }
         return addresses
     }
 

@@ -23,7 +23,7 @@ package final class DBusConnection {
             case .abstract(let name): socket = try UnixSocket.connect(toAbstract: name)
             }
         } catch {
-            throw DBusError("connecting to \(address)", error)
+            throw DBusError("cannot connect to \(address)", error)
         }
         // From here on an error runs the deinitializer, which closes the socket.
         try authenticate()
@@ -162,7 +162,7 @@ package final class DBusConnection {
         do throws(Errno) {
             while !rest.isEmpty { rest.removeFirst(try socket.sendMessage(rest)) }
         } catch {
-            throw DBusError("sending to \(address)", error)
+            throw DBusError("cannot send to \(address)", error)
         }
     }
 
@@ -177,7 +177,7 @@ package final class DBusConnection {
             received += bytes
             return true
         } catch {
-            throw DBusError("receiving from \(address)", error)
+            throw DBusError("cannot receive from \(address)", error)
         }
     }
 }

@@ -80,7 +80,7 @@ package struct DBusMessage: Hashable, Sendable {
     package static func length(_ bytes: [UInt8]) throws(DBusError) -> Int? {
         guard bytes.count >= 16 else { return nil }
         guard bytes[0] == UInt8(ascii: "l") || bytes[0] == UInt8(ascii: "B"), bytes[3] == 1 else {
-            throw DBusError("what came is no message of D-Bus version 1")
+            throw DBusError("received data that is not a D-Bus message of version 1")
         }
         func number(_ place: Int) -> Int {
             let four = bytes[place..<(place + 4)]
@@ -98,7 +98,7 @@ package struct DBusMessage: Hashable, Sendable {
 
     /// Reads one whole message; `nil` for one of a kind that is to be ignored.
     package static func decoded(_ bytes: [UInt8]) throws(DBusError) -> DBusMessage? {
-        guard try length(bytes) == bytes.count else { throw DBusError("a message does not end where it should") }
+        guard try length(bytes) == bytes.count else { throw DBusError("a message has the wrong length") }
         guard let kind = Kind(rawValue: bytes[1]) else { return nil }
         var message = DBusMessage(kind)
         message.expectsNoReply = bytes[2] & 1 != 0

@@ -128,7 +128,7 @@ struct DBusReader {
     private mutating func text(_ length: Int) throws(DBusError) -> String {
         let taken = try take(length)
         guard try take(1).first == 0, !taken.contains(0) else {
-            throw DBusError("a string does not end where it should")
+            throw DBusError("a string does not end with a zero byte")
         }
         guard let text = String(validating: taken, as: UTF8.self) else { throw DBusError("a string is not UTF-8") }
         return text
@@ -190,7 +190,7 @@ struct DBusReader {
         let end = offset + length
         var elements: [DBusValue] = []
         while offset < end { elements.append(try read(element, depth: depth + 1)) }
-        guard offset == end else { throw DBusError("an array does not end where it should") }
+        guard offset == end else { throw DBusError("an array has the wrong length") }
         return .array(element, elements)
     }
 }

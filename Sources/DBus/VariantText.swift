@@ -178,7 +178,7 @@ package struct VariantText {
 
     private func common(_ nodes: [Node]) throws(DBusError) -> DBusType {
         for case .typed(let type, _) in nodes { return type }
-        guard let first = nodes.first else { throw malformed("the type of what is empty must be named") }
+        guard let first = nodes.first else { throw malformed("an empty value needs a type") }
         for case .number(let digits) in nodes where Self.isFloating(digits) { return .double }
         return try type(of: first)
     }

@@ -217,7 +217,8 @@ final class HTTPClientConnection: Sendable {
                 // The answer says why; what is left unsaid makes the connection useless for anything more.
                 let head = try await channel.eventLoop.flatSubmit { exchange.value.awaitHead() }.get()
                 guard head.status.code >= 300 else {
-                    throw DistributionError(.unreachable, "the registry answered before it had everything")
+                    throw DistributionError(
+                        .unreachable, "the registry answered before it had received the whole request")
                 }
                 return HTTPResponseHead(
                     version: head.version, status: head.status, headers: head.headers.closing)

@@ -92,7 +92,7 @@ extension Engine {
             let files = services.files.appending(id)
             try await services.pool.run { try TreeRemoval.remove(files) }
         } catch {
-            services.logger.error("cannot undo the making of container \(id): \(error)")
+            services.logger.error("cannot undo the creation of container \(id): \(error)")
         }
         services.registry.release(name: name, of: id)
     }

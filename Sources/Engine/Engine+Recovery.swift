@@ -46,12 +46,13 @@ extension Engine {
                 let names = try await services.pool.run { try Files.names(in: directory) }
                 for name in names where !known.contains(name) {
                     let path = directory.appending(name)
-                    services.logger.notice("removing what belongs to no container", metadata: ["path": "\(path)"])
+                    services.logger.notice(
+                        "removing a directory that belongs to no container", metadata: ["path": "\(path)"])
                     if directory == services.bundles { await services.endStrayShim(path) }
                     try await services.pool.run { try TreeRemoval.remove(path) }
                 }
             } catch {
-                services.logger.error("cannot remove what belongs to no container in \(directory): \(error)")
+                services.logger.error("cannot remove a directory of no container in \(directory): \(error)")
             }
         }
         do {

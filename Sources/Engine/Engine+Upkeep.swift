@@ -125,7 +125,9 @@ extension Engine {
                 if !exists, registry.presence(of: container.id) == .whole {
                     report("\(name): its directory \(files) is missing")
                 }
-                if Digest(record.imageID) == nil { report("\(name): its image's id \"\(record.imageID)\" is none") }
+                if Digest(record.imageID) == nil {
+                    report("\(name): its image id \"\(record.imageID)\" is not a digest")
+                }
             }
             let rows = try await services.database.read { try ContainerRecord.all(in: $0) }
             for row in rows where registry.presence(of: row.id) == .none {

@@ -141,7 +141,7 @@ package actor Engine {
 
     /// Removes a container; `force` kills a running one first. `link` (legacy links) is refused.
     package func remove(_ name: String, force: Bool = false, volumes: Bool = false, link: Bool = false) async throws {
-        if link { throw EngineError.notImplemented("links between containers are not available in this version") }
+        if link { throw EngineError.notImplemented("this version has no links between containers") }
         let container = try services.registry.find(name)
         try await finishing { try await container.remove(force: force, name: name) }
     }

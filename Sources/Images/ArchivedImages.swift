@@ -54,7 +54,7 @@ enum DockerArchive {
             try image($0, in: archive, manifests, for: platform)
         }
         if let platform, images.isEmpty {
-            throw ImagesError(.notFound, "the archive holds no image for \(platform)")
+            throw ImagesError(.notFound, "the archive has no image for \(platform)")
         }
         return images
     }
@@ -96,7 +96,7 @@ enum OCIArchive {
         guard let document = try archive.file("index.json") else {
             throw ImagesError(
                 .invalid,
-                "the archive holds no images: there is neither a manifest.json (docker save) nor an index.json (OCI)")
+                "the archive has no images: it has neither a manifest.json (docker save) nor an index.json (OCI)")
         }
         let index = try decode(ImageIndex.self, document, "index.json")
         var images: [ArchivedImage] = []
@@ -106,7 +106,7 @@ enum OCIArchive {
         }
         guard !images.isEmpty else {
             throw ImagesError(
-                platform == nil ? .invalid : .notFound, "the archive holds no image for \(platform ?? .host)")
+                platform == nil ? .invalid : .notFound, "the archive has no image for \(platform ?? .host)")
         }
         return images
     }
@@ -134,7 +134,7 @@ enum OCIArchive {
         if entry.annotations?[Annotation.dockerReferenceType] != nil || entry.platform?.os == "unknown" { return nil }
         let document = try self.document(entry, in: archive)
         if MediaType.isIndex(entry.mediaType) {
-            guard depth < 4 else { throw ImagesError(.invalid, "invalid archive: indexes within indexes without end") }
+            guard depth < 4 else { throw ImagesError(.invalid, "invalid archive: the indexes are nested too deeply") }
             let index = try decode(ImageIndex.self, document, entry.digest.description)
             let fitting = index.manifests.first { $0.platform?.satisfies(platform ?? .host) ?? false }
             let images = index.manifests.filter { $0.annotations?[Annotation.dockerReferenceType] == nil }
@@ -181,7 +181,8 @@ enum OCIArchive {
         guard digest == descriptor.digest, size == descriptor.size else {
             throw ImagesError(
                 .invalid,
-                "invalid archive: blob \(descriptor.digest) of \(descriptor.size) bytes is \(digest) of \(size)")
+                "invalid archive: blob \(descriptor.digest) should have \(descriptor.size) bytes, but the data has the digest \(digest) and \(size) bytes"
+            )
         }
     }
 

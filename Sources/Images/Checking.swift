@@ -155,11 +155,11 @@ private struct StoreChecker: Sendable {
             let manifest = try JSON.decode(ImageManifest.self, from: images.content.read(row.manifest))
             let configuration = try JSON.decode(ImageConfiguration.self, from: images.content.read(row.id))
             if manifest.config.digest != row.id {
-                report("image \(name): its manifest is that of another image, \(manifest.config.digest)")
+                report("image \(name): its manifest belongs to another image, \(manifest.config.digest)")
             }
             let needed = Set(([row.id, row.manifest] + manifest.layers.map(\.digest)).map(\.description))
             for digest in needed.subtracting(own).sorted() {
-                report("image \(name): the database does not know that it needs blob \(digest)")
+                report("image \(name): the database does not list its blob \(digest)")
             }
             for layer in manifest.layers {
                 guard let size = images.content.size(of: layer.digest), size != layer.size else { continue }
@@ -172,7 +172,7 @@ private struct StoreChecker: Sendable {
                 )
             }
             if inventory.layers.filter({ $0.image == row.id.description }).map(\.snapshot) != chain {
-                report("image \(name): the database has other layers for it than its configuration")
+                report("image \(name): the layers in the database differ from those in its configuration")
             }
         } catch {
             report("image \(name): \(error)")
@@ -275,7 +275,7 @@ private struct StoreChecker: Sendable {
         for problem in problems.prefix(Self.problemsOfALayer) { report("snapshot \(snapshot.name): \(problem)") }
         if problems.count > Self.problemsOfALayer {
             report(
-                "snapshot \(snapshot.name): \(problems.count - Self.problemsOfALayer) more files are not as they were")
+                "snapshot \(snapshot.name): \(problems.count - Self.problemsOfALayer) more files have changed")
         }
     }
 
@@ -287,7 +287,7 @@ private struct StoreChecker: Sendable {
         let own = "\(getpid())-"
         for name in try DirectoryListing.names(of: folder).map({ String(decoding: $0, as: UTF8.self) }) {
             if name.hasPrefix(own) || name == "resumable" { continue }
-            report("\(folder.appending(name)) was left behind by a daemon that is gone")
+            report("\(folder.appending(name)) was left behind by an earlier daemon")
         }
     }
 

@@ -118,7 +118,7 @@ extension Images {
                 } catch {
                     // The next start removes it.
                     logger.warning(
-                        "a layer could not be cleaned up", metadata: ["snapshot": "\(staged)", "error": "\(error)"])
+                        "cannot remove a layer", metadata: ["snapshot": "\(staged)", "error": "\(error)"])
                 }
             }
         }

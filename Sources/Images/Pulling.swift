@@ -87,7 +87,8 @@ extension Images {
         case .notFound where error.message.hasPrefix("blob unknown"):
             return ImagesError(
                 .notFound,
-                "\(reference.withDefaultTag.familiar): the registry lacks a part of the image: \(error.message)")
+                "\(reference.withDefaultTag.familiar): a part of the image is missing in the registry: \(error.message)"
+            )
         case .notFound where error.message.hasPrefix("manifest unknown") || error.status == 404:
             return ImagesError(
                 .notFound, "manifest for \(reference.withDefaultTag.familiar) not found: \(error.message)")
@@ -202,7 +203,7 @@ struct RemoteImage: Sendable {
         var depth = 0
         while MediaType.isIndex(remote.mediaType) {
             guard depth < 4 else {
-                throw ImagesError(.invalid, "\(reference.familiar): indexes within indexes without end")
+                throw ImagesError(.invalid, "\(reference.familiar): the indexes are nested too deeply")
             }
             depth += 1
             let index = try Self.decode(ImageIndex.self, remote)
@@ -214,7 +215,7 @@ struct RemoteImage: Sendable {
                 throw ImagesError(
                     .invalid,
                     "\(reference.familiar) is stored as a Docker Image manifest version 2, schema 1, which is not supported: "
-                        + "push it again with a current tool")
+                        + "push it again with a newer tool")
             }
             throw ImagesError(.invalid, "\(reference.familiar): unsupported manifest media type \(remote.mediaType)")
         }
@@ -223,7 +224,7 @@ struct RemoteImage: Sendable {
         let type = manifest.config.mediaType
         guard type == MediaType.ociConfiguration || type == MediaType.dockerConfiguration else {
             throw ImagesError(
-                .invalid, "\(reference.familiar) is no image: unsupported config media type \(type)")
+                .invalid, "\(reference.familiar) is not an image: unsupported config media type \(type)")
         }
     }
 

@@ -42,7 +42,7 @@ extension Images {
                     do {
                         try step()
                     } catch {
-                        logger.warning("an image could not be cleaned up", metadata: ["error": "\(error)"])
+                        logger.warning("cannot remove an image", metadata: ["error": "\(error)"])
                     }
                 }
                 throw error

@@ -34,7 +34,7 @@ extension Images {
     }
 
     private func archive(of names: [String], _ platforms: [Platform]) throws -> ImageArchive {
-        guard !names.isEmpty else { throw ImagesError(.invalid, "no image to save was named") }
+        guard !names.isEmpty else { throw ImagesError(.invalid, "no image named: give at least one image to save") }
         // Nothing is removed until all blobs are open.
         return try changes.withLock { _ in
             var images: [ImageArchive.Image] = []

@@ -17,7 +17,7 @@ extension Images {
             do {
                 try await self.pool.run { try self.settle() }
             } catch {
-                self.logger.warning("images could not be settled", metadata: ["error": "\(error)"])
+                self.logger.warning("cannot flush images to the disk", metadata: ["error": "\(error)"])
             }
         }
     }
@@ -44,7 +44,8 @@ extension Images {
         }
         for id in ids {
             logger.warning(
-                "dropping an image that was being written when the machine stopped", metadata: ["image": "\(id)"])
+                "removing an image whose files were not complete when the machine stopped", metadata: ["image": "\(id)"]
+            )
             try database.write { try ImageTable.delete(Digest(parsing: id), in: $0) }
         }
     }

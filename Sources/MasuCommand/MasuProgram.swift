@@ -191,7 +191,7 @@ enum LaterCommands {
                 action: { invocation in
                     let command = invocation.commandPath
                     throw CommandError(
-                        "masu: '\(command)' is not in this version of Masu yet; 'masu --help' lists what is")
+                        "masu: '\(command)' is not in this version of Masu yet; 'masu --help' lists all commands")
                 })
         }
     }

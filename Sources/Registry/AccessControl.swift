@@ -132,7 +132,7 @@ package struct AccessControl: Sendable {
             switch parameters["grant_type"] {
             case "password": credentials = .basic(parameters["username"] ?? "", parameters["password"] ?? "")
             case "refresh_token": credentials = parameters["refresh_token"].map { .bearer($0) }
-            default: throw RegistryError(.badRequest, .unsupported, "grant_type has to be password or refresh_token")
+            default: throw RegistryError(.badRequest, .unsupported, "grant_type must be password or refresh_token")
             }
         }
         var user: String?

@@ -31,7 +31,7 @@ package struct ManifestDocument: Hashable, Sendable {
             throw .manifestInvalid("not JSON: \(error)")
         }
         guard let object = value.object else { throw .manifestInvalid("not a JSON object") }
-        guard value["schemaVersion"]?.int == 2 else { throw .manifestInvalid("schemaVersion has to be 2") }
+        guard value["schemaVersion"]?.int == 2 else { throw .manifestInvalid("schemaVersion must be 2") }
         let announced = contentType.map { type in
             String(type.prefix { $0 != ";" }.filter { $0 != " " })
         }
@@ -39,15 +39,17 @@ package struct ManifestDocument: Hashable, Sendable {
         if let announced, let inside, announced != inside {
             throw .manifestInvalid("mediaType in manifest is '\(inside)', the Content-Type is '\(announced)'")
         }
-        guard let type = inside ?? announced else { throw .manifestInvalid("there is no media type") }
+        guard let type = inside ?? announced else { throw .manifestInvalid("the media type is missing") }
         mediaType = type
         annotations = (value["annotations"]?.object).map(Self.texts) ?? [:]
         subject = try Self.descriptor(value["subject"], "subject")?.digest
         let ownType = value["artifactType"]?.string.flatMap { $0.isEmpty ? nil : $0 }
         if MediaType.isManifest(type) {
-            guard object["manifests"] == nil else { throw .manifestInvalid("an image manifest has no \"manifests\"") }
+            guard object["manifests"] == nil else {
+                throw .manifestInvalid("an image manifest must not have \"manifests\"")
+            }
             guard let config = try Self.descriptor(value["config"], "config") else {
-                throw .manifestInvalid("there is no config")
+                throw .manifestInvalid("config is missing")
             }
             let layers = try Self.descriptors(value["layers"], "layers")
             blobs = Set([config.digest] + layers.filter { !$0.isElsewhere }.map(\.digest))
@@ -55,7 +57,7 @@ package struct ManifestDocument: Hashable, Sendable {
             artifactType = ownType ?? config.mediaType
         } else if MediaType.isIndex(type) {
             guard object["config"] == nil, object["layers"] == nil else {
-                throw .manifestInvalid("an index has neither \"config\" nor \"layers\"")
+                throw .manifestInvalid("an index must not have \"config\" or \"layers\"")
             }
             blobs = []
             manifests = Set(try Self.descriptors(value["manifests"], "manifests").map(\.digest))
@@ -73,11 +75,11 @@ package struct ManifestDocument: Hashable, Sendable {
     }
 
     private static func descriptors(_ value: JSONValue?, _ name: String) throws(RegistryError) -> [Pointer] {
-        guard let value, !value.isNull else { throw .manifestInvalid("there is no \(name)") }
+        guard let value, !value.isNull else { throw .manifestInvalid("\(name) is missing") }
         guard let list = value.array else { throw .manifestInvalid("\(name) is not a list") }
         var result: [Pointer] = []
         for element in list {
-            guard let pointer = try descriptor(element, name) else { throw .manifestInvalid("\(name) has a null") }
+            guard let pointer = try descriptor(element, name) else { throw .manifestInvalid("\(name) contains null") }
             result.append(pointer)
         }
         return result

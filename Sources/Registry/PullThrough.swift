@@ -67,7 +67,7 @@ package actor PullThrough {
             if error.reason == .notFound { throw RegistryError.manifestUnknown(reference) }
             guard let known, error.isUnavailability else { throw Self.translated(error) }
             logger.warning(
-                "the other registry does not answer; what is known is served",
+                "the other registry does not answer; serving the last known content",
                 metadata: ["repository": "\(name)", "reference": "\(reference)", "error": "\(error)"])
             return known
         }
@@ -188,7 +188,7 @@ package actor PullThrough {
                 // What is of the wrong content will not become right; the rest goes on from here the next time.
                 if !((error as? DistributionError)?.isUnavailability ?? false) { ingest.discard() }
                 logger.error(
-                    "a blob could not be pulled through",
+                    "cannot fetch a blob from the other registry",
                     metadata: ["repository": "\(name)", "digest": "\(digest)", "error": "\(error)"])
                 await transfer.end(.failure(error))
             }
@@ -199,7 +199,7 @@ package actor PullThrough {
     private static func translated(_ error: DistributionError) -> RegistryError {
         switch error.status {
         case 429:
-            RegistryError(.tooManyRequests, .tooManyRequests, "the other registry takes no more requests: \(error)")
+            RegistryError(.tooManyRequests, .tooManyRequests, "the other registry limits requests: \(error)")
         default: RegistryError(.badGateway, .unknown, "the other registry: \(error)")
         }
     }

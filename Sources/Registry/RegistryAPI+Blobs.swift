@@ -85,7 +85,8 @@ extension RegistryAPI {
             return progress(.accepted, id, repository, size: size)
         case .PUT:
             guard let text = request.query["digest"] else {
-                throw RegistryError(.badRequest, .digestInvalid, "the digest is missing: PUT …?digest=<digest>")
+                throw RegistryError(
+                    .badRequest, .digestInvalid, "the query parameter digest is missing: PUT …?digest=<digest>")
             }
             let digest = try Self.digest(text)
             try await inOrder(id, repository) {
@@ -107,7 +108,7 @@ extension RegistryAPI {
         let range = try ContentRange(header)
         if let length = request.http.contentLength, Int64(length) != range.count {
             throw RegistryError(
-                .badRequest, .sizeInvalid, "Content-Range is of \(range.count) bytes, Content-Length says \(length)")
+                .badRequest, .sizeInvalid, "Content-Range has \(range.count) bytes, but Content-Length is \(length)")
         }
         return range.first
     }

@@ -157,7 +157,7 @@ extension RegistryStore {
                         sql: "UPDATE blob SET unsettledBoot = ? WHERE digest = ?", arguments: [boot, text])
                 } else {
                     logger.warning(
-                        "a blob that was being written when the machine stopped is damaged; it has to be pushed again",
+                        "a blob is damaged because the machine stopped while it was written; push it again",
                         metadata: ["digest": "\(digest)"])
                     try content.remove(digest)
                     try database.execute(sql: "DELETE FROM blob WHERE digest = ?", arguments: [text])

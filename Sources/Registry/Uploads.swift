@@ -156,7 +156,7 @@ package actor Uploads {
             }
         } catch {
             // The next collection takes the row.
-            store.logger.warning("an upload could not be removed", metadata: ["upload": "\(id)", "error": "\(error)"])
+            store.logger.warning("cannot remove an upload", metadata: ["upload": "\(id)", "error": "\(error)"])
         }
     }
 

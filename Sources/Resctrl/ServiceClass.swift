@@ -45,7 +45,7 @@ package struct ServiceClass: Hashable, Sendable {
             do throws(Errno) {
                 try Files.makeDirectory(directory)
             } catch {
-                throw resctrl.failure("making \(path)", error)
+                throw resctrl.failure("cannot make \(path)", error)
             }
         }
         do throws(ResctrlError) {
@@ -77,7 +77,7 @@ package struct ServiceClass: Hashable, Sendable {
             do throws(Errno) {
                 try Files.makeDirectory(FilePath(monitoringPath))
             } catch {
-                throw resctrl.failure("making \(monitoringPath)", error)
+                throw resctrl.failure("cannot make \(monitoringPath)", error)
             }
         }
         try add(pid: pid)

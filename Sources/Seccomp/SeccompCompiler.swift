@@ -79,7 +79,7 @@ extension SeccompProgram {
             if lseek(file.rawValue, 0, SEEK_SET) < 0 { throw Errno(rawValue: errno) }
             return try file.readToEnd()
         } catch {
-            throw SeccompError("compiling the seccomp profile: \(error)")
+            throw SeccompError("cannot compile the seccomp profile: \(error)")
         }
     }
 

@@ -67,7 +67,7 @@ struct Bundle {
     func clear() throws(ShimError) {
         if let socket = try? UnixSocket.connect(to: socketPath) {
             socket.discard()
-            throw ShimError(.conflict, "there is a shim in \(path) already")
+            throw ShimError(.conflict, "another shim already uses \(path)")
         }
         for name in [ShimBundle.socket, ShimBundle.processIdentifier, ShimBundle.exit] {
             try attempt("remove \(file(name))") { () throws(Errno) in
@@ -96,7 +96,7 @@ struct Bundle {
         do {
             bytes = try JSON.encode(record)
         } catch {
-            throw ShimError(.system, "encoding the exit status: \(error)")
+            throw ShimError(.system, "cannot encode the exit status: \(error)")
         }
         try attempt("write \(file(ShimBundle.exit))") { () throws(Errno) in
             try Files.replace(file(ShimBundle.exit), with: bytes, mode: 0o644)

@@ -131,7 +131,7 @@ struct Launch {
             streams.close()
         }
         pipes?.closeTheirs()
-        try attempt("opening the container's streams") { () throws(Errno) in
+        try attempt("cannot open the container's streams") { () throws(Errno) in
             if let pipes { try streams.open(pipes) }
             if let console = started.console {
                 try streams.open(console: console, wantsInput: configuration.openStdin)

@@ -55,7 +55,7 @@ extension Shim {
         case .closeStdin(let execID):
             try openStreams(of: execID).closeInput()
         case .attach:
-            throw ShimError(.invalid, "attach has been handled already")
+            throw ShimError(.invalid, "attach was already handled")
         case .shutdown:
             guard case .exited = phase else { throw ShimError(.conflict, "the container has not ended") }
             endWhenAsked()
@@ -93,7 +93,7 @@ extension Shim {
             case .execStart(let id):
                 try startExec(id) { completion($0.map { .started(pid: $0) }) }
             default:
-                throw ShimError(.invalid, "this needs no runtime")
+                throw ShimError(.invalid, "this request needs no runtime")
             }
         } catch {
             completion(.failure(error))
@@ -126,7 +126,7 @@ extension Shim {
 
     private func start(_ completion: @escaping Completion<Void>) throws(ShimError) {
         guard case .created(let pid) = phase, !isStarting, startFailure == nil else {
-            throw ShimError(.conflict, "the container has been started already")
+            throw ShimError(.conflict, "the container is already started")
         }
         isStarting = true
         let startedAt = Timestamp.now()
@@ -208,7 +208,7 @@ extension Shim {
 
     private func addExec(_ id: String, _ process: Process, openStdin: Bool) throws(ShimError) {
         try requireAlive()
-        guard execs[id] == nil else { throw ShimError(.conflict, "exec \(id) exists already") }
+        guard execs[id] == nil else { throw ShimError(.conflict, "exec \(id) already exists") }
         // What a client that goes away leaves behind is of no use to anybody: nobody can attach to a running exec again.
         let streams = ProcessStreams(
             execID: id, isTerminal: process.terminal ?? false, stdinOnce: true, log: nil, context: context)
@@ -218,7 +218,7 @@ extension Shim {
     private func startExec(_ id: String, _ completion: @escaping Completion<Int32>) throws(ShimError) {
         let exec = try exec(id)
         guard case .created = exec.state, !exec.isStarting else {
-            throw ShimError(.conflict, "exec \(id) has been started already")
+            throw ShimError(.conflict, "exec \(id) is already started")
         }
         guard case .running = phase else { throw ShimError(.conflict, "the container is not running") }
         exec.isStarting = true
@@ -264,7 +264,7 @@ extension Shim {
                         return .success(started.pid)
                     } catch {
                         try? Signals.send(SIGKILL, to: started.pid)  // If that fails it has ended.
-                        return .failure(ShimError(.system, "opening the streams of exec \(exec.id): \(error)"))
+                        return .failure(ShimError(.system, "cannot open the streams of exec \(exec.id): \(error)"))
                     }
                 })
         }

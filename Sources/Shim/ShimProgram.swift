@@ -75,7 +75,7 @@ package enum ShimProgram {
                 return status
             }
         } catch {
-            return print(.failed(ShimError(.system, "starting the shim: \(error)")))
+            return print(.failed(ShimError(.system, "cannot start the shim: \(error)")))
         }
     }
 
@@ -164,7 +164,7 @@ package enum ShimProgram {
             try Descriptors.close(from: 3)
             return serve(bundle, report: try FileDescriptor.standardOutput.duplicate(from: 3))
         } catch {
-            return print(.failed(ShimError(.system, "starting the shim: \(error)")))
+            return print(.failed(ShimError(.system, "cannot start the shim: \(error)")))
         }
     }
 
@@ -173,7 +173,7 @@ package enum ShimProgram {
         let shim: Shim
         do throws(ShimError) {
             let path = try Bundle(bundle).path
-            try attempt("becoming a background process") { () throws(Errno) in try becomeBackgroundProcess() }
+            try attempt("cannot become a background process") { () throws(Errno) in try becomeBackgroundProcess() }
             launch = try Launch(bundle: path)
             let launched = try launch.run()
             do throws(Errno) {
@@ -182,7 +182,7 @@ package enum ShimProgram {
                 try report.writeEntire(line(.launched(pid: launched.pid, shimPid: getpid())))
             } catch {
                 launch.revert()
-                throw ShimError(.system, "starting the shim: \(error)")
+                throw ShimError(.system, "cannot start the shim: \(error)")
             }
         } catch {
             try? report.writeEntire(line(.failed(error)))  // As above; and there is nothing left to be undone.

@@ -120,7 +120,7 @@ package final class ShimConnection: Sendable {
                 guard let header = try read(4) else { return .success(nil) }
                 let length = try MessageFraming.length(header)
                 guard let body = try read(length) else {
-                    throw ShimError(.unavailable, "the shim has ended in the middle of a message")
+                    throw ShimError(.unavailable, "the shim ended in the middle of a message")
                 }
                 return .success(try MessageFraming.message(ShimMessage.self, from: body))
             } catch {

@@ -20,7 +20,7 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
             throw .unavailable(
                 driver: "btrfs",
                 "\(parent) is on \(BackingFileSystem.name(of: parent)), not on btrfs; mount a btrfs file system there, or use a "
-                    + "--data-root that is on one")
+                    + "--data-root that is on btrfs")
         }
         var table = SnapshotTable(database: database, driver: "btrfs", root: root)
         table.removeTree = { directory throws(Errno) in try Self.removeTree(directory) }

@@ -67,7 +67,7 @@ struct OverlayOptions: Sendable {
         if root.string.contains(where: { $0 == ":" || $0 == "," || $0 == "\\" }) {
             throw .unavailable(
                 driver: driver,
-                "overlayfs cannot have layers below \(root), because of the colon, comma or backslash; use another --data-root"
+                "overlayfs does not take layers below \(root), because the path contains a colon, comma or backslash; use another --data-root"
             )
         }
     }

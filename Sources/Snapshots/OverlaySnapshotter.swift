@@ -30,7 +30,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         if let failure = OverlayProbe.failure(in: root, options) {
             throw .unavailable(
                 driver: "overlay",
-                "an overlay upon \(root) (\(BackingFileSystem.name(of: root))) is refused with \"\(failure)\"; use another --data-root, or --storage-driver vfs"
+                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use another --data-root, or --storage-driver vfs"
             )
         }
     }

@@ -32,8 +32,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .database(let message): "snapshot database: \(message)"
         case .contents(let error): error.description
         case .unknownDriver(let name):
-            "unknown storage driver \"\(name)\": there are \(Snapshots.drivers.joined(separator: ", "))"
-        case .unavailable(let driver, let reason): "storage driver \(driver) cannot be used here: \(reason)"
+            "unknown storage driver \"\(name)\": use one of \(Snapshots.drivers.joined(separator: ", "))"
+        case .unavailable(let driver, let reason): "storage driver \(driver) does not work here: \(reason)"
         case .full(let message), .option(let message): message
         }
     }

@@ -234,7 +234,7 @@ package struct LayerApplier: ~Copyable {
             guard errno == EEXIST else { throw .system("create directory", path.shown, Errno(rawValue: errno)) }
             if try kind(of: path, in: parent) == S_IFLNK {
                 throw .escapes(
-                    entry: entry.shown, "lies in \"\(path.shown)\", a symbolic link that leads to nothing")
+                    entry: entry.shown, "is below \"\(path.shown)\", a symbolic link to a path that does not exist")
             }
             guard whiteouts != .remove, isLayer, try isWhiteout(path, in: parent) else {
                 throw .system("open directory", path.shown, .notDirectory)

@@ -109,13 +109,13 @@ package struct LayerComparison: ~Copyable {
         }
         for path in whiteouts.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let isThere = try find(path, in: root) { (node) throws(ArchiveError) in node.isWhiteout }
-            if isThere != true { report("\(shownName(path)) is not hidden any more") }
+            if isThere != true { report("\(shownName(path)) is no longer hidden") }
         }
         for path in opaque.sorted(by: { $0.lexicographicallyPrecedes($1) }) where !path.isEmpty {
             let isOpaque = try find(path, in: root) { (node) throws(ArchiveError) in
                 try node.overlayAttribute("opaque") == [UInt8(ascii: "y")]
             }
-            if isOpaque != true { report("\(shownName(path)) does not hide what is below any more") }
+            if isOpaque != true { report("\(shownName(path)) no longer hides the files of lower layers") }
         }
     }
 
@@ -140,9 +140,9 @@ package struct LayerComparison: ~Copyable {
         let entry = expectation.entry
         let found = try find(path, in: root) { (node) throws(ArchiveError) -> String? in
             if entry.kind == .hardLink {
-                return node.isDirectory || node.isWhiteout ? "is not the link it was" : nil
+                return node.isDirectory || node.isWhiteout ? "is no longer the same link" : nil
             }
-            guard node.kind == entry.kind else { return "is something else than it was" }
+            guard node.kind == entry.kind else { return "is a file of another type" }
             if geteuid() == 0, node.status.st_uid != entry.owner || node.status.st_gid != entry.group {
                 return "belongs to \(node.status.st_uid):\(node.status.st_gid) instead of \(entry.owner):\(entry.group)"
             }
@@ -163,7 +163,7 @@ package struct LayerComparison: ~Copyable {
             }
             // Of a sparse file the archive has only the parts with data.
             guard entry.extents == nil else { return nil }
-            return try Self.content(of: node) == expectation.content ? nil : "has another content"
+            return try Self.content(of: node) == expectation.content ? nil : "has other content"
         }
         guard let found else { return "is missing" }
         return found

@@ -133,7 +133,7 @@ extension LayerApplier {
     mutating func makeSymbolicLink(
         _ entry: TarEntry, _ path: EntryPath, in parent: DirectoryCache.Directory
     ) throws(ArchiveError) {
-        guard !entry.linkName.isEmpty else { throw .malformed("symbolic link \"\(path.shown)\" leads to nothing") }
+        guard !entry.linkName.isEmpty else { throw .malformed("symbolic link \"\(path.shown)\" has no target") }
         let target = entry.linkName + [0]
         let parent = try make(path, in: parent, "create symbolic link") { directory, name in
             target.withUnsafeBufferPointer { bytes in
@@ -156,13 +156,13 @@ extension LayerApplier {
         }
         guard target != path else { return }
         guard let source = try directories.directory(at: target.parent) else {
-            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which does not exist")
         }
         // What is hidden is not there; a second name of the mark would hide something else.
         if hasWhiteouts, whiteouts != .remove, try kind(of: target, in: source) == S_IFCHR,
             try isWhiteout(target, in: source)
         {
-            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+            throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which does not exist")
         }
         // The look-up may have closed the parent's descriptor.
         let directory = try parentDirectory(of: path)
@@ -173,7 +173,7 @@ extension LayerApplier {
             let directory = try clear(path, in: directory)
             // What had to go may have been a directory with the target in it.
             guard let source = try directories.directory(at: target.parent) else {
-                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which does not exist")
             }
             status = target.withName { old in
                 path.withName { linkat(source.descriptor, old, directory.descriptor, $0, 0) }
@@ -181,7 +181,7 @@ extension LayerApplier {
         }
         guard status == 0 else {
             if errno == ENOENT {
-                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which is not there")
+                throw .malformed("hard link \"\(path.shown)\" to \"\(target.shown)\", which does not exist")
             }
             throw .system("create hard link", path.shown, Errno(rawValue: errno))
         }

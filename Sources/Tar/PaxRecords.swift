@@ -38,7 +38,7 @@ struct PaxRecords {
     private mutating func add(key: ArraySlice<UInt8>, value: [UInt8]) throws(ArchiveError) {
         if key.starts(with: Self.attributePrefix) {
             let name = Array(key.dropFirst(Self.attributePrefix.count))
-            guard !name.isEmpty, !name.contains(0) else { throw .malformed("an extended attribute without a name") }
+            guard !name.isEmpty, !name.contains(0) else { throw .malformed("an extended attribute has no name") }
             let attribute = TarEntry.ExtendedAttribute(name: name, value: value)
             if let place = attributePlaces[name] {
                 extendedAttributes[place] = attribute

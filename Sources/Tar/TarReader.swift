@@ -93,7 +93,7 @@ package final class TarReader {
         if header.isZero {
             // Two blocks of zeros end an archive; some writers leave it at one.
             guard try fillBlock() else { return nil }
-            guard takeBlock().isZero else { throw .malformed("a single block of zeros before an entry") }
+            guard takeBlock().isZero else { throw .malformed("an entry follows a single block of zeros") }
             hasSeenAny = true
             return nil
         }
@@ -165,7 +165,7 @@ package final class TarReader {
         _ header: TarHeader, pax: PaxRecords, longName: [UInt8]?, longLink: [UInt8]?
     ) throws(ArchiveError) -> TarEntry {
         let name = pax["GNU.sparse.name"] ?? pax["path"] ?? longName ?? header.name
-        guard !name.isEmpty else { throw .malformed("an entry without a name") }
+        guard !name.isEmpty else { throw .malformed("an entry has no name") }
         var entry = TarEntry(kind: try kind(header, name: name), name: name, mode: try header.mode())
         entry.linkName = pax["linkpath"] ?? longLink ?? header.linkName
         // (Not with `??`: its right-hand side cannot throw a typed error.)
@@ -252,10 +252,10 @@ package final class TarReader {
     private func paxSparse(_ pax: PaxRecords) throws(ArchiveError) -> (extents: [SparseExtent], size: Int64)? {
         if let major = try pax.number("GNU.sparse.major") {
             guard major == 1, try pax.number("GNU.sparse.minor") == 0 else {
-                throw .malformed("an unknown sparse format")
+                throw .malformed("the sparse format is unknown")
             }
             guard let size = try pax.number("GNU.sparse.realsize") else {
-                throw .malformed("a sparse file without its size")
+                throw .malformed("a sparse file has no size")
             }
             return (try SparseMap.pairs(try mapInData()), size)
         }

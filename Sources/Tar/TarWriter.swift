@@ -48,7 +48,7 @@ package struct TarWriter: ~Copyable {
     package mutating func writeFile(
         size: Int64, _ body: () throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
-        precondition(size == remaining, "not the data that the entry announced")
+        precondition(size == remaining, "the data does not have the announced size")
         try body()
         remaining = 0
         if padding > 0 { try emit([UInt8](repeating: 0, count: padding)) }

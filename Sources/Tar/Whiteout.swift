@@ -40,7 +40,7 @@ extension LayerApplier {
         let hidden = path.sibling(path.name.dropFirst(Whiteout.prefix.count))
         guard !hidden.name.isEmpty, !hidden.name.elementsEqual([UInt8(ascii: ".")]),
             !hidden.name.elementsEqual("..".utf8)
-        else { throw .malformed("whiteout \"\(path.shown)\" hides nothing") }
+        else { throw .malformed("whiteout \"\(path.shown)\" has no name to hide") }
         try hide(hidden)
     }
 

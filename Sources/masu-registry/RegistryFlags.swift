@@ -10,31 +10,31 @@ enum RegistryFlags {
     static let key = Flag.string("tls-key", type: "file", "Private key of the certificate (PEM)")
     static let passwords = Flag.string(
         "passwords", type: "file",
-        "Users and password hashes, as htpasswd -B writes them; without it everybody may push")
+        "File of users and password hashes, made by htpasswd -B; without it, every client can push")
     static let method = Flag.choice(
         "auth", "How clients authenticate: basic or token", among: ["basic", "token"], default: "basic")
-    static let anonymousPull = Flag.boolean("anonymous-pull", "Let everybody pull; only users push and delete")
+    static let anonymousPull = Flag.boolean("anonymous-pull", "Let every client pull; only users can push and delete")
     static let publicURL = Flag.string(
-        "public-url", type: "url", "Scheme and host by which clients come, where a proxy stands before the registry")
+        "public-url", type: "url", "Scheme and host that clients use, if a proxy is in front of the registry")
     static let proxy = Flag.string(
         "proxy", type: "registry",
-        "Be a cache of another registry: docker.io, https://host[:port] or http://host[:port]; nothing can be pushed then"
+        "Be a read-only cache of another registry: docker.io, https://host[:port] or http://host[:port]"
     )
     static let proxyUser = Flag.string(
         "proxy-user", type: "name", "User at the other registry; with --proxy-password-file")
     static let proxyPassword = Flag.string(
         "proxy-password-file", type: "file", "File with that user's password in its first line")
     static let interval = Flag.integer(
-        "collect-interval", "Minutes between two collections of what nothing needs any more; 0 for none", default: 60)
+        "collect-interval", "Minutes between two collections of unused blobs; 0 turns them off", default: 60)
     static let grace = Flag.integer(
-        "grace-period", "Minutes that a pushed blob may wait for its manifest", default: 60)
-    static let untagged = Flag.boolean("delete-untagged", "Collect manifests without a tag as well")
+        "grace-period", "Minutes that a pushed blob waits for its manifest before it counts as unused", default: 60)
+    static let untagged = Flag.boolean("delete-untagged", "Remove manifests without a tag, too")
     static let logLevel = Flag.choice(
-        "log-level", "How much to log: debug, info, warn or error", among: ["debug", "info", "warn", "error"],
+        "log-level", "Lowest level to log: debug, info, warn or error", among: ["debug", "info", "warn", "error"],
         default: "info"
     ).persistent()
     static let logFormat = Flag.choice(
-        "log-format", "How to log: text or json", among: ["text", "json"], default: "text"
+        "log-format", "Format of the log: text or json", among: ["text", "json"], default: "text"
     ).persistent()
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 
@@ -47,8 +47,8 @@ enum RegistryFlags {
     static let command = Command(
         "masu-registry", "A registry for container images: OCI distribution-spec 1.1",
         discussion:
-            "Serves pushes and pulls from one directory, which is made if it is not there. Stops on SIGTERM; what "
-            + "clients were pushing goes on where it was after the next start.",
+            "Serves pushes and pulls from one directory, which it makes if needed. Stops on SIGTERM; after the next "
+            + "start, clients can resume their pushes.",
         examples: [
             .init("a registry for this machine", "masu-registry --root /srv/registry --listen 127.0.0.1:5000"),
             .init(
@@ -58,14 +58,14 @@ enum RegistryFlags {
                 "a cache for the images of Docker Hub",
                 "masu-registry --root /srv/hub --listen 127.0.0.1:5001 --proxy docker.io"),
             .init(
-                "remove what nothing needs, also beside a running registry",
+                "remove unused blobs, also while the registry runs",
                 "masu-registry collect --root /srv/registry"),
         ],
         flags: { serving },
         subcommands: {
             [
                 Command(
-                    "collect", "Remove blobs that no manifest needs any more, then exit",
+                    "collect", "Remove blobs that no manifest uses, then exit",
                     flags: { [grace, untagged] })
             ]
         })

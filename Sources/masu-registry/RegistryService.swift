@@ -63,11 +63,11 @@ struct RegistryService: Sendable {
         let (text, user) = (flags[RegistryFlags.proxy], flags[RegistryFlags.proxyUser])
         let file = flags[RegistryFlags.proxyPassword]
         guard !text.isEmpty else {
-            guard user.isEmpty, file.isEmpty else { throw ProgramError("--proxy-user is of use with --proxy only") }
+            guard user.isEmpty, file.isEmpty else { throw ProgramError("--proxy-user needs --proxy") }
             return nil
         }
         guard user.isEmpty == file.isEmpty else {
-            throw ProgramError("--proxy-user and --proxy-password-file go together")
+            throw ProgramError("--proxy-user and --proxy-password-file need each other")
         }
         var credentials = RegistryCredentials.anonymous
         if !user.isEmpty {
@@ -94,7 +94,7 @@ struct RegistryService: Sendable {
     private static func tls(_ certificate: String, _ key: String) throws -> NIOSSLContext? {
         if certificate.isEmpty, key.isEmpty { return nil }
         guard !certificate.isEmpty, !key.isEmpty else {
-            throw ProgramError("--tls-certificate and --tls-key go together")
+            throw ProgramError("--tls-certificate and --tls-key need each other")
         }
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
@@ -130,12 +130,12 @@ struct RegistryService: Sendable {
         logger.info("stopping")
         await server.stop(grace: .seconds(10))
         // The next start would have to read all of it.
-        do { try await store.settle() } catch { warn("what was pushed could not be flushed", error) }
+        do { try await store.settle() } catch { warn("cannot flush pushed blobs to the disk", error) }
     }
 
     private func settle() async {
         while (try? await Task.sleep(for: .seconds(10))) != nil {  // until it is cancelled
-            do { try await store.settle() } catch { warn("what was pushed could not be flushed", error) }
+            do { try await store.settle() } catch { warn("cannot flush pushed blobs to the disk", error) }
         }
     }
 
@@ -152,7 +152,7 @@ struct RegistryService: Sendable {
                         "manifests": "\(report.manifests)", "blobs": "\(report.blobs)", "bytes": "\(report.freed)",
                     ])
             } catch {
-                warn("the collection failed", error)
+                warn("cannot collect unused blobs", error)
             }
         }
     }

@@ -64,7 +64,7 @@ enum CheckpointCommands {
         })
 
     static let restore = Command(
-        "restore", operands: "CONTAINER", arity: .exactly(1), "Make a container from what \"checkpoint\" has saved",
+        "restore", operands: "CONTAINER", arity: .exactly(1), "Restore a container that \"checkpoint\" saved",
         flags: {
             [
                 CreationCommands.consoleSocket, imagesToRestore, workPath, tcpEstablished, externalUnixSockets,

@@ -21,7 +21,7 @@ enum ConsoleSocket {
             // Readers take these bytes for the descriptor's name.
             try socket.sendMessage(Array("/dev/ptmx".utf8), descriptors: [console])
         } catch {
-            throw RuntimeError(.system, "sending the terminal to \(path): \(error.words)")
+            throw RuntimeError(.system, "cannot send the terminal to \(path): \(error.words)")
         }
         console.discard()
     }

@@ -8,14 +8,15 @@ import SystemPackage
 enum CreationCommands {
     static let bundle = Flag.string("bundle", short: "b", type: "path", "The bundle's directory", default: ".")
     static let consoleSocket = Flag.string(
-        "console-socket", type: "path", "Unix socket that gets the terminal's master side")
-    static let pidFile = Flag.string("pid-file", type: "path", "File that gets the first process's pid")
+        "console-socket", type: "path", "Unix socket to send the master side of the terminal to")
+    static let pidFile = Flag.string("pid-file", type: "path", "File to write the pid of the first process to")
     static let noPivot = Flag.boolean("no-pivot", "Use MS_MOVE and chroot instead of pivot_root")
     static let noNewKeyring = Flag.boolean("no-new-keyring", "Keep the caller's session keyring")
     static let noSubreaper = Flag.boolean("no-subreaper", "Accepted for compatibility").hidden()
-    static let preserveFDs = Flag.integer("preserve-fds", "Pass on this many descriptors, from 3 on")
+    static let preserveFDs = Flag.integer(
+        "preserve-fds", "Number of extra descriptors, from 3 on, to pass to the container")
     static let detach = Flag.boolean("detach", short: "d", "Do not wait for the container's end")
-    static let keep = Flag.boolean("keep", "Do not delete the container when it has ended")
+    static let keep = Flag.boolean("keep", "Keep the container after its end")
 
     /// The kernel's own limit, unless fs.nr_open has been changed.
     private static let mostDescriptors = 1 << 20

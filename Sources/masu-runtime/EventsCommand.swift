@@ -8,13 +8,13 @@ import SystemPackage
 
 /// `events`: what a container uses, and when it runs out of memory, as lines of JSON.
 enum EventsCommand {
-    private static let stats = Flag.boolean("stats", "Print what the container uses once, and end")
+    private static let stats = Flag.boolean("stats", "Print the statistics once, then exit")
     private static let interval = Flag.duration(
-        "interval", "Time between two looks at what the container uses", default: 5_000_000_000, defaultText: "5s")
+        "interval", "Time between two statistics", default: 5_000_000_000, defaultText: "5s")
 
     static let events = Command(
         "events", operands: "CONTAINER", arity: .exactly(1),
-        "Print a container's statistics and its lack of memory as JSON, until its control group is gone",
+        "Print a container's statistics and out-of-memory events as JSON until the container is gone",
         flags: { [stats, interval] },
         action: { invocation in
             let nanoseconds = invocation.flags[interval]

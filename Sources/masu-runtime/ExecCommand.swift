@@ -11,14 +11,14 @@ enum ExecCommand {
     private static let tty = Flag.boolean("tty", short: "t", "Give the process a terminal")
     private static let cwd = Flag.string("cwd", type: "path", "The working directory in the container")
     private static let env = Flag.list("env", short: "e", "Set an environment variable (NAME=value)")
-    private static let user = Flag.string("user", short: "u", type: "uid[:gid]", "The user, by numbers")
-    private static let additionalGids = Flag.list("additional-gids", short: "g", "A supplementary group, by number")
+    private static let user = Flag.string("user", short: "u", type: "uid[:gid]", "The user as uid[:gid]")
+    private static let additionalGids = Flag.list("additional-gids", short: "g", "A supplementary group id")
     private static let cap = Flag.list("cap", short: "c", "Add a capability")
-    private static let noNewPrivs = Flag.boolean("no-new-privs", "Let the process gain no privileges")
+    private static let noNewPrivs = Flag.boolean("no-new-privs", "Forbid the process to gain privileges")
     private static let apparmor = Flag.string("apparmor", "AppArmor profile")
     private static let cgroup = Flag.list(
         "cgroup", "Run in this group below the container's ([CONTROLLER[,CONTROLLER...]:]PATH)")
-    private static let ignorePaused = Flag.boolean("ignore-paused", "In a paused container, wait until it goes on")
+    private static let ignorePaused = Flag.boolean("ignore-paused", "Wait in a paused container until it is resumed")
     private static let processLabel = Flag.string("process-label", "SELinux label")
 
     static let exec = Command(

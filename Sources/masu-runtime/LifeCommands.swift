@@ -16,7 +16,7 @@ enum LifeCommands {
 
     static let kill = Command(
         "kill", operands: "CONTAINER [SIGNAL]", arity: .between(1, 2),
-        "Send a signal (TERM if none is named) to a container's first process", flags: { [all] },
+        "Send a signal (TERM by default) to a container's first process", flags: { [all] },
         action: { invocation in
             let name = invocation.operands.count > 1 ? invocation.operands[1] : "TERM"
             // 0 is no signal: whether it could be sent says whether there is anybody to get one.

@@ -6,7 +6,7 @@ import SystemPackage
 /// The handing over of a descriptor of the process that was made, by a Unix socket.
 enum PIDFDSocket {
     static let flag = Flag.string(
-        "pidfd-socket", type: "path", "Unix socket that gets a descriptor of the process (pidfd_open)")
+        "pidfd-socket", type: "path", "Unix socket to send the pidfd of the process to")
 
     /// Sends a descriptor of `process`, which is our child and has not been waited for, to the socket that was named.
     static func send(_ process: StartedProcess, _ invocation: Invocation, name: String) throws(RuntimeError) {
@@ -19,7 +19,7 @@ enum PIDFDSocket {
             // Readers take these bytes for the descriptor's name.
             try socket.sendMessage(Array(name.utf8), descriptors: [pidfd.descriptor])
         } catch {
-            throw RuntimeError(.system, "sending the process's descriptor to \(path): \(error.words)")
+            throw RuntimeError(.system, "cannot send the process's descriptor to \(path): \(error.words)")
         }
     }
 }

@@ -38,7 +38,7 @@ enum QueryCommands {
                     return try runtime.details(id)
                 } catch {
                     // One that cannot be read is no reason to hide the others.
-                    if error.kind != .notFound { log.warn("reading container \(id): \(error)") }
+                    if error.kind != .notFound { log.warn("cannot read container \(id): \(error)") }
                     return nil
                 }
             }

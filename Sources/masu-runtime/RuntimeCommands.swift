@@ -11,17 +11,17 @@ import SystemPackage
 enum RuntimeCommands {
     static let rootDirectory = Flag.string(
         "root", type: "path", "Directory for the state of containers", default: "/run/masu-runtime")
-    static let log = Flag.string("log", type: "path", "File that errors are written to as well")
+    static let log = Flag.string("log", type: "path", "File for errors, which also go to standard error")
     static let logFormat = Flag.choice("log-format", "Format of the log", among: ["text", "json"], default: "text")
-    static let debug = Flag.boolean("debug", "Tell the steps of create, run and exec")
+    static let debug = Flag.boolean("debug", "Log the steps of create, run and exec")
     static let systemdCgroup = Flag.boolean(
-        "systemd-cgroup", "Let systemd make control groups; cgroupsPath has the form \"slice:prefix:name\"")
+        "systemd-cgroup", "Make control groups through systemd; cgroupsPath has the form \"slice:prefix:name\"")
     static let cgroupManager = Flag.choice(
-        "cgroup-manager", "How control groups are made; \"disabled\" leaves containers in the caller's",
+        "cgroup-manager", "How to make control groups; \"disabled\" leaves containers in the caller's",
         among: ["cgroupfs", "disabled"], default: "cgroupfs")
     static let rootless = Flag.string(
         "rootless", type: "value",
-        "Go without a control group where none can be made: true, false, or auto (for those who are not root)",
+        "Do without a control group if it cannot be made: true, false, or auto (true for users other than root)",
         default: "auto")
     static let version = Flag.boolean("version", short: "v", "Print the version")
 
@@ -61,7 +61,7 @@ enum RuntimeCommands {
         })
 
     private static let help: Command = Command(
-        "help", aliases: ["h"], operands: "[COMMAND]", arity: .any, "Show the commands, or the help of one",
+        "help", aliases: ["h"], operands: "[COMMAND]", arity: .any, "Show all commands, or the help of one",
         action: { invocation in
             guard let topic = invocation.operands.first else {
                 try Output.write(HelpPage(path: [root]).text)

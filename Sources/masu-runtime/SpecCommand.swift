@@ -10,7 +10,7 @@ import SystemPackage
 /// `spec`: a configuration to begin with.
 enum SpecCommand {
     static let spec = Command(
-        "spec", "Write a configuration to begin with into a bundle",
+        "spec", "Write a default configuration into a bundle",
         flags: { [CreationCommands.bundle, rootless] },
         action: { invocation in
             let file = RuntimeCommands.absolute(invocation.flags[CreationCommands.bundle]).appending("config.json")
@@ -21,12 +21,12 @@ enum SpecCommand {
             } catch .fileExists {
                 throw RuntimeError(.conflict, "File \(file.lastComponent?.string ?? "") exists. Remove it first")
             } catch {
-                throw RuntimeError(.system, "writing \(file): \(error)")
+                throw RuntimeError(.system, "cannot write \(file): \(error)")
             }
             return 0
         })
 
-    private static let rootless = Flag.boolean("rootless", "Write one for a container that is not root on the host")
+    private static let rootless = Flag.boolean("rootless", "Write a configuration for a user other than root")
 
     private static func encoded(rootless: Bool) -> [UInt8] {
         var spec = template

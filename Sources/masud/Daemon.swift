@@ -111,7 +111,7 @@ struct Daemon {
             try await group.shutdownGracefully()
             try database.close()
         } catch {
-            logger.warning("could not close everything", metadata: ["error": "\(error)"])
+            logger.warning("cannot close all resources", metadata: ["error": "\(error)"])
         }
         pidFile.remove()
         logger.info("daemon shutdown complete")
@@ -126,7 +126,8 @@ struct Daemon {
                 labels: configuration.flags[DaemonFlags.labels], debug: configuration.flags[DaemonFlags.debug])
             logger.info("reloaded configuration", metadata: ["log-level": "\(configuration.logLevel)"])
         } catch {
-            logger.error("could not reload the configuration; the old one stays", metadata: ["error": "\(error)"])
+            logger.error(
+                "cannot reload the configuration; the daemon keeps the old one", metadata: ["error": "\(error)"])
         }
     }
 

@@ -15,19 +15,20 @@ enum DaemonFlags {
         "pidfile", short: "p", "File for the daemon's process id (default \"<exec-root>/masud.pid\")")
     static let configFile = Flag.string("config-file", "Configuration file", default: "/etc/masu/daemon.json")
     static let logLevel = Flag.choice(
-        "log-level", short: "l", "How much to log: trace, debug, info, warn, error or fatal",
+        "log-level", short: "l", "Lowest level to log: trace, debug, info, warn, error or fatal",
         among: ["trace", "debug", "info", "warn", "error", "fatal"], default: "info")
     static let debug = Flag.boolean("debug", short: "D", "Log as with --log-level debug")
     static let logFormat = Flag.choice(
-        "log-format", "How to log: text or json", among: ["text", "json"], default: "text")
-    static let rawLogs = Flag.boolean("raw-logs", "Log without colours (there are none)")
+        "log-format", "Format of the log: text or json", among: ["text", "json"], default: "text")
+    static let rawLogs = Flag.boolean("raw-logs", "Accepted for compatibility: logs have no colours")
     static let storageDriver = Flag.string(
         "storage-driver", short: "s",
-        "Storage driver: \(Snapshots.drivers.joined(separator: ", ")) (default: overlay2, or vfs where it cannot be)")
+        "Storage driver: \(Snapshots.drivers.joined(separator: ", ")) (default: overlay2, or vfs if overlayfs does not work there)"
+    )
     static let storageOptions = Flag.list("storage-opt", "Options of the storage driver: name=value")
     static let runtimes = Flag.values(
         "add-runtime", type: "runtime", "Register another OCI runtime: name=path", parse: RuntimeOption.init)
-    static let defaultRuntime = Flag.string("default-runtime", "Runtime of containers which name none", default: "masu")
+    static let defaultRuntime = Flag.string("default-runtime", "Runtime of containers that name none", default: "masu")
     static let cgroupParent = Flag.string(
         "cgroup-parent", "Parent cgroup of all containers (default \"/masu\", or \"system.slice\" with systemd)")
     static let execOptions = Flag.list("exec-opt", "Runtime options: native.cgroupdriver=cgroupfs or systemd")
@@ -44,30 +45,31 @@ enum DaemonFlags {
     static let initPath = Flag.string("init-path", "Path of masu-init (default: beside masud)")
     static let shimPath = Flag.string("shim-path", "Path of masu-shim (default: beside masud)")
     static let liveRestore = Flag.boolean(
-        "live-restore", "Keep containers running when the daemon ends; with =false a graceful end stops them",
+        "live-restore",
+        "Keep containers running when the daemon ends; with =false the daemon stops them when it ends in order",
         default: true)
     static let logDriver = Flag.string("log-driver", "Default log driver: json-file or none", default: "json-file")
     static let logOptions = Flag.values("log-opt", "Default log driver options: name=value", parse: NamedOption.init)
     static let labels = Flag.list("label", "Labels of the daemon: key=value", check: LabelOption.check)
     static let group = Flag.string(
-        "group", short: "G", "Group of the unix socket (default: masu or docker, where it exists)")
+        "group", short: "G", "Group of the unix socket (default: masu if it exists, or else docker)")
     static let noNewPrivileges = Flag.boolean("no-new-privileges", "Set no_new_privs for containers by default")
     static let seccompProfile = Flag.string(
         "seccomp-profile", "Path of the default seccomp profile, \"builtin\" or \"unconfined\"", default: "builtin")
-    static let dns = Flag.list("dns", "DNS server for containers which name none")
-    static let dnsOptions = Flag.list("dns-opt", "DNS options for containers which name none")
-    static let dnsSearch = Flag.list("dns-search", "DNS search domains for containers which name none")
+    static let dns = Flag.list("dns", "DNS server for containers that name none")
+    static let dnsOptions = Flag.list("dns-opt", "DNS options for containers that name none")
+    static let dnsSearch = Flag.list("dns-search", "DNS search domains for containers that name none")
     static let shutdownTimeout = Flag.integer(
         "shutdown-timeout", "Seconds for requests and containers to end on shutdown", default: 15)
     static let insecureRegistries = Flag.list(
-        "insecure-registry", "Registry that needs no trusted TLS: host, host:port or network/bits",
+        "insecure-registry", "Registry without TLS, or with an untrusted certificate: host, host:port or network/bits",
         check: RegistryOption.checkInsecure)
     static let mirrors = Flag.list(
-        "registry-mirror", "Mirror of Docker Hub, asked before it: http(s)://host[:port]",
+        "registry-mirror", "Mirror of Docker Hub, tried first: http(s)://host[:port]",
         check: RegistryOption.checkMirror)
     static let downloads = Flag.integer(
-        "max-concurrent-downloads", "How many layers are fetched at once", default: 3)
-    static let uploads = Flag.integer("max-concurrent-uploads", "How many layers are sent at once", default: 5)
+        "max-concurrent-downloads", "Number of layers to fetch at once", default: 3)
+    static let uploads = Flag.integer("max-concurrent-uploads", "Number of layers to send at once", default: 5)
     static let validate = Flag.boolean("validate", "Check flags and configuration file, then exit")
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 

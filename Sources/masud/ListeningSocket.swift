@@ -51,7 +51,7 @@ struct ListeningSocket: Sendable {
     private static func removeStale(_ path: FilePath) throws {
         guard let status = try status(of: path) else { return }
         guard status.kind == .socket else {
-            throw StartError("cannot listen on unix://\(path): there is a file which is no socket")
+            throw StartError("cannot listen on unix://\(path): a file that is not a socket exists at that path")
         }
         // Refused: nobody listens any more. Whatever else goes wrong, the name is about to be taken over.
         if let connection = try? UnixSocket.connect(to: path) {

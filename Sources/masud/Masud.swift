@@ -57,7 +57,7 @@ enum Masud {
         }
         guard geteuid() == 0 else {
             throw StartError(
-                "the daemon needs to be started as root: it makes namespaces, mounts and control groups. Try: sudo masud"
+                "masud must run as root, because it makes namespaces, mounts and control groups. Try: sudo masud"
             )
         }
         let output = LogOutput(

@@ -181,10 +181,10 @@ struct LayerApplierTests {
             expected: "leads out"),
         Hostile(
             testDescription: "a whiteout of the directory above", bytes: TarFixture.build { $0.file(".wh...", "x") },
-            expected: "hides nothing"),
+            expected: "has no name to hide"),
         Hostile(
             testDescription: "a whiteout of nothing", bytes: TarFixture.build { $0.file(".wh.", "x") },
-            expected: "hides nothing"),
+            expected: "has no name to hide"),
         Hostile(
             testDescription: "an absolute name", bytes: TarFixture.build { $0.file("/outside", "x") }, expected: nil),
         Hostile(
@@ -210,7 +210,7 @@ struct LayerApplierTests {
             bytes: TarFixture.build {
                 $0.symbolicLink("l", to: "/proc/self/cwd")
                 $0.file("l/outside", "x")
-            }, expected: "leads to nothing"),
+            }, expected: "to a path that does not exist"),
         Hostile(
             testDescription: "links that lead to each other",
             bytes: TarFixture.build {
@@ -278,7 +278,7 @@ struct LayerApplierTests {
             }, expected: "name too long"),
         Hostile(
             testDescription: "a link to nothing", bytes: TarFixture.build { $0.symbolicLink("l", to: "") },
-            expected: "leads to nothing"),
+            expected: "has no target"),
     ]
 
     @Test("a hostile archive is refused or kept inside", arguments: hostile)

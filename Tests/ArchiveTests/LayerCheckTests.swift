@@ -45,6 +45,6 @@ struct LayerCheckTests {
     func device() throws {
         let bytes = TarFixture.build { $0.header("f", type: "3", mode: "640", owner: "7") }
         #expect(try problems(bytes) == [])
-        #expect(try problems(bytes) { unlink($0.appending("f").string) } == ["f is not hidden any more"])
+        #expect(try problems(bytes) { unlink($0.appending("f").string) } == ["f is no longer hidden"])
     }
 }

@@ -139,7 +139,8 @@ struct LayerDirectoriesTests {
         }
         #expect(
             error?.description
-                == "invalid tar archive: entry \"way/f\" lies in \"way\", a symbolic link that leads to nothing")
+                == "invalid tar archive: entry \"way/f\" is below \"way\", a symbolic link to a path that does not exist"
+        )
     }
 
     // MARK: Messages

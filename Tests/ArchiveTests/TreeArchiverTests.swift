@@ -334,8 +334,8 @@ struct LayerComparisonTests {
         try ExtendedAttributes.remove("trusted.overlay.opaque", of: FilePath(root + "/o"))
         #expect(
             try problems() == [
-                "d has the mode 700 instead of 755", "e has another content", "h is missing", "l leads elsewhere",
-                "hidden is not hidden any more", "o does not hide what is below any more",
+                "d has the mode 700 instead of 755", "e has other content", "h is missing", "l leads elsewhere",
+                "hidden is no longer hidden", "o no longer hides the files of lower layers",
             ])
     }
 }

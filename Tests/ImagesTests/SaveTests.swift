@@ -152,6 +152,6 @@ struct SaveTests {
                 try await fixture.images.load(from: $0, platform: Platform(os: "linux", architecture: "s390x"))
             }
         }
-        #expect(missing == ImagesError(.notFound, "the archive holds no image for linux/s390x"))
+        #expect(missing == ImagesError(.notFound, "the archive has no image for linux/s390x"))
     }
 }

@@ -157,7 +157,7 @@ struct UpkeepTests {
         #expect(
             found
                 == [
-                    "\(fixture.directory.appending("content/ingest/1-1")) was left behind by a daemon that is gone",
+                    "\(fixture.directory.appending("content/ingest/1-1")) was left behind by an earlier daemon",
                     "blob \(plain) is damaged: its bytes have another digest",
                     "blob \(stray) belongs to no image",
                     "container c2: its root file system is missing",

@@ -29,7 +29,7 @@ struct ManifestTests {
         arguments: [
             ("not json", "not JSON"), ("[]", "not a JSON object"), (#"{"schemaVersion":1}"#, "schemaVersion"),
             (#"{"schemaVersion":2,"mediaType":"text/plain"}"#, "Content-Type"),
-            (#"{"schemaVersion":2}"#, "there is no config"),
+            (#"{"schemaVersion":2}"#, "config is missing"),
             (#"{"schemaVersion":2,"config":{"digest":"sha256:x","size":1},"layers":[]}"#, "config"),
             (#"{"schemaVersion":2,"manifests":[]}"#, "manifests"),
         ])

@@ -226,7 +226,7 @@ struct ExternalRuntimeTests {
         let cases: [(String, String)] = [
             ("exit 3", "exit status 3"), ("echo oops >&2; exit 1", "fake: oops"),
             ("[ $1 = create ] && exec sleep 1000; exit 0", "fake create did not finish within 1 s"),
-            ("exit 0", "fake create has written no process id"),
+            ("exit 0", "fake create did not write the process id"),
         ]
         for (script, text) in cases {
             let directory = try TemporaryDirectory()

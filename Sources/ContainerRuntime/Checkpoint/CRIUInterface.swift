@@ -68,7 +68,7 @@ struct CRIUDirectories {
     }
 
     private static func open(_ path: FilePath, isMade: Bool) throws(RuntimeError) -> FileDescriptor {
-        try attempt("opening the directory \(path)", kind: .invalid) { () throws(Errno) in
+        try attempt("cannot open the directory \(path)", kind: .invalid) { () throws(Errno) in
             if isMade { try Files.makeDirectories(path, mode: 0o700) }
             return try Files.open(path, [.readOnly, .directory])
         }

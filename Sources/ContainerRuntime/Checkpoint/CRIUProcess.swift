@@ -26,9 +26,9 @@ struct CRIUProcess {
         let (ours, theirs) = try attempt("socketpair") { () throws(Errno) in try UnixSocket.pair(.messages) }
         defer { theirs.discard() }
         do throws(RuntimeError) {
-            let pid = try ForkedTask.start("starting criu") { () throws(RuntimeError) in
+            let pid = try ForkedTask.start("cannot start criu") { () throws(RuntimeError) in
                 let first = try apart?()
-                try attempt("passing descriptors to criu") { () throws(Errno) in
+                try attempt("cannot pass descriptors to criu") { () throws(Errno) in
                     let socket = first == nil ? theirs : try replacement(of: theirs)
                     try pass([socket] + (first ?? []) + descriptors, sharesStreams: sharesStreams)
                 }
@@ -36,12 +36,12 @@ struct CRIUProcess {
                 throw program.execute(arguments: ["criu", "swrk", "\(socketNumber)"])
             }
             guard apart != nil else { return CRIUProcess(pid: pid, socket: ours) }
-            let sockets = try attempt("connecting to criu") { () throws(Errno) in
+            let sockets = try attempt("cannot connect to criu") { () throws(Errno) in
                 try ours.receiveMessage(capacity: 1).descriptors
             }
             ours.discard()
             guard let socket = sockets.first else {
-                throw RuntimeError(.system, "criu failed: it has not been started")
+                throw RuntimeError(.system, "cannot start criu")
             }
             return CRIUProcess(pid: pid, socket: socket)
         } catch {
@@ -96,7 +96,7 @@ struct CRIUProcess {
     ) throws(RuntimeError) -> CRIUResponse {
         try send(request)
         while true {
-            let (bytes, descriptors) = try attempt("waiting for criu") { () throws(Errno) in
+            let (bytes, descriptors) = try attempt("cannot wait for criu") { () throws(Errno) in
                 try socket.receiveMessage()
             }
             guard !bytes.isEmpty else { throw RuntimeError(.system, "criu failed: it ended unexpectedly") }
@@ -105,7 +105,7 @@ struct CRIUProcess {
                 response = try CRIUResponse(bytes)
             } catch {
                 for descriptor in descriptors { descriptor.discard() }
-                throw RuntimeError(.system, "criu failed: it sent what is no answer")
+                throw RuntimeError(.system, "criu failed: it sent an invalid response")
             }
             guard response.hasSucceeded else {
                 for descriptor in descriptors { descriptor.discard() }
@@ -116,7 +116,7 @@ struct CRIUProcess {
             guard response.kind == CRIURequest.Kind.notify.rawValue else {
                 for descriptor in descriptors { descriptor.discard() }
                 guard response.kind == request.kind.rawValue else {
-                    throw RuntimeError(.system, "criu failed: it answered with \(response.kindName)")
+                    throw RuntimeError(.system, "criu failed: it sent an unexpected response (\(response.kindName))")
                 }
                 return response
             }
@@ -131,7 +131,7 @@ struct CRIUProcess {
         } catch  where error == .brokenPipe || error == .connectionReset {
             // It has ended; what it said before is still to be read.
         } catch {
-            throw RuntimeError(.system, "telling criu what to do: \(error)")
+            throw RuntimeError(.system, "cannot tell criu what to do: \(error)")
         }
     }
 
@@ -139,7 +139,7 @@ struct CRIUProcess {
     @discardableResult
     func finish() throws(RuntimeError) -> ProcessControl.ExitStatus? {
         socket.discard()
-        return try attempt("waiting for the end of criu") { () throws(Errno) in
+        return try attempt("cannot wait for the end of criu") { () throws(Errno) in
             try ProcessControl.wait(for: pid)?.status
         }
     }

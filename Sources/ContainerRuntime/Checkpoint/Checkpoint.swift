@@ -53,7 +53,7 @@ struct Checkpoint {
                 continue
             }
             try CRIUInterface.requireExternal(namespace.type, version, during: "checkpointing process")
-            let status = try attempt("looking at the namespace \(path)", kind: .invalid) { () throws(Errno) in
+            let status = try attempt("cannot look at the namespace \(path)", kind: .invalid) { () throws(Errno) in
                 try FileStatus.of(FilePath(path))
             }
             request.external.append("\(namespace.type.procName)[\(status.inode)]:\(key)")
@@ -74,7 +74,7 @@ struct Checkpoint {
         request.externalMounts += try mounts.maskedFiles(ofProcess: record.pid).map { ($0, "/dev/null") }
         let names = try ExternalStreams.names(ofProcess: record.pid, cgroup: record.cgroup())
         let file = options.imageDirectory.appending(Self.descriptorsFile)
-        try attempt("writing \(file)") { () throws(Errno) in
+        try attempt("cannot write \(file)") { () throws(Errno) in
             try Files.replace(file, with: JSONValue.array(names.map { .string($0) }).serialized())
         }
     }

@@ -27,7 +27,7 @@ extension ContainerRuntime {
         if options.leavesRunning || options.isPreDump { return }
         // CRIU has killed it. A frozen process would not notice; where there is no group any more, nobody is frozen.
         try? record.cgroup()?.thaw()
-        try attempt("waiting for the end of container \(id)") { () throws(Errno) in
+        try attempt("cannot wait for the end of container \(id)") { () throws(Errno) in
             let ended = try Poll.wait(for: [(process.descriptor, .readable)], milliseconds: 10_000)
             if ended[0].isEmpty { throw Errno.timedOut }
         }

@@ -16,7 +16,7 @@ struct ExternalMounts {
 
     /// Places of bind mounts in the container, and what is bound there.
     func all() throws(RuntimeError) -> [(place: String, source: String)] {
-        let root = try attempt("opening the root file system \(rootfs)", kind: .invalid) { () throws(Errno) in
+        let root = try attempt("cannot open the root file system \(rootfs)", kind: .invalid) { () throws(Errno) in
             try Files.open(rootfs, [.path, .directory])
         }
         defer { root.discard() }
@@ -51,7 +51,7 @@ struct ExternalMounts {
     /// Files of the container, whose first process is `pid`, that the null device hides.
     func maskedFiles(ofProcess pid: Int32) throws(RuntimeError) -> [String] {
         guard let paths = linux.maskedPaths, !paths.isEmpty else { return [] }
-        return try attempt("looking for masked paths in the container") { () throws(Errno) in
+        return try attempt("cannot look for masked paths in the container") { () throws(Errno) in
             let root = try Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory])
             defer { root.discard() }
             var files: [String] = []

@@ -132,7 +132,7 @@ struct Restoration {
 
     private func finish(_ pid: Int32, _ undo: inout Undo) throws(RuntimeError) {
         if let file = plan.options.pidFile {
-            try attempt("writing the pid file \(file)") { () throws(Errno) in
+            try attempt("cannot write the pid file \(file)") { () throws(Errno) in
                 try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
             }
             undo.pidFile = file
@@ -156,7 +156,7 @@ struct Restoration {
             // A stream that was closed has no name.
             return try JSON.parse(bytes).array?.map { $0.string ?? "" } ?? []
         } catch {
-            throw RuntimeError(.invalid, "reading \(file): \(error)")
+            throw RuntimeError(.invalid, "cannot read \(file): \(error)")
         }
     }
 
@@ -189,7 +189,7 @@ struct Restoration {
     ///
     /// That takes mounting, since a place may be in what is mounted before, and therefore a process with mounts of its own.
     private func makeMountPoints() throws(RuntimeError) {
-        let helper = try ForkedTask.start("making places for mounts") { () throws(RuntimeError) in
+        let helper = try ForkedTask.start("cannot make places for mounts") { () throws(RuntimeError) in
             try leaveMounts(.private)
             let root = try RootFilesystem(plan)
             let all = plan.spec.mounts ?? []
@@ -203,13 +203,13 @@ struct Restoration {
                 }
                 try root.add(mount, cgroup: nil) { () throws(RuntimeError) in
                     let source = mount.path(from: plan.bundle)
-                    return try attempt("opening \(source)", kind: .invalid) { () throws(Errno) in
+                    return try attempt("cannot open \(source)", kind: .invalid) { () throws(Errno) in
                         try Mounts.cloneTree(source, recursive: true)
                     }
                 }
             }
         }
-        let status = try attempt("making places for mounts") { () throws(Errno) in
+        let status = try attempt("cannot make places for mounts") { () throws(Errno) in
             try ProcessControl.wait(for: helper)?.status
         }
         guard status == .exited(0) else {
@@ -219,7 +219,7 @@ struct Restoration {
 
     /// Gives the calling process mounts of its own.
     private func leaveMounts(_ propagation: MountFlags) throws(RuntimeError) {
-        try attempt("making a mount namespace") { () throws(Errno) in
+        try attempt("cannot make a mount namespace") { () throws(Errno) in
             try Namespaces.mount.unshare()
             try Mounts.mount(nil, on: "/", flags: [propagation, .recursive])
         }
@@ -236,11 +236,11 @@ struct Restoration {
     /// the host never sees that mount, and it cannot be left behind.
     private func startCRIU(_ descriptors: [FileDescriptor]) throws(RuntimeError) -> CRIUProcess {
         let root = rootMount
-        try attempt("making \(root)") { () throws(Errno) in try Files.makeDirectory(root, mode: 0o755) }
+        try attempt("cannot make \(root)") { () throws(Errno) in try Files.makeDirectory(root, mode: 0o755) }
         return try CRIUProcess.start(descriptors: descriptors, sharesStreams: plan.process.terminal != true) {
             () throws(RuntimeError) in
             try leaveMounts(.slave)
-            try attempt("mounting the root file system \(plan.rootfs)", kind: .invalid) { () throws(Errno) in
+            try attempt("cannot mount the root file system \(plan.rootfs)", kind: .invalid) { () throws(Errno) in
                 try Mounts.mount(plan.rootfs.string, on: root, flags: [.bind, .recursive])
             }
             return try CRIUDirectories(options, makesImages: false).descriptors
@@ -260,7 +260,7 @@ struct Restoration {
             try cgroup.add(pid: pid)
             if !resources.isEmpty { try cgroup.apply(resources.withDefaultDevices) }
         }
-        let membership = try attempt("reading the control groups of criu") { () throws(Errno) in
+        let membership = try attempt("cannot read the control groups of criu") { () throws(Errno) in
             try Files.readText(FilePath("/proc/\(pid)/cgroup"))
         }
         for line in membership.split(separator: "\n") {

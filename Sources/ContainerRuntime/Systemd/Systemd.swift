@@ -90,7 +90,7 @@ struct Systemd {
         do throws(DBusError) {
             return try connection.call(message).first?.text ?? ""
         } catch {
-            throw RuntimeError(.system, "asking systemd for its \(name): \(error.message)")
+            throw RuntimeError(.system, "cannot ask systemd for its \(name): \(error.message)")
         }
     }
 

@@ -71,7 +71,7 @@ extension ContainerConfiguration {
             warnings.append("Published ports are discarded when using host network mode")
         }
         if healthcheck.map({ !$0.test.isEmpty && $0.test != ["NONE"] }) ?? false {
-            warnings.append("Health checks are not run by this version.")
+            warnings.append("This version does not run health checks.")
         }
         if host.securityOptions.labels.contains(where: { $0 != "disable" }) {
             warnings.append("SELinux labels are not set by this version. Labels discarded.")

@@ -60,7 +60,7 @@ extension Container {
         }
         return ExitRecord(
             exitCode: 137, exitedAt: .now(), pid: record.state.pid, startedAt: record.state.running?.startedAt,
-            warning: "the container's shim was killed; how the container ended is not known")
+            warning: "the container's shim was killed; the exit code of the container is unknown")
     }
 
     private var cgroupParent: String {

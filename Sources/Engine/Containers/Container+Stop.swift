@@ -28,7 +28,7 @@ extension Container {
         if patience < 0 {
             _ = try await end.result()
         } else if try await !end.isMet(within: .seconds(patience)) {
-            logger.info("did not end within \(patience) s of signal \(first), killing it")
+            logger.info("the container did not end within \(patience) s of signal \(first); killing it")
             try await killAndWait()
         }
         emit("stop")

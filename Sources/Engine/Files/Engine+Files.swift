@@ -245,7 +245,7 @@ extension Container {
                 isPaused = true
             } catch {
                 // It has ended, or cannot be paused: it is committed as it is, like Docker does.
-                logger.debug("committing a container that could not be paused: \(error)")
+                logger.debug("cannot pause the container for the commit, committing it anyway: \(error)")
             }
         }
         let result: Result<Digest, any Error>

@@ -35,7 +35,7 @@ extension EngineServices {
             }
             client.close()
         } catch {
-            logger.warning("a shim of no container does not answer: \(error)")
+            logger.warning("a shim that belongs to no container does not answer: \(error)")
             await deleteRuntimeState(in: bundle, logger: logger)
         }
     }

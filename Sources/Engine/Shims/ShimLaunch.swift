@@ -77,7 +77,7 @@ enum ShimLaunch {
         do {
             return try JSON.decode(ShimLaunchResult.self, from: bytes)
         } catch {
-            throw ShimError(.system, "\(program) answered what cannot be read: \(error)")
+            throw ShimError(.system, "\(program) sent an invalid answer: \(error)")
         }
     }
 

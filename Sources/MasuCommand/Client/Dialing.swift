@@ -97,9 +97,9 @@ extension DaemonAddress {
         switch code {
         case ENOENT:
             text +=
-                "\nHint: nothing listens there. Start it with 'sudo masud', or say where it is with -H or MASU_HOST."
+                "\nHint: nothing listens there. Start the daemon with 'sudo masud', or give its address with -H or MASU_HOST."
         case ECONNREFUSED:
-            text += "\nHint: the address exists, but nobody answers. Start the daemon again with 'sudo masud'."
+            text += "\nHint: the address exists, but no daemon answers. Start the daemon again with 'sudo masud'."
         default:
             text += "\n(\(Console.words(code)))"
         }

@@ -55,7 +55,9 @@ package final class HTTPConnection {
                     return head
                 }
                 searched = buffer.count
-                guard unread.count < 1 << 20 else { throw CommandError("the daemon's answer has endless headers") }
+                guard unread.count < 1 << 20 else {
+                    throw CommandError("the headers of the daemon's answer are longer than 1 MiB")
+                }
                 let shift = position
                 guard try fill() else {
                     throw CommandError("the daemon closed the connection without an answer")
@@ -172,7 +174,7 @@ package final class HTTPResponse {
             if chunk == 0 { _ = try connection.takeLine() }
             let line = try connection.takeLine()
             guard let size = Int(line.prefix { $0 != ";" && $0 != " " }, radix: 16) else {
-                throw CommandError("the daemon's answer is garbled: bad chunk size '\(line)'")
+                throw CommandError("the daemon's answer is damaged: bad chunk size '\(line)'")
             }
             chunk = size
             if size == 0 {

@@ -22,7 +22,7 @@ enum CheckCommand {
                 for bytes in lines.take(piece) {
                     let line = try JSON.decode(CheckLine.self, from: bytes)
                     if !line.problem.isEmpty { try Console.print(line.problem) }
-                    if !line.error.isEmpty { throw CommandError("the check could not be finished: \(line.error)") }
+                    if !line.error.isEmpty { throw CommandError("cannot finish the check: \(line.error)") }
                     summary = line.summary ?? summary
                 }
             }

@@ -143,7 +143,7 @@ struct ContainerCopy {
             return
         }
         guard let text = response.head["x-docker-container-path-stat"], let status = ContainerPathStat(header: text)
-        else { throw CommandError("the daemon does not say what it sends") }
+        else { throw CommandError("the daemon's answer has no X-Docker-Container-Path-Stat header") }
         let destination = Self.followed(target)
         let place = try CopyTarget(
             CopyPath(destination), exists: Self.isDirectory(destination), sourceIsDirectory: status.isDirectory)

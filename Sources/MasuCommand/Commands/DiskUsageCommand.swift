@@ -18,7 +18,7 @@ enum DiskUsageCommand {
             let report = DiskUsageReport(usage)
             if invocation.flags[verbose] {
                 guard format.isEmpty || format == "table" else {
-                    throw CommandError("the verbose form has a format of its own: use --format without -v")
+                    throw CommandError("--format and --verbose exclude each other: use one of them")
                 }
                 try Console.write(report.details())
             } else {

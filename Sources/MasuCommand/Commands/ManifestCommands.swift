@@ -6,7 +6,7 @@ import Text
 /// `masu manifest`.
 enum ManifestCommands {
     private static let insecure = Flag.boolean(
-        "insecure", "Allow communication with an insecure registry (the daemon's --insecure-registry decides)")
+        "insecure", "Allow communication with an insecure registry (no effect: see the daemon's --insecure-registry)")
     private static let verbose = Flag.boolean(
         "verbose", short: "v", "Output additional info including layers and platform")
 

@@ -87,9 +87,9 @@ package struct LinuxCPU: Codable, Hashable, Sendable {
     package var realtimeRuntime: Int64?
     /// The length of a real-time period in microseconds.
     package var realtimePeriod: UInt64?
-    /// CPUs that may be used, a list such as `0-3,7`.
+    /// CPUs to use, a list such as `0-3,7`.
     package var cpus: String?
-    /// Memory nodes that may be used.
+    /// Memory nodes to use.
     package var mems: String?
     /// 1 for idle scheduling.
     package var idle: Int64?

@@ -161,7 +161,7 @@ final class ControlClient {
                     answers.append(nil)
                     begin { [weak self] in self?.fulfil(number, $0) }
                 case .attach where !answers.isEmpty:
-                    respond(.failure(ShimError(.conflict, "requests on this connection have no answer yet")))
+                    respond(.failure(ShimError(.conflict, "an earlier request on this connection has no answer yet")))
                 case .attach(let response, let streams, let interest, let detachKeys):
                     let frame = try MessageFraming.frame(ShimMessage.response(response))
                     isGone = true

@@ -190,7 +190,7 @@ final class ExternalRuntime: OCIRuntime {
     /// Not every runtime gives a terminal the size that the process shall find.
     private func setSize(_ size: Box?, of console: FileDescriptor?) throws(ShimError) {
         guard let size, let console else { return }
-        try attempt("setting the terminal's size") { () throws(Errno) in
+        try attempt("cannot set the terminal's size") { () throws(Errno) in
             try console.setWindowSize(columns: UInt16(clamping: size.width), rows: UInt16(clamping: size.height))
         }
     }

@@ -13,7 +13,7 @@ enum RootMounting {
     ///
     /// - Parameter hidingUnified: Whether version 2 of control groups shall not be seen beside version 1.
     static func leaveHost(for path: FilePath, hidingUnified: Bool) throws(ShimError) {
-        try attempt("making a mount namespace") { () throws(Errno) in
+        try attempt("cannot make a mount namespace") { () throws(Errno) in
             try Namespaces.mount.unshare()
             try arrangeCgroups(hidingUnified: hidingUnified)
             // What is mounted on `path` must not appear on the host. Only the mount it is on is cut off: with all others

@@ -59,7 +59,7 @@ final class RuntimeCall {
     ///
     /// An address holds 107 bytes and a bundle's path may be longer, so the path is by way of a descriptor of this process.
     func consoleSocket() throws(ShimError) -> FilePath {
-        try attempt("making a socket for the terminal") { () throws(Errno) in
+        try attempt("cannot make a socket for the terminal") { () throws(Errno) in
             let handle = try Files.open(directory, [.path, .directory])
             consoleDirectory = handle
             console = try UnixSocket.listen(at: handle.procPath.appending("tty"), nonBlocking: true)
@@ -79,7 +79,7 @@ final class RuntimeCall {
         let failure = directory.appending("failure")
         let (input, output, error) = try open(streams)
         defer { for descriptor in [input, output, error] { descriptor.discard() } }
-        try attempt("starting \(program.path)") { () throws(Errno) in
+        try attempt("cannot start \(program.path)") { () throws(Errno) in
             switch try ProcessControl.fork(wantsPIDFD: true) {
             case .parent(let pid, let process):
                 self.pid = pid
@@ -110,7 +110,7 @@ final class RuntimeCall {
 
     /// Copies above the numbers of the standard streams, where they cannot be overwritten by one another.
     private func open(_ streams: Streams?) throws(ShimError) -> (FileDescriptor, FileDescriptor, FileDescriptor) {
-        try attempt("preparing to start \(program.path)") { () throws(Errno) in
+        try attempt("cannot prepare to start \(program.path)") { () throws(Errno) in
             // This one is written by a process that can do little.
             try Files.replace(directory.appending("failure"), with: [])
             return (
@@ -158,7 +158,7 @@ final class RuntimeCall {
     func writtenPID() throws(ShimError) -> Int32 {
         let text = String(decoding: read("pid"), as: UTF8.self).filter { !$0.isWhitespace }
         guard let pid = Int32(text), pid > 0 else {
-            throw ShimError(.system, "\(program.name) \(command) has written no process id", operation: command)
+            throw ShimError(.system, "\(program.name) \(command) did not write the process id", operation: command)
         }
         return pid
     }
@@ -179,7 +179,7 @@ final class RuntimeCall {
             return master
         } catch {
             throw ShimError(
-                .system, "\(program.name) \(command) has sent no terminal: \(error)", operation: command)
+                .system, "\(program.name) \(command) did not send the terminal: \(error)", operation: command)
         }
     }
 

@@ -59,7 +59,7 @@ struct DeviceMapperOptions: Sendable {
         switch (options.value("dm.datadev"), options.value("dm.metadatadev")) {
         case (nil, nil): devices = nil
         case (let data?, let metadata?): devices = (FilePath(data), FilePath(metadata))
-        default: throw .option("the storage options dm.datadev and dm.metadatadev are given both or not at all")
+        default: throw .option("the storage options dm.datadev and dm.metadatadev need each other")
         }
         let text = options.value("dm.min_free_space") ?? "10%"
         guard text.hasSuffix("%"), let percent = Int64(text.dropLast()), (0...99).contains(percent) else {

@@ -19,7 +19,7 @@ enum Program {
         var pid: pid_t = 0
         let code = posix_spawn(&pid, path, &actions, nil, &arguments, environ)
         guard code == 0 else {
-            throw .unavailable(driver: driver, "\(path) cannot be run: \(String(cString: strerror(code)))")
+            throw .unavailable(driver: driver, "cannot run \(path): \(String(cString: strerror(code)))")
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}

@@ -77,7 +77,7 @@ struct ThinPool: Sendable {
         } catch {
             throw .unavailable(
                 driver: "devicemapper",
-                "the pool's devices in \(directory) cannot be had (\(error)); see that there are loop devices, or give dm.datadev and dm.metadatadev"
+                "cannot open the pool's devices in \(directory): \(error). Make sure that there are loop devices, or give dm.datadev and dm.metadatadev"
             )
         }
         // The pool has them from now on; loop devices go with it.
@@ -159,7 +159,7 @@ struct ThinPool: Sendable {
         }
         guard known >= sectors || options.baseSize == 10 << 30 else {
             throw .option(
-                "storage option dm.basesize: the pool in \(directory) was made with \(known * 512) bytes, which stays as it is"
+                "storage option dm.basesize: the pool in \(directory) was made with \(known * 512) bytes, and keeps that size"
             )
         }
         return known

@@ -41,7 +41,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
     init(root: FilePath, database: any DatabaseWriter, options: OverlayOptions) throws(SnapshotError) {
         try OverlayOptions.check(root, driver: "erofs")
         guard !options.isInUserNamespace else {
-            throw .unavailable(driver: "erofs", "only root of the machine may mount images; use overlay2")
+            throw .unavailable(driver: "erofs", "only the root user of the machine can mount images; use overlay2")
         }
         guard Mounts.hasFileSystem("erofs") else {
             throw .unavailable(driver: "erofs", "this kernel has no erofs; load the module erofs, or use overlay2")
@@ -55,7 +55,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         if let failure = OverlayProbe.failure(in: root, options) {
             throw .unavailable(
                 driver: "erofs",
-                "an overlay upon \(root) (\(BackingFileSystem.name(of: root))) is refused with \"\(failure)\"; use another --data-root"
+                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use another --data-root"
             )
         }
         try system("create directory", shared) { path throws(Errno) in
@@ -85,7 +85,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         } catch {
             throw .unavailable(
                 driver: "erofs",
-                "mounting an image from \(root) is refused with \"\(error)\"; see that there are loop devices, or use overlay2"
+                "the kernel refuses to mount an image from \(root): \(error). Make sure that there are loop devices, or use overlay2"
             )
         }
     }
