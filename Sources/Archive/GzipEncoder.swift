@@ -7,6 +7,7 @@ package final class GzipEncoder {
     private let input: UnsafeMutableRawBufferPointer
     private let output: UnsafeMutableRawBufferPointer
 
+    /// An encoder at the beginning of a stream.
     package init() {
         stream = .allocate(capacity: 1)
         UnsafeMutableRawPointer(stream).initializeMemory(

@@ -5,8 +5,11 @@ import SystemPackage
 package struct CgroupStatistics: Codable, Hashable, Sendable {
     /// Processor time, all in nanoseconds.
     package struct CPU: Codable, Hashable, Sendable {
+        /// Time in user and kernel mode together.
         package var total: UInt64 = 0
+        /// Time in user mode.
         package var user: UInt64 = 0
+        /// Time in kernel mode.
         package var system: UInt64 = 0
         /// Periods that have passed while a quota was set.
         package var periods: UInt64 = 0
@@ -15,11 +18,13 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
         /// How long processes had to wait for the next period.
         package var throttledTime: UInt64 = 0
 
+        /// No time at all.
         package init() {}
     }
 
     /// Memory, in bytes.
     package struct Memory: Codable, Hashable, Sendable {
+        /// What is in use now.
         package var usage: UInt64 = 0
         /// The most there has been; `nil` where the kernel does not say.
         package var maximum: UInt64?
@@ -30,15 +35,18 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
         /// The kernel's own numbers (`memory.stat`), by its names.
         package var details: [String: UInt64] = [:]
 
+        /// No memory, no limit.
         package init() {}
     }
 
     /// Processes and threads.
     package struct Pids: Codable, Hashable, Sendable {
+        /// How many there are now.
         package var current: UInt64 = 0
         /// `nil` is no limit.
         package var limit: UInt64?
 
+        /// A number of processes and threads with its limit.
         package init(current: UInt64 = 0, limit: UInt64? = nil) {
             self.current = current
             self.limit = limit
@@ -47,21 +55,28 @@ package struct CgroupStatistics: Codable, Hashable, Sendable {
 
     /// One number about one block device.
     package struct BlockIO: Codable, Hashable, Sendable {
+        /// The device's major number.
         package var major: UInt64
+        /// The device's minor number.
         package var minor: UInt64
         /// `read`, `write`, `sync`, `async`, `discard` or `total`.
         package var operation: String
+        /// The bytes or operations, as the list says that holds this.
         package var value: UInt64
     }
 
+    /// `nil` if no controller counts processor time.
     package var cpu: CPU?
+    /// `nil` if no controller counts memory.
     package var memory: Memory?
+    /// `nil` if no controller counts processes.
     package var pids: Pids?
     /// Bytes by device and operation.
     package var blockBytes: [BlockIO] = []
     /// Operations by device and operation.
     package var blockOperations: [BlockIO] = []
 
+    /// Statistics without any number.
     package init() {}
 }
 

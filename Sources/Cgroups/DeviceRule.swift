@@ -13,18 +13,25 @@ package struct DeviceRule: Hashable, Sendable {
         package init(rawValue: Int32) { self.rawValue = rawValue }
 
         // The numbers of BPF_DEVCG_ACC_*.
+        /// Making a device node.
         package static let makeNode = Access(rawValue: 1)
+        /// Reading.
         package static let read = Access(rawValue: 2)
+        /// Writing.
         package static let write = Access(rawValue: 4)
+        /// All three.
         package static let all: Access = [.makeNode, .read, .write]
     }
 
+    /// Whether the rule allows or refuses.
     package var allow: Bool
+    /// The kind of devices.
     package var kind: Kind
     /// `nil` is any.
     package var major: UInt32?
     /// `nil` is any.
     package var minor: UInt32?
+    /// The accesses that the rule allows or refuses.
     package var access: Access
 
     /// Checks `rule`.

@@ -12,6 +12,7 @@ import SystemPackage
 /// load has just unpacked, and whoever asked for the load would wait for the disk. `Images` does it afterwards, and
 /// knows after a power failure which images it had not come to yet.
 package struct ContentStore: Sendable {
+    /// The directory of the store, an OCI image layout.
     package let root: FilePath
 
     /// Opens or makes the store. What a crash left in `ingest/` is removed, but for what can be resumed.

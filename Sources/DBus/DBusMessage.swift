@@ -8,6 +8,7 @@ package struct DBusMessage: Hashable, Sendable {
         case signal = 4
     }
 
+    /// What the message is for.
     package var kind: Kind
     /// The caller wants no answer.
     package var expectsNoReply = false
@@ -15,12 +16,19 @@ package struct DBusMessage: Hashable, Sendable {
     package var serial: UInt32 = 1
     /// The serial of the call that this answers.
     package var replySerial: UInt32?
+    /// The object that is called, or that sends the signal.
     package var path: String?
+    /// The interface of the member.
     package var interface: String?
+    /// The method or signal.
     package var member: String?
+    /// The name of the error that is the answer, such as `org.freedesktop.DBus.Error.Failed`.
     package var errorName: String?
+    /// The name of the connection that gets the message.
     package var destination: String?
+    /// The unique name of the sender, which the bus fills in.
     package var sender: String?
+    /// The arguments.
     package var body: [DBusValue] = []
 
     /// A message with an empty header.

@@ -114,7 +114,9 @@ package struct CheckLine: WireObject {
 
 /// What a check of the store has looked at.
 package struct CheckSummary: WireObject {
+    /// How many images there are.
     @Always package var images: Int = 0
+    /// How many blobs there are.
     @Always package var blobs: Int = 0
     /// Bytes of the blobs.
     @Always package var bytes: Int64 = 0

@@ -1,6 +1,8 @@
 /// Credentials for a registry: the body of `POST /auth`, and `X-Registry-Auth` in base64.
 package struct AuthConfig: WireObject {
+    /// The user.
     @OmittedIfEmpty package var username: String = ""
+    /// The password.
     @OmittedIfEmpty package var password: String = ""
     /// User and password in base64, as configuration files have them.
     @OmittedIfEmpty package var auth: String = ""
@@ -23,7 +25,9 @@ package struct AuthConfig: WireObject {
 
 /// The answer to `POST /auth`.
 package struct AuthResponse: WireObject {
+    /// The text for the user: `Login Succeeded`.
     @Always package var status: String = ""
+    /// A refresh token to keep instead of the password; empty if the registry gives none.
     @Always package var identityToken: String = ""
 
     package init() {}
@@ -36,7 +40,9 @@ package struct AuthResponse: WireObject {
 
 /// What a registry has under a name: `GET /distribution/{name}/json`.
 package struct DistributionInspection: WireObject {
+    /// The manifest or index.
     @Always package var descriptor: ImageDescriptor = ImageDescriptor()
+    /// The platforms of the image.
     @Always package var platforms: [PlatformDescription] = []
 
     package init() {}
@@ -49,9 +55,13 @@ package struct DistributionInspection: WireObject {
 
 /// A platform, as the OCI image specification writes it.
 package struct PlatformDescription: WireObject {
+    /// The processor architecture, by Go's names.
     @Always package var architecture: String = ""
+    /// The operating system, by Go's names.
     @Always package var os: String = ""
+    /// The version of the operating system.
     @OmittedIfEmpty package var osVersion: String = ""
+    /// The variant of the architecture.
     @OmittedIfEmpty package var variant: String = ""
 
     package init() {}
@@ -65,10 +75,15 @@ package struct PlatformDescription: WireObject {
 
 /// A line of `GET /images/search`.
 package struct ImageSearchResult: WireObject {
+    /// How many users have marked the image.
     @Always package var stars: Int = 0
+    /// Whether Docker itself publishes the image.
     @Always package var isOfficial: Bool = false
+    /// The name of the image.
     @Always package var name: String = ""
+    /// Whether Docker Hub has built the image; always false today.
     @Always package var isAutomated: Bool = false
+    /// The text of its publisher.
     @Always package var description: String = ""
 
     package init() {}
@@ -84,8 +99,11 @@ package struct ImageSearchResult: WireObject {
 
 /// What a push has put where, as the last line of its progress says it.
 package struct PushResult: WireObject {
+    /// The tag.
     @Always package var tag: String = ""
+    /// The digest of the manifest.
     @Always package var digest: String = ""
+    /// The bytes of the manifest.
     @Always package var size: Int64 = 0
 
     package init() {}

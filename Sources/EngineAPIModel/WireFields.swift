@@ -16,8 +16,10 @@ extension WireValue {
 /// send only what they care about.
 @propertyWrapper
 package struct Always<Value: WireValue>: Codable, Hashable, Sendable {
+    /// The value.
     package var wrappedValue: Value
 
+    /// A field with its value.
     package init(wrappedValue: Value) {
         self.wrappedValue = wrappedValue
     }
@@ -35,8 +37,10 @@ package struct Always<Value: WireValue>: Codable, Hashable, Sendable {
 /// A field that is left out when it is empty (`omitempty`). Missing and `null` are read as the empty value.
 @propertyWrapper
 package struct OmittedIfEmpty<Value: WireValue>: Codable, Hashable, Sendable {
+    /// The value.
     package var wrappedValue: Value
 
+    /// A field with its value.
     package init(wrappedValue: Value) {
         self.wrappedValue = wrappedValue
     }
@@ -55,8 +59,10 @@ package struct OmittedIfEmpty<Value: WireValue>: Codable, Hashable, Sendable {
 /// that is the only word.
 @propertyWrapper
 package struct CommandWords: Codable, Hashable, Sendable {
+    /// The words; nil for null or a field that is not there.
     package var wrappedValue: [String]?
 
+    /// A field with its words.
     package init(wrappedValue: [String]?) {
         self.wrappedValue = wrappedValue
     }

@@ -46,6 +46,7 @@ package struct Command: Sendable {
         /// What to type.
         package let line: String
 
+        /// An example with its purpose.
         package init(_ purpose: String, _ line: String) {
             self.purpose = purpose
             self.line = line
@@ -62,6 +63,13 @@ package struct Command: Sendable {
         case between(Int, Int)
     }
 
+    /// A command.
+    ///
+    /// - Parameters:
+    ///   - interspersed: whether flags may follow operands.
+    ///   - takesRawArguments: whether everything behind the name is an operand.
+    ///   - findSubcommand: makes the subcommand of a name without making the others; nil looks through `subcommands`.
+    ///   - action: what the command does; nil for one that only has subcommands.
     package init(
         _ name: String, aliases: [String] = [], operands: String = "", arity: Arity = .none, _ summary: String,
         discussion: String = "", examples: [Example] = [], spellings: [String] = [], group: String? = nil,

@@ -92,6 +92,9 @@ package struct FlagDefinition: FlagDeclaration {
     /// Throws when a text is not a value of this flag.
     let check: @Sendable (String) throws(InvalidFlagValue) -> Void
 
+    /// A flag.
+    ///
+    /// - Parameter bareValue: the text that the flag stands for when it has none; nil if it needs one.
     package init(
         name: String, short: Unicode.Scalar?, typeName: String, usage: String, defaultText: String?, bareValue: String?,
         check: @escaping @Sendable (String) throws(InvalidFlagValue) -> Void
@@ -119,6 +122,7 @@ package struct InvalidFlagValue: Error, Hashable {
     /// What is wrong with the text, for example `invalid size: 'x'`.
     package let reason: String
 
+    /// An error with its reason.
     package init(_ reason: String) {
         self.reason = reason
     }

@@ -3,6 +3,7 @@ package struct ParsedFlags: Sendable {
     /// In the order given. A command line is short: searching it costs less than making a dictionary.
     private var occurrences: [(name: String, text: String)] = []
 
+    /// No flags: each has its default.
     package init() {}
 
     /// The value of a flag: all its occurrences folded in order, or its default.

@@ -5,6 +5,7 @@ package struct CommandError: Error, Equatable {
     /// The exit status of the program.
     package let status: Int32
 
+    /// An error with its text and the exit status of the program.
     package init(_ message: String, status: Int32 = 1) {
         self.message = message
         self.status = status

@@ -54,6 +54,7 @@ package enum MasuProgram {
 
     static var helpWidth: Int { min(max(Terminal.size()?.columns ?? 80, 60), 120) }
 
+    /// The program's command with all its subcommands.
     package static let root = Command(
         "masu", "Build, ship and run containers: the same commands and flags as docker's",
         discussion: """

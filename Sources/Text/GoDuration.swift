@@ -5,6 +5,7 @@ package enum GoDuration {
         /// `time: missing unit in duration "5"` and the like.
         package let reason: String
 
+        /// An error with its reason.
         package init(reason: String) { self.reason = reason }
     }
 

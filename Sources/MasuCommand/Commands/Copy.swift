@@ -67,10 +67,12 @@ enum CopyOperand: Equatable {
 package struct CopyPath: Equatable {
     /// Without `.` and `..`.
     package let clean: String
+    /// Whether the contents of a directory are meant: the path is `.` or ends with `/.`.
     package let isContents: Bool
     /// Whether it ends with a slash or `/.`.
     package let assertsDirectory: Bool
 
+    /// Reads a path as the user wrote it.
     package init(_ text: String) {
         isContents = text == "." || text.hasSuffix("/.")
         assertsDirectory = isContents || text.hasSuffix("/")
@@ -79,6 +81,7 @@ package struct CopyPath: Equatable {
 
     /// The directory to unpack in and the name there, as Docker divides a path.
     package var directory: String { isContents ? clean : Self.parent(clean) }
+    /// The name in ``directory``; `.` for its contents.
     package var base: String { isContents ? "." : Self.name(clean) }
 
     private static func cleaned(_ path: String) -> String {
@@ -95,6 +98,7 @@ package struct CopyPath: Equatable {
 
 /// Where a copy goes: what the entry at the top of the archive is called and in which directory it is unpacked.
 package struct CopyTarget: Equatable {
+    /// The directory to unpack in.
     package let directory: String
     /// nil: as in the source.
     package let name: String?

@@ -32,6 +32,7 @@ enum DiskUsageCommand {
 package struct DiskUsageReport {
     private let usage: DiskUsage
 
+    /// A report of what the daemon has counted.
     package init(_ usage: DiskUsage) { self.usage = usage }
 
     private struct Line {

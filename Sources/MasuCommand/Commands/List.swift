@@ -79,6 +79,11 @@ package struct ContainerRow {
     private let truncates: Bool
     private let now: Double
 
+    /// A row for a container.
+    ///
+    /// - Parameters:
+    ///   - truncates: whether ids, commands and mounts are shortened.
+    ///   - now: seconds since 1970.
     package init(_ summary: ContainerSummary, truncates: Bool, now: Double = HumanText.now()) {
         self.summary = summary
         self.truncates = truncates

@@ -8,6 +8,7 @@ package struct Listing {
         let name: String
         let header: String
 
+        /// A column with its title in tables.
         package init(_ name: String, _ header: String) {
             self.name = name
             self.header = header
@@ -19,6 +20,9 @@ package struct Listing {
         let values: JSONObject
         let labels: [String: String]
 
+        /// A row.
+        ///
+        /// - Parameter labels: what `{{.Label "name"}}` looks up.
         package init(_ values: JSONObject, labels: [String: String] = [:]) {
             self.values = values
             self.labels = labels

@@ -40,6 +40,7 @@ package struct TemplateError: Error, Equatable {
     /// Whether the template itself is wrong, rather than what it was applied to.
     package let isSyntax: Bool
 
+    /// An error with its reason.
     package init(reason: String, isSyntax: Bool) {
         self.reason = reason
         self.isSyntax = isSyntax

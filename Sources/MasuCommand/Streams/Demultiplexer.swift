@@ -18,6 +18,7 @@ package struct Demultiplexer: Sendable {
     private var stream = Stream.stdout
     private var remaining = 0
 
+    /// A demultiplexer at the beginning of a stream.
     package init() {}
 
     /// Whether the stream ended between two frames.

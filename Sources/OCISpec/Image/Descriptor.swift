@@ -1,15 +1,26 @@
 /// The media types of images that this product reads and writes, OCI's and Docker's.
 package enum MediaType {
+    /// An OCI index.
     package static let ociIndex = "application/vnd.oci.image.index.v1+json"
+    /// An OCI image manifest.
     package static let ociManifest = "application/vnd.oci.image.manifest.v1+json"
+    /// An OCI image configuration.
     package static let ociConfiguration = "application/vnd.oci.image.config.v1+json"
+    /// A layer as it is.
     package static let ociLayer = "application/vnd.oci.image.layer.v1.tar"
+    /// A layer, compressed with gzip.
     package static let ociLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip"
+    /// A layer, compressed with zstd.
     package static let ociLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd"
+    /// Docker's list of manifests.
     package static let dockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+    /// Docker's image manifest, version 2, schema 2.
     package static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+    /// Docker's image configuration.
     package static let dockerConfiguration = "application/vnd.docker.container.image.v1+json"
+    /// Docker's layer as it is.
     package static let dockerLayer = "application/vnd.docker.image.rootfs.diff.tar"
+    /// Docker's layer, compressed with gzip.
     package static let dockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
     /// Whether the type is that of a list of manifests.
@@ -31,15 +42,22 @@ package enum Annotation {
 
 /// A pointer to a blob: its type, digest and size (image-spec, descriptor.md).
 package struct Descriptor: Hashable, Sendable, Codable {
+    /// The type of the content, such as ``MediaType/ociManifest``.
     package var mediaType: String
+    /// The digest of the content.
     package var digest: Digest
     /// In bytes.
     package var size: Int64
+    /// Other places to get the content from.
     package var urls: [String]?
+    /// Notes by name.
     package var annotations: [String: String]?
+    /// The platform that the content is for, in an index.
     package var platform: Platform?
+    /// The kind of artifact that the content is.
     package var artifactType: String?
 
+    /// A descriptor of content.
     package init(
         mediaType: String, digest: Digest, size: Int64, annotations: [String: String]? = nil,
         platform: Platform? = nil

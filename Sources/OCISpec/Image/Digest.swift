@@ -17,6 +17,7 @@ package struct Digest: Hashable, Sendable {
         }
     }
 
+    /// The hash function.
     package let algorithm: Algorithm
     /// The hash in lower-case hex, without the algorithm.
     package let encoded: String
@@ -80,6 +81,7 @@ extension Digest: Codable {
 
 /// Why a text is not a digest.
 package struct DigestError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong with the text.
     package enum Reason: Hashable, Sendable {
         case format
         case unsupportedAlgorithm
@@ -88,6 +90,7 @@ package struct DigestError: Error, Hashable, Sendable, CustomStringConvertible {
 
     /// What was to be read.
     package let text: String
+    /// What is wrong with it.
     package let reason: Reason
 
     package var description: String {

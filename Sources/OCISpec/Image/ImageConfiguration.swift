@@ -1,11 +1,18 @@
 /// An image's configuration (image-spec, config.md) with the fields Docker adds to it. Its digest is the image's id.
 package struct ImageConfiguration: Hashable, Sendable, Codable {
+    /// The processor architecture, by Go's names.
     package var architecture: String
+    /// The operating system, by Go's names.
     package var os: String
+    /// The variant of the architecture, such as `v8`.
     package var variant: String?
+    /// The version of the operating system; Windows images have one.
     package var osVersion: String?
+    /// Features that the operating system must have.
     package var osFeatures: [String]?
+    /// When the image was made.
     package var created: Timestamp?
+    /// Who made the image.
     package var author: String?
     /// Docker's: what `docker import -m` and `docker commit -m` said.
     package var comment: String?
@@ -13,7 +20,9 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
     package var dockerVersion: String?
     /// How a container of this image is run.
     package var config: ImageProcess?
+    /// The layers.
     package var rootfs: RootFileSystem
+    /// How the layers were made, lowest first.
     package var history: [History]?
 
     /// The layers an image's root file system is made of.
@@ -28,6 +37,7 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
             case diffIDs = "diff_ids"
         }
 
+        /// The root file system of these layers, lowest first.
         package init(diffIDs: [Digest]) {
             type = "layers"
             self.diffIDs = diffIDs
@@ -42,10 +52,15 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
 
     /// What made one layer, or changed the configuration without making one.
     package struct History: Hashable, Sendable, Codable {
+        /// When the step was done.
         package var created: Timestamp?
+        /// Who did it.
         package var author: String?
+        /// The command of the step.
         package var createdBy: String?
+        /// A note of the author.
         package var comment: String?
+        /// Whether the step made no layer.
         package var emptyLayer: Bool?
 
         enum CodingKeys: String, CodingKey {
@@ -55,6 +70,7 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
             case emptyLayer = "empty_layer"
         }
 
+        /// A step.
         package init(
             created: Timestamp? = nil, author: String? = nil, createdBy: String? = nil, comment: String? = nil,
             emptyLayer: Bool? = nil
@@ -76,6 +92,7 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
         case config, rootfs, history
     }
 
+    /// A configuration.
     package init(
         platform: Platform, created: Timestamp? = nil, author: String? = nil, comment: String? = nil,
         config: ImageProcess? = nil, diffIDs: [Digest], history: [History]? = nil

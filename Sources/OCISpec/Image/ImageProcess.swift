@@ -3,19 +3,25 @@
 ///
 /// `nil` means the field is absent or null, which for `cmd` and `entrypoint` is not the same as empty.
 package struct ImageProcess: Hashable, Sendable, Codable {
+    /// The user, and perhaps the group: `name`, `1000:1000`.
     package var user: String?
     /// `80/tcp`, `53/udp`.
     package var exposedPorts: NameSet?
     /// `NAME=value`.
     package var env: [String]?
+    /// The program with its first arguments.
     package var entrypoint: [String]?
+    /// The default arguments, or the program if there is no entry point.
     package var cmd: [String]?
+    /// The default health check.
     package var healthcheck: Healthcheck?
     /// Windows images of old builds: `cmd` is one command line already escaped.
     package var argsEscaped: Bool?
     /// Paths inside the container.
     package var volumes: NameSet?
+    /// The working directory.
     package var workingDir: String?
+    /// Labels by name.
     package var labels: [String: String]?
     /// `SIGTERM`, `15`.
     package var stopSignal: String?
@@ -29,11 +35,17 @@ package struct ImageProcess: Hashable, Sendable, Codable {
     /// A health check (times in nanoseconds, 0 = inherit). `test` is `["NONE"]`, `["CMD", …]` or
     /// `["CMD-SHELL", line]`; empty inherits.
     package struct Healthcheck: Hashable, Sendable, Codable {
+        /// The command; see above.
         package var test: [String]?
+        /// Time between two checks.
         package var interval: Int64?
+        /// Time that a check may take.
         package var timeout: Int64?
+        /// Time after the start in which failures do not count.
         package var startPeriod: Int64?
+        /// Time between two checks in the start period.
         package var startInterval: Int64?
+        /// Failures in a row that make the container unhealthy; 0 inherits.
         package var retries: Int?
 
         enum CodingKeys: String, CodingKey {
@@ -45,6 +57,7 @@ package struct ImageProcess: Hashable, Sendable, Codable {
             case retries = "Retries"
         }
 
+        /// A health check.
         package init(
             test: [String]? = nil, interval: Int64? = nil, timeout: Int64? = nil, startPeriod: Int64? = nil,
             startInterval: Int64? = nil, retries: Int? = nil
@@ -75,6 +88,7 @@ package struct ImageProcess: Hashable, Sendable, Codable {
         case onBuild = "OnBuild"
     }
 
+    /// A process with no field set.
     package init() {}
 
     package func encode(to encoder: any Encoder) throws {

@@ -6,7 +6,9 @@ package struct ImageReference: Hashable, Sendable {
     package let domain: String
     /// The repository within it: `library/debian`.
     package let path: String
+    /// The tag, if there is one.
     package let tag: String?
+    /// The digest, if there is one.
     package let digest: Digest?
 
     private init(domain: String, path: String, tag: String?, digest: Digest?) {

@@ -1,9 +1,14 @@
 /// The platform an image is for: `linux/amd64`, `linux/arm64/v8` (image-spec, image-index.md, "platform").
 package struct Platform: Hashable, Sendable, Codable {
+    /// The processor architecture, by Go's names.
     package var architecture: String
+    /// The operating system, by Go's names.
     package var os: String
+    /// The version of the operating system.
     package var osVersion: String?
+    /// Features that the operating system must have.
     package var osFeatures: [String]?
+    /// The variant of the architecture, such as `v8`.
     package var variant: String?
 
     enum CodingKeys: String, CodingKey {
@@ -14,6 +19,7 @@ package struct Platform: Hashable, Sendable, Codable {
         case variant
     }
 
+    /// A platform.
     package init(
         os: String, architecture: String, variant: String? = nil, osVersion: String? = nil,
         osFeatures: [String]? = nil
@@ -112,6 +118,7 @@ extension Platform: CustomStringConvertible {
 
 /// A text that names no platform.
 package struct PlatformError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The text.
     package let text: String
 
     package var description: String {

@@ -22,8 +22,10 @@ extension KeyedEncodingContainer {
 ///
 /// Exposed ports and volumes of an image's configuration have this form.
 package struct NameSet: Hashable, Sendable, Codable, ExpressibleByArrayLiteral {
+    /// The names.
     package var names: Set<String>
 
+    /// A set of names.
     package init(_ names: some Sequence<String> = []) { self.names = Set(names) }
 
     package init(arrayLiteral elements: String...) { names = Set(elements) }
@@ -31,6 +33,7 @@ package struct NameSet: Hashable, Sendable, Codable, ExpressibleByArrayLiteral {
     /// The names in alphabetical order.
     package var sorted: [String] { names.sorted() }
 
+    /// Whether there are no names.
     package var isEmpty: Bool { names.isEmpty }
 
     package init(from decoder: any Decoder) throws {
