@@ -58,10 +58,11 @@ package struct Cgroup: Hashable, Sendable {
 
     /// Makes the group in every hierarchy, and all above it.
     ///
-    /// - Parameter resources: What is going to be set.
-    /// - Parameter isAdopted: Somebody else (systemd) has made it, perhaps not in every hierarchy, and put processes in.
-    /// - Throws: also when processes are in it already and it is not adopted; a leftover without any is used. What has
-    ///   been made until an error is removed again.
+    /// - Parameter resources: The limits that the caller will set.
+    /// - Parameter isAdopted: Whether another program (systemd) has made the group, perhaps not in every hierarchy, and put
+    ///   processes into it.
+    /// - Throws: Also if the group is not adopted and has processes. An existing group without processes is used. After an
+    ///   error the new directories are removed.
     package func create(for resources: LinuxResources? = nil, isAdopted: Bool = false) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
@@ -196,7 +197,8 @@ package struct Cgroup: Hashable, Sendable {
         if type == "domain invalid" { try write("threaded", to: directory.appending("cgroup.type")) }
     }
 
-    /// Throws if the group is there already and has processes in it or is frozen. For who has somebody else make it.
+    /// Throws if the group already exists, and has processes or is frozen. For callers that let another program make the
+    /// group.
     package func refuseIfInUse() throws(CgroupError) {
         guard let directory = memberDirectory, Files.exists(directory) else { return }
         try refuseIfPopulated()
@@ -210,7 +212,7 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    /// A process that joined a frozen group would stop there and then, and whoever waits for it would wait for ever.
+    /// A process that joins a frozen group stops at once, and its parent would wait for it for ever.
     private func refuseIfFrozen() throws(CgroupError) {
         guard try !isFrozen() else { throw CgroupError("container's cgroup unexpectedly frozen: \(path)") }
     }
@@ -322,8 +324,8 @@ package struct Cgroup: Hashable, Sendable {
         return try readText(directory.appending("freezer.state")) == "FROZEN"
     }
 
-    /// Whether all processes are stopped or are about to be. What is sent to one of them then, in version 1 even SIGKILL, waits until
-    /// the group is thawed.
+    /// Whether all processes are stopped or are about to be. A signal to one of them, in version 1 even SIGKILL, then has no
+    /// effect until the group is thawed.
     package func isFrozenOrFreezing() throws(CgroupError) -> Bool {
         guard let directory = directory(of: "freezer") else { return false }
         if isUnified { return try readText(directory.appending("cgroup.freeze")) == "1" }

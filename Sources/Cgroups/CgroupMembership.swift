@@ -47,8 +47,8 @@ extension Cgroup {
 
     /// Puts the process `pid` into the group.
     ///
-    /// Where it can be avoided it should be: the kernel makes whoever moves another process wait for an RCU grace
-    /// period, milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
+    /// Avoid it where possible: the kernel makes a process that moves another one wait for an RCU grace period, which takes
+    /// milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
     package func add(pid: Int32) throws(CgroupError) {
         for directory in entrances { try write("\(pid)", to: directory.appending("cgroup.procs")) }
     }
@@ -61,10 +61,11 @@ extension Cgroup {
         for directory in entrances { try write("0", to: directory.appending(file)) }
     }
 
-    /// On version 1, puts the calling process, which must have a single thread, into the group but where processes are counted.
+    /// On version 1, puts the calling process, which must have a single thread, into the group of every hierarchy except that
+    /// which counts processes.
     ///
-    /// A limit that is reached stops forks, not those who join. A process that has to fork on its way into the group
-    /// therefore leaves this last step to its child.
+    /// A limit of processes that is reached stops forks, but not processes that join. A process that has to fork on its way
+    /// into the group therefore leaves this last step to its child.
     ///
     /// - Returns: The file in which the child writes "0" to join there, too; `nil` if processes are not counted.
     package func joinBeforeFork() throws(CgroupError) -> FileDescriptor? {
@@ -99,7 +100,7 @@ extension Cgroup {
     /// The group of version 2 that the process `pid` is in: not this one where it has moved, as it may in a container that
     /// sees the whole hierarchy or has made groups of its own. `nil` if that cannot be said.
     package func present(of pid: Int32) -> Cgroup? {
-        // Whoever asks has an error of its own to tell.
+        // The caller has a better error of its own.
         guard isUnified, let text = try? Files.readText(FilePath("/proc/\(pid)/cgroup")) else { return nil }
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::") }) else { return nil }
         return try? Cgroup(path: String(line.dropFirst(3)), hierarchies: hierarchies)  // As above.

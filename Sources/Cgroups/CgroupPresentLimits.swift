@@ -2,11 +2,11 @@ import LinuxKernel
 import OCISpec
 
 extension Cgroup {
-    /// `change` with those present limits that cannot be set without others in it.
+    /// `change` with those present limits that the kernel takes only together with the changed ones.
     ///
-    /// For whoever sets limits by other means than `apply`, which needs no such help.
+    /// For callers that set limits through systemd. `apply` does not need this.
     ///
-    /// - Throws: also when a limit is below what is used, and the change is not wanted then.
+    /// - Throws: Also if a limit is below the present use and `change` asks for that check.
     package func completed(_ change: LinuxResources) throws(CgroupError) -> LinuxResources {
         var complete = change
         let quota = change.cpu?.quota ?? 0
@@ -30,7 +30,7 @@ extension Cgroup {
             let usage = (try? number(directory.appending("memory.current"))) ?? 0
             try Self.refuse(limit: limit, swap: both, below: usage)
         }
-        // Without the files there is nothing to be kept, or the limit itself will say what is missing.
+        // Without the files there is no limit to keep; if the kernel lacks the file, setting the limit reports it.
         let presentLimit = try? number(directory.appending("memory.max"))
         let presentSwap = try? number(directory.appending("memory.swap.max"))
         if limit > 0, both == 0, let presentLimit, let presentSwap {

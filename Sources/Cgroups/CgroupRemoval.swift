@@ -32,7 +32,7 @@ extension Cgroup {
         return failure
     }
 
-    /// Removes the group if nobody is in it, or not for long any more; kills nobody.
+    /// Removes the group if no process is in it; waits a little for processes that are about to end, and kills none.
     package func removeUnpopulated() {
         var milliseconds: Int32 = 1
         while milliseconds < 200 {
@@ -43,7 +43,7 @@ extension Cgroup {
                 } catch .resourceBusy {
                     isBusy = true
                 } catch {
-                    // There is none.
+                    // The directory does not exist.
                 }
             }
             guard isBusy else { return }

@@ -41,7 +41,7 @@ package struct DeviceProgram: Hashable, Sendable {
         }
         if let major = rule.major { tests.append((0x55, 4, Int32(bitPattern: major))) }
         if let minor = rule.minor { tests.append((0x55, 5, Int32(bitPattern: minor))) }
-        // What is done when the rule is not about the access: jump over the rest of it and its verdict (2 instructions).
+        // If the rule is not about the access: jump over the rest of the rule and its verdict (2 instructions).
         var accessTest: [(UInt8, UInt8, UInt8, Int32)] = []
         if rule.access != .all {
             if rule.allow {

@@ -206,7 +206,7 @@ extension Cgroup {
                 guard let file = rule.allow ? allow : deny else { throw .noSuchFileOrDirectory }
                 try Files.write(rule.legacyText, to: file)
             } catch {
-                // Once more, by that which knows the words for what is wrong.
+                // Try again by the function that explains the error.
                 try set("device access", rule.legacyText, in: directory, name)
             }
         }

@@ -2,12 +2,12 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-// Groups of those who are not root, and own at best a part of the hierarchies.
+// Groups of users other than root, who own at most a part of the hierarchies.
 extension Cgroup {
     /// Makes the group `name` below the calling process's own (on version 2: beside it, because a group with processes
     /// can have no controllers for groups below it) in every hierarchy in which the caller may.
     ///
-    /// - Returns: `nil` if that is none of them.
+    /// - Returns: `nil` if the caller may make it in none of them.
     package static func makeWherePermitted(
         _ name: String, for resources: LinuxResources? = nil
     ) throws(CgroupError) -> Cgroup? {

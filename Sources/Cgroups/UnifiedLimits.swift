@@ -74,7 +74,7 @@ extension Cgroup {
         }
     }
 
-    /// Refuses limits at which the kernel would begin to kill, when the one who asks wants it so.
+    /// Refuses limits at which the kernel would begin to kill. Called if the configuration asks for this check.
     static func refuse(limit: Int64?, swap: Int64?, below usage: UInt64) throws(CgroupError) {
         if let swap, swap > 0, UInt64(swap) <= usage {
             throw CgroupError("rejecting memory+swap limit \(swap) <= usage \(usage)")
@@ -89,8 +89,8 @@ extension Cgroup {
     private func swapAlone(_ both: Int64?, _ limit: Int64?, in directory: FilePath) throws(CgroupError) -> Int64? {
         guard let both else {
             if limit == -1 { return -1 }
-            // What both together were limited to before remains when memory alone is changed.
-            // Without either file there is nothing to be kept, or the limit itself will say what is missing.
+            // If only the memory limit changes, the limit of both together stays as it was.
+            // Without either file there is no limit to keep; if the kernel lacks the file, setting the limit reports it.
             guard let limit, let oldLimit = try? number(directory.appending("memory.max")),
                 let oldSwap = try? number(directory.appending("memory.swap.max"))
             else { return nil }

@@ -7,9 +7,9 @@ package final class DBusConnection {
     private let address: DBusAddress
     private var received: [UInt8] = []
     private var serial: UInt32 = 0
-    /// Signals that came while something else was waited for.
+    /// Signals that came while this side waited for another message.
     private var signals: [DBusMessage] = []
-    /// More are thrown away, the oldest first: nobody is waiting for them.
+    /// More signals push out the oldest ones, which no caller waits for.
     private static let mostSignals = 1024
 
     /// Connects and proves who this process is, by its credentials (SASL's EXTERNAL).

@@ -1,6 +1,6 @@
 /// One message (D-Bus specification, "Message Protocol").
 package struct DBusMessage: Hashable, Sendable {
-    /// What a message is for. There may be others, which are to be ignored.
+    /// The kind of a message. Receivers ignore messages of unknown kinds.
     package enum Kind: UInt8, Hashable, Sendable {
         case methodCall = 1
         case methodReturn = 2
@@ -104,7 +104,7 @@ package struct DBusMessage: Hashable, Sendable {
         return length
     }
 
-    /// Reads one whole message; `nil` for one of a kind that is to be ignored.
+    /// Reads one whole message; `nil` for one of an unknown kind, which the caller ignores.
     package static func decoded(_ bytes: [UInt8]) throws(DBusError) -> DBusMessage? {
         guard try length(bytes) == bytes.count else { throw DBusError("a message has the wrong length") }
         guard let kind = Kind(rawValue: bytes[1]) else { return nil }

@@ -62,7 +62,7 @@ struct DBusWriter {
     private mutating func array(_ type: DBusType, _ elements: [DBusValue]) throws(DBusError) {
         integer(UInt32(0))
         let place = bytes.count - 4
-        // What aligns the first element is not part of the length, and there also when there is none.
+        // The padding before the first element is not part of the length. An empty array has it, too.
         align(type.alignment)
         let start = bytes.count
         for element in elements {

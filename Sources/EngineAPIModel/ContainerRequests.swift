@@ -1,4 +1,4 @@
-/// The networks of a container to be created.
+/// The networks of a new container.
 package struct NetworkingConfig: WireObject {
     /// Endpoints by network name.
     @Always package var endpointsConfig: [String: EndpointSettings]? = nil
@@ -10,7 +10,7 @@ package struct NetworkingConfig: WireObject {
     }
 }
 
-/// What was created.
+/// The answer to the creation of a container.
 package struct ContainerCreateResponse: WireObject {
     /// The container's id.
     @Always package var id: String = ""
@@ -76,7 +76,7 @@ package struct IDResponse: WireObject {
     }
 }
 
-/// A container to be created: `POST /containers/create`. On the wire the configuration's fields stand beside
+/// A request for a new container: `POST /containers/create`. On the wire the configuration's fields stand beside
 /// `HostConfig` and `NetworkingConfig`.
 package struct ContainerCreateRequest: Codable, Hashable, Sendable {
     /// What runs in the container.

@@ -110,7 +110,7 @@ package struct ExecProcessConfig: WireObject {
     @Always package var arguments: [String] = []
     /// Whether it has all capabilities.
     @OmittedIfEmpty package var privileged: Bool? = nil
-    /// Who it runs as.
+    /// The user of the process.
     @OmittedIfEmpty package var user: String = ""
 
     package init() {}

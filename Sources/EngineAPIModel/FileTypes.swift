@@ -67,7 +67,7 @@ package struct ImagesPruneReport: WireObject {
     }
 }
 
-/// What takes room: `GET /system/df`. What was not asked for is null.
+/// Disk usage: `GET /system/df`. Kinds of objects that the request left out are null.
 package struct DiskUsage: WireObject {
     /// Bytes of all layers, each once.
     @OmittedIfEmpty package var layersSize: Int64 = 0
@@ -94,11 +94,11 @@ package struct DiskUsage: WireObject {
     }
 }
 
-/// A line of `POST /masu/check`: a problem, or at the end what was looked at.
+/// A line of `POST /masu/check`: a problem, or at the end a summary.
 package struct CheckLine: WireObject {
-    /// What is wrong, in words; empty in the last line.
+    /// The problem; empty in the last line.
     @OmittedIfEmpty package var problem: String = ""
-    /// Numbers of what was looked at, only in the last line.
+    /// How many objects were checked; only in the last line.
     @OmittedIfEmpty package var summary: CheckSummary? = nil
     /// Why the check itself could not go on.
     @OmittedIfEmpty package var error: String = ""
@@ -112,7 +112,7 @@ package struct CheckLine: WireObject {
     }
 }
 
-/// What a check of the store has looked at.
+/// How many objects a check of the store has read.
 package struct CheckSummary: WireObject {
     /// How many images there are.
     @Always package var images: Int = 0

@@ -68,7 +68,7 @@ package struct ImageInspection: WireObject {
     @Always package var repoDigests: [String] = []
     /// The image it was built on.
     @Always package var parent: String = ""
-    /// What was said when it was made.
+    /// The message of the commit or import.
     @Always package var comment: String = ""
     /// When it was made.
     @OmittedIfEmpty package var created: String = ""
@@ -94,7 +94,7 @@ package struct ImageInspection: WireObject {
     @Always package var graphDriver: DriverData = DriverData()
     /// Its layers.
     @Always package var rootFS: RootFS = RootFS()
-    /// What is known here but not part of the image.
+    /// Facts about the image on this machine.
     @Always package var metadata: ImageMetadata = ImageMetadata()
     /// The descriptor of its manifest.
     @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
@@ -184,7 +184,7 @@ package struct RootFS: WireObject {
     }
 }
 
-/// What is known about an image but not part of it.
+/// Facts about an image on this machine that are not part of the image.
 package struct ImageMetadata: WireObject {
     /// When it was last tagged here, or year 1.
     @Always package var lastTagTime: String = ""
@@ -198,7 +198,7 @@ package struct ImageMetadata: WireObject {
 
 /// A step in the making of an image: `GET /images/{name}/history`.
 package struct ImageHistoryEntry: WireObject {
-    /// What was said.
+    /// The comment of the author.
     @Always package var comment: String = ""
     /// Seconds since 1970.
     @Always package var created: Int64 = 0
@@ -242,7 +242,7 @@ package struct ImageDeletion: WireObject {
 package struct ProgressMessage: WireObject {
     /// Text to print as it is.
     @OmittedIfEmpty package var stream: String = ""
-    /// What is being done.
+    /// The present step.
     @OmittedIfEmpty package var status: String = ""
     /// To which layer.
     @OmittedIfEmpty package var id: String = ""

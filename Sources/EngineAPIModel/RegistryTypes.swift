@@ -97,7 +97,7 @@ package struct ImageSearchResult: WireObject {
     }
 }
 
-/// What a push has put where, as the last line of its progress says it.
+/// The result of a push, in the last line of its progress.
 package struct PushResult: WireObject {
     /// The tag.
     @Always package var tag: String = ""

@@ -78,7 +78,7 @@ package struct SystemInfo: WireObject {
     @Always package var httpProxy: String = ""
     /// The proxy for HTTPS.
     @Always package var httpsProxy: String = ""
-    /// What is reached without a proxy.
+    /// The hosts that the daemon reaches without a proxy.
     @Always package var noProxy: String = ""
     /// The host's name.
     @Always package var name: String = ""

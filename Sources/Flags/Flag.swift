@@ -119,7 +119,7 @@ package struct FlagDefinition: FlagDeclaration {
 
 /// A text that is not a value of the flag it was given to; the parser adds which flag that was.
 package struct InvalidFlagValue: Error, Hashable {
-    /// What is wrong with the text, for example `invalid size: 'x'`.
+    /// The error in the text, for example `invalid size: 'x'`.
     package let reason: String
 
     /// An error with its reason.

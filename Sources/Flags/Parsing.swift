@@ -101,7 +101,7 @@ package struct UsageError: Error, CustomStringConvertible {
     /// The whole text for standard error.
     package let description: String
 
-    /// What is wrong in a few words; for an unknown command the word itself.
+    /// The error in a few words; for an unknown command, that word.
     package let complaint: String
     /// The commands from the program down to the one that was asked for, as far as it is known.
     package let path: [Command]

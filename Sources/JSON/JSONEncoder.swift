@@ -21,7 +21,7 @@ final class JSONNode {
     private var keys: [String] = []
     private var parts: [Part] = []
 
-    /// What has been written so far; a type that wrote nothing at all is an empty object.
+    /// The value written so far; a type that wrote nothing becomes an empty object.
     var value: JSONValue {
         switch kind {
         case .single: return single ?? .object(JSONObject())

@@ -57,10 +57,10 @@ extension JSONValue {
     /// Whether this is `null`.
     package var isNull: Bool { self == .null }
 
-    /// The member called `key`; `nil` if this is no object or has no such member.
+    /// The member called `key`; `nil` if this is not an object or has no such member.
     package subscript(key: String) -> JSONValue? { object?[key] }
 
-    /// The element at `index`; `nil` if this is no array or is shorter.
+    /// The element at `index`; `nil` if this is not an array or is shorter.
     package subscript(index: Int) -> JSONValue? {
         guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
         return elements[index]

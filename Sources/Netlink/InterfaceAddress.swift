@@ -17,10 +17,10 @@ package struct InterfaceAddress: Hashable, Sendable {
     package var local: [UInt8]?
     /// The address, or on a point-to-point link the other side's.
     package var address: [UInt8]?
-    /// To whom one writes who means all (IPv4).
+    /// The broadcast address (IPv4).
     package var broadcast: [UInt8]?
 
-    /// Whether it was set by somebody, to stay.
+    /// Whether the address is permanent: set by a program, and not by the kernel for a time.
     package var isPermanent: Bool { flags & UInt32(IFA_F_PERMANENT) != 0 }
 
     /// Whether it means the same everywhere (`RT_SCOPE_UNIVERSE`).

@@ -56,7 +56,7 @@ package struct Link: Hashable, Sendable {
     }
 
     /// Moves the interface number `index` into the network namespace that the descriptor `namespace` refers to, and
-    /// calls it `name` there: in one step, so that it never has a name that is somebody else's.
+    /// calls it `name` there: in one step, so that it never has the name of another interface.
     package static func move(index: Int32, to namespace: Int32, name: String, sequence: UInt32) -> [UInt8] {
         var builder = request(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, sequence, index: index)
         builder.attribute(UInt16(IFLA_IFNAME), name)

@@ -1,7 +1,7 @@
 /// Puts a netlink message together: a header, the family's fixed part, and attributes, each aligned to four bytes;
 /// netlink(7).
 ///
-/// Lengths are known only at the end, and so are written then: whoever adds something never counts.
+/// The builder writes lengths at the end, when it knows them; callers do not count.
 package struct MessageBuilder {
     private var bytes: [UInt8] = []
 

@@ -12,7 +12,7 @@ package struct ByteReader {
     /// Whether all has been read.
     package var isAtEnd: Bool { rest.isEmpty }
 
-    /// What has not been read yet.
+    /// The bytes that are not read yet.
     package var remainder: ArraySlice<UInt8> { rest }
 
     /// The next number, in this machine's byte order.

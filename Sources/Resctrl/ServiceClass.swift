@@ -17,7 +17,7 @@ package struct ServiceClass: Hashable, Sendable {
     private var resctrl: Resctrl { Resctrl(root: FilePath(root)) }
     private var directory: FilePath { FilePath(path) }
 
-    /// The class that `wanted`, which has been checked, asks for. Nothing is made yet.
+    /// The class of `wanted`, which must be checked already. Makes no directory yet.
     ///
     /// - Parameter id: The container's.
     package init(_ wanted: LinuxIntelRdt, id: String, on machine: Resctrl) {
@@ -26,13 +26,13 @@ package struct ServiceClass: Hashable, Sendable {
         path = name == "/" ? root : machine.root.appending(name ?? id).string
         monitoringPath =
             wanted.enableMonitoring == true ? FilePath(path).appending("mon_groups").appending(id).string : nil
-        // A class with a name of its own may be others' as well.
+        // Other containers may share a class that has a name.
         isOwned = name == nil && !Files.exists(FilePath(path))
     }
 
     /// Makes the class where it does not exist, sets what it gets, and puts the process `pid` into it.
     ///
-    /// After an error what has been made is gone again.
+    /// An error removes the new directories again.
     package func make(_ wanted: LinuxIntelRdt, pid: Int32) throws(ResctrlError) {
         let isNamed = wanted.closID?.isEmpty == false
         let exists = Files.exists(directory)
@@ -105,14 +105,14 @@ package struct ServiceClass: Hashable, Sendable {
         }
     }
 
-    /// Removes what was made for the container alone.
+    /// Removes the directories that belong to the container alone.
     package func remove() throws(ResctrlError) {
         // The class takes its groups with it.
         guard let own = isOwned ? path : monitoringPath else { return }
         do throws(Errno) {
             try Files.removeDirectory(FilePath(own))
         } catch .noSuchFileOrDirectory {
-            // Somebody else was faster.
+            // Another process has removed it already.
         } catch {
             throw ResctrlError("unable to remove container's IntelRDT group \(own): \(error)")
         }

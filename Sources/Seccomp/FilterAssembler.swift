@@ -31,7 +31,7 @@ struct FilterInstruction: Hashable {
 struct FilterAssembler {
     let rules: SeccompRules
 
-    /// What is decided about one number.
+    /// The decision about one system call number.
     private struct Decision: Hashable {
         var conditional: [Chain] = []
         var otherwise: SeccompAction?

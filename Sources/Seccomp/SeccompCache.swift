@@ -4,17 +4,18 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-/// Compiled filters in a directory, so that a profile is compiled only the first time that it is met.
+/// Compiled filters in a directory, so that each profile is compiled only once.
 ///
-/// An entry is found by a digest of the profile and of the program that compiles, and begins with both in full: that two have
-/// the same digest harms nobody, and a newer program does not take what an older one has made. Who could write an entry could
-/// weaken a container's filter; so nothing is taken from a directory or a file that is not this user's own, or that others may
-/// write to.
+/// The name of an entry is a digest of the profile and of the build of the program, and the entry begins with both in full. So
+/// two profiles with the same digest do no harm, and a newer program does not use the entries of an older one. A user who can
+/// write an entry can weaken a container's filter. Therefore the cache uses no directory and no file that belongs to another
+/// user or that others may write to.
 package struct SeccompCache: Hashable, Sendable {
-    /// Where the entries are. Is made when there is one.
+    /// Where the entries are. The first entry makes it.
     package let directory: FilePath
 
-    /// How many entries there are at most. There are few profiles on a machine; who makes a new one each time shall not fill it.
+    /// How many entries there are at most. A machine has few profiles; callers that make a new one each time must not fill the
+    /// disk.
     package static let mostEntries = 64
 
     /// The cache in `directory`, whose parent exists.
@@ -22,11 +23,11 @@ package struct SeccompCache: Hashable, Sendable {
         self.directory = directory
     }
 
-    /// The program of `profile`. That the cache cannot be read or written is no error.
+    /// The program of `profile`. If the cache cannot be read or written, the profile is compiled.
     package func program(for profile: LinuxSeccomp) throws(SeccompError) -> SeccompProgram {
         guard let key = Self.key(of: profile) else { return try SeccompProgram(compiling: profile) }
         let name = Self.name(of: key)
-        // Whatever is wrong with an entry or the directory, the profile is here and can be compiled.
+        // If the entry or the directory is unusable, the profile can still be compiled.
         if let known = try? read(name, key) { return known }
         let program = try SeccompProgram(compiling: profile)
         try? write(program, name, key)  // The next one compiles it again, then.
@@ -35,7 +36,7 @@ package struct SeccompCache: Hashable, Sendable {
 
     // MARK: Keys
 
-    /// What decides how the program will be: everything in the profile that is compiled, and who compiles.
+    /// All that the compiled program depends on: the compiled parts of the profile, and the build of the compiler.
     ///
     /// - Returns: `nil` where this program's build has no name of its own.
     package static func key(of profile: LinuxSeccomp) -> [UInt8]? {
@@ -125,7 +126,7 @@ package struct SeccompCache: Hashable, Sendable {
 
 extension [UInt8] {
     fileprivate mutating func append(text: String) {
-        // Not ended by a byte: there is none that a text cannot have.
+        // With its length in front: a text can contain any byte, so none could mark its end.
         append(number: UInt32(truncatingIfNeeded: text.utf8.count))
         append(contentsOf: text.utf8)
     }

@@ -36,7 +36,7 @@ package struct SeccompProgram: Hashable, Sendable {
     static let newListener: UInt32 = 8
     static let waitKillable: UInt32 = 32
 
-    /// What a profile's flags are. Bringing other threads under the filter is asked for in vain: there are none.
+    /// The bits of a profile's flags. TSYNC has none: it is about other threads, and there are none.
     static let flagBits: [String: UInt32] = [
         "SECCOMP_FILTER_FLAG_TSYNC": 0, "SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
         "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": waitKillable,

@@ -89,7 +89,7 @@ struct SeccompRules {
         if rules.contains(where: { $0.action == .notify }) {
             flags |= SeccompProgram.newListener
         } else {
-            // About waiting for an answer, and refused where nobody is asked.
+            // It is about waiting for an answer, and the kernel refuses it for filters that ask no program.
             flags &= ~SeccompProgram.waitKillable
         }
         self.flags = flags

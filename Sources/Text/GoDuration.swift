@@ -1,6 +1,6 @@
 /// Durations in Go's notation: `300ms`, `-1.5h`, `2h45m`. The units are ns, us, µs, ms, s, m and h.
 package enum GoDuration {
-    /// Why a text is no duration, in Go's words.
+    /// Why a text is not a duration, in Go's words.
     package struct Invalid: Error, Equatable {
         /// `time: missing unit in duration "5"` and the like.
         package let reason: String

@@ -1,5 +1,5 @@
-// The standard library's functions of these kinds are those for regular expressions, and a program in which one of them occurs
-// is linked with all of that: more than a megabyte, which a program that lives for milliseconds would notice.
+// The standard library implements such functions with regular expressions. A program that uses one of them is linked with the
+// whole engine: more than a megabyte, which would slow down a program that lives for milliseconds.
 
 extension StringProtocol {
     /// Whether `part` occurs in this text, byte for byte; an empty one always does.
@@ -8,7 +8,7 @@ extension StringProtocol {
         return part.isEmpty || bytes.indices.contains { bytes[$0...].starts(with: part.utf8) }
     }
 
-    /// What is between occurrences of `separator`, in order; at least one piece, and empty ones are kept. An empty separator occurs
+    /// The pieces between occurrences of `separator`, in order: at least one, and empty ones too. An empty separator occurs
     /// nowhere.
     package func pieces(separatedBy separator: String) -> [String] {
         let bytes = utf8

@@ -94,7 +94,7 @@ enum CheckpointCommands {
                 do {
                     if let console = process.console { try ConsoleSocket.send(console, to: socket) }
                 } catch {
-                    // With a terminal that nobody has it is of no use. The error says what went wrong.
+                    // A container whose terminal no program has is of no use. The error says what went wrong.
                     try? runtime.delete(id, force: true, spec: spec, warn: warn)
                     throw error
                 }
@@ -122,7 +122,7 @@ enum CheckpointCommands {
             throw RuntimeError(.invalid, "invalid manage-cgroups-mode value: \(flags[cgroupsMode])")
         }
         options.cgroupMode = mode
-        // What a network namespace contains is left to whoever made it in any case.
+        // The content of a network namespace is always left to the program that made it.
         for name in flags[emptyNS] where name != "network" {
             throw RuntimeError(.invalid, "namespace \"\(name)\" is not supported")
         }

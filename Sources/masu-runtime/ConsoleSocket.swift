@@ -4,7 +4,7 @@ import SystemPackage
 
 /// The handing over of a terminal's master side to the program that drives this one, by a Unix socket.
 enum ConsoleSocket {
-    /// Refuses combinations in which nobody or somebody else would have the master side.
+    /// Refuses combinations of flags in which no program, or the wrong one, would get the master side.
     static func check(terminal: Bool, detached: Bool, socket: String) throws(RuntimeError) {
         if terminal, detached, socket.isEmpty {
             throw RuntimeError(.invalid, "a detached container with a terminal needs --console-socket")

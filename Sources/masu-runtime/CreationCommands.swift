@@ -81,7 +81,8 @@ enum CreationCommands {
         }
     }
 
-    /// Gives what is open of a container that has been made to whoever wants it; if nobody takes it, there is no container.
+    /// Sends the terminal and the pidfd of a new container to the sockets that the caller named. If that fails, removes the
+    /// container.
     private static func handOver(
         _ process: StartedProcess, socket: String, _ options: CreateOptions, _ invocation: Invocation
     ) throws {

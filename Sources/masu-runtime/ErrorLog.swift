@@ -4,12 +4,12 @@ import LinuxKernel
 import SystemPackage
 import Text
 
-/// Where this program's errors and warnings go: to the file of `--log` in the form that engines read, with the bare text
-/// of an error on standard error for whoever looks there; without a file everything to standard error.
+/// Where this program's errors and warnings go. With `--log` they go to that file in the form that engines read, and the bare
+/// text of an error also goes to standard error. Without it, everything goes to standard error.
 struct ErrorLog {
     private let log: RuntimeLog
 
-    /// What the library writes to.
+    /// The log that the library writes to.
     var runtimeLog: RuntimeLog { log }
 
     /// - Parameter flags: Those of the whole command line, or as many as could be read.
@@ -50,7 +50,7 @@ struct ErrorLog {
         return nil
     }
 
-    /// Tells what is odd and yet no reason to end.
+    /// Reports a problem that does not end the program.
     func warn(_ message: String) {
         log.warn(message.showingControls())
     }

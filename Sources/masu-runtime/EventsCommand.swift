@@ -59,7 +59,7 @@ enum EventsCommand {
         if let watch { interests.append((watch.descriptor, .readable)) }
         while true {
             let ready = try Poll.wait(for: interests)
-            // The removal of the group wakes whoever watches it.
+            // The removal of the group is an event as well.
             guard cgroup.directories.contains(where: Files.exists) else { return }
             if ready.count > 1, !ready[1].isEmpty, let watch {
                 watch.take()

@@ -6,7 +6,7 @@ import SystemPackage
 /// Follows a process that this program started to its end: signals go to it, and between its terminal and ours
 /// everything goes both ways.
 ///
-/// To be made before the process is, so that no signal is missed.
+/// Make it before the process starts, so that no signal is missed.
 struct Foreground {
     private let signals: FileDescriptor
 
@@ -68,7 +68,7 @@ struct Foreground {
                     if reaped == pid { return status }
                 }
             case SIGWINCH where console != nil:
-                // Input that is no terminal has no size to pass on.
+                // If the input is not a terminal, there is no size to pass on.
                 if let size = try? FileDescriptor.standardInput.windowSize() {
                     // The program may have just ended, and its terminal with it.
                     try? console?.setWindowSize(columns: size.columns, rows: size.rows)
@@ -77,7 +77,7 @@ struct Foreground {
                 // About this program's own terminal, scheduling and pipes.
                 continue
             default:
-                // Sent by the terminal it has gone to the whole foreground group, of which a container is no member.
+                // A signal of the terminal goes to the whole foreground group; the container's process is not in it.
                 _ = sender
                 try? Signals.send(signal, to: pid)
             }

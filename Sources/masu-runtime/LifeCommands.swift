@@ -19,7 +19,7 @@ enum LifeCommands {
         "Send a signal (TERM by default) to a container's first process", flags: { [all] },
         action: { invocation in
             let name = invocation.operands.count > 1 ? invocation.operands[1] : "TERM"
-            // 0 is no signal: whether it could be sent says whether there is anybody to get one.
+            // Sending 0 sends no signal; the result tells whether the process exists.
             guard let signal = Int32(name) == 0 ? 0 : Signal(name)?.rawValue else {
                 throw RuntimeError(.invalid, "unknown signal \"\(name)\"")
             }

@@ -31,13 +31,13 @@ enum QueryCommands {
                 for id in ids { try Output.print(id) }
                 return 0
             }
-            // One that is deleted while we look has not been there.
+            // A container that is deleted meanwhile is left out.
             let log = ErrorLog(invocation.flags)
             let all = ids.compactMap { id -> ContainerDetails? in
                 do throws(RuntimeError) {
                     return try runtime.details(id)
                 } catch {
-                    // One that cannot be read is no reason to hide the others.
+                    // A container that cannot be read must not hide the others.
                     if error.kind != .notFound { log.warn("cannot read container \(id): \(error)") }
                     return nil
                 }

@@ -75,7 +75,7 @@ enum RuntimeCommands {
             return 0
         })
 
-    /// Runs what was asked for. Gives the exit status.
+    /// Runs the command. Gives the exit status.
     static func execute(_ invocation: Invocation) -> Int32 {
         do {
             if invocation.wantsHelp {
@@ -125,7 +125,7 @@ enum RuntimeCommands {
         }
     }
 
-    /// Whether `--systemd-cgroup` means the user's own instance of systemd: `--rootless` decides, or who runs this.
+    /// Whether `--systemd-cgroup` means the user's own instance of systemd. `--rootless` decides, or else the user id.
     static func usesOwnSystemd(_ flags: ParsedFlags) -> Bool {
         switch flags[rootless] {
         case "true": return true
@@ -133,7 +133,7 @@ enum RuntimeCommands {
         default: break
         }
         if ProcessAttributes.uid != 0 { return true }
-        // Root of a user namespace, who cannot reach the machine's systemd, but perhaps one of the user that made it.
+        // Root of a user namespace cannot reach the machine's systemd, but perhaps that of the user who made the namespace.
         // Without the file there are no user namespaces.
         let map = (try? Files.readText("/proc/self/uid_map")) ?? ""
         let isWholeMachine = map.isEmpty || map.split(separator: " ") == ["0", "0", "4294967295"]
@@ -144,7 +144,7 @@ enum RuntimeCommands {
     static func absolute(_ path: String) -> FilePath {
         let path = FilePath(path)
         if path.isAbsolute { return path }
-        // Without a working directory the path stays relative, and whoever opens it says what is wrong.
+        // Without a working directory the path stays relative, and opening it reports the error.
         guard let current = try? WorkingDirectory.current() else { return path }
         return FilePath(current).appending(path.components).lexicallyNormalized()
     }
@@ -158,7 +158,7 @@ enum RuntimeCommands {
         }
     }
 
-    /// Signals, processes and files that commands share.
+    /// The path in a flag; nil if the flag is not given.
     static func optionalPath(_ flag: Flag<String>, _ invocation: Invocation) -> FilePath? {
         let text = invocation.flags[flag]
         return text.isEmpty ? nil : absolute(text)

@@ -31,7 +31,7 @@ enum SpecCommand {
     private static func encoded(rootless: Bool) -> [UInt8] {
         var spec = template
         if rootless { makeRootless(&spec) }
-        // Fails for numbers that JSON cannot spell only, and there are none.
+        // Fails only for numbers that JSON does not have, and the template has none.
         return ((try? JSON.encode(spec, pretty: true)) ?? []) + [0x0a]
     }
 

@@ -10,7 +10,7 @@ struct StatisticsDocument {
     let cgroup: Cgroup
     let serviceClass: ServiceClass?
 
-    /// What is known of a container without a control group.
+    /// The statistics of a container without a control group.
     static var empty: JSONValue {
         var document = JSONObject()
         for part in ["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt"] {

@@ -2,18 +2,18 @@ import ContainerRuntime
 import LinuxKernel
 import SystemPackage
 
-/// Where the state of containers is if nobody says where.
+/// The default directory for the state of containers.
 enum UserDirectory {
     private static let name = "masu-runtime"
 
-    /// Root's directory, or that below `$XDG_RUNTIME_DIR` of somebody who is not root on the host, which is made here.
+    /// Root's directory. For other users of the host, one below `$XDG_RUNTIME_DIR`, which this function makes.
     static func root() throws(RuntimeError) -> FilePath {
         let usual = FilePath("/run/\(name)")
         guard let base = variable("XDG_RUNTIME_DIR"), !base.isEmpty, isUsed else { return usual }
         let directory = RuntimeCommands.absolute(base).appending(name)
         do throws(Errno) {
             try Files.makeDirectories(directory, mode: 0o700)
-            // What is not sticky there may be removed when it has not been used for some hours.
+            // Cleaners may remove directories there that are not sticky and have not been used for some hours.
             let handle = try Files.open(directory, [.readOnly, .directory])
             defer { handle.discard() }
             try handle.changeMode(0o1700)
@@ -24,7 +24,7 @@ enum UserDirectory {
         return directory
     }
 
-    /// Root of the host has always had its directory elsewhere; root of a user namespace may in truth be anybody.
+    /// Whether the user is not root of the host. Root of a user namespace can be any user of the host.
     private static var isUsed: Bool {
         if ProcessAttributes.uid != 0 { return true }
         return variable("USER") != "root" && RootlessCgroups.automatic.isInForce

@@ -7,7 +7,7 @@ package enum DaemonAddress: Hashable, Sendable {
     /// A numeric address or a name of `/etc/hosts`, and a port.
     case tcp(host: String, port: UInt16)
 
-    /// Where masud listens when nobody says otherwise.
+    /// Where masud listens by default.
     package static let standard = DaemonAddress.unix("/run/masu/masu.sock")
 
     /// Parses `unix://PATH`, `tcp://HOST[:PORT]` or a bare `HOST:PORT`.

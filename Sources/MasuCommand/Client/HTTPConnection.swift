@@ -87,7 +87,7 @@ package final class HTTPConnection {
         }
     }
 
-    /// Takes up to `limit` bytes, reading when there are none; empty at the end of the stream.
+    /// Takes up to `limit` bytes, and reads if the buffer is empty. Empty at the end of the stream.
     func take(atMost limit: Int) throws(CommandError) -> ArraySlice<UInt8> {
         if position == buffer.count, try !fill() { return [] }
         let end = min(buffer.count, position + limit)
@@ -95,13 +95,13 @@ package final class HTTPConnection {
         return buffer[position..<end]
     }
 
-    /// Takes what is in the buffer, without reading.
+    /// Takes the bytes in the buffer, without reading.
     func takeBuffered() -> ArraySlice<UInt8> {
         defer { position = buffer.count }
         return buffer[position...]
     }
 
-    /// What is in the buffer, left there.
+    /// The bytes in the buffer, which stay there.
     var buffered: ArraySlice<UInt8> { buffer[position...] }
 
     /// Takes a line without its CR LF.

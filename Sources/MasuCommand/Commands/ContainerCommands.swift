@@ -137,7 +137,7 @@ enum ContainerCommands {
                                     ("link", flags[link] ? "1" : nil),
                                 ]))
                     } catch let error as DaemonError where error.httpStatus == 404 && flags[force] {
-                        // What is already gone is what -f asks for.
+                        // With -f, a container that does not exist is a success.
                         Console.complain(error.description)
                         return nil
                     }

@@ -77,7 +77,7 @@ struct ContainerSession {
                 SignalRelay.die(of: number)
             }
             guard let name = SignalNames.forwarded.first(where: { $0.number == number })?.name else { return }
-            // The container may have ended a moment ago; then nobody is left to have the signal.
+            // The container may have ended a moment ago; then there is no process to get the signal.
             _ = try? client.call(HTTPRequest("POST", "/containers/\(id)/kill", query: [("signal", name)]))
         }
     }
@@ -102,8 +102,8 @@ struct ContainerSession {
         return Int32(truncatingIfNeeded: answer.statusCode)
     }
 
-    /// A container that could not start and shall not stay is removed by the daemon; it should be gone when this
-    /// program is.
+    /// The daemon removes an `--rm` container that could not start. Waits for that, so that the container is gone when this
+    /// program ends.
     private func waitBriefly(for end: HTTPResponse) {
         guard condition == "removed" else { return }
         var entry = pollfd(fd: end.connection.descriptor, events: Int16(POLLIN), revents: 0)

@@ -63,7 +63,7 @@ enum CopyOperand: Equatable {
     }
 }
 
-/// A path whose end tells what is meant: `dir` itself, or `dir/.`, what is in it.
+/// A path whose end tells what to copy: `dir` is the directory itself, `dir/.` its contents.
 package struct CopyPath: Equatable {
     /// Without `.` and `..`.
     package let clean: String
@@ -103,11 +103,11 @@ package struct CopyTarget: Equatable {
     /// nil: as in the source.
     package let name: String?
 
-    /// Docker's rules for what `cp` makes of a destination.
+    /// Docker's rules for the destination of `cp`.
     ///
     /// - Parameters:
-    ///   - exists: what is there, if anything; `true` for a directory.
-    ///   - sourceIsDirectory: what is copied.
+    ///   - exists: nil if the destination does not exist; otherwise whether it is a directory.
+    ///   - sourceIsDirectory: whether the source is a directory.
     package init(
         _ path: CopyPath, exists: Bool?, sourceIsDirectory: Bool
     ) throws(CommandError) {
@@ -134,7 +134,7 @@ struct ContainerCopy {
         var source = path
         var sourceName: String?
         if followsLink, let status = try status(container, path), status.isLink {
-            // The archive has the link's target; what is copied keeps the link's name.
+            // The archive has the name of the link's target; the copy keeps the link's name.
             source = CopyPath(path).isContents ? status.linkTarget + "/." : status.linkTarget
             sourceName = CopyPath(path).base
         }
@@ -354,7 +354,7 @@ extension ContainerPathStat {
     var isDirectory: Bool { mode & 1 << 31 != 0 }
     var isLink: Bool { mode & 1 << 27 != 0 }
 
-    /// Refuses to copy onto what is neither a file nor a directory.
+    /// Refuses to copy onto a device, a socket or a pipe.
     fileprivate func checkIsTarget(_ name: String) throws(CommandError) {
         let what: String
         if mode & 1 << 26 != 0 {

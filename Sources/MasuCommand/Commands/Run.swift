@@ -42,7 +42,7 @@ extension ContainerCommands {
     }
 }
 
-/// Making a container from an image, which may have to be fetched first.
+/// Makes a container from an image, and pulls the image first if necessary.
 struct ContainerCreation {
     let invocation: Invocation
     /// `run` or `create`, for messages.

@@ -64,7 +64,7 @@ extension ImageCommands {
                     if isNameOnly, !flags[quiet] { try Console.print("Using default tag: latest") }
                 }
                 var request = HTTPRequest("POST", path(image, "/push"), query: [("tag", tag)])
-                // Docker's daemon wants the header, also of nobody.
+                // Docker's daemon wants the header, even without credentials.
                 request.headers.append(try RegistryAccess.header(for: image) ?? ("X-Registry-Auth", "e30="))
                 try ProgressPrinter(descriptor: STDOUT_FILENO, isQuiet: flags[quiet]).print(
                     try DaemonClient(invocation).open(request))

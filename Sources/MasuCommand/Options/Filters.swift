@@ -3,7 +3,7 @@ import JSON
 
 /// The `--filter` flags, as the API takes them.
 package enum Filters {
-    /// Refuses what is no `name=value`.
+    /// Refuses a text that is not of the form `name=value`.
     static func check(_ text: String) throws(InvalidFlagValue) {
         guard text.contains("=") || text.isEmpty else {
             throw InvalidFlagValue("bad format of filter (expected name=value)")

@@ -5,7 +5,7 @@ import OCISpec
 enum PlatformText {
     /// A platform as the API takes it, a JSON object of the image specification, made from `os[/arch[/variant]]`.
     ///
-    /// - Throws: ``CommandError`` for what is no platform.
+    /// - Throws: ``CommandError`` for a text that is not a platform.
     static func encoded(_ text: some StringProtocol) throws(CommandError) -> String {
         do {
             return String(decoding: try JSON.encode(try Platform(parsing: String(text))), as: UTF8.self)

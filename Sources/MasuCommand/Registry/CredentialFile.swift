@@ -21,7 +21,9 @@ package struct CredentialFile {
         configuration = try ClientConfiguration(path: path)
     }
 
-    /// The key under which the credentials of a registry are kept: of what an image name begins with, or of what was given to `login`.
+    /// The key under which the file keeps the credentials of a registry.
+    ///
+    /// - Parameter server: the first part of an image name, or the argument of `login`.
     package static func key(_ server: String) -> String {
         var text = server[...]
         for scheme in ["https://", "http://"] where text.hasPrefix(scheme) { text = text.dropFirst(scheme.count) }
@@ -50,7 +52,7 @@ package struct CredentialFile {
         return isEmpty ? nil : config
     }
 
-    /// Keeps credentials. Returns whether they lie in the file itself, for everybody to read who can read it.
+    /// Keeps credentials. Returns whether they are in the file itself, unencrypted, and not with a helper program.
     package mutating func store(_ config: AuthConfig, for key: String) throws(CommandError) -> Bool {
         if let helper = helper(for: key) {
             try CredentialHelper(helper).store(config, key)

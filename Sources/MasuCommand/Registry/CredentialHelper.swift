@@ -61,7 +61,7 @@ struct CredentialHelper {
         guard pipe(&inlet) == 0, pipe(&outlet) == 0 else {
             throw CommandError("cannot make a pipe: \(Console.words(errno))")
         }
-        // Nobody else is started at the same time by this program.
+        // This program starts no other process at the same time.
         for descriptor in inlet + outlet { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         defer { close(outlet[0]) }
         var actions = posix_spawn_file_actions_t()

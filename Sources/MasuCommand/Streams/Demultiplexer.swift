@@ -26,7 +26,7 @@ package struct Demultiplexer: Sendable {
 
     /// Takes the next bytes and hands out payloads in order; neighbouring frames of one stream come as one piece.
     ///
-    /// - Throws: ``CommandError`` for a header that is none.
+    /// - Throws: ``CommandError`` for an invalid header.
     package mutating func consume(
         _ bytes: ArraySlice<UInt8>, _ deliver: (Stream, ArraySlice<UInt8>) throws -> Void
     ) throws {

@@ -4,7 +4,7 @@ import Text
 extension DetachKeys {
     /// The keys of `--detach-keys`, or else of the user's `config.json`, or else docker's.
     ///
-    /// - Throws: ``CommandError`` for keys that there are none of.
+    /// - Throws: ``CommandError`` for unknown keys.
     init(_ flags: ParsedFlags) throws(CommandError) {
         let given = flags[ContainerCommands.detachKeys]
         let text = given.isEmpty ? ClientConfiguration.user.detachKeys : given

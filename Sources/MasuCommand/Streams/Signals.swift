@@ -10,11 +10,11 @@ enum SignalNames {
         (SIGVTALRM, "VTALRM"), (SIGPROF, "PROF"), (SIGIO, "IO"), (SIGPWR, "PWR"),
     ]
 
-    /// Signals that end this program while the terminal is raw; also that nobody reads its output any more.
+    /// Signals that end this program while the terminal is raw; SIGPIPE says that no program reads its output any more.
     static let fatal: [Int32] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE]
 }
 
-/// The write end of the pipe into which the signal handler puts what comes; −1 while nobody listens.
+/// The write end of the pipe into which the signal handler writes; −1 without a ``SignalRelay``.
 ///
 /// A handler can reach nothing but a global. This one is set before the handler is installed, in a program of one
 /// thread.
@@ -69,9 +69,9 @@ final class SignalRelay {
         return read(descriptor, &byte, 1) == 1 ? Int32(byte) : nil
     }
 
-    /// Keeps signals back until a descriptor can be read: a container that is just being started cannot have them yet.
+    /// Keeps signals back until a descriptor can be read: a container that is just being started cannot get them yet.
     ///
-    /// Whoever asks twice does not want to wait: a second interrupt or termination ends this program.
+    /// A user who sends a signal twice does not want to wait: a second SIGINT or SIGTERM ends this program.
     func hold(until other: Int32) {
         while true {
             var entries = [
@@ -87,7 +87,7 @@ final class SignalRelay {
         }
     }
 
-    /// Handles what was kept back.
+    /// Handles the signals that were kept back.
     func release() {
         for number in held { handle(number) }
         held = []

@@ -112,7 +112,7 @@ private struct InputPump {
             if count < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN { return }
-                // Nobody reads the container's input any more; its output may go on.
+                // The container's input is closed; its output may go on.
                 isOpen = false
                 pending = []
                 return
@@ -147,7 +147,7 @@ final class WindowResizer {
             try request(size)
             retryDelay = nil
         } catch {
-            // The process may not have its terminal yet. A size that never arrives is no reason to end a session.
+            // The process may not have its terminal yet. If the size never arrives, the session goes on.
             attemptsLeft -= 1
             retryDelay = attemptsLeft > 0 ? 20 : nil
         }

@@ -13,7 +13,7 @@ enum Terminal {
         let columns: Int
     }
 
-    /// The size of the terminal behind a descriptor; nil when it is none or does not know.
+    /// The size of the terminal behind a descriptor; nil if it is not a terminal or its size is unknown.
     static func size(_ descriptor: Int32 = STDOUT_FILENO) -> Size? {
         var window = winsize()
         guard ioctl(descriptor, UInt(TIOCGWINSZ), &window) == 0, window.ws_row > 0 || window.ws_col > 0 else {
@@ -22,7 +22,7 @@ enum Terminal {
         return Size(rows: Int(window.ws_row), columns: Int(window.ws_col))
     }
 
-    /// Refuses to give a container a terminal when there is none to give.
+    /// Refuses to attach a terminal to a container if standard input is not a terminal.
     static func check(attachesInput: Bool, tty: Bool) throws(CommandError) {
         if attachesInput, tty, !isTerminal(STDIN_FILENO) {
             throw CommandError("the input device is not a TTY")
@@ -35,7 +35,7 @@ final class RawTerminal {
     private let descriptor: Int32
     private var saved: termios?
 
-    /// Switches to raw mode; does nothing when the descriptor is no terminal.
+    /// Switches to raw mode; does nothing if the descriptor is not a terminal.
     init(_ descriptor: Int32 = STDIN_FILENO) {
         self.descriptor = descriptor
         var settings = termios()

@@ -88,7 +88,7 @@ package struct DigestError: Error, Hashable, Sendable, CustomStringConvertible {
         case length
     }
 
-    /// What was to be read.
+    /// The text.
     package let text: String
     /// What is wrong with it.
     package let reason: Reason

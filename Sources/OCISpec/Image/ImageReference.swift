@@ -201,7 +201,7 @@ extension ImageReference: Codable {
     }
 }
 
-/// Why a text is no image reference; the texts are those that Docker's clients know.
+/// Why a text is not an image reference, in the words that Docker's clients know.
 package enum ImageReferenceError: Error, Hashable, Sendable, CustomStringConvertible {
     case format(String)
     case upperCase(String)

@@ -1,4 +1,4 @@
-/// What is particular to Linux in a container's configuration (`config-linux.md`).
+/// The part for Linux of a container's configuration (`config-linux.md`).
 package struct Linux: Codable, Hashable, Sendable {
     /// User ids in a new user namespace.
     package var uidMappings: [LinuxIDMapping]?

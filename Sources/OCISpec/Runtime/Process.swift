@@ -20,7 +20,7 @@ package struct Process: Codable, Hashable, Sendable {
     package var noNewPrivileges: Bool?
     /// The AppArmor profile it is put under.
     package var apparmorProfile: String?
-    /// What is written to `/proc/self/oom_score_adj` (-1000 to 1000).
+    /// The value for `/proc/self/oom_score_adj` (-1000 to 1000).
     package var oomScoreAdj: Int?
     /// The SELinux label it runs under.
     package var selinuxLabel: String?

@@ -48,11 +48,11 @@ package struct LinuxDeviceCgroup: Codable, Hashable, Sendable {
     }
 }
 
-/// Memory limits, in bytes; -1 is no limit.
+/// Memory limits, in bytes; -1 means no limit.
 package struct LinuxMemory: Codable, Hashable, Sendable {
     /// The most memory.
     package var limit: Int64?
-    /// What is kept under pressure (soft limit).
+    /// The soft limit: memory that the container keeps when the machine runs out of memory.
     package var reservation: Int64?
     /// The most memory and swap space together.
     package var swap: Int64?
@@ -100,7 +100,7 @@ package struct LinuxCPU: Codable, Hashable, Sendable {
 
 /// The number of processes and threads.
 package struct LinuxPids: Codable, Hashable, Sendable {
-    /// The most there may be; 0 or less is no limit.
+    /// The greatest number; 0 or less means no limit.
     package var limit: Int64?
 
     /// At most `limit`.

@@ -22,7 +22,7 @@ package struct Spec: Codable, Hashable, Sendable {
     package var hooks: Hooks?
     /// Anything else, for people and for programs above the runtime.
     package var annotations: [String: String]?
-    /// What is particular to Linux.
+    /// The settings for Linux.
     package var linux: Linux?
 
     /// A configuration that has only its version.
