@@ -5,7 +5,7 @@ package struct ContainerConfig: WireObject {
     @Always package var hostname: String = ""
     /// The NIS domain name.
     @Always package var domainname: String = ""
-    /// `name
+    /// The user: `name[:group]` or `uid[:gid]`.
     @Always package var user: String = ""
     /// Whether the client attaches standard input.
     @Always package var attachStdin: Bool = false

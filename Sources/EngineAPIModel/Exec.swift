@@ -1,6 +1,6 @@
 /// A process to run in a running container: `POST /containers/{id}/exec`.
 package struct ExecCreateRequest: WireObject {
-    /// `name
+    /// The user: `name[:group]` or `uid[:gid]`.
     @Always package var user: String = ""
     /// Whether it gets all capabilities.
     @Always package var privileged: Bool = false

@@ -16,7 +16,7 @@ package struct HostConfig: WireObject {
     @Always package var autoRemove: Bool = false
     /// The driver of named volumes.
     @Always package var volumeDriver: String = ""
-    /// Containers whose mounts are taken over: `ID[:ro
+    /// Containers whose mounts this one gets as well: `ID[:ro|rw]`.
     @Always package var volumesFrom: [String]? = nil
     /// Rows and columns of the terminal at start.
     @Always package var consoleSize: [Int] = []

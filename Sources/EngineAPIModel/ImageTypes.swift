@@ -126,7 +126,7 @@ package struct ImageInspection: WireObject {
 
 /// What containers of an image run, with empty fields left out.
 package struct ImageConfig: WireObject {
-    /// `name
+    /// The user: `name[:group]` or `uid[:gid]`.
     @OmittedIfEmpty package var user: String = ""
     /// Ports as `80/tcp`.
     @OmittedIfEmpty package var exposedPorts: [String: EmptyObject] = [:]
