@@ -1,3 +1,3 @@
-/// Archives as they come: the formats of `Tar`, and what they are compressed with. Whoever needs both imports this module; programs
-/// that are linked without the compression libraries import `Tar` alone.
+/// Archives in the formats of `Tar`, compressed or not. Import this module for both; programs that are linked without the
+/// compression libraries import `Tar` alone.
 @_exported import Tar

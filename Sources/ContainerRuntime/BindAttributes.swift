@@ -38,7 +38,7 @@ struct BindAttributes {
         } catch  where error != .notPermitted {
             throw RuntimeError(.system, Self.failure("\(error.words)"))
         } catch {
-            // The source has attributes that only whoever set them may clear.
+            // The source has attributes that only the user namespace that set them may clear.
         }
         let locked = try attempt(Self.failure("reading those of the source")) { () throws(Errno) in
             try Mounts.flags(of: tree)

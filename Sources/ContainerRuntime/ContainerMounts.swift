@@ -87,7 +87,7 @@ extension RootFilesystem {
         }
     }
 
-    /// Where a source is bound, found once: whoever else can change the tree cannot lead us anywhere else afterwards.
+    /// The place where a source is bound. It is looked up once, so that a later change of the tree cannot lead the mount elsewhere.
     private func bindTarget(_ mount: Mount, isDirectory: Bool) throws(RuntimeError) -> FileDescriptor {
         do throws(Errno) {
             let target =

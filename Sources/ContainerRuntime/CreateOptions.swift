@@ -79,7 +79,7 @@ package struct CreateOptions: Hashable, Sendable {
     package init() {}
 }
 
-/// Who makes a container's cgroup.
+/// The program that makes the cgroup of a container.
 package enum CgroupDriver: Hashable, Sendable {
     /// This runtime, in the file system.
     case cgroupfs

@@ -198,7 +198,7 @@ struct Creation {
             }
         }
         if !resources.isEmpty { try ResourceSetup(plan).apply(resources) }
-        // Whoever is not root owns the group already, and can give it to nobody.
+        // A user other than root already owns the group and cannot give it away.
         if !plan.isUnprivileged, let cgroup = plan.cgroup, let owner = plan.cgroupOwner {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.delegate(to: owner) }
         }

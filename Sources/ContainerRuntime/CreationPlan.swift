@@ -188,8 +188,8 @@ final class CreationPlan {
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }
 
-    /// The user who is to own the control group: the one the container runs as, where its user namespace, its cgroup
-    /// namespace and a writable cgroup file system show that it shall use it; on version 2, which can be delegated.
+    /// The user who will own the control group: the user of the container, if its user namespace, its cgroup namespace and a
+    /// writable cgroup file system show that it manages the group. On version 2 only, which can be delegated.
     var cgroupOwner: UInt32? {
         guard let cgroup, cgroup.isUnified, newNamespaces.isSuperset(of: [.user, .cgroup]) else { return nil }
         let isWritable = (spec.mounts ?? []).contains { mount in

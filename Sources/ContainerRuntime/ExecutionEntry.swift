@@ -101,7 +101,7 @@ extension Execution {
                     // In a user namespace the right to do so may be gone.
                     fork = try ProcessControl.fork(cgroup: group, asSibling: true)
                 } catch  where group != nil {
-                    // Whoever joins is not stopped by a limit of processes, as a fork is.
+                    // A limit of processes stops a fork, but not a process that joins.
                     fork = try ProcessControl.fork(asSibling: true)
                     needsGroup = true
                 }

@@ -121,7 +121,7 @@ struct InitChannel {
         }
     }
 
-    /// Warns whoever has asked for the process.
+    /// Sends a warning to the runtime.
     func warn(_ message: String) {
         // A warning that nobody takes is no reason to stop.
         _ = try? socket.sendMessage([UInt8(ascii: "W")] + Array(message.utf8.prefix(8192)))

@@ -51,7 +51,7 @@ struct InitProcess {
                 channel.socket.discard()
                 if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
                     // As long as this process is another one's copy, the caller could not look into it, and `exec` must.
-                    // There is nobody else in the pid namespace who could.
+                    // There is no other process in the pid namespace that could.
                     try attempt("cannot wait for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
                 }
                 try gate.wait()
@@ -191,8 +191,8 @@ struct InitProcess {
     private func enterTimeNamespace() throws(RuntimeError) {
         guard plan.newNamespaces.contains(.time) else { return }
         try attempt("cannot make a time namespace") { () throws(Errno) in
-            // In a user namespace, becoming its root has made this process's files those of the host's root. In a pid
-            // namespace of its own there is nobody yet who could use that they are not.
+            // By becoming root of a user namespace, this process has made its files those of the host's root. In a new pid
+            // namespace there is no other process yet that could misuse it if they were not.
             let isInvisible = plan.hasUserNamespace && plan.newNamespaces.contains(.pid)
             if isInvisible { try ProcessAttributes.setDumpable(true) }
             // That of this process's children, until it enters it itself.

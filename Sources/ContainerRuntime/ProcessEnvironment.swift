@@ -52,7 +52,7 @@ struct ProcessEnvironment {
         // A container without the file has no homes.
         guard let handle = try? Files.open("/etc/passwd", [.path, .noFollow]) else { return "/" }
         defer { handle.discard() }
-        // Whoever made the file could make a program wait that opens a FIFO.
+        // The file can be a FIFO, and opening it must not block.
         guard (try? FileStatus.of(handle))?.kind == .regular,
             // As above.
             let bytes = try? Files.read(handle.procPath, limit: 10 << 20)

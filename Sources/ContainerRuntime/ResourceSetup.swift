@@ -27,8 +27,8 @@ struct ResourceSetup {
         do throws(CgroupError) {
             try cgroup.apply(resources)
         } catch {
-            // Whoever is not root may give a group to others, but not say which devices are used in it. What the container's
-            // processes may not open as the users they are stays closed to them.
+            // Users other than root may delegate a group, but not set its device rules. The container's processes can open only
+            // the devices that their users may open.
             guard resources.devices?.isEmpty == false, plan.options.rootlessCgroups.isInForce else {
                 throw RuntimeError(.system, error.message)
             }

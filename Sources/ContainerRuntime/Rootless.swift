@@ -4,7 +4,7 @@ import SystemPackage
 
 /// How errors of permission are taken when control groups are made.
 package enum RootlessCgroups: String, Hashable, Sendable {
-    /// As with `yes` for whoever is not root on the host, as with `no` for root.
+    /// As `no` for root of the host, as `yes` for other users.
     case automatic = "auto"
     /// A container that names no control group goes without where none can be made.
     case yes = "true"

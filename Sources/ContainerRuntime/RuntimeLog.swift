@@ -26,7 +26,7 @@ package struct RuntimeLog: Hashable, Sendable {
 
     /// Tells a step.
     package func debug(_ message: @autoclosure () -> String) {
-        // Whoever cannot write the log is told so with errors.
+        // The error that follows will report that the log cannot be written.
         if isVerbose { try? write(.debug, message()) }
     }
 

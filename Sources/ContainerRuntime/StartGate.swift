@@ -45,8 +45,8 @@ struct StartGate {
 
     /// Waits for `start`. Called by the container's process.
     ///
-    /// As the first process of a pid namespace it gets no signal that it does not ask for, but whoever sends one of those
-    /// that end a program wants a container ended, whether it has been started or not.
+    /// The first process of a pid namespace gets no signal that it does not handle. But a caller that sends a signal which ends
+    /// programs wants the container to end, whether it is started or not.
     func wait() throws(RuntimeError) {
         let ending: [Int32] = [1, 2, 3, 15]
         let signals = SignalSet.all.subtracting((1...64).filter { !ending.contains($0) })

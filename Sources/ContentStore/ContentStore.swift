@@ -8,9 +8,9 @@ import SystemPackage
 /// image-layout.md).
 ///
 /// A blob is written to `ingest/` and moved to `blobs/` when its digest is known, so that what lies under a digest is
-/// always whole as long as the machine does not stop. Nothing is flushed here: on ext4 that would write out all that a
-/// load has just unpacked, and whoever asked for the load would wait for the disk. `Images` does it afterwards, and
-/// knows after a power failure which images it had not come to yet.
+/// always whole as long as the machine does not stop. The store flushes nothing: on ext4 a flush would write out all files that
+/// a load has just unpacked, and the client would wait for the disk. `Images` flushes afterwards, and knows after a power
+/// failure which images are not flushed yet.
 package struct ContentStore: Sendable {
     /// The directory of the store, an OCI image layout.
     package let root: FilePath

@@ -61,7 +61,7 @@ extension Repository {
     /// What the document says it is, else what the header says.
     private static func type(of bytes: [UInt8], _ headers: HTTPHeaders) -> String {
         let header = headers.first(name: "Content-Type").map { String($0.prefix { $0 != ";" }) } ?? ""
-        // What is no JSON is found out by whoever decodes it.
+        // The caller decodes it, and finds out if it is not JSON.
         guard let document = try? JSON.parse(bytes) else { return header }
         if let type = document["mediaType"]?.string, !type.isEmpty { return type }
         if document["schemaVersion"]?.int == 1 { return "application/vnd.docker.distribution.manifest.v1+json" }

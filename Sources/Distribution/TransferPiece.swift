@@ -26,7 +26,7 @@ package struct TransferPiece: Sendable {
 
 /// Memory for bytes to come, of pieces that have been used: fresh memory of that size is mapped and cleared by the kernel each time.
 ///
-/// Whoever takes a buffer out is the only one who has it, which is what lets it be written to in place.
+/// The task that takes a buffer out is its only owner, so it can write to the buffer in place.
 final class SpareBuffers: Sendable {
     private let buffers = Mutex<[ByteBuffer]>([])
 

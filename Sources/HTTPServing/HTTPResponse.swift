@@ -41,7 +41,7 @@ package final class FileRange: Sendable {
     let offset: Int64
     /// In bytes.
     package let count: Int64
-    /// Who closes the descriptor, if it is not this one.
+    /// The owner of the descriptor, who closes it; nil if this value does.
     private let whole: FileRange?
 
     /// `count` bytes from `offset` on; the file must have them.

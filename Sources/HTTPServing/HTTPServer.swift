@@ -7,7 +7,7 @@ import struct SystemPackage.FileDescriptor
 
 /// An HTTP/1.1 server on sockets that listen already.
 ///
-/// Who opens the sockets decides about addresses, owners and modes; the server only accepts.
+/// The caller opens the sockets and decides about addresses, owners and modes; the server only accepts.
 package actor HTTPServer {
     private let group: any EventLoopGroup
     private let responder: HTTPResponder

@@ -7,8 +7,8 @@ import SystemPackage
 
 /// The blobs that are being fetched, each by one task however many pulls want it.
 ///
-/// Who joins has to leave, when it needs the blob no longer or has put it into the store. With the last one to leave the fetching ends; what has come by then
-/// stays under the blob's key and is where the next try goes on.
+/// A pull that joins has to leave when it no longer needs the blob or has put it into the store. When the last one leaves, the download ends. The bytes that have
+/// arrived stay under the blob's key, and the next download continues there.
 actor Downloads {
     private struct Entry {
         let arrival: BlobArrival

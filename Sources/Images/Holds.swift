@@ -1,4 +1,4 @@
-/// Layers that someone relies upon who has not written it down in the database yet.
+/// Layers that a running operation needs and that are not in the database yet.
 struct Holds: Sendable {
     private var counts: [String: Int] = [:]
 

@@ -161,7 +161,7 @@ extension Images {
     private func unpack(
         _ layer: PullLayer, _ arrival: BlobArrival?, _ made: PulledLayers, _ progress: PullProgress
     ) async throws {
-        // Whoever waits for bytes holds a thread; before there are any it need not.
+        // Waiting for bytes occupies a thread; before the first byte that is not necessary.
         try await arrival?.begun()
         let cancellation = Cancellation()
         do {

@@ -64,7 +64,7 @@ package enum BtrfsSubvolume {
     }
 
     private static func removeSubvolumes(in directory: Int32, depth: Int) throws(Errno) {
-        // Each level has a descriptor; nobody who has no bad intentions makes trees this deep.
+        // Each level has a descriptor. Only an attacker makes trees this deep.
         guard depth < 512 else { throw .fileNameTooLong }
         for name in try DirectoryListing.names(of: directory) {
             let name = name + [0]

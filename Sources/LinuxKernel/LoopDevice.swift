@@ -4,7 +4,7 @@ import SystemPackage
 
 /// A block device that shows a file; loop(4).
 package struct LoopDevice: Sendable {
-    /// Keeps the device; the kernel lets go of the file when this and all others who have the device open are closed.
+    /// Keeps the device. The kernel closes the file when the last descriptor of the device is closed.
     package let descriptor: FileDescriptor
     /// `/dev/loop0` and so on.
     package let path: FilePath

@@ -75,8 +75,8 @@ extension FileDescriptor {
     /// A handle on the directory `path` with this directory as its root; if it does not exist it is made with
     /// `mode`, and what is missing on the way to it with 0755, also where a symbolic link leads to nothing yet.
     ///
-    /// Each component is opened in the one before it, so that nobody who changes the tree meanwhile can lead the walk
-    /// out of the root (CVE-2021-30465 and its sisters).
+    /// Each component is opened in the one before it, so that a change of the tree meanwhile cannot lead the walk out of the
+    /// root (CVE-2021-30465 and similar ones).
     package func makeDirectoriesInRoot(
         _ path: String, mode: UInt16 = 0o755, linkLimit: Int = 40
     ) throws(Errno) -> FileDescriptor {

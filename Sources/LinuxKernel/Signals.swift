@@ -62,7 +62,7 @@ package enum Signals {
         if kill(pid, signal) < 0 { throw Errno(rawValue: errno) }
     }
 
-    /// The next signal of a descriptor made by `SignalSet.makeDescriptor`: its number and who sent it.
+    /// The next signal of a descriptor made by `SignalSet.makeDescriptor`: its number and its sender.
     package static func next(from descriptor: FileDescriptor) throws(Errno) -> (signal: Int32, pid: Int32)? {
         var information = signalfd_siginfo()
         let count = Glibc.read(descriptor.rawValue, &information, MemoryLayout<signalfd_siginfo>.size)

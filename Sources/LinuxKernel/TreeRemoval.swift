@@ -45,7 +45,7 @@ package enum TreeRemoval {
         if call(name, { unlinkat(parent, $0, AT_REMOVEDIR) }) == 0 || errno == ENOENT { return }
         guard errno == ENOTEMPTY || errno == EEXIST else { throw Errno(rawValue: errno) }
         if depth == depthLimit {
-            // Next to the tree's own name: whoever removes the tree owns that directory.
+            // Next to the tree's own name: the caller owns that directory.
             let serial = serial.wrappingAdd(1, ordering: .relaxed).newValue
             let moved = Array(".removing-\(getpid())-\(serial)".utf8)
             let status = call(name) { old in call(moved + [0]) { renameat(parent, old, top, $0) } }

@@ -40,7 +40,7 @@ package enum TreeUsage {
             defer { if base >= 0 { close(base) } }
             depth += 1
             defer { depth -= 1 }
-            // A tree this deep was made to break whoever walks it: each level keeps a descriptor open.
+            // A tree this deep is meant to break programs that walk it: each level keeps a descriptor open.
             if depth < 128 {
                 for name in try DirectoryListing.names(of: directory) {
                     try visit(name + [0], in: directory, upon: base)

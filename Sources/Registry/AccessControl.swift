@@ -29,9 +29,9 @@ enum Permission: Hashable, Sendable {
     }
 }
 
-/// Who may do what in a registry.
+/// The rights of users in a registry.
 package struct AccessControl: Sendable {
-    /// How clients prove who they are.
+    /// How clients authenticate.
     package enum Method: String, Sendable, CaseIterable {
         /// Name and password with each request.
         case basic
@@ -54,7 +54,7 @@ package struct AccessControl: Sendable {
         self.tokens = tokens
     }
 
-    /// Whoever is in the password file may do everything.
+    /// Every user in the password file may do everything.
     ///
     /// - Parameters:
     ///   - anonymousPull: whether everybody else may read.

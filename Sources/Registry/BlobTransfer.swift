@@ -4,7 +4,7 @@ import Distribution
 import LinuxKernel
 import SystemPackage
 
-/// A blob on its way from another registry: what has come is written down once and read by everybody who waits for it.
+/// A blob on its way from another registry: its bytes are written once, and all waiting clients read them.
 actor BlobTransfer {
     /// All of it, in bytes.
     nonisolated let size: Int64

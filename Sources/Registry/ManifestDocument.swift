@@ -1,7 +1,7 @@
 import JSON
 import OCISpec
 
-/// What a registry has to know of a manifest: its type, what it refers to, and what it says to those who look for referrers.
+/// The facts that a registry needs of a manifest: its type, its references, and its entry in a list of referrers.
 ///
 /// Read leniently: fields that are of no concern here may be whatever they like, and the bytes are kept as they came.
 package struct ManifestDocument: Hashable, Sendable {

@@ -25,7 +25,7 @@ package actor PullThrough {
 
     /// - Parameters:
     ///   - domain: the other registry: `docker.io`, `host:port`.
-    ///   - credentials: what is shown to it, whoever asks here.
+    ///   - credentials: those for the other registry, for all clients of this one.
     package init(
         of store: RegistryStore, domain: String, credentials: RegistryCredentials, registries: Registries,
         logger: Logger
@@ -126,8 +126,8 @@ package actor PullThrough {
 
     // MARK: Blobs
 
-    /// A blob, which begins to come if it is not here; however many ask for it, it comes once. What is begun is finished, also if
-    /// whoever asked goes away, and goes on where it was after the registry was killed.
+    /// A blob. If it is not here, this starts to fetch it, once for all clients. The download goes on if the clients go away, and
+    /// continues where it was if the registry is killed.
     func blob(_ digest: Digest, in name: RepositoryName) async throws -> Blob {
         while true {
             do {

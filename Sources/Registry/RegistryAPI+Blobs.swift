@@ -30,7 +30,7 @@ extension RegistryAPI {
         }
         let size = content.size
         if Self.isKnown(request, digest) { return HTTPResponse(status: .notModified, headers: headers) }
-        // A part is of use only to one who has the rest of the same.
+        // A part is of use only to a client that has the rest of the same blob.
         let isSame = request.header("If-Range").map { $0 == "\"\(digest)\"" } ?? true
         switch ByteRange(isSame ? request.header("Range") : nil, size: size) {
         case .whole:

@@ -100,7 +100,7 @@ package struct RegistryAPI: Sendable {
         case .tags(let name), .referrers(let name, _): needs.append(.pull(name))
         case .uploads(let name):
             needs.append(.push(name))
-            // Whoever may not read the other repository may push the blob itself.
+            // A client that may not read the other repository can still push the blob itself.
             if request.query["mount"] != nil, let from = request.query["from"], let other = try? RepositoryName(from) {
                 needs.append(.pull(other))
             }

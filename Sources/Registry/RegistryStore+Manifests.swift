@@ -72,7 +72,7 @@ extension RegistryStore {
             }
         case .tag(let tag):
             names.append(tag)
-            // Who has pushed it under another algorithm's digest before means that one.
+            // A client that has pushed it before under the digest of another algorithm means that one.
             digest =
                 if try await has(canonical, in: repository) {
                     canonical

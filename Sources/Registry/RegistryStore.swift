@@ -9,7 +9,7 @@ import SystemPackage
 
 /// What a registry holds: repositories with blobs, manifests and tags.
 ///
-/// Bytes are in a `ContentStore`, each blob once, whichever repositories have it; who has what is in one SQLite file. A blob
+/// Bytes are in a `ContentStore`, each blob once. One SQLite file says which repositories have which blobs. A blob
 /// comes into being inside a write transaction, and goes inside one, so that neither a push nor a collection that
 /// runs at the same time, also in another process, sees a row without its file.
 package struct RegistryStore: Sendable {

@@ -25,7 +25,7 @@ struct TokenScope: Hashable, Sendable {
         self.actions = actions
     }
 
-    /// What of it is granted: everything to users, at most reading to everybody else.
+    /// The granted part: everything for users, at most reading for other clients.
     func restricted(toReading: Bool, anonymousPull: Bool) -> TokenScope? {
         guard toReading else { return self }
         guard anonymousPull else { return nil }
@@ -105,7 +105,7 @@ struct TokenIssuer: Sendable {
         return Claims(scopes: scopes)
     }
 
-    /// The user who has got that refresh token; nil as above.
+    /// The user to whom the refresh token belongs; nil as above.
     func user(ofRefreshToken token: String) -> String? { verified(token, kind: "refresh")?["sub"]?.string }
 
     private func sign(_ payload: JSONValue) -> String {

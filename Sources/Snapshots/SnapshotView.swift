@@ -7,7 +7,7 @@ import SystemPackage
 /// object or with the process.
 package final class SnapshotView: Sendable {
     /// Directories, the topmost first; `Snapshotter` says what they are together. Valid in this process only, and not longer than
-    /// this object: whoever goes on with the paths keeps it (`withExtendedLifetime`).
+    /// this object: keep the object while you use the paths (`withExtendedLifetime`).
     package let layers: [FilePath]
     private let mounts: [FileDescriptor]
     private let ended: (@Sendable () -> Void)?

@@ -36,7 +36,7 @@ import SystemPackage
 /// …
 /// try snapshotter.remove(containerID)
 /// ```
-/// The mounts are made by whoever runs the container, in the container's own mount namespace. The host's never has one.
+/// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has one.
 ///
 /// ## Looking at files
 /// `view` opens a committed or active snapshot for reading in this process, mounted elsewhere or not: a list of directories, the

@@ -1,6 +1,6 @@
 import SystemPackage
 
-/// Why an archive could not be read or applied. The text is made to be shown to whoever sent the archive.
+/// Why an archive could not be read or applied. The text is meant for the sender of the archive.
 package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The stream ended in the middle.
     case truncated
@@ -14,7 +14,7 @@ package enum ArchiveError: Error, Hashable, Sendable, CustomStringConvertible {
     case refused(String)
     /// A system call failed: what was done, to which entry.
     case system(String, String, Errno)
-    /// Whoever asked for it wants it no more.
+    /// The caller has cancelled the work.
     case cancelled
 
     package var description: String {

@@ -6,8 +6,8 @@ import SystemPackage
 /// Open descriptors of the directories that entries were last put into.
 ///
 /// Entries of one directory follow each other in an archive, so that resolving the path again for each would be most
-/// of the work. A descriptor stays right as long as no directory or symbolic link is replaced; the one who does that
-/// calls `forget`.
+/// of the work. A descriptor stays right as long as no directory or symbolic link is replaced; code that replaces
+/// one calls `forget`.
 final class DirectoryCache {
     /// A directory that may be written to.
     struct Directory {

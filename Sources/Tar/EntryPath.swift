@@ -70,7 +70,7 @@ struct EntryPath: Hashable {
     /// The same for messages.
     var shown: String { shownName(text) }
 
-    /// The same for those who go on with it; `.` for the root.
+    /// The same path for further calls; `.` for the root.
     var filePath: FilePath {
         isRoot
             ? "."

@@ -1,8 +1,8 @@
 // `masu-init -- COMMAND [ARG ...]`: PID 1 of a container that was started with `--init`.
 //
-// A program that runs as PID 1 gets no default action for signals and inherits every orphan of its container. Few are
-// written for that; so this one stands in front: it starts the command, passes every signal on to it, reaps what is
-// orphaned, and ends with the command's own status.
+// A program that runs as PID 1 has no default action for signals and inherits every orphan of its container. Few programs are
+// written for that. This one runs as PID 1 instead: it starts the command, passes every signal on to it, reaps orphans, and
+// ends with the command's exit status.
 
 import BuildInformation
 import CLinux
@@ -49,7 +49,7 @@ func spawn(_ command: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, mask: 
     return (pid, error)
 }
 
-/// Reaps whoever has ended.
+/// Reaps all children that have ended.
 ///
 /// - Returns: the wait status of `child` if it is among them.
 func reap(_ child: pid_t) -> Int32? {

@@ -128,7 +128,7 @@ package struct CRIUOptions {
         writer.add(6, hasEvasiveDevices)
         writer.add(7, isShellJob)
         writer.add(8, handlesFileLocks)
-        // Everything: whoever reads the log does so because something has gone wrong.
+        // Everything: people read the log only after an error.
         writer.add(9, 4 as Int32)
         writer.add(10, logFile)
         if let pageServer {

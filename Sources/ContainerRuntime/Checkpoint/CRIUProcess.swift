@@ -63,8 +63,8 @@ struct CRIUProcess {
 
     /// A socket that the calling process has made, whose other end goes to the other end of `socket`.
     ///
-    /// CRIU opens directories by `/proc/<pid>/fd` of whoever made the socket, and mounts in them, which works only among the
-    /// mounts that are its own.
+    /// CRIU opens directories by `/proc/<pid>/fd` of the process that made the socket, and mounts in them. That works only in
+    /// its own mount namespace.
     private static func replacement(of socket: FileDescriptor) throws(Errno) -> FileDescriptor {
         let (near, far) = try UnixSocket.pair(.messages)
         defer { near.discard() }

@@ -89,7 +89,7 @@ struct Checkpoint {
                 for descriptor in descriptors { descriptor.discard() }
                 options.log?.debug("notify: \(notification.script)")
                 guard notification.script == "status-ready", let descriptor = status else { return }
-                // Whoever waited and has gone does not miss it.
+                // If the caller has stopped waiting, it does not need the byte.
                 try? descriptor.writeEntire([0])
                 descriptor.discard()
                 status = nil

@@ -64,7 +64,7 @@ struct Systemd {
         }
     }
 
-    /// Over a bus, signals come only to who asks for them.
+    /// A bus delivers signals only to clients that ask for them.
     private static func subscribe(_ connection: DBusConnection) throws(DBusError) {
         let rule = "type='signal',sender='\(service)',interface='\(manager)',member='JobRemoved'"
         var match = DBusMessage(

@@ -1,8 +1,8 @@
 import NIOHTTP1
 
 extension EngineRoutes {
-    /// Routes of Docker's API that this version knows of and does not serve: the user shall read what is missing and not
-    /// "page not found".
+    /// Routes of Docker's API that this version knows but does not serve. They answer with the name of the missing function
+    /// instead of "page not found".
     var notYet: [Route] {
         Self.missing.map { method, path, what in
             Route(method, path) { _ in throw APIError.notImplemented(what) }

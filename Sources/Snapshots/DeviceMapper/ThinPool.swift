@@ -196,7 +196,7 @@ struct ThinPool: Sendable {
         return (metadata, data)
     }
 
-    /// Refuses to go on when the pool is nearly full: its devices would block all who write to them.
+    /// Throws if the pool is nearly full: then its devices block every process that writes to them.
     func checkSpace() throws(SnapshotError) {
         let usage = try usage()
         for (what, space) in [("data", usage.data), ("metadata", usage.metadata)] {
@@ -234,7 +234,7 @@ struct ThinPool: Sendable {
         }
     }
 
-    /// Takes the device from the kernel; its blocks stay. Waits some seconds for those who are about to let go of it: a mount goes
+    /// Takes the device from the kernel; its blocks stay. Waits some seconds until the device is no longer in use: a mount goes
     /// a moment after its last process.
     func deactivate(_ id: Int64) throws(SnapshotError) {
         var attempts = 0
@@ -252,7 +252,7 @@ struct ThinPool: Sendable {
 
     /// Takes the device from the kernel, unless somebody has it open.
     func deactivateIfIdle(_ id: Int64) {
-        // Whoever has it open, or the end of the pool, takes care of it.
+        // The last process that closes it removes it, or else the end of the pool.
         try? mapper.remove(deviceName(id))
     }
 
