@@ -24,13 +24,13 @@ package struct RuntimeLog: Hashable, Sendable {
         self.isVerbose = isVerbose
     }
 
-    /// Tells a step.
+    /// Writes a step.
     package func debug(_ message: @autoclosure () -> String) {
-        // The error that follows will report that the log cannot be written.
+        // If the log cannot be written, the next error says so.
         if isVerbose { try? write(.debug, message()) }
     }
 
-    /// Tells what is odd and yet no reason to stop.
+    /// Writes a warning.
     package func warn(_ message: String) {
         try? write(.warning, message)  // As above.
     }

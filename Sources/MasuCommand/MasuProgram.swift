@@ -58,8 +58,8 @@ package enum MasuProgram {
     package static let root = Command(
         "masu", "Build, ship and run containers: the same commands and flags as docker's",
         discussion: """
-            Masu runs containers. The commands and flags are those you know from docker.
-            The daemon is 'masud'; this program talks to it over a socket (see -H).
+            Masu runs containers, with the commands and flags of docker.
+            This program talks to the daemon, 'masud', over a socket (see -H).
             """,
         examples: [
             .init("Run a command in a fresh container and remove it afterwards", "masu run --rm debian echo hello"),

@@ -9,10 +9,10 @@ enum CheckCommand {
     static let command = Command(
         "check", "Verify everything that is stored",
         discussion: """
-            Reads every blob and compares it with its digest, every layer's files with the layer, and the database with \
-            what is on disk. Nothing is changed. Problems are printed one a line; the exit status is 1 if there is one.
+            Compares every blob with its digest, the files of every layer with the layer, and the database with the disk. \
+            Changes nothing. Prints one problem a line, and ends with exit status 1 if there is one.
             """,
-        examples: [.init("After a power failure", "masu system check")],
+        examples: [.init("Check everything after a power failure", "masu system check")],
         flags: { [quiet] },
         action: { invocation in
             let response = try DaemonClient(invocation).open(HTTPRequest("POST", "/masu/check"))

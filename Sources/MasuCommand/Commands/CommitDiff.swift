@@ -15,7 +15,9 @@ extension ContainerCommands {
             "commit", operands: "CONTAINER [REPOSITORY[:TAG]]", arity: .between(1, 2),
             "Create a new image from a container's changes",
             examples: [
-                .init("Keep what was set up by hand", "masu commit -m 'with editor' --change 'CMD [\"vi\"]' box mine:2")
+                .init(
+                    "Make an image of a container that you set up by hand",
+                    "masu commit -m 'with editor' --change 'CMD [\"vi\"]' box mine:2")
             ],
             spellings: ["masu container commit", "masu commit"], interspersed: false,
             flags: { [author, change, message, pause, noPause] },
@@ -46,8 +48,8 @@ extension ContainerCommands {
         Command(
             "diff", operands: "CONTAINER", arity: .exactly(1),
             "Inspect changes to files or directories on a container's filesystem",
-            discussion: "A is for added, C for changed, D for deleted.",
-            examples: [.init("What did it write?", "masu diff web")],
+            discussion: "A means added, C changed, D deleted.",
+            examples: [.init("List the files that a container has changed", "masu diff web")],
             spellings: ["masu container diff", "masu diff"],
             action: { invocation in
                 let changes = try DaemonClient(invocation).call(

@@ -53,7 +53,7 @@ enum ContainerCommands {
     static func stop(_ placement: Placement) -> Command {
         simple(
             "stop", "Stop one or more running containers", spellings: ["masu container stop", "masu stop"],
-            example: .init("Ask politely for 30 seconds, then kill", "masu stop -t 30 web"),
+            example: .init("Wait 30 seconds for the container, then kill it", "masu stop -t 30 web"),
             flags: { [signal, timeout, time] },
             request: { HTTPRequest("POST", path($0, "/stop"), query: stopQuery($1)) })
     }
@@ -61,7 +61,7 @@ enum ContainerCommands {
     static func restart(_ placement: Placement) -> Command {
         simple(
             "restart", "Restart one or more containers", spellings: ["masu container restart", "masu restart"],
-            example: .init("Stop and start again", "masu restart web"), flags: { [signal, timeout, time] },
+            example: .init("Restart a container", "masu restart web"), flags: { [signal, timeout, time] },
             request: { HTTPRequest("POST", path($0, "/restart"), query: stopQuery($1)) })
     }
 
@@ -73,7 +73,7 @@ enum ContainerCommands {
     static func kill(_ placement: Placement) -> Command {
         simple(
             "kill", "Kill one or more running containers", spellings: ["masu container kill", "masu kill"],
-            example: .init("Have a service read its configuration again", "masu kill -s HUP web"), flags: { [signal] },
+            example: .init("Make a service read its configuration again", "masu kill -s HUP web"), flags: { [signal] },
             request: { HTTPRequest("POST", path($0, "/kill"), query: [("signal", $1.given(signal))]) })
     }
 
@@ -87,14 +87,15 @@ enum ContainerCommands {
     static func unpause(_ placement: Placement) -> Command {
         simple(
             "unpause", "Unpause all processes within one or more containers",
-            spellings: ["masu container unpause", "masu unpause"], example: .init("Let it go on", "masu unpause web"),
+            spellings: ["masu container unpause", "masu unpause"],
+            example: .init("Resume a paused container", "masu unpause web"),
             request: { name, _ in HTTPRequest("POST", path(name, "/unpause")) })
     }
 
     static func rename(_ placement: Placement) -> Command {
         Command(
             "rename", operands: "CONTAINER NEW_NAME", arity: .exactly(2), "Rename a container",
-            examples: [.init("Keep the old one aside", "masu rename web web-old")],
+            examples: [.init("Keep the old container under another name", "masu rename web web-old")],
             spellings: ["masu container rename", "masu rename"],
             action: { invocation in
                 let (old, new) = (invocation.operands[0], invocation.operands[1])
@@ -150,7 +151,8 @@ enum ContainerCommands {
         Command(
             "wait", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1),
             "Block until one or more containers stop, then print their exit codes",
-            examples: [.init("Wait for a job", "masu wait job")], spellings: ["masu container wait", "masu wait"],
+            examples: [.init("Wait for a job and print its exit code", "masu wait job")],
+            spellings: ["masu container wait", "masu wait"],
             action: { invocation in
                 let client = try DaemonClient(invocation)
                 return try each(invocation.operands) { container in

@@ -21,8 +21,8 @@ extension ContainerCommands {
                 container. Use '-' as the destination to stream a tar archive of a container source to stdout.
                 """,
             examples: [
-                .init("A file into a container", "masu cp site.conf web:/etc/nginx/conf.d/"),
-                .init("What is in a directory, out of one", "masu cp web:/var/log/. logs"),
+                .init("Copy a file into a container", "masu cp site.conf web:/etc/nginx/conf.d/"),
+                .init("Copy the contents of a directory from a container", "masu cp web:/var/log/. logs"),
             ],
             spellings: ["masu container cp", "masu cp"], flags: { [archive, followLink, quietCopy] },
             action: { invocation in

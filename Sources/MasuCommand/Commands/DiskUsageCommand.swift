@@ -9,7 +9,8 @@ enum DiskUsageCommand {
     static let command = Command(
         "df", "Show disk usage of images and containers",
         examples: [
-            .init("What could go?", "masu system df"), .init("Image by image", "masu system df -v"),
+            .init("Show how much space could be freed", "masu system df"),
+            .init("List each image and container", "masu system df -v"),
         ],
         flags: { [FormatFlags.list, verbose] },
         action: { invocation in

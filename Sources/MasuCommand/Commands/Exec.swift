@@ -12,10 +12,10 @@ extension ContainerCommands {
         Command(
             "exec", operands: "CONTAINER COMMAND [ARG...]", arity: .atLeast(2),
             "Execute a command in a running container",
-            discussion: "Run a further command inside a running container. Its exit status becomes this program's.",
+            discussion: "Run another command in a running container. This program ends with its exit status.",
             examples: [
-                .init("A shell in a running container", "masu exec -it web sh"),
-                .init("Pass data in", "masu exec -i db psql < dump.sql"),
+                .init("Run a shell in a running container", "masu exec -it web sh"),
+                .init("Pass data to a command", "masu exec -i db psql < dump.sql"),
             ],
             spellings: ["masu container exec", "masu exec"], group: placement.heading, interspersed: false,
             flags: {

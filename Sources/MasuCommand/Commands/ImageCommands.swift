@@ -54,7 +54,7 @@ enum ImageCommands {
         Command(
             placement == .grouped ? "rm" : "rmi", aliases: placement == .grouped ? ["remove"] : [],
             operands: "IMAGE [IMAGE...]", arity: .atLeast(1), "Remove one or more images",
-            examples: [.init("Remove a name; the image goes with its last one", "masu rmi debian:bookworm")],
+            examples: [.init("Remove a name, and the image if it was the last name", "masu rmi debian:bookworm")],
             spellings: ["masu image rm", "masu image remove", "masu rmi"],
             flags: { [force, noPrune, removedPlatforms] },
             action: { invocation in
@@ -94,12 +94,12 @@ enum ImageCommands {
             "import", operands: "file|URL|- [REPOSITORY[:TAG]]", arity: .atLeast(1),
             "Import the contents from a tarball to create a filesystem image",
             discussion: """
-                Make an image of one layer from a tar archive of a root file system: a file of this \
+                Make an image with one layer from a tar archive of a root file system. The archive is a file of this \
                 machine, - for standard input, or a URL that the daemon fetches.
                 """,
             examples: [
                 .init(
-                    "A Debian of your own",
+                    "Import a Debian made by debootstrap",
                     "debootstrap bookworm root && tar -C root -c . | masu import - debian:bookworm")
             ],
             spellings: ["masu image import", "masu import"], flags: { [change, message, platform] },
@@ -137,8 +137,9 @@ enum ImageCommands {
     static func load(_ placement: Placement) -> Command {
         Command(
             "load", "Load an image from a tar archive or STDIN",
-            discussion: "Load images from an archive made by 'docker save' or in OCI layout, compressed or not.",
-            examples: [.init("Take images along on a stick", "masu load -i /media/stick/images.tar.gz")],
+            discussion:
+                "Load images from an archive made by 'docker save', or from an OCI layout in an archive, compressed or not.",
+            examples: [.init("Load images from a stick", "masu load -i /media/stick/images.tar.gz")],
             spellings: ["masu image load", "masu load"], flags: { [input, quietLoad, platform] },
             action: { invocation in
                 let flags = invocation.flags

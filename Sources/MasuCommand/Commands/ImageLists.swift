@@ -17,7 +17,7 @@ extension ImageCommands {
         Command(
             placement == .grouped ? "ls" : "images", aliases: placement == .grouped ? ["list"] : [],
             operands: "[REPOSITORY[:TAG]]", arity: .atMost(1), "List images",
-            examples: [.init("Images that have lost their name", "masu images -f dangling=true")],
+            examples: [.init("List images without a name", "masu images -f dangling=true")],
             spellings: ["masu image ls", "masu image list", "masu images"], group: placement.heading,
             flags: { [all, digests, filter, FormatFlags.list, noTrunc, quiet] },
             action: { invocation in
@@ -49,7 +49,7 @@ extension ImageCommands {
     static func history(_ placement: Placement) -> Command {
         Command(
             "history", operands: "IMAGE", arity: .exactly(1), "Show the history of an image",
-            examples: [.init("Every step in full", "masu history --no-trunc debian")],
+            examples: [.init("Print every step in full", "masu history --no-trunc debian")],
             spellings: ["masu image history", "masu history"],
             flags: { [FormatFlags.list, human, noTrunc, historyPlatform, quiet] },
             action: { invocation in

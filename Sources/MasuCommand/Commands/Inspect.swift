@@ -11,10 +11,10 @@ enum InspectCommands {
     static let any = Command(
         "inspect", operands: "NAME|ID [NAME|ID...]", arity: .atLeast(1),
         "Return low-level information on containers and images",
-        discussion: "Print everything the daemon knows about containers or images, as JSON or through a template.",
+        discussion: "Print all that the daemon knows about containers or images, as JSON or through a template.",
         examples: [
-            .init("The process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
-            .init("All mounts as JSON", "masu inspect -f '{{json .Mounts}}' web"),
+            .init("Print the process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
+            .init("Print all mounts as JSON", "masu inspect -f '{{json .Mounts}}' web"),
         ],
         flags: { [FormatFlags.object, size, type] },
         action: { invocation in
@@ -32,13 +32,13 @@ enum InspectCommands {
     static let container = Command(
         "inspect", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1),
         "Display detailed information on one or more containers",
-        examples: [.init("How a container ended", "masu container inspect -f '{{.State.ExitCode}}' job")],
+        examples: [.init("Print the exit code of a container", "masu container inspect -f '{{.State.ExitCode}}' job")],
         flags: { [FormatFlags.object, size] }, action: { try run($0, [.container]) })
 
     static let image = Command(
         "inspect", operands: "IMAGE [IMAGE...]", arity: .atLeast(1),
         "Display detailed information on one or more images",
-        examples: [.init("What an image runs", "masu image inspect -f '{{.Config.Cmd}}' debian")],
+        examples: [.init("Print the command of an image", "masu image inspect -f '{{.Config.Cmd}}' debian")],
         flags: { [FormatFlags.object, platform] }, action: { try run($0, [.image]) })
 
     private enum Kind {

@@ -21,8 +21,8 @@ extension ContainerCommands {
             placement == .grouped ? "ls" : "ps", aliases: placement == .grouped ? ["list", "ps"] : [],
             "List containers",
             examples: [
-                .init("All containers that ended badly", "masu ps -a --filter exited=1"),
-                .init("Columns of your own", "masu ps --format 'table {{.Names}}\\t{{.Status}}'"),
+                .init("List containers that ended with exit code 1", "masu ps -a --filter exited=1"),
+                .init("Choose the columns", "masu ps --format 'table {{.Names}}\\t{{.Status}}'"),
             ],
             spellings: ["masu container ls", "masu container list", "masu container ps", "masu ps"],
             group: placement.heading, flags: { [all, filter, format, last, latest, noTrunc, quiet, size] },

@@ -16,7 +16,7 @@ extension ContainerCommands {
     static func logs(_ placement: Placement) -> Command {
         Command(
             "logs", operands: "CONTAINER", arity: .exactly(1), "Fetch the logs of a container",
-            examples: [.init("The last ten lines and all that come", "masu logs -f -n 10 web")],
+            examples: [.init("Print the last ten lines and follow the log", "masu logs -f -n 10 web")],
             spellings: ["masu container logs", "masu logs"],
             flags: { [details, follow, since, until, tail, timestamps] },
             action: { invocation in

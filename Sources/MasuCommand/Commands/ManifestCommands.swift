@@ -13,7 +13,7 @@ enum ManifestCommands {
     static let inspect = Command(
         "inspect", operands: "[MANIFEST_LIST] MANIFEST", arity: .atLeast(1),
         "Display an image manifest, or manifest list",
-        examples: [.init("For which platforms there is an image", "masu manifest inspect debian:bookworm")],
+        examples: [.init("See the platforms of an image", "masu manifest inspect debian:bookworm")],
         flags: { [insecure, verbose] },
         action: { invocation in
             guard let image = invocation.operands.last, invocation.operands.count <= 2 else { return 1 }

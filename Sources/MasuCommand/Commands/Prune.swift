@@ -12,7 +12,7 @@ enum PruneCommands {
 
     static let containers = Command(
         "prune", "Remove all stopped containers",
-        examples: [.init("Those that are older than a day", "masu container prune --filter until=24h")],
+        examples: [.init("Remove containers older than a day", "masu container prune --filter until=24h")],
         flags: { [force, filter] },
         action: { invocation in
             let warning = """
@@ -27,7 +27,7 @@ enum PruneCommands {
 
     static let images = Command(
         "prune", "Remove unused images",
-        examples: [.init("Everything no container was made from", "masu image prune -a")],
+        examples: [.init("Remove all images that no container uses", "masu image prune -a")],
         flags: { [allImages, force, filter] },
         action: { invocation in
             let isAll = invocation.flags[allImages]
@@ -43,7 +43,7 @@ enum PruneCommands {
 
     static let system = Command(
         "prune", "Remove unused data",
-        examples: [.init("Make room", "masu system prune -a")],
+        examples: [.init("Remove everything that is not in use", "masu system prune -a")],
         flags: { [allImages, force, filter, volumes] },
         action: { invocation in
             let flags = invocation.flags

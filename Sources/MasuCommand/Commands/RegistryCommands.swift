@@ -13,19 +13,18 @@ enum RegistryCommands {
     static let logIn = Command(
         "login", operands: "[SERVER]", arity: .atMost(1), "Authenticate to a registry",
         discussion: """
-            Have a registry check a user's password, and keep it for pulls and pushes: in ~/.docker/config.json, \
-            or with the helper program that this file names (credsStore, credHelpers).
-            Without a server it is Docker Hub.
+            Check a user's password with a registry, and keep it for pulls and pushes: in ~/.docker/config.json, \
+            or with the helper program that this file names (credsStore, credHelpers). The default server is Docker Hub.
             """,
         examples: [
             .init(
-                "Without the password on any command line",
+                "Read the password from a file",
                 "masu login -u me --password-stdin registry.example.org < password")
         ], flags: { [password, fromInput, user] }, action: logIn)
 
     static let logOut = Command(
         "logout", operands: "[SERVER]", arity: .atMost(1), "Log out from a registry",
-        examples: [.init("Forget the password", "masu logout registry.example.org")],
+        examples: [.init("Remove the password", "masu logout registry.example.org")],
         action: { invocation in
             let key = CredentialFile.key(invocation.operands.first ?? "")
             try Console.print("Removing login credentials for \(key)")
@@ -112,7 +111,7 @@ enum RegistryCommands {
 
     static let search = Command(
         "search", operands: "TERM", arity: .exactly(1), "Search Docker Hub for images",
-        examples: [.init("Official ones only", "masu search --filter is-official=true debian")],
+        examples: [.init("List official images only", "masu search --filter is-official=true debian")],
         flags: { [filter, FormatFlags.list, limit, noTrunc] },
         action: { invocation in
             let flags = invocation.flags

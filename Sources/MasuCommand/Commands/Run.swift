@@ -15,13 +15,14 @@ extension ContainerCommands {
             "Create and run a new container from an image",
             discussion: """
                 Create a container from an image and run a command in it.
-                Everything after the image belongs to the command. Without -d the command's output \
-                comes here, its exit status becomes this program's, and signals sent to this program \
-                go to the command.
+                Everything after the image is the command. Without -d, this program prints the command's output, \
+                passes signals on to it, and ends with its exit status.
                 """,
             examples: [
-                .init("A shell of your own in a throw-away Debian", "masu run --rm -it debian bash"),
-                .init("A service in the background that may use 256 MiB", "masu run -d --name web -m 256m nginx"),
+                .init("Run a shell in a Debian that is removed afterwards", "masu run --rm -it debian bash"),
+                .init(
+                    "Run a service in the background with at most 256 MiB of memory",
+                    "masu run -d --name web -m 256m nginx"),
             ],
             spellings: ["masu container run", "masu run"], group: placement.heading, interspersed: false,
             flags: { ContainerFlags.all + [detach, detachKeys, sigProxy] }, action: { try Run($0).execute() })
@@ -31,7 +32,10 @@ extension ContainerCommands {
         Command(
             "create", operands: "IMAGE [COMMAND] [ARG...]", arity: .atLeast(1), "Create a new container",
             discussion: "Create a container without starting it, and print its ID. Takes the same options as run.",
-            examples: [.init("Make it now, start it later", "masu create --name job debian true && masu start -a job")],
+            examples: [
+                .init(
+                    "Create a container now, start it later", "masu create --name job debian true && masu start -a job")
+            ],
             spellings: ["masu container create", "masu create"], interspersed: false, flags: { ContainerFlags.all },
             action: { invocation in
                 let creation = ContainerCreation(invocation, name: "create")

@@ -80,12 +80,12 @@ extension ImageCommands {
             "save", operands: "IMAGE [IMAGE...]", arity: .atLeast(1),
             "Save one or more images to a tar archive (streamed to STDOUT by default)",
             discussion: """
-                The archive is one for 'docker load' and an OCI image layout at the same time. A name without a tag \
-                stands for all tags of its repository.
+                The archive is both an archive for 'docker load' and an OCI image layout. A name without a tag means all \
+                tags of its repository.
                 """,
             examples: [
-                .init("Take images along on a stick", "masu save -o /media/stick/images.tar debian:bookworm nginx"),
-                .init("To another machine", "masu save web:2 | ssh other masu load"),
+                .init("Save images to a stick", "masu save -o /media/stick/images.tar debian:bookworm nginx"),
+                .init("Send an image to another machine", "masu save web:2 | ssh other masu load"),
             ],
             spellings: ["masu image save", "masu save"], flags: { [ArchiveDownload.output, savePlatform] },
             action: { invocation in
@@ -105,7 +105,7 @@ extension ContainerCommands {
     static func export(_ placement: Placement) -> Command {
         Command(
             "export", operands: "CONTAINER", arity: .exactly(1), "Export a container's filesystem as a tar archive",
-            examples: [.init("Keep a container's files", "masu export -o web.tar web")],
+            examples: [.init("Save the files of a container", "masu export -o web.tar web")],
             spellings: ["masu container export", "masu export"], flags: { [ArchiveDownload.output] },
             action: { invocation in
                 let download = try ArchiveDownload(invocation)

@@ -12,10 +12,10 @@ extension ContainerCommands {
         Command(
             "start", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1), "Start one or more stopped containers",
             discussion: """
-                Start containers that were created or have ended. With -a or -i the container's output \
-                comes here and its exit status becomes this program's.
+                Start containers that are created or have ended. With -a or -i, this program prints the container's \
+                output and ends with its exit status.
                 """,
-            examples: [.init("Start a shell again where it was left", "masu start -ai box")],
+            examples: [.init("Start a shell again and attach to it", "masu start -ai box")],
             spellings: ["masu container start", "masu start"],
             flags: { [attachAll, interactive, detachKeys] },
             action: { invocation in
@@ -66,9 +66,9 @@ extension ContainerCommands {
             "attach", operands: "CONTAINER", arity: .exactly(1),
             "Attach local standard input, output, and error streams to a running container",
             discussion: """
-                Join the streams of a running container. With a terminal, ctrl-p ctrl-q leaves again without ending it.
+                Join the streams of a running container. With a terminal, ctrl-p ctrl-q detaches, and the container runs on.
                 """,
-            examples: [.init("Look in, and leave with ctrl-x", "masu attach --detach-keys ctrl-x box")],
+            examples: [.init("Attach, and choose ctrl-x to detach", "masu attach --detach-keys ctrl-x box")],
             spellings: ["masu container attach", "masu attach"], flags: { [noStdin, sigProxy, detachKeys] },
             action: { invocation in
                 let client = try DaemonClient(invocation)

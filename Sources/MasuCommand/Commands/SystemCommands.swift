@@ -23,7 +23,9 @@ enum SystemCommands {
         Command(
             "events", "Get real time events from the daemon",
             examples: [
-                .init("How containers end", "masu events --filter event=die --format '{{.Actor.Attributes.exitCode}}'")
+                .init(
+                    "Print the exit code of each container that ends",
+                    "masu events --filter event=die --format '{{.Actor.Attributes.exitCode}}'")
             ],
             spellings: ["masu system events", "masu events"], flags: { [filter, eventFormat, since, until] },
             action: { invocation in
@@ -64,7 +66,7 @@ enum SystemCommands {
 
     static let version = Command(
         "version", "Show the Masu version information",
-        examples: [.init("Only the daemon's", "masu version -f '{{.Server.Version}}'")],
+        examples: [.init("Print the version of the daemon only", "masu version -f '{{.Server.Version}}'")],
         group: "Common Commands", flags: { [FormatFlags.object, clientOnly] },
         action: { invocation in
             let format = invocation.flags[FormatFlags.object]
@@ -92,7 +94,7 @@ enum SystemCommands {
     static func info(_ placement: Placement) -> Command {
         Command(
             "info", "Display system-wide information",
-            examples: [.init("Where everything is kept", "masu info -f '{{.DockerRootDir}}'")],
+            examples: [.init("Print the daemon's data directory", "masu info -f '{{.DockerRootDir}}'")],
             spellings: ["masu system info", "masu info"], group: placement.heading, flags: { [FormatFlags.object] },
             action: { invocation in
                 let format = invocation.flags[FormatFlags.object]

@@ -16,8 +16,8 @@ extension ImageCommands {
         Command(
             "pull", operands: "NAME[:TAG|@DIGEST]", arity: .exactly(1), "Download an image from a registry",
             examples: [
-                .init("What this machine can run of it", "masu pull debian:bookworm"),
-                .init("From a registry of your own", "masu pull registry.example.org:5000/team/app@sha256:…"),
+                .init("Pull the image for this machine's platform", "masu pull debian:bookworm"),
+                .init("Pull from another registry, by digest", "masu pull registry.example.org:5000/team/app@sha256:…"),
             ],
             spellings: ["masu image pull", "masu pull"], group: placement.heading,
             flags: { [allTags, platform, quiet, trust] },
@@ -45,7 +45,7 @@ extension ImageCommands {
             "push", operands: "NAME[:TAG]", arity: .exactly(1), "Upload an image to a registry",
             examples: [
                 .init(
-                    "To a registry of your own",
+                    "Push to another registry",
                     "masu tag app registry.example.org:5000/team/app && masu push registry.example.org:5000/team/app")
             ],
             spellings: ["masu image push", "masu push"], group: placement.heading,
