@@ -223,25 +223,25 @@ struct LayerApplierTests {
             expected: "outside of the root"),
         Hostile(
             testDescription: "a hard link to a file of the host",
-            bytes: TarFixture.build { $0.hardLink("h", to: "/etc/passwd") }, expected: "not there"),
+            bytes: TarFixture.build { $0.hardLink("h", to: "/etc/passwd") }, expected: "does not exist"),
         Hostile(
             testDescription: "a hard link in the place of the directory that its target is in",
             bytes: TarFixture.build {
                 $0.file("a/b/c", "x")
                 $0.hardLink("a", to: "a/b/c")
-            }, expected: "not there"),
+            }, expected: "does not exist"),
         Hostile(
             testDescription: "a hard link to what the layer hides",
             bytes: TarFixture.build {
                 $0.file(".wh.x", "")
                 $0.hardLink("h", to: "x")
-            }, expected: "not there"),
+            }, expected: "does not exist"),
         Hostile(
             testDescription: "a hard link through a symbolic link",
             bytes: TarFixture.build {
                 $0.symbolicLink("l", to: "/etc")
                 $0.hardLink("h", to: "l/passwd")
-            }, expected: "not there"),
+            }, expected: "does not exist"),
         Hostile(
             testDescription: "a hard link to a symbolic link is to the link itself",
             bytes: TarFixture.build {

@@ -82,8 +82,10 @@ extension Integration {
         @Test("what does one thing after the other does all of them, whoever reads it")
         func fullOutputOfMany() throws {
             try withDaemon { daemon in
-                for name in ["a", "b", "c"] { try daemon.ok(.masu, "create", "--name", name, "busybox", "true") }
-                #expect(try shell(daemon, .masu, ">/dev/full", "rm", "a", "b", "c").code == 1)
+                for name in ["one", "two", "three"] {
+                    try daemon.ok(.masu, "create", "--name", name, "busybox", "true")
+                }
+                #expect(try shell(daemon, .masu, ">/dev/full", "rm", "one", "two", "three").code == 1)
                 #expect(try daemon.ok(.masu, "ps", "-aq").isEmpty)
             }
         }
@@ -109,20 +111,26 @@ extension Integration {
         func controlCharacters() throws {
             try withDaemon { daemon in
                 try daemon.ok(
-                    .masu, "run", "-d", "--name", "c", "busybox", "sh", "-c",
-                    "touch \"$(printf '/a\\033[2Jb\\nC /forged')\"; exec sleep \"$(printf '1000\\033[31m')\" || exec sleep 999"
-                )
-                #expect(try eventually { try daemon.ok(.masu, "diff", "c").contains("/forged") })
-                #expect(try daemon.ok(.masu, "diff", "c").contains("A /a\u{1B}[2Jb\nC /forged"))
+                    .masu, "run", "-d", "--name", "forger", "busybox", "sh", "-c",
+                    """
+                    mkdir -p "$(printf '/a\\033[2Jb\\nC /forged')"
+                    exec sh -c 'sleep 1000; :' "$(printf 'x\\033[31m')"
+                    """)
+                #expect(try eventually { try daemon.ok(.masu, "diff", "forger").contains("/forged") })
+                #expect(try daemon.ok(.masu, "diff", "forger").contains("A /a\u{1B}[2Jb\nC /forged"))
 
-                let diff = try daemon.terminal(.masu, "diff", "c")
+                let diff = try daemon.terminal(.masu, "diff", "forger")
                 #expect(try diff.waitForEnd() == 0)
                 #expect(diff.seen.contains("A /a\\u001b[2Jb\\u000aC /forged"), "\(diff.seen)")
                 #expect(!diff.seen.contains("\u{1B}"))
 
-                let label = try daemon.terminal(.masu, "inspect", "-f", "{{.Name}}\u{1B}]0;title\u{7}", "c")
+                let top = try daemon.terminal(.masu, "top", "forger", columns: 200)
+                #expect(try top.waitForEnd() == 0)
+                #expect(top.seen.contains("x\\u001b[31m") && !top.seen.contains("\u{1B}"), "\(top.seen)")
+
+                let label = try daemon.terminal(.masu, "inspect", "-f", "{{.Name}}\u{1B}]0;title\u{7}", "forger")
                 #expect(try label.waitForEnd() == 0)
-                #expect(label.seen.contains("/c\\u001b]0;title\\u0007"), "\(label.seen)")
+                #expect(label.seen.contains("/forger\\u001b]0;title\\u0007"), "\(label.seen)")
             }
         }
 
