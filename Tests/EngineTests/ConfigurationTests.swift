@@ -154,7 +154,7 @@ import Testing
         let warnings = try configuration.validate(in: Self.context)
         #expect(
             warnings == [
-                "SELinux labels are not set by this version. Labels discarded.",
+                "This version does not set SELinux labels. Labels discarded.",
                 "MAC address 02:42:ac:11:00:02 discarded: network bridge has a loopback interface only in this version.",
                 "Driver options x discarded: network bridge has a loopback interface only in this version.",
             ])

@@ -32,11 +32,11 @@ extension HostConfiguration {
         }
         if networkMode != .host, publishAllPorts || !publishedPorts.isEmpty {
             throw .notImplemented(
-                "publishing ports is not available in this version: use --network host, or leave out -p and -P")
+                "this version cannot publish ports: use --network host, or leave out -p and -P")
         }
-        if !links.isEmpty { throw .notImplemented("links between containers are not available in this version") }
+        if !links.isEmpty { throw .notImplemented("this version has no links between containers") }
         if extraHosts.contains(where: { $0.value.address == nil }) {
-            throw .notImplemented("host-gateway needs a bridge network, which is not available in this version")
+            throw .notImplemented("host-gateway needs a bridge network, and this version has none")
         }
     }
 
@@ -45,7 +45,7 @@ extension HostConfiguration {
             throw .invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
         }
         if !volumesFrom.isEmpty {
-            throw .notImplemented("--volumes-from is not available in this version")
+            throw .notImplemented("this version has no --volumes-from")
         }
         var destinations: Set<String> = []
         func claim(_ target: MountTarget) throws(EngineError) {
@@ -54,7 +54,7 @@ extension HostConfiguration {
         for bind in binds {
             if bind.isVolume {
                 throw .notImplemented(
-                    "named volumes are not available in this version: '\(bind)' (use an absolute host path as the source)"
+                    "this version has no named volumes: '\(bind)' (use an absolute host path as the source)"
                 )
             }
             if bind.options.contains(.nocopy) { throw .invalid("invalid volume specification: '\(bind)'") }
@@ -120,7 +120,7 @@ extension MountSpecification {
             if !source.isEmpty { throw fail("field Source must not be specified") }
         case .volume:
             throw .notImplemented(
-                "volumes are not available in this version: use type=bind or type=tmpfs for '\(target)'")
+                "this version has no volumes: use type=bind or type=tmpfs for '\(target)'")
         case .image, .cluster, .npipe:
             throw .invalid("mount type \"\(kind.rawValue)\" is not supported")
         }

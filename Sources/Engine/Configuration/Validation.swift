@@ -74,7 +74,7 @@ extension ContainerConfiguration {
             warnings.append("This version does not run health checks.")
         }
         if host.securityOptions.labels.contains(where: { $0 != "disable" }) {
-            warnings.append("SELinux labels are not set by this version. Labels discarded.")
+            warnings.append("This version does not set SELinux labels. Labels discarded.")
         }
         return warnings + endpointWarnings()
     }
@@ -87,7 +87,7 @@ extension ContainerConfiguration {
         let anonymous = volumes.filter { !mounted.contains(lexicallyClean($0)) }
         if anonymous.isEmpty { return [] }
         return [
-            "Volumes are not available in this version: what is written to \(anonymous.joined(separator: ", ")) is kept in the container's own layer and removed with it. To keep it, bind a host directory: -v /host/path:\(anonymous[0])"
+            "This version has no volumes: files in \(anonymous.joined(separator: ", ")) are in the container's own layer and are removed with it. To keep them, bind a host directory: -v /host/path:\(anonymous[0])"
         ]
     }
 

@@ -28,7 +28,7 @@ enum MountPropagation {
         do throws(Errno) {
             (mountPoint, tags) = try mount(of: source)
         } catch {
-            throw .system("cannot find out on which mount \(source) is: \(error)")
+            throw .system("cannot find the mount of \(source): \(error)")
         }
         if tags.contains(where: { $0.hasPrefix("shared:") }) { return nil }
         if propagation.isSlave, tags.contains(where: { $0.hasPrefix("master:") }) { return nil }

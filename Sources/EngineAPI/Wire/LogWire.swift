@@ -70,7 +70,7 @@ extension LogFileOptions {
         case "compress":
             guard GoBoolean.parse(value) == false else {
                 throw APIError.invalid(
-                    "log opt 'compress' is not available in this version: rotated files are kept as they are")
+                    "this version has no log opt 'compress': it keeps rotated files as they are")
             }
             compresses = false
         default: throw APIError.invalid("unknown log opt '\(name)' for json-file log driver")
