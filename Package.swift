@@ -24,7 +24,6 @@ let staticRuntime: [LinkerSetting] = [
 ]
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -76,12 +75,10 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // Floor 0: what Swift cannot call, and what needs nothing
@@ -91,6 +88,7 @@ let package = Package(
         .systemLibrary(name: "CSeccomp", path: "Sources/CSeccomp"),
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
+        .systemLibrary(name: "COpenSSL", path: "Sources/COpenSSL"),
 
         module("Base64", [], swiftSettings: quick),
         module("JSON", [], swiftSettings: quick),
@@ -114,6 +112,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         module("DBus", ["LinuxKernel", system], swiftSettings: quick),
+        module("Hashing", ["COpenSSL", "OCISpec", system]),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
@@ -128,7 +127,7 @@ let package = Package(
                 "Text", "BuildInformation", system,
             ],
             swiftSettings: quick),
-        module("ContentStore", ["LinuxKernel", "OCISpec", "JSON", crypto, system]),
+        module("ContentStore", ["Hashing", "LinuxKernel", "OCISpec", "JSON", system]),
         module(
             "Distribution",
             [
@@ -136,7 +135,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
-        module("Snapshots", ["Tar", "LinuxKernel", "CLinux", "OCISpec", database, crypto, system]),
+        module("Snapshots", ["Tar", "Hashing", "LinuxKernel", "CLinux", "OCISpec", database, system]),
 
         // Floor 4
         module("ShimProtocol", ["Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
@@ -144,7 +143,7 @@ let package = Package(
             "Images",
             [
                 "Failure", "BlockingCalls", "ContentStore", "Distribution", "Snapshots", "Archive", "Tar", "OCISpec",
-                "JSON", "Text", "LinuxKernel", database, crypto, logging, system,
+                "JSON", "Hashing", "Text", "LinuxKernel", database, logging, system,
             ]),
 
         // Floor 5
@@ -153,7 +152,6 @@ let package = Package(
             [
                 "Failure", "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
-                .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
         // Floor 6
@@ -163,7 +161,7 @@ let package = Package(
             [
                 "Failure", "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON",
                 "LinuxKernel",
-                "CCrypt", crypto, database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
+                "CCrypt", "Hashing", database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 
@@ -223,14 +221,15 @@ let package = Package(
         testLibrary(
             "FaultyRegistry",
             [
-                "HTTPServing", "ContentStore", "OCISpec", "JSON", "Base64",
+                "HTTPServing", "Hashing", "OCISpec", "JSON", "Base64",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "DistributionTests",
-            ["Distribution", "FaultyRegistry", "ContentStore", "Base64", "OCISpec", "JSON", system]),
+            ["Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system]),
         tests("FailureTests", ["Failure"]),
+        tests("HashingTests", ["Hashing", "OCISpec", system]),
         tests("JSONTests", ["JSON"]),
         tests("TextTests", ["Text"]),
         tests("FlagsTests", ["Flags"]),
@@ -246,7 +245,8 @@ let package = Package(
         tests(
             "RegistryTests",
             [
-                "Registry", "Distribution", "HTTPServing", "ContentStore", "OCISpec", "JSON", "LinuxKernel", logging,
+                "Registry", "Distribution", "HTTPServing", "ContentStore", "Hashing", "OCISpec", "JSON", "LinuxKernel",
+                logging,
                 system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -272,7 +272,7 @@ let package = Package(
             "ImagesTests",
             [
                 "Images", "Distribution", "FaultyRegistry", "Archive", "Tar", "Snapshots", "ContentStore", "OCISpec",
-                "JSON", "LinuxKernel", crypto, database, logging, system,
+                "JSON", "Hashing", "LinuxKernel", database, logging, system,
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
@@ -285,7 +285,7 @@ let package = Package(
         tests(
             "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
-        tests("IntegrationTests", []),
+        tests("IntegrationTests", ["LinuxKernel", system]),
     ]
 )
 

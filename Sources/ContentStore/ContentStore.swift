@@ -1,3 +1,4 @@
+import Hashing
 import Glibc
 import JSON
 import LinuxKernel
@@ -200,7 +201,7 @@ package struct ContentStore: Sendable {
         defer { Glibc.close(descriptor.rawValue) }
         var hasher = ContentHasher(digest.algorithm)
         do throws(Errno) {
-            _ = try hasher.update(contentsOf: descriptor.rawValue, limit: .max)
+            try hasher.update(contentsOf: descriptor)
         } catch {
             throw .system("read", path(of: digest), error)
         }

@@ -1,4 +1,5 @@
 import Glibc
+import Hashing
 import OCISpec
 import Synchronization
 import SystemPackage
@@ -49,7 +50,8 @@ package final class Ingest: Sendable {
         guard descriptor >= 0 else { throw .system("create", path, Errno(rawValue: errno)) }
         var state = State(descriptor: descriptor, hasher: ContentHasher(algorithm))
         do throws(Errno) {
-            state.size = try state.hasher.update(contentsOf: descriptor, limit: limit)
+            state.size = try state.hasher.update(
+                contentsOf: FileDescriptor(rawValue: descriptor), limit: limit)
             // More than there may be is what a crash left of another try.
             if ftruncate(descriptor, Int(state.size)) != 0 || lseek(descriptor, Int(state.size), SEEK_SET) < 0 {
                 throw Errno(rawValue: errno)
@@ -158,7 +160,7 @@ package final class Ingest: Sendable {
         defer { close(descriptor.rawValue) }
         var hasher = ContentHasher(algorithm)
         do throws(Errno) {
-            _ = try hasher.update(contentsOf: descriptor.rawValue, limit: .max)
+            try hasher.update(contentsOf: descriptor)
         } catch {
             throw .system("read", path, error)
         }

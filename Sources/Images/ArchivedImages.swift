@@ -1,3 +1,4 @@
+import Hashing
 import Archive
 import ContentStore
 import JSON
@@ -81,7 +82,7 @@ enum DockerArchive {
         }
         let references = try (item.RepoTags ?? []).map { try ImageReference(parsing: $0).withDefaultTag }
         // Archives that are an image layout as well have the manifest; with it the image keeps its digest.
-        let manifest = manifests[Digest.of(document)].flatMap { text -> [UInt8]? in
+        let manifest = manifests[ContentHasher.digest(of: document)].flatMap { text -> [UInt8]? in
             // It was read once already; one that does not fit is made anew.
             let layersOfManifest = try? JSON.decode(ImageManifest.self, from: text).layers.map(\.digest)
             return layersOfManifest == layers.map(\.blob.digest) ? text : nil
@@ -170,7 +171,7 @@ enum OCIArchive {
         guard let bytes = try archive.file(path(descriptor.digest)) else {
             throw ImagesError(.invalid, "invalid archive: the blob \(descriptor.digest) is missing")
         }
-        try check(Digest.of(bytes), Int64(bytes.count), descriptor)
+        try check(ContentHasher.digest(of: bytes), Int64(bytes.count), descriptor)
         return bytes
     }
 

@@ -1,4 +1,4 @@
-import struct Crypto.SHA256
+import Hashing
 import OCISpec
 
 /// Chain ids: one digest for a layer and all below it (image-spec, config.md, "Layer ChainID").
@@ -11,7 +11,7 @@ package enum ChainID {
                 chain.append(diffID)
                 continue
             }
-            chain.append(Digest(hash: SHA256.hash(data: Array("\(below) \(diffID)".utf8))))
+            chain.append(ContentHasher.digest(of: Array("\(below) \(diffID)".utf8)))
         }
         return chain
     }

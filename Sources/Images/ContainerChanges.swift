@@ -1,3 +1,4 @@
+import Hashing
 import Archive
 import ContentStore
 import GRDB
@@ -134,7 +135,7 @@ extension Images {
         defer { for layer in unpacked.values { discardIfStaged(layer) } }
         if cancellation.isCancelled { throw ArchiveError.cancelled }
         try register([try image.newImage()], blobs: layer.map { [$0.digest: $0] } ?? [:], layers: unpacked)
-        return Digest.of(document)
+        return ContentHasher.digest(of: document)
     }
 
     /// Runs `body` with a container's changes and with a directory in which what was added and modified is found.

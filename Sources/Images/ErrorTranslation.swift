@@ -1,6 +1,5 @@
 import Archive
 import ContentStore
-import struct Crypto.SHA256
 import Distribution
 import Failure
 import JSON
@@ -41,9 +40,4 @@ extension ImagesError {
         default: self.init(.system, "\(error)")
         }
     }
-}
-
-extension Digest {
-    /// The sha256 digest of a document.
-    static func of(_ document: [UInt8]) -> Digest { Digest(hash: SHA256.hash(data: document)) }
 }

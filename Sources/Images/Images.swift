@@ -2,7 +2,6 @@ import BlockingCalls
 import ContentStore
 import Distribution
 import Glibc
-import struct Crypto.SHA256
 import GRDB
 import JSON
 import LinuxKernel

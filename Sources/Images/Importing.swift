@@ -1,3 +1,4 @@
+import Hashing
 import Archive
 import ContentStore
 import JSON
@@ -148,7 +149,7 @@ extension Images {
         try JSON.encode(
             ImageManifest(
                 config: Descriptor(
-                    mediaType: MediaType.ociConfiguration, digest: Digest.of(configuration),
+                    mediaType: MediaType.ociConfiguration, digest: ContentHasher.digest(of: configuration),
                     size: Int64(configuration.count)), layers: layers))
     }
 }

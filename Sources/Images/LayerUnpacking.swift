@@ -1,5 +1,5 @@
+import Hashing
 import Archive
-import struct Crypto.SHA256
 import LinuxKernel
 import OCISpec
 import Snapshots
@@ -65,14 +65,14 @@ extension Images {
         // From here on the thread's alone.
         nonisolated(unsafe) let source = source
         return try JoinableThread(name: "unpack-read") {
-            var hasher = SHA256()
+            var hasher = ContentHasher()
             var writer = pipe.writer()
             while try writer.send({ buffer in
                 let count = try source.read(into: buffer)
-                if hashing { hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+                if hashing { hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
                 return count
             }) {}
-            return hashing ? Digest(hash: hasher.finalize()) : nil
+            return hashing ? hasher.digest : nil
         }
     }
 

@@ -1,3 +1,4 @@
+import Hashing
 import Archive
 import ContentStore
 import LinuxKernel
@@ -49,7 +50,7 @@ extension Images {
         // An image that is named several times in the archive is one image with several names.
         var loaded: [LoadedImage] = []
         for image in images {
-            let id = Digest.of(image.configuration)
+            let id = ContentHasher.digest(of: image.configuration)
             if let index = loaded.firstIndex(where: { $0.id == id }) {
                 loaded[index] = LoadedImage(id: id, references: loaded[index].references + image.references)
             } else {

@@ -1,3 +1,4 @@
+import Hashing
 import ContentStore
 import Distribution
 import JSON

@@ -1,3 +1,4 @@
+import Hashing
 import Archive
 import ContentStore
 import Distribution
@@ -244,7 +245,8 @@ struct PushPlan: Sendable {
         changed.layers = manifest.layers.map { sent[$0.digest] ?? $0 }
         let bytes = changed.layers == manifest.layers ? document : try JSON.encode(changed)
         return RemoteManifest(
-            mediaType: manifest.mediaType ?? MediaType.ociManifest, digest: Digest.of(bytes), bytes: bytes)
+            mediaType: manifest.mediaType ?? MediaType.ociManifest, digest: ContentHasher.digest(of: bytes),
+            bytes: bytes)
     }
 }
 

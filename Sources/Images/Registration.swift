@@ -1,5 +1,5 @@
+import Hashing
 import ContentStore
-import struct Crypto.SHA256
 import GRDB
 import JSON
 import OCISpec
@@ -14,7 +14,7 @@ struct NewImage: Sendable {
     let diffIDs: [Digest]
     let references: [ImageReference]
 
-    var id: Digest { Digest(hash: SHA256.hash(data: configuration)) }
+    var id: Digest { ContentHasher.digest(of: configuration) }
 }
 
 extension Images {
@@ -84,7 +84,7 @@ extension Images {
         let id = image.id
         if try ImageTable.row(id, in: database) == nil {
             let chain = ChainID.chain(of: image.diffIDs)
-            let manifest = Digest(hash: SHA256.hash(data: image.manifest))
+            let manifest = ContentHasher.digest(of: image.manifest)
             try ImageTable.insert(
                 ImageTable.Entry(
                     id: id, manifest: manifest, size: size, storedAt: now,

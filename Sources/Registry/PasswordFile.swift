@@ -1,6 +1,6 @@
+import Hashing
 import BlockingCalls
 import CCrypt
-import ContentStore
 import Glibc
 import LinuxKernel
 import OCISpec

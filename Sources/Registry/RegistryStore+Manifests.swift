@@ -1,3 +1,4 @@
+import Hashing
 import ContentStore
 import GRDB
 import JSON

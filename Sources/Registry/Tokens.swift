@@ -1,5 +1,5 @@
-import Crypto
 import FoundationEssentials
+import Hashing
 import JSON
 import OCISpec
 
@@ -58,9 +58,9 @@ struct TokenIssuer: Sendable {
     static let lifetime: Int64 = 300
     private static let issuer = "masu-registry"
 
-    private let key: SymmetricKey
+    private let authentication: MessageAuthentication
 
-    init(key: String) { self.key = SymmetricKey(data: Array(key.utf8)) }
+    init(key: String) { authentication = MessageAuthentication(key: Array(key.utf8)) }
 
     /// A token that lets its holder do these things for five minutes.
     func token(for user: String, _ scopes: [TokenScope]) -> String {
@@ -112,7 +112,7 @@ struct TokenIssuer: Sendable {
         let text =
             Base64URL.encode(Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8)) + "."
             + Base64URL.encode(Array(payload.text().utf8))
-        return text + "." + Base64URL.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)))
+        return text + "." + Base64URL.encode(authentication.code(for: Array(text.utf8)))
     }
 
     private func verified(_ token: String, kind: String) -> JSONValue? {
@@ -122,7 +122,7 @@ struct TokenIssuer: Sendable {
             return nil
         }
         let signed = Array("\(parts[0]).\(parts[1])".utf8)
-        guard HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: signed, using: key),
+        guard authentication.isValid(signature, for: signed),
             let payload = try? JSON.parse(bytes),  // signed by us: it is JSON
             payload["kind"]?.string == kind, let end = payload["exp"]?.int, end > RegistryStore.now()
         else { return nil }

@@ -1,5 +1,5 @@
+import Hashing
 import Base64
-import ContentStore
 import HTTPServing
 import JSON
 import NIOCore

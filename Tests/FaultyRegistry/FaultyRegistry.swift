@@ -1,4 +1,4 @@
-import ContentStore
+import Hashing
 import HTTPServing
 import JSON
 import NIOCore

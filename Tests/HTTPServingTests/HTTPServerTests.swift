@@ -156,8 +156,10 @@ struct HTTPServerTests {
 
     @Test("a client that goes away cancels its request")
     func disconnect() async throws {
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
         let (cancelled, tell) = AsyncStream.makeStream(of: Void.self)
         let responder = Self.responder { _ in
+            begin.yield()
             await withTaskCancellationHandler {
                 while !Task.isCancelled { try? await Task.sleep(for: .seconds(10)) }
             } onCancel: {
@@ -167,7 +169,7 @@ struct HTTPServerTests {
         }
         try await TestServer.run(responder) { client in
             try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            try await Task.sleep(for: .milliseconds(50))
+            for await _ in begun { break }
             client.close()
             for await _ in cancelled { break }
         }
@@ -175,13 +177,15 @@ struct HTTPServerTests {
 
     @Test("a client that only has no more to say still gets its answer")
     func halfClosedRequest() async throws {
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
         let responder = Self.responder { _ in
-            try await Task.sleep(for: .milliseconds(50))
+            for await _ in gate { break }
             return HTTPResponse(status: .ok, body: .bytes(Array("late".utf8)))
         }
         try await TestServer.run(responder) { client in
             try await client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             try client.finishSending()
+            open.yield()
             #expect(String(decoding: try await client.receiveAll(), as: UTF8.self).hasSuffix("late"))
         }
     }
@@ -198,18 +202,20 @@ struct HTTPServerTests {
     @Test("much data passes a slow client piece by piece")
     func backPressure() async throws {
         let total = 8 << 20
+        let (begun, begin) = AsyncStream.makeStream(of: Void.self)
         let responder = Self.responder { _ in
             HTTPResponse(
                 status: .ok, headers: ["Content-Length": "\(total)"],
                 body: .stream { writer in
                     for index in 0..<(total / 1024) {
+                        if index == 1000 { begin.yield() }
                         try await writer.write([UInt8](repeating: UInt8(truncatingIfNeeded: index), count: 1024))
                     }
                 })
         }
         try await TestServer.run(responder) { client in
             try await client.send("GET / HTTP/1.0\r\n\r\n")
-            try await Task.sleep(for: .milliseconds(100))
+            for await _ in begun { break }
             let all = try await client.receiveAll()
             #expect(all.count > total)
             #expect(all.suffix(1024).allSatisfy { $0 == 255 })

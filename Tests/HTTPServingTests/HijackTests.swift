@@ -10,7 +10,7 @@ import Testing
 struct HijackTests {
     /// Runs a server whose every request is hijacked and joined with a socket; `body` has the client and that socket's other end.
     private static func run(
-        delay: Duration = .zero, beforeEnd: (@Sendable () async -> Void)? = nil,
+        beforeJoining: (@Sendable () async throws -> Void)? = nil, beforeEnd: (@Sendable () async -> Void)? = nil,
         _ body: @escaping @Sendable (TestClient, TestClient) async throws -> Void
     ) async throws {
         let (near, far) = try UnixSocket.pair(.stream)
@@ -22,7 +22,7 @@ struct HijackTests {
                     headers: ["Connection": "Upgrade", "Upgrade": "tcp"],
                     body: .hijack { connection in
                         do {
-                            try await Task.sleep(for: delay)
+                            try await beforeJoining?()
                             try await connection.join(near, beforeEnd: beforeEnd)
                         } catch {
                             Issue.record(error)
@@ -54,15 +54,20 @@ struct HijackTests {
         }
     }
 
-    @Test("input sent with the request, and its end, are not lost", arguments: [Duration.zero, .milliseconds(100)])
-    func earlyInput(_ delay: Duration) async throws {
-        try await Self.run(delay: delay) { client, shim in
+    @Test("input sent with the request, and its end, are not lost", arguments: [false, true])
+    func earlyInput(_ isJoinedLate: Bool) async throws {
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        if !isJoinedLate { open.finish() }
+        try await Self.run(beforeJoining: { for await _ in gate { break } }) { client, shim in
             try await client.send(Self.request + "early")
             try client.finishSending()
+            // The answer comes before the joining: with it, all that was sent has come to the server.
+            #expect(try await client.receive(until: "\r\n\r\n") == Self.head)
+            open.yield()
             #expect(try await shim.receiveAll() == Array("early".utf8))
             try await shim.send("late")
             try shim.finishSending()
-            #expect(String(decoding: try await client.receiveAll(), as: UTF8.self) == Self.head + "late")
+            #expect(String(decoding: try await client.receiveAll(), as: UTF8.self) == "late")
         }
     }
 
@@ -102,7 +107,7 @@ struct HijackTests {
                 try await shim.send([UInt8](repeating: 120, count: total))
                 shim.close()
             }()
-            try await Task.sleep(for: .milliseconds(100))
+            try await shim.waitUntilFull()
             let received = try await client.receiveAll()
             try await sent
             #expect(received.count == Self.head.utf8.count + total)
@@ -131,7 +136,7 @@ struct HijackTests {
                 try await client.send([UInt8](repeating: 7, count: total))
                 try client.finishSending()
             }()
-            try await Task.sleep(for: .milliseconds(100))
+            try await client.waitUntilFull()
             #expect(try await shim.receiveAll().count == total)
             try await sent
             try shim.finishSending()
@@ -153,29 +158,21 @@ struct HijackTests {
 
     @Test("the end waits for what is to be known before it, the output does not")
     func heldEnd() async throws {
+        let (asked, ask) = AsyncStream.makeStream(of: Void.self)
         let (gate, open) = AsyncStream.makeStream(of: Void.self)
-        let opened = Flag()
-        try await Self.run(beforeEnd: { for await _ in gate { break } }) { client, shim in
+        let isHeld: @Sendable () async -> Void = {
+            ask.yield()
+            for await _ in gate { break }
+        }
+        try await Self.run(beforeEnd: isHeld) { client, shim in
             try await client.send(Self.request)
             try await shim.send("output")
             shim.close()
             #expect(try await client.receive(until: "output") == Self.head + "output")
-            Task {
-                try await Task.sleep(for: .milliseconds(50))
-                opened.set()
-                open.yield()
-            }
+            for await _ in asked { break }
+            #expect(try !client.hasSomethingToRead, "not even the end")
+            open.yield()
             #expect(try await client.receiveAll().isEmpty)
-            #expect(opened.isSet)
         }
     }
-}
-
-/// Something that has happened.
-private final class Flag: Sendable {
-    private let state = Atomic(false)
-
-    var isSet: Bool { state.load(ordering: .acquiring) }
-
-    func set() { state.store(true, ordering: .releasing) }
 }

@@ -58,6 +58,19 @@ final class TestClient: Sendable {
         try await Self.pool.run { _ = try socket.writeAll(bytes) }
     }
 
+    /// Whether the next read would return at once, with bytes or with the end.
+    var hasSomethingToRead: Bool {
+        get throws { try Poll.wait(for: [(socket, .readable)], milliseconds: 0) != [[]] }
+    }
+
+    /// Waits until the other side has got something, takes nothing more, and the socket is full.
+    func waitUntilFull() async throws {
+        let socket = socket
+        try await Self.pool.run {
+            while try Poll.wait(for: [(socket, .writable)], milliseconds: 0) != [[]] { Poll.pause(milliseconds: 1) }
+        }
+    }
+
     /// Ends the client's side, as closing standard input does.
     func finishSending() throws { try socket.shutdownSending() }
 

@@ -1,5 +1,5 @@
+import Hashing
 import Archive
-import ContentStore
 import Distribution
 import FaultyRegistry
 import Images

@@ -1,5 +1,5 @@
+import Hashing
 import Archive
-import struct Crypto.SHA256
 import Glibc
 import Images
 import JSON
@@ -22,7 +22,7 @@ struct SaveTests {
         return try Files.read(path, limit: 1 << 26)
     }
 
-    private func digest(_ bytes: [UInt8]) -> Digest { Digest(hash: SHA256.hash(data: bytes)) }
+    private func digest(_ bytes: [UInt8]) -> Digest { ContentHasher.digest(of: bytes) }
 
     private func names(_ bytes: [UInt8]) throws -> [String] {
         let reader = TarReader(MemorySource(bytes), needsEndMarker: true)

@@ -67,7 +67,7 @@ extension Integration {
                 let before = try daemon.footprint()
                 for mistake in Self.mistakes {
                     for client in Client.available {
-                        let result = try daemon.command(client, mistake.arguments).runToEnd(timeout: 30)
+                        let result = try daemon.command(client, mistake.arguments).runToEnd()
                         // docker pulls an image that is not there and has its own words for an unknown command.
                         if client == .docker, ["nosuchcommand", "run"].contains(mistake.arguments[0]),
                             mistake.arguments.count <= 3

@@ -54,7 +54,7 @@ struct Command {
     /// Runs to the end.
     ///
     /// - Throws: ``Failure`` when it does not end in time (it is killed then) or cannot be started.
-    func runToEnd(timeout: Double = 60) throws -> Result {
+    func runToEnd(timeout: Double = 180) throws -> Result {
         let running = try start()
         return try running.waitForEnd(timeout: timeout)
     }
@@ -150,7 +150,7 @@ final class RunningCommand {
         if !hasEnded { kill(pid, signal) }
     }
 
-    func waitForEnd(timeout: Double = 60) throws -> Command.Result {
+    func waitForEnd(timeout: Double = 180) throws -> Command.Result {
         let deadline = Date().addingTimeInterval(timeout)
         var pause: UInt32 = 500
         while !hasEnded {
@@ -196,8 +196,10 @@ final class TemporaryFile: Sendable {
 
 /// Waits until something is so.
 ///
+/// The time is only for what never comes to be: a machine may be busy with other things for long.
+///
 /// - Returns: whether it came to be within the time.
-func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within seconds: Double = 120, _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = Date().addingTimeInterval(seconds)
     while true {
         if try condition() { return true }

@@ -23,7 +23,7 @@ extension Integration {
                 try daemon.ok(
                     client, "run", "-d", "--name", "running", "busybox", "sh", "-c", "\(setup); touch /up; sleep 1000")
                 #expect(
-                    try eventually(within: 20) {
+                    try eventually {
                         try daemon.run(client, "exec", "running", "test", "-e", "/up").code == 0
                     })
                 try daemon.ok(client, "run", "--name", "stopped", "busybox", "sh", "-c", setup)

@@ -58,7 +58,7 @@ extension Integration {
                     "--pidfile",
                     daemon.root + "/other.pid", "--config-file", daemon.root + "/daemon.json", "-H",
                     "tcp://0.0.0.0:\(port + 1)"
-                ).runToEnd(timeout: 10)
+                ).runToEnd()
                 #expect(refused.code != 0)
                 #expect((refused.errors + refused.output).contains("loopback"), "\(refused)")
             }
@@ -81,7 +81,7 @@ extension Integration {
             let result = try Command(
                 Programs.masud, "--data-root", directory + "/data", "--exec-root", directory + "/run", "--pidfile",
                 directory + "/pid", "--config-file", copy, "-H", "unix://\(directory)/socket"
-            ).runToEnd(timeout: 10)
+            ).runToEnd()
             #expect(result.code != 0, "\(result)")
             #expect((result.errors + result.output).contains(named), "\(result)")
             #expect(access(directory + "/socket", F_OK) != 0)

@@ -27,7 +27,7 @@ extension Integration {
                     try daemon.begin(.masu, "run", "--rm", "busybox", "sh", "-c", "echo \(index); exit \(index)")
                 }
                 for (index, command) in running.enumerated() {
-                    let result = try command.waitForEnd(timeout: 120)
+                    let result = try command.waitForEnd()
                     #expect(result.code == Int32(index + 1), "\(result)")
                     #expect(result.output == "\(index + 1)\n", "\(result)")
                 }
@@ -50,7 +50,7 @@ extension Integration {
                 let running = try (1...50).map { _ in try daemon.begin(.masu, "run", "--rm", "debian:bookworm", "true")
                 }
                 for command in running {
-                    let result = try command.waitForEnd(timeout: 120)
+                    let result = try command.waitForEnd()
                     #expect(result.code == 0, "\(result)")
                 }
                 try daemon.expectFootprint(before)

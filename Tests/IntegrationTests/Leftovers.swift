@@ -46,6 +46,21 @@ extension TestDaemon {
         return found
     }
 
+    /// Whether neither a container nor its shim is there any more; asks the kernel, as there may be no daemon.
+    func hasEnded(_ identity: String) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return !names.contains { name in
+            pid_t(name) != nil
+                && (String(decoding: contents("/proc/\(name)/cmdline"), as: UTF8.self).contains(identity)
+                    || String(decoding: contents("/proc/\(name)/cgroup"), as: UTF8.self).contains(identity))
+        }
+    }
+
+    /// The size of a container's log, read beside or without the daemon.
+    func logSize(_ identity: String) -> Int {
+        contents("\(dataRoot)/containers/\(identity)/\(identity)-json.log").count
+    }
+
     private func contents(_ path: String) -> [UInt8] {
         FileManager.default.contents(atPath: path).map(Array.init) ?? []
     }
@@ -123,6 +138,26 @@ extension TestDaemon {
         return found.filter { !$0.contains("masu.db") }
     }
 
+    /// What the kernel knows of each descriptor of the daemon that does not lead to one of the `known` places: number, target, type,
+    /// device, inode, links, and fdinfo (position, flags, mount).
+    private func descriptorDetails(except known: Set<String>) -> String {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
+        return names.compactMap { Int($0) }.sorted().compactMap { number in
+            let path = "/proc/\(pid)/fd/\(number)"
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path), !known.contains(target)
+            else { return nil }
+            var status = stat()
+            let file =
+                stat(path, &status) == 0
+                ? "mode \(String(status.st_mode, radix: 8)) device \(status.st_dev) inode \(status.st_ino) links \(status.st_nlink)"
+                : "stat: \(String(cString: strerror(errno)))"
+            let information = String(decoding: contents("/proc/\(pid)/fdinfo/\(number)"), as: UTF8.self)
+            return "\(number) \(target): \(file); "
+                + information.split(separator: "\n").map { $0.split(separator: "\t").joined(separator: " ") }
+                .joined(separator: ", ")
+        }.joined(separator: "\n")
+    }
+
     func footprint() throws -> Footprint {
         var footprint = Footprint()
         if Programs.isReference { return footprint }
@@ -144,7 +179,7 @@ extension TestDaemon {
     func expectFootprint(_ before: Footprint, at location: SourceLocation = #_sourceLocation) throws {
         var after = try footprint()
         // A container is gone when the client says so; the daemon may still be closing what it had to do with it.
-        _ = try eventually(within: 5) {
+        _ = try eventually {
             after = try footprint()
             return after == before
         }
@@ -153,7 +188,9 @@ extension TestDaemon {
         #expect(after.processes == before.processes, "processes stay behind", sourceLocation: location)
         #expect(after.files == before.files, "files stay behind", sourceLocation: location)
         #expect(after.rows == before.rows, "rows stay behind", sourceLocation: location)
-        #expect(after.descriptors == before.descriptors, "descriptors stay open", sourceLocation: location)
+        #expect(
+            after.descriptors == before.descriptors,
+            "descriptors stay open\n\(descriptorDetails(except: before.descriptors))", sourceLocation: location)
     }
 
     /// Removes all containers the test left.
@@ -172,7 +209,7 @@ extension TestDaemon {
             processes().sorted() + cgroups().sorted() + files(below: "run/containers").sorted()
                 + files(below: "data/containers").sorted()
         }
-        let gone = eventually(within: 5) { left().isEmpty }
+        let gone = eventually { left().isEmpty }
         #expect(gone, "left over: \(left())", sourceLocation: location)
     }
 }

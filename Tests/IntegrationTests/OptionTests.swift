@@ -331,7 +331,7 @@ extension Integration {
                 try daemon.ok(
                     .masu, "run", "-d", "--name", "failing", "--restart", "on-failure:2", "busybox", "sh", "-c",
                     "echo again; exit 3")
-                let settled = try eventually(within: 20) {
+                let settled = try eventually {
                     try daemon.ok(
                         .masu, "inspect", "-f", "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}", "failing")
                         == "2 exited 3"

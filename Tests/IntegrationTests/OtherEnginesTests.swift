@@ -35,7 +35,7 @@ extension Integration {
             deinit {
                 daemon?.send(SIGTERM)
                 // Whatever it has not unmounted is taken away below.
-                _ = try? daemon?.waitForEnd(timeout: 20)
+                _ = try? daemon?.waitForEnd()
                 let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
                 for line in mounts.split(separator: "\n").reversed() {
                     let point = String(line.split(separator: " ")[1])

@@ -27,25 +27,10 @@ final class PrivateRegistry {
     init(_ kind: Kind = .masu, beside daemon: TestDaemon, options: [String] = []) throws {
         self.kind = kind
         self.options = options
-        port = try Self.freePort()
+        port = try LocalPort.free()
         root = daemon.root + "/registry-\(port)"
         mkdir(root, 0o700)
         try start()
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutableBytes(of: &address) { raw in
-            let pointer = raw.assumingMemoryBound(to: sockaddr.self).baseAddress
-            return bind(descriptor, pointer, size) == 0 ? getsockname(descriptor, pointer, &size) : -1
-        }
-        guard status == 0 else { throw Command.Failure(description: "no free port") }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     /// Starts it, the first time or again.
@@ -68,7 +53,7 @@ final class PrivateRegistry {
         let process = try command.start()
         self.process = process
         let curl = try #require(Programs.find("curl"), "curl is not installed")
-        let answers = try eventually(within: 20) {
+        let answers = try eventually {
             if process.hasEnded { return true }
             return try Command(curl, "-s", "-o", "/dev/null", "http://\(domain)/v2/").runToEnd().code == 0
         }

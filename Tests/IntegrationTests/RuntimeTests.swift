@@ -138,7 +138,7 @@ extension Integration {
                 try daemon.ok(
                     client, "run", "-d", "--name", "again", "--runtime", test.runtime, "--restart", "on-failure:2",
                     "busybox", "sh", "-c", "echo once more; exit 9")
-                let ended = try eventually(within: 20) {
+                let ended = try eventually {
                     try daemon.ok(client, "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "again") == "exited 2"
                 }
                 #expect(ended)
@@ -165,11 +165,13 @@ extension Integration {
                 try daemon.ok(
                     .masu, "run", "-d", "--name", "tick", "--runtime", runtime, "busybox", "sh", "-c",
                     "trap 'exit 5' TERM; i=0; while :; do i=$((i + 1)); echo $i; sleep 0.02; done")
-                try daemon.ok(
-                    .masu, "run", "-d", "--name", "ends", "--runtime", runtime, "busybox", "sh", "-c",
-                    "sleep 1; echo bye; exit 42")
+                let gate = Gate(beside: daemon)
+                let ends = try daemon.ok(
+                    .masu, "run", "-d", "--name", "ends", "--runtime", runtime, gate.option, "busybox", "sh", "-c",
+                    "\(Gate.wait); echo bye; exit 42")
                 try daemon.crash()
-                sleep(2)
+                try gate.open()
+                #expect(eventually { daemon.hasEnded(ends) })
                 try daemon.start()
                 #expect(
                     try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "ends")

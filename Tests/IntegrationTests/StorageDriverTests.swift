@@ -82,7 +82,7 @@ extension Integration {
             var command = Command(Programs.masud)
             command.arguments +=
                 ["--data-root", root + "/data", "--exec-root", root + "/run", "--config-file", "/dev/null"] + flags
-            let result = try command.runToEnd(timeout: 20)
+            let result = try command.runToEnd()
             let lines = (result.errors + result.output).split(separator: "\n").filter { $0.contains(reason) }
             #expect(result.code != 0 && lines.count == 1, "\(result)")
         }

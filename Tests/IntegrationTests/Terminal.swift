@@ -58,7 +58,7 @@ final class Terminal {
     }
 
     /// Waits until `text` is shown.
-    func waits(for text: String, within seconds: Double = 15) -> Bool {
+    func waits(for text: String, within seconds: Double = 120) -> Bool {
         eventually(within: seconds) {
             read()
             return seen.contains(text)
@@ -66,7 +66,7 @@ final class Terminal {
     }
 
     /// Waits for the command's end; its exit code.
-    func waitForEnd(timeout: Double = 20) throws -> Int32 {
+    func waitForEnd(timeout: Double = 180) throws -> Int32 {
         let ended = eventually(within: timeout) {
             read()
             return command.hasEnded

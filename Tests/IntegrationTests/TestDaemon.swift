@@ -65,7 +65,7 @@ final class TestDaemon {
         let process = try command.start()
         self.process = process
         pid = process.pid
-        let answers = try eventually(within: 20) {
+        let answers = try eventually {
             if process.hasEnded { return true }
             return try run(.masu, "version").code == 0
         }
@@ -87,7 +87,7 @@ final class TestDaemon {
         guard let process else { return 0 }
         process.send(SIGTERM)
         defer { self.process = nil }
-        return try process.waitForEnd(timeout: 30).code
+        return try process.waitForEnd().code
     }
 
     /// Ends everything and waits until it is gone.
@@ -97,7 +97,7 @@ final class TestDaemon {
             close(guardianPipe)
             guardianPipe = -1
             // Nothing can be done here about a guardian that does not end in time.
-            _ = try? guardian?.waitForEnd(timeout: 60)
+            _ = try? guardian?.waitForEnd()
             guardian = nil
         }
     }
@@ -117,7 +117,7 @@ final class TestDaemon {
 
     /// Runs one to its end.
     @discardableResult
-    func run(_ client: Client, _ arguments: String..., input: [UInt8] = [], timeout: Double = 60) throws
+    func run(_ client: Client, _ arguments: String..., input: [UInt8] = [], timeout: Double = 180) throws
         -> Command.Result
     {
         try command(client, arguments, input: input).runToEnd(timeout: timeout)
@@ -126,7 +126,7 @@ final class TestDaemon {
     /// Runs one that has to succeed; its output without the last line's end.
     @discardableResult
     func ok(
-        _ client: Client, _ arguments: String..., input: [UInt8] = [], timeout: Double = 60,
+        _ client: Client, _ arguments: String..., input: [UInt8] = [], timeout: Double = 180,
         at location: SourceLocation = #_sourceLocation
     ) throws -> String {
         let result = try command(client, arguments, input: input).runToEnd(timeout: timeout)

@@ -132,7 +132,7 @@ extension Integration {
             try withDaemon { daemon in
                 try daemon.ok(client, "run", "-d", "--name", "box", "busybox", "sh", "-c", "echo up > /up; sleep 1000")
                 #expect(
-                    try eventually(within: 20) { try daemon.run(client, "exec", "box", "test", "-s", "/up").code == 0 })
+                    try eventually { try daemon.run(client, "exec", "box", "test", "-s", "/up").code == 0 })
                 let directory = try TemporaryFolder()
                 defer { directory.remove() }
                 try daemon.ok(client, "export", "-o", directory.path + "/c.tar", "box")
@@ -168,7 +168,7 @@ extension Integration {
                     "echo hi > /f; sleep 1000"
                 )
                 #expect(
-                    try eventually(within: 20) { try daemon.run(client, "exec", "box", "test", "-s", "/f").code == 0 })
+                    try eventually { try daemon.run(client, "exec", "box", "test", "-s", "/f").code == 0 })
                 let id = try daemon.ok(
                     client, "commit", "-m", "a message", "-a", "An Author", "--change", "CMD [\"cat\", \"/f\"]",
                     "--change", "ENV NEW=2", "--change", "LABEL tier=web", "box", "made:1")

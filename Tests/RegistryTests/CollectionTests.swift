@@ -1,4 +1,4 @@
-import ContentStore
+import Hashing
 import Glibc
 import JSON
 import OCISpec

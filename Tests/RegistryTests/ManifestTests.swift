@@ -1,4 +1,4 @@
-import ContentStore
+import Hashing
 import JSON
 import OCISpec
 import Registry

@@ -1,4 +1,4 @@
-import ContentStore
+import Hashing
 import NIOHTTP1
 import OCISpec
 import Registry

@@ -1,4 +1,4 @@
-import ContentStore
+import Hashing
 import Distribution
 import Glibc
 import HTTPServing

@@ -1,5 +1,5 @@
+import Hashing
 import Tar
-import struct Crypto.SHA256
 import GRDB
 import Glibc
 import LinuxKernel
@@ -186,10 +186,9 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         try system("share", image) { path throws(Errno) in
             let file = try Files.open(path, .readOnly)
             defer { file.discard() }
-            let digest = SHA256.hash(data: try file.readToEnd(limit: 4 << 20))
+            let digest = ContentHasher.digest(of: try file.readToEnd(limit: 4 << 20))
             let other = shared.appending(
-                "\(try FileStatus.of(file).size)-"
-                    + digest.prefix(16).map { String(UInt32($0) + 256, radix: 16).suffix(2) }.joined())
+                "\(try FileStatus.of(file).size)-\(digest.encoded.prefix(32))")
             let outcome: Result<Void, Errno> = finished.sharing.withLock { _ in
                 Result { () throws(Errno) in
                     do throws(Errno) {

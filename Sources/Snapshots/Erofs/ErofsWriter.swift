@@ -1,7 +1,8 @@
+import Hashing
 import CLinux
-import struct Crypto.SHA256
 import Glibc
 import LinuxKernel
+import OCISpec
 import SystemPackage
 
 /// Writes a directory tree into an EROFS image: superblock, inodes in the order of the tree, then the blocks of files. The same
@@ -16,7 +17,7 @@ struct ErofsWriter {
     /// The block that nobody has yet.
     private var nextBlock: Int64
     /// Files that occur several times are stored once.
-    private var known: [SHA256.Digest: Int64] = [:]
+    private var known: [Digest: Int64] = [:]
     /// Sizes that more than one file has.
     private var repeatedSizes: Set<Int64> = []
 
@@ -141,7 +142,7 @@ struct ErofsWriter {
     private mutating func writeFile(_ inode: ErofsTree.Inode) throws(Errno) -> Int64 {
         let file = try open(inode)
         defer { close(file) }
-        var digest: SHA256.Digest?
+        var digest: Digest?
         if repeatedSizes.contains(inode.size) {
             let found = try Self.digest(of: file)
             if let block = known[found] { return block }
@@ -219,19 +220,11 @@ struct ErofsWriter {
         return file
     }
 
-    /// The digest of a file's content, from its beginning on.
-    private static func digest(of file: Int32) throws(Errno) -> SHA256.Digest {
-        var hasher = SHA256()
-        var buffer = [UInt8](repeating: 0, count: 1 << 18)
-        var position: off_t = 0
-        while true {
-            let count = pread(file, &buffer, buffer.count, position)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw Errno(rawValue: errno) }
-            if count == 0 { return hasher.finalize() }
-            buffer.withUnsafeBytes { hasher.update(bufferPointer: UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-            position += off_t(count)
-        }
+    /// The digest of the content of a file that has just been opened.
+    private static func digest(of file: Int32) throws(Errno) -> Digest {
+        var hasher = ContentHasher()
+        try hasher.update(contentsOf: FileDescriptor(rawValue: file))
+        return hasher.digest
     }
 
     static func write(_ bytes: [UInt8], to file: Int32, at offset: Int64) throws(Errno) {
