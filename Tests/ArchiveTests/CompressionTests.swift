@@ -10,7 +10,7 @@ struct CompressionTests {
         let (plain, packed) = (directory.path.appending("in").string, directory.path.appending("out").string)
         try directory.write("in", bytes)
         try #require(system("\(command) < \(plain) > \(packed)") == 0)
-        let file = try #require(fopen(packed, "r"))
+        let file = try #require(fopen(packed, "re"))
         defer { fclose(file) }
         var out = [UInt8](repeating: 0, count: bytes.count + (1 << 20))
         out.removeLast(out.count - fread(&out, 1, out.count, file))

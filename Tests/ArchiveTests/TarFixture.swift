@@ -88,13 +88,13 @@ final class TemporaryDirectory {
     }
 
     func write(_ name: String, _ bytes: [UInt8]) throws {
-        let file = try #require(fopen(path.appending(name).string, "w"))
+        let file = try #require(fopen(path.appending(name).string, "we"))
         defer { fclose(file) }
         try #require(fwrite(bytes, 1, bytes.count, file) == bytes.count)
     }
 
     func text(_ name: String) -> String? {
-        guard let file = fopen(path.appending(name).string, "r") else { return nil }
+        guard let file = fopen(path.appending(name).string, "re") else { return nil }
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = fread(&buffer, 1, buffer.count, file)

@@ -108,9 +108,9 @@ final class TestBundle {
         return try JSON.parse(result.output)["status"]?.string
     }
 
-    /// Waits until `condition` holds, for at most five seconds.
+    /// Waits until `condition` holds, for at most two minutes: a machine may be busy.
     func wait(until condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<250 {
+        for _ in 0..<6000 {
             if try condition() { return true }
             usleep(20_000)
         }

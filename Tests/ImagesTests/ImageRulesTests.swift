@@ -141,9 +141,10 @@ struct ImageRulesTests {
         let (fixture, id) = try await fixture()
         let before = try fixture.inventory()
         let stray = fixture.directory.appending("content/blobs/sha256").appending(String(repeating: "0", count: 64))
-        try FileDescriptor.open(stray, .writeOnly, options: [.create], permissions: .ownerReadWrite).close()
+        try FileDescriptor.open(stray, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+            .close()
         try FileDescriptor.open(
-            fixture.directory.appending("content/ingest/x"), .writeOnly, options: [.create],
+            fixture.directory.appending("content/ingest/x"), .writeOnly, options: [.create, .closeOnExec],
             permissions: .ownerReadWrite
         ).close()
         let (_, images) = try ImagesFixture.open(fixture.directory, "overlay")

@@ -56,7 +56,7 @@ final class ImagesFixture: Sendable {
     static func streaming<R: Sendable>(
         _ bytes: [UInt8], _ body: (FileDescriptor) async throws -> R
     ) async throws -> R {
-        let (read, write) = try FileDescriptor.pipe()
+        let (read, write) = try FileDescriptor.makePipe()
         let writer = try JoinableThread(name: "test-writer") {
             signal(SIGPIPE, SIG_IGN)
             _ = try? write.writeAll(bytes)  // the reader may have gone
@@ -139,11 +139,12 @@ enum Tar {
         let directory = FilePath(String(cString: mkdtemp(&template)))
         defer { try? TreeRemoval.remove(directory) }
         let (source, target) = (directory.appending("in"), directory.appending("out"))
-        let file = try FileDescriptor.open(source, .writeOnly, options: [.create], permissions: .ownerReadWrite)
+        let file = try FileDescriptor.open(
+            source, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         try file.writeAll(bytes)
         try file.close()
         try #require(system("\(command) < \(source) > \(target)") == 0)
-        let result = try FileDescriptor.open(target, .readOnly)
+        let result = try FileDescriptor.open(target, .readOnly, options: .closeOnExec)
         defer { try? result.close() }
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)

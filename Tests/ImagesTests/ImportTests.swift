@@ -119,10 +119,13 @@ struct ImportTests {
     func cancelled() async throws {
         let fixture = try ImagesFixture()
         let before = try fixture.inventory()
-        let (read, write) = try FileDescriptor.pipe()
+        let (read, write) = try FileDescriptor.makePipe()
         try write.writeAll(Tar.make([("a", [UInt8](repeating: 1, count: 10_000))], endsProperly: false))
         let task = Task { try await fixture.images.importImage(from: read, reference: nil) }
-        try await Task.sleep(for: .milliseconds(100))
+        // Until it has begun: what has been written is read.
+        while try Poll.wait(for: [(read, .readable)], milliseconds: 0) != [[]] {
+            try await Task.sleep(for: .milliseconds(5))
+        }
         task.cancel()
         await #expect(throws: ImagesError.self) { _ = try await task.value }
         try read.close()

@@ -146,7 +146,8 @@ struct UpkeepTests {
         let (stray, _) = try fixture.images.content.store(Array("stray".utf8))
         let record = try #require(try await fixture.images.record(plain))
         try fixture.images.content.remove(record.manifest)
-        let file = try FileDescriptor.open(fixture.images.content.path(of: plain), .writeOnly)
+        let file = try FileDescriptor.open(
+            fixture.images.content.path(of: plain), .writeOnly, options: .closeOnExec)
         try file.writeAll(Array("X".utf8))
         try file.close()
         let leftover = try FileDescriptor.open(

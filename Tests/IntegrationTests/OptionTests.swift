@@ -341,7 +341,8 @@ extension Integration {
                 #expect(try daemon.run(.masu, "logs", "failing").output == "again\nagain\nagain\n")
                 try daemon.ok(.masu, "run", "-d", "--name", "fine", "--restart", "on-failure", "busybox", "true")
                 #expect(try daemon.ok(.masu, "wait", "fine") == "0")
-                usleep(500_000)
+                // By the time a second container has been started and has ended, the first would have been started again.
+                try daemon.ok(.masu, "run", "--rm", "busybox", "true")
                 #expect(
                     try daemon.ok(.masu, "inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "fine") == "0 exited")
             }
@@ -360,7 +361,8 @@ extension Integration {
                 }
                 #expect(back)
                 try daemon.ok(.masu, "stop", "-t", "0", "stubborn")
-                usleep(500_000)
+                // By the time another container has been started and has ended, this one would have been started again.
+                try daemon.ok(.masu, "run", "--rm", "busybox", "true")
                 #expect(try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}}", "stubborn") == "exited")
             }
         }

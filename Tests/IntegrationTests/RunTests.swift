@@ -197,9 +197,9 @@ extension Integration {
                 #expect(
                     try daemon.ok(client, "inspect", "-f", "{{.State.Status}} {{.State.Paused}}", "tick")
                         == "paused true")
+                // It writes every 10 ms, and starting a command line takes longer.
                 let first = try daemon.run(client, "logs", "tick").lines.count
-                usleep(300_000)
-                #expect(try daemon.run(client, "logs", "tick").lines.count == first)
+                for _ in 0..<10 { #expect(try daemon.run(client, "logs", "tick").lines.count == first) }
                 #expect(
                     try daemon.run(client, "exec", "tick", "true").code == 1, "nothing is started in a paused container"
                 )
@@ -274,7 +274,12 @@ extension Integration {
                 let events = try daemon.begin(
                     client, "events", "--filter", "type=container", "--format", "{{.Action}} {{.Actor.Attributes.name}}"
                 )
-                usleep(300_000)
+                // The client does not say when it listens: what it tells of does.
+                #expect(
+                    try eventually {
+                        try daemon.ok(.masu, "rm", try daemon.ok(.masu, "create", "busybox", "true"))
+                        return events.output.text.contains("create ")
+                    })
                 #expect(
                     try daemon.run(client, "run", "--rm", "--name", "told", "busybox", "sh", "-c", "exit 2").code == 2)
                 #expect(eventually { events.output.text.contains("destroy told") }, "\(events.output.text)")

@@ -1,4 +1,6 @@
 import Foundation
+import LinuxKernel
+import SystemPackage
 import Testing
 
 /// A `masud` on private roots under /tmp, with a socket and a cgroup of its own.
@@ -42,15 +44,13 @@ final class TestDaemon {
     }
 
     private func startGuardian() throws {
-        var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw Command.Failure(description: "pipe: \(String(cString: strerror(errno)))") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        guardianPipe = ends[1]
+        let ends = try FileDescriptor.makePipe()
+        guardianPipe = ends.writing.rawValue
         var command = Command(Programs.project + "/scripts/sweep", "--guard", root, cgroup)
         // Opened anew by path in the child: the pipe's end itself is close-on-exec.
-        command.inputFile = "/proc/\(getpid())/fd/\(ends[0])"
+        command.inputFile = "/proc/\(getpid())/fd/\(ends.reading.rawValue)"
         guardian = try command.start()
-        close(ends[0])
+        try ends.reading.close()
     }
 
     /// Starts the daemon, the first time or again on the same roots.

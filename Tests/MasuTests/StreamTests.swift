@@ -60,7 +60,7 @@ struct ResponseTests {
     /// Lets a daemon's bytes arrive in pieces of a size and reads the response.
     private func read(_ text: String, cutInto size: Int) throws -> (status: Int, body: String) {
         var ends: [Int32] = [0, 0]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0, &ends) == 0)
+        try #require(socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
         let connection = HTTPConnection(descriptor: ends[0])
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {

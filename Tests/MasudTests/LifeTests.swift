@@ -25,7 +25,7 @@ struct LifeTests {
     private func has(_ log: String, _ words: String) -> Bool { (try? text(log))?.contains(words) ?? false }
 
     private func wait(_ condition: () -> Bool) -> Bool {
-        for _ in 0..<500 {
+        for _ in 0..<6000 {
             if condition() { return true }
             usleep(20000)
         }

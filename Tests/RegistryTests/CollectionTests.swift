@@ -55,7 +55,8 @@ struct CollectionTests {
         let registry = try TestRegistry()
         let name = String(repeating: "0", count: 64)
         let path = registry.root.appending("content/blobs/sha256").appending(name)
-        try FileDescriptor.open(path, .writeOnly, options: [.create], permissions: .ownerReadWrite).close()
+        try FileDescriptor.open(path, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+            .close()
         _ = try await registry.store.collect(grace: 3600, removesUntagged: false)
         #expect(try registry.blobsOnDisk().isEmpty)
     }

@@ -150,7 +150,7 @@ struct ExternalRuntimeTests {
     @Test("pause, resume, processes, statistics, signals", arguments: OtherRuntime.installed)
     func control(_ runtime: OtherRuntime) throws {
         let container = try container(
-            runtime, ["sh", "-c", "trap 'echo term; exit 4' TERM; while true; do sleep 0.05; done"])
+            runtime, ["sh", "-c", "trap 'echo term; exit 4' TERM; echo ready; while true; do sleep 0.05; done"])
         let connection = try container.connect()
         do {
             try control(container, connection)
@@ -174,8 +174,8 @@ struct ExternalRuntimeTests {
         if case .statistics(let statistics) = try connection.call(.statistics) {
             #expect((statistics.cgroup.memory?.usage ?? 0) > 0)
         }
-        // Wait for the trap to be set: a signal before that ends it in another way.
-        usleep(300_000)
+        // A signal before the trap is set ends it in another way.
+        #expect(try TestContainer.eventually { try container.records.contains("stdout: ready\n") })
         try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 4)
         #expect(try container.records.contains("stdout: term\n"))

@@ -78,7 +78,7 @@ final class TestContainer {
         try Files.replace(bundle.appending(ShimBundle.specification), with: try JSON.encode(spec))
         try Files.replace(bundle.appending(ShimBundle.configuration), with: try JSON.encode(configuration))
 
-        guard let output = popen("\(Self.shim) --bundle \(bundle)", "r") else { throw Failure(description: "popen") }
+        guard let output = popen("\(Self.shim) --bundle \(bundle)", "re") else { throw Failure(description: "popen") }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 65536)
         guard fgets(&line, 65536, output) != nil else { throw Failure(description: "the shim has printed nothing") }
@@ -146,9 +146,9 @@ final class TestContainer {
         }
     }
 
-    /// Waits until `condition` holds, ten seconds at most.
+    /// Waits until `condition` holds, two minutes at most: a machine may be busy.
     static func eventually(_ condition: () throws -> Bool) throws -> Bool {
-        for _ in 0..<1000 {
+        for _ in 0..<12_000 {
             if try condition() { return true }
             usleep(10_000)
         }

@@ -115,14 +115,14 @@ final class SnapshotterFixture {
     }
 
     static func text(_ path: FilePath) -> String? {
-        guard let file = fopen(path.string, "r") else { return nil }
+        guard let file = fopen(path.string, "re") else { return nil }
         defer { fclose(file) }
         var buffer = [UInt8](repeating: 0, count: 4096)
         return String(decoding: buffer[..<fread(&buffer, 1, buffer.count, file)], as: UTF8.self)
     }
 
     static func write(_ text: String, to path: FilePath) throws {
-        let file = try #require(fopen(path.string, "w"))
+        let file = try #require(fopen(path.string, "we"))
         fputs(text, file)
         fclose(file)
     }

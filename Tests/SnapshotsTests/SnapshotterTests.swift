@@ -37,10 +37,10 @@ struct SnapshotterTests {
             let fixture = try SnapshotterFixture(.overlay)
             try fixture.snapshotter.prepare("container", parent: nil)
             try fixture.mounted("container") { root in
-                var directory = open(root.string, O_RDONLY | O_DIRECTORY)
+                var directory = open(root.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                 for _ in 0..<2000 {
                     #expect(mkdirat(directory, "deep-directory", 0o755) == 0)
-                    let next = openat(directory, "deep-directory", O_RDONLY | O_DIRECTORY)
+                    let next = openat(directory, "deep-directory", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                     close(directory)
                     directory = next
                 }
@@ -63,9 +63,9 @@ struct SnapshotterTests {
             try fixture.filled("one", parent: nil) { root in
                 try SnapshotterFixture.write("x", to: root.appending("sparse"))
                 truncate(root.appending("sparse").string, 1 << 30)
-                let directory = open(root.string, O_RDONLY | O_DIRECTORY)
+                let directory = open(root.string, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                 defer { close(directory) }
-                close(openat(directory, name, O_WRONLY | O_CREAT, 0o644))
+                close(openat(directory, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644))
                 #expect(linkat(directory, name, directory, "other", 0) == 0)
             }
             try fixture.snapshotter.prepare("container", parent: "one")
@@ -114,7 +114,7 @@ struct SnapshotterTests {
                 try BtrfsSubvolume.setReadOnly(root.appending("nested"), true)
             }
             let layer = try #require(try fixture.snapshotter.view("one").layers.first)
-            #expect(open(layer.appending("b").string, O_WRONLY | O_CREAT, 0o644) == -1 && errno == EROFS)
+            #expect(open(layer.appending("b").string, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644) == -1 && errno == EROFS)
             try fixture.snapshotter.remove("container")
             #expect(fixture.directories == ["1"])
         }

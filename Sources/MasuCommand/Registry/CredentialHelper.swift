@@ -1,6 +1,8 @@
 import EngineAPIModel
 import Glibc
 import JSON
+import LinuxKernel
+import SystemPackage
 import Text
 
 /// A program that keeps credentials: `docker-credential-NAME`, which speaks JSON on its standard streams.
@@ -56,40 +58,41 @@ struct CredentialHelper {
     }
 
     private func run(_ verb: String, _ input: [UInt8]) throws(CommandError) -> (status: Int32, output: [UInt8]) {
-        var inlet: [Int32] = [0, 0]
-        var outlet: [Int32] = [0, 0]
-        guard pipe(&inlet) == 0, pipe(&outlet) == 0 else {
-            throw CommandError("cannot make a pipe: \(Console.words(errno))")
+        let inlet: (reading: FileDescriptor, writing: FileDescriptor)
+        let outlet: (reading: FileDescriptor, writing: FileDescriptor)
+        do throws(Errno) {
+            inlet = try FileDescriptor.makePipe()
+            outlet = try FileDescriptor.makePipe()
+        } catch {
+            throw CommandError("cannot make a pipe: \(Console.words(error.rawValue))")
         }
-        // This program starts no other process at the same time.
-        for descriptor in inlet + outlet { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        defer { close(outlet[0]) }
+        defer { close(outlet.reading.rawValue) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, inlet[0], STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, outlet[1], STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, inlet.reading.rawValue, STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, outlet.writing.rawValue, STDOUT_FILENO)
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(verb), nil]
         defer { for argument in arguments { free(argument) } }
         var child: pid_t = 0
         let code = posix_spawnp(&child, program, &actions, nil, &arguments, environ)
-        close(inlet[0])
-        close(outlet[1])
+        close(inlet.reading.rawValue)
+        close(outlet.writing.rawValue)
         guard code == 0 else {
-            close(inlet[1])
+            close(inlet.writing.rawValue)
             throw CommandError(
                 "error getting credentials - err: exec: \"\(program)\": "
                     + (code == ENOENT ? "executable file not found in $PATH" : Console.words(code)) + ", out: ``")
         }
         // What is asked fits into a pipe's buffer. A helper may end without reading it; its exit status says so.
         let disposition = signal(SIGPIPE, SIG_IGN)
-        _ = write(inlet[1], input, input.count)
+        _ = write(inlet.writing.rawValue, input, input.count)
         signal(SIGPIPE, disposition)
-        close(inlet[1])
+        close(inlet.writing.rawValue)
         var output: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = read(outlet[0], &chunk, chunk.count)
+            let count = read(outlet.reading.rawValue, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             if count <= 0 { break }
             output += chunk[..<count]

@@ -1,4 +1,6 @@
 import Glibc
+import LinuxKernel
+import SystemPackage
 
 /// The signals that this program passes on or dies of.
 enum SignalNames {
@@ -32,16 +34,17 @@ final class SignalRelay {
 
     /// Takes the given signals from now on. There is one relay at a time.
     init(_ signals: [Int32], handle: @escaping (Int32) -> Void) throws(CommandError) {
-        var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw CommandError("cannot watch signals: \(Console.words(errno))") }
-        for end in ends {
-            _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-            _ = fcntl(end, F_SETFL, O_NONBLOCK)
+        do throws(Errno) {
+            let ends = try FileDescriptor.makePipe()
+            try ends.reading.setNonBlocking(true)
+            try ends.writing.setNonBlocking(true)
+            descriptor = ends.reading.rawValue
+            signalPipe = ends.writing.rawValue
+        } catch {
+            throw CommandError("cannot watch signals: \(Console.words(error.rawValue))")
         }
-        descriptor = ends[0]
         numbers = signals
         self.handle = handle
-        signalPipe = ends[1]
         for number in signals {
             signal(number) { number in
                 let before = errno
