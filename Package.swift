@@ -7,15 +7,17 @@ let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .er
 // A fully static program: no dynamic loader, no shared library, starts in about a millisecond.
 let fullyStatic: [LinkerSetting] = [.unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"])]
 
-// A program that makes processes inside containers executes itself anew before anything else (Sources/CLinux/Sealing.c).
-// And as it is mapped into memory for every container, functions of equal code are kept once.
+// A program that makes processes inside containers executes itself anew before anything else
+// (Sources/CLinux/Sealing.c). And as it is mapped into memory for every container, functions of equal code are kept
+// once.
 let sealedEntry: [LinkerSetting] = [
     .unsafeFlags(["-Xlinker", "-e", "-Xlinker", "masu_entry", "-Xlinker", "--icf=safe"])
 ]
 
-// The daemon carries the Swift runtime and Foundation inside and loads only the C libraries of the system. This is a linker
-// setting and not `swift build --static-swift-stdlib` because `swift test` has no such option: this way the tests
-// run the very products that `make build` makes. Modules compiled for the shared Foundation do not name its inner libraries.
+// The daemon carries the Swift runtime and Foundation inside and loads only the C libraries of the system. This is a
+// linker setting and not `swift build --static-swift-stdlib` because `swift test` has no such option: this way the
+// tests run the very products that `make build` makes. Modules compiled for the shared Foundation do not name its inner
+// libraries.
 let staticRuntime: [LinkerSetting] = [
     .unsafeFlags([
         "-static-stdlib", "-lCoreFoundation", "-l_FoundationCollections", "-l_FoundationCShims", "-l_FoundationICU",

@@ -2,10 +2,10 @@
 //
 //     floor [-g CGROUP-DIRECTORY]... [-w FILE=TEXT]... [-c CAPABILITIES -f FILTER] ROOTFS PROGRAM [ARGUMENT...]
 //
-// One clone3 with six new namespaces, the mounts, devices, masked and read-only paths of a default container, pivot_root,
-// exec, wait. No configuration is read, no capability dropped, no filter loaded, no state written, no error explained. What
-// a runtime takes longer than this is the price of being one. With options the part of that price which is the kernel's is
-// paid as well:
+// One clone3 with six new namespaces, the mounts, devices, masked and read-only paths of a default container,
+// pivot_root, exec, wait. No configuration is read, no capability dropped, no filter loaded, no state written, no error
+// explained. What a runtime takes longer than this is the price of being one. With options the part of that price which
+// is the kernel's is paid as well:
 //
 //     -g   each of these directories is made before, joined by the child, and removed after
 //     -w   these limits are written when the directories have been made
@@ -205,7 +205,8 @@ int main(int count, char **arguments) {
         }
     }
     if (count - optind < 2) {
-        fprintf(stderr, "usage: floor [-g CGROUP-DIRECTORY]... [-w FILE=TEXT]... [-c CAPABILITIES -f FILTER] ROOTFS PROGRAM "
+        fprintf(stderr, "usage: floor [-g CGROUP-DIRECTORY]... [-w FILE=TEXT]... [-c CAPABILITIES -f FILTER] "
+                "ROOTFS PROGRAM "
                         "[ARGUMENT...]\n");
         return 2;
     }

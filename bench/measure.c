@@ -4,8 +4,8 @@
 //     measure < ORDERS
 //
 // An order is a line. Its words are separated by tabs; a word "REAP" ends one command and waits for every process that
-// the commands before it left behind, outside of what is timed; "THEN" only ends a command. With a number N > 1 as its first
-// word the (single) command is started N times at once, with "%" in its words replaced by 0…N-1.
+// the commands before it left behind, outside of what is timed; "THEN" only ends a command. With a number N > 1 as its
+// first word the (single) command is started N times at once, with "%" in its words replaced by 0…N-1.
 //
 // The answer is a line: exit status of the first command that failed or 0, nanoseconds of all commands together, the
 // largest ru_maxrss in KiB, microseconds in user and in system mode (these three of the commands and of what they

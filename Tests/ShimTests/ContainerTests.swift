@@ -124,7 +124,7 @@ struct ContainerTests {
             usleep(10_000)
         }
         #expect(sent < 2 << 20)
-        try connection.call(.kill(signal: SIGUSR1))
+        try connection.call(.kill(signal: try #require(Signal("USR1"))))
         try stream.setNonBlocking(false)
         try stream.close()
         _ = try connection.exit()

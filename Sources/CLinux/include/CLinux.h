@@ -58,9 +58,9 @@ static inline long masu_result(long result) { return result < 0 ? -(long)errno :
 
 // --- standard streams ----------------------------------------------------------------------------------------------
 
-/// Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no file or socket that the program opens
-/// later takes its number and is read or written as a standard stream. Where there is no /dev/null, the root directory
-/// takes the number: it can be neither read nor written.
+/// Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed, so that no file or socket that the program
+/// opens later takes its number and is read or written as a standard stream. Where there is no /dev/null, the root
+/// directory takes the number: it can be neither read nor written.
 static inline void masu_secure_standard_streams(void) {
     for (int number = 0; number <= 2; number++) {
         if (fcntl(number, F_GETFD) >= 0 || errno != EBADF) continue;
@@ -201,7 +201,9 @@ static inline long masu_open_tree(int directory, const char *path, unsigned flag
 static inline long masu_move_mount(int from, const char *fromPath, int to, const char *toPath, unsigned flags) {
     return masu_result(syscall(SYS_move_mount, from, fromPath, to, toPath, flags));
 }
-static inline long masu_fsopen(const char *type, unsigned flags) { return masu_result(syscall(SYS_fsopen, type, flags)); }
+static inline long masu_fsopen(const char *type, unsigned flags) {
+    return masu_result(syscall(SYS_fsopen, type, flags));
+}
 static inline long masu_fsconfig(int fd, unsigned command, const char *key, const void *value, int auxiliary) {
     return masu_result(syscall(SYS_fsconfig, fd, command, key, value, auxiliary));
 }
@@ -211,7 +213,8 @@ static inline long masu_fsmount(int fd, unsigned flags, unsigned attributes) {
 struct masu_mount_attr {
     uint64_t set, clear, propagation, userns_fd;
 };
-static inline long masu_mount_setattr(int directory, const char *path, unsigned flags, const struct masu_mount_attr *attr) {
+static inline long masu_mount_setattr(
+    int directory, const char *path, unsigned flags, const struct masu_mount_attr *attr) {
     return masu_result(syscall(SYS_mount_setattr, directory, path, flags, attr, sizeof *attr));
 }
 static inline long masu_statfs_type(const char *path) {
@@ -284,7 +287,9 @@ static inline long masu_copy_file_range(int from, int64_t *source, int to, int64
     return masu_result(syscall(SYS_copy_file_range, from, source, to, target, count, 0));
 }
 /// fallocate(2) with FALLOC_FL_KEEP_SIZE: blocks are reserved, the file stays as long as it is.
-static inline long masu_reserve(int fd, int64_t length) { return masu_result(syscall(SYS_fallocate, fd, 1, 0L, length)); }
+static inline long masu_reserve(int fd, int64_t length) {
+    return masu_result(syscall(SYS_fallocate, fd, 1, 0L, length));
+}
 static inline long masu_memfd_create(const char *name, unsigned flags) {
     return masu_result(syscall(SYS_memfd_create, name, flags));
 }
@@ -322,7 +327,8 @@ static inline long masu_terminal_number(int fd) {
 // --- descriptors over sockets --------------------------------------------------------------------------------------
 
 /// Sends `size` bytes and, if there are any, up to 16 descriptors.
-static inline long masu_sendmsg(int fd, const void *bytes, size_t size, const int *descriptors, size_t count, int flags) {
+static inline long masu_sendmsg(
+    int fd, const void *bytes, size_t size, const int *descriptors, size_t count, int flags) {
     struct iovec vector = {(void *)bytes, size};
     union {
         char bytes[CMSG_SPACE(sizeof(int) * 16)];
