@@ -59,10 +59,10 @@ package struct Cgroup: Hashable, Sendable {
     /// Makes the group in every hierarchy, and all above it.
     ///
     /// - Parameter resources: The limits that the caller will set.
-    /// - Parameter isAdopted: Whether another program (systemd) has made the group, perhaps not in every hierarchy, and put
-    ///   processes into it.
-    /// - Throws: Also if the group is not adopted and has processes. An existing group without processes is used. After an
-    ///   error the new directories are removed.
+    /// - Parameter isAdopted: Whether another program (systemd) has made the group, perhaps not in every hierarchy, and
+    ///   put processes into it.
+    /// - Throws: Also if the group is not adopted and has processes. An existing group without processes is used. After
+    ///   an error the new directories are removed.
     package func create(for resources: LinuxResources? = nil, isAdopted: Bool = false) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
@@ -116,7 +116,8 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as empty.
+    /// A new cpuset of version 1 is empty and takes no process until both its lists are set. One above it may be as
+    /// empty.
     private static func inheritCPUs(_ relative: Substring, in mountPoint: FilePath) throws(Errno) {
         let directory = mountPoint.appending(String(relative))
         let above = relative.lastIndex(of: "/").map { relative[..<$0] }
@@ -160,7 +161,8 @@ package struct Cgroup: Hashable, Sendable {
         var directory = mountPoint
         for (index, component) in components.enumerated() {
             // Controllers reach a group only when the one above hands them down. Where the kernel refuses all together
-            // (one of them cannot be used here), each is tried; that a limit cannot be set is said when it is asked for.
+            // (one of them cannot be used here), each is tried; that a limit cannot be set is said when it is asked
+            // for.
             let subtree = directory.appending("cgroup.subtree_control")
             do throws(Errno) {
                 try Files.write(all.joined(separator: " "), to: subtree)
@@ -181,8 +183,8 @@ package struct Cgroup: Hashable, Sendable {
         }
     }
 
-    /// Below a group with processes, or a threaded one, there are groups for threads only, and most controllers work for
-    /// processes only.
+    /// Below a group with processes, or a threaded one, there are groups for threads only, and most controllers work
+    /// for processes only.
     private func becomeThreaded(for resources: LinuxResources?) throws(CgroupError) {
         guard let directory = directories.first else { return }
         let type = try readText(directory.appending("cgroup.type"))
@@ -197,8 +199,8 @@ package struct Cgroup: Hashable, Sendable {
         if type == "domain invalid" { try write("threaded", to: directory.appending("cgroup.type")) }
     }
 
-    /// Throws if the group already exists, and has processes or is frozen. For callers that let another program make the
-    /// group.
+    /// Throws if the group already exists, and has processes or is frozen. For callers that let another program make
+    /// the group.
     package func refuseIfInUse() throws(CgroupError) {
         guard let directory = memberDirectory, Files.exists(directory) else { return }
         try refuseIfPopulated()
@@ -324,8 +326,8 @@ package struct Cgroup: Hashable, Sendable {
         return try readText(directory.appending("freezer.state")) == "FROZEN"
     }
 
-    /// Whether all processes are stopped or are about to be. A signal to one of them, in version 1 even SIGKILL, then has no
-    /// effect until the group is thawed.
+    /// Whether all processes are stopped or are about to be. A signal to one of them, in version 1 even SIGKILL, then
+    /// has no effect until the group is thawed.
     package func isFrozenOrFreezing() throws(CgroupError) -> Bool {
         guard let directory = directory(of: "freezer") else { return false }
         if isUnified { return try readText(directory.appending("cgroup.freeze")) == "1" }

@@ -5,8 +5,8 @@ import SystemPackage
 package enum CgroupHierarchies: Hashable, Sendable {
     /// One hierarchy of version 2 with all controllers.
     case unified(mountPoint: FilePath)
-    /// Hierarchies of version 1. On a hybrid system there is one of version 2 beside them, mounted at `unified`. It has no
-    /// controllers, but shows which processes belong together.
+    /// Hierarchies of version 1. On a hybrid system there is one of version 2 beside them, mounted at `unified`. It has
+    /// no controllers, but shows which processes belong together.
     case legacy([LegacyHierarchy], unified: FilePath? = nil)
 
     /// A hierarchy of version 1.

@@ -33,8 +33,8 @@ extension Cgroup {
         }
     }
 
-    /// A limit of processes as the kernel takes it. A negative limit is no limit. A limit of 0 would not even allow the first
-    /// process, so it becomes 1.
+    /// A limit of processes as the kernel takes it. A negative limit is no limit. A limit of 0 would not even allow the
+    /// first process, so it becomes 1.
     static func processLimit(_ limit: Int64) -> String { limit < 0 ? "max" : "\(max(limit, 1))" }
 
     /// Refuses values that no kernel accepts with words better than its own.

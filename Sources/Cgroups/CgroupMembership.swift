@@ -3,8 +3,8 @@ import SystemPackage
 
 // How processes get into a control group.
 extension Cgroup {
-    /// The directories that processes join, in the order of `directories`; not the one of a hybrid system's version 2, in
-    /// which they are born.
+    /// The directories that processes join, in the order of `directories`; not the one of a hybrid system's version 2,
+    /// in which they are born.
     private var entrances: [FilePath] {
         switch hierarchies {
         case .unified: return directories.map { below($0, subgroups[""]) }
@@ -47,25 +47,25 @@ extension Cgroup {
 
     /// Puts the process `pid` into the group.
     ///
-    /// Avoid it where possible: the kernel makes a process that moves another one wait for an RCU grace period, which takes
-    /// milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
+    /// Avoid it where possible: the kernel makes a process that moves another one wait for an RCU grace period, which
+    /// takes milliseconds. A new process starts inside by `openForClone` (version 2) or `join` (version 1).
     package func add(pid: Int32) throws(CgroupError) {
         for directory in entrances { try write("\(pid)", to: directory.appending("cgroup.procs")) }
     }
 
     /// Puts the calling process, which must have a single thread, into the group.
     package func join() throws(CgroupError) {
-        // "0" written to `tasks` moves the calling thread alone and therefore without the lock that makes a move through
-        // `cgroup.procs` wait.
+        // "0" written to `tasks` moves the calling thread alone and therefore without the lock that makes a move
+        // through `cgroup.procs` wait.
         let file = isUnified ? "cgroup.procs" : "tasks"
         for directory in entrances { try write("0", to: directory.appending(file)) }
     }
 
-    /// On version 1, puts the calling process, which must have a single thread, into the group of every hierarchy except that
-    /// which counts processes.
+    /// On version 1, puts the calling process, which must have a single thread, into the group of every hierarchy
+    /// except that which counts processes.
     ///
-    /// A limit of processes that is reached stops forks, but not processes that join. A process that has to fork on its way
-    /// into the group therefore leaves this last step to its child.
+    /// A limit of processes that is reached stops forks, but not processes that join. A process that has to fork on its
+    /// way into the group therefore leaves this last step to its child.
     ///
     /// - Returns: The file in which the child writes "0" to join there, too; `nil` if processes are not counted.
     package func joinBeforeFork() throws(CgroupError) -> FileDescriptor? {
@@ -97,8 +97,8 @@ extension Cgroup {
         }
     }
 
-    /// The group of version 2 that the process `pid` is in: not this one where it has moved, as it may in a container that
-    /// sees the whole hierarchy or has made groups of its own. `nil` if that cannot be said.
+    /// The group of version 2 that the process `pid` is in: not this one where it has moved, as it may in a container
+    /// that sees the whole hierarchy or has made groups of its own. `nil` if that cannot be said.
     package func present(of pid: Int32) -> Cgroup? {
         // The caller has a better error of its own.
         guard isUnified, let text = try? Files.readText(FilePath("/proc/\(pid)/cgroup")) else { return nil }
@@ -108,8 +108,8 @@ extension Cgroup {
 
     // MARK: Hybrid systems
 
-    /// Makes the group in the hierarchy of version 2 that is beside those of version 1, if there is one, and opens it for
-    /// `ProcessControl.fork(cgroup:)`.
+    /// Makes the group in the hierarchy of version 2 that is beside those of version 1, if there is one, and opens it
+    /// for `ProcessControl.fork(cgroup:)`.
     ///
     /// A process is born there: moving one would cost milliseconds. Nothing depends on it but what tools show, so a
     /// machine on which it cannot be made does without.

@@ -6,7 +6,8 @@ extension Cgroup {
     /// Removes the group and all groups in it, killing whatever is still inside. Does nothing if there is none.
     package func remove() throws(CgroupError) {
         guard var failure = removeTrees() else { return }
-        // Something is left: kill it, then wait for it to be gone, at first briefly. What cannot be killed is told below.
+        // Something is left: kill it, then wait for it to be gone, at first briefly. What cannot be killed is told
+        // below.
         try? signalAll(9)
         var milliseconds: Int32 = 1
         while milliseconds < 1000 {

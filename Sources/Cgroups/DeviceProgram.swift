@@ -4,8 +4,8 @@ import SystemPackage
 
 /// The eBPF program that decides on version 2 which devices a control group may use (`BPF_PROG_TYPE_CGROUP_DEVICE`).
 ///
-/// The kernel calls it with a `struct bpf_cgroup_dev_ctx`: a word with the access in its upper and the kind in its lower
-/// half, the major and the minor number. It answers 1 to allow.
+/// The kernel calls it with a `struct bpf_cgroup_dev_ctx`: a word with the access in its upper and the kind in its
+/// lower half, the major and the minor number. It answers 1 to allow.
 package struct DeviceProgram: Hashable, Sendable {
     /// The instructions, eight bytes each.
     package private(set) var instructions: [UInt64] = []

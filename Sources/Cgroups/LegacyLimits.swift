@@ -114,7 +114,8 @@ extension Cgroup {
                 try set("the limit of memory and swap", "\(swap)", in: directory, "memory.memsw.limit_in_bytes")
             }
         }
-        // The limit may never be above that of memory and swap together, so which goes first depends on the present one.
+        // The limit may never be above that of memory and swap together, so which goes first depends on the present
+        // one.
         var swapFirst = swap == -1
         if let swap, let limit, let directory, !swapFirst {
             let current = UInt64(try readText(directory.appending("memory.limit_in_bytes"))) ?? .max

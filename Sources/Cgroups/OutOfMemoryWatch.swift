@@ -31,8 +31,8 @@ package struct OutOfMemoryWatch: Hashable, Sendable {
         }
     }
 
-    /// Reads the events that have come, so that the descriptor becomes readable again only at the next event. The removal
-    /// of the group is an event, too.
+    /// Reads the events that have come, so that the descriptor becomes readable again only at the next event. The
+    /// removal of the group is an event, too.
     package func take() {
         var buffer = [UInt8](repeating: 0, count: 4096)
         // Both kinds of descriptors give all they have in one read, and nothing depends on what it says.

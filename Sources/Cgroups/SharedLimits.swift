@@ -14,8 +14,8 @@ extension Cgroup {
         }
     }
 
-    /// Huge pages are counted when they are used, and since Linux 5.7 also when they are reserved, which is what a program
-    /// notices as an error and not as a signal.
+    /// Huge pages are counted when they are used, and since Linux 5.7 also when they are reserved, which is what a
+    /// program notices as an error and not as a signal.
     func setReservations(
         of page: LinuxHugepageLimit, in directory: FilePath?, _ ending: String
     ) throws(CgroupError) {

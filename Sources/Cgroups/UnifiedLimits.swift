@@ -89,8 +89,8 @@ extension Cgroup {
     private func swapAlone(_ both: Int64?, _ limit: Int64?, in directory: FilePath) throws(CgroupError) -> Int64? {
         guard let both else {
             if limit == -1 { return -1 }
-            // If only the memory limit changes, the limit of both together stays as it was.
-            // Without either file there is no limit to keep; if the kernel lacks the file, setting the limit reports it.
+            // If only the memory limit changes, the limit of both together stays as it was. Without either file there
+            // is no limit to keep; if the kernel lacks the file, setting the limit reports it.
             guard let limit, let oldLimit = try? number(directory.appending("memory.max")),
                 let oldSwap = try? number(directory.appending("memory.swap.max"))
             else { return nil }
@@ -113,8 +113,8 @@ extension Cgroup {
     /// The number in a file; `nil` for "max".
     func number(_ file: FilePath) throws(CgroupError) -> UInt64? { UInt64(try readText(file)) }
 
-    /// Shares (2 to 262144, by default 1024) as a weight of version 2 (1 to 10000, by default 100): on the curve through
-    /// the ends and the defaults that runc, crun and systemd have agreed on.
+    /// Shares (2 to 262144, by default 1024) as a weight of version 2 (1 to 10000, by default 100): on the curve
+    /// through the ends and the defaults that runc, crun and systemd have agreed on.
     package static func weight(fromShares shares: UInt64) -> UInt64 {
         if shares <= 2 { return 1 }
         if shares >= 262_144 { return 10_000 }

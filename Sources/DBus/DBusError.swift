@@ -2,8 +2,8 @@ import SystemPackage
 
 /// Why a conversation over D-Bus did not work.
 package struct DBusError: Error, Hashable, Sendable {
-    /// The name of the error in the other side's answer (`org.freedesktop.systemd1.NoSuchUnit`); `nil` for an error that this
-    /// side found.
+    /// The name of the error in the other side's answer (`org.freedesktop.systemd1.NoSuchUnit`); `nil` for an error
+    /// that this side found.
     package var name: String?
     /// What went wrong; for an error of the other side, its words.
     package var message: String

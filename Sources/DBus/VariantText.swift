@@ -1,6 +1,7 @@
 /// Values as people write them: GLib's text format of variants (`'text'`, `uint32 5`, `[true, false]`, `@as []`).
 package struct VariantText {
-    /// The value that `text` stands for. A number without a type is an int32, or a double if it has a point or exponent.
+    /// The value that `text` stands for. A number without a type is an int32, or a double if it has a point or
+    /// exponent.
     ///
     /// - Throws: if the text is malformed, something follows the value, or a value does not have the type that it must.
     package static func parse(_ text: String) throws(DBusError) -> DBusValue {

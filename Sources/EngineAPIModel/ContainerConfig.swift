@@ -52,6 +52,7 @@ package struct ContainerConfig: WireObject {
     /// The shell of shell-form instructions.
     @OmittedIfEmpty package var shell: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -98,6 +99,7 @@ package struct HealthConfig: WireObject {
     /// Failures in a row that make a container unhealthy.
     @OmittedIfEmpty package var retries: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

@@ -51,6 +51,7 @@ package struct ContainerInspection: WireObject {
     /// Its networks.
     @Always package var networkSettings: NetworkSettings = NetworkSettings()
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -109,6 +110,7 @@ package struct ContainerState: WireObject {
     /// Its health, when it is checked.
     @OmittedIfEmpty package var health: HealthState? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -136,6 +138,7 @@ package struct HealthState: WireObject {
     /// The last checks.
     @Always package var log: [HealthResult]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -156,6 +159,7 @@ package struct HealthResult: WireObject {
     /// What it printed.
     @Always package var output: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -173,6 +177,7 @@ package struct DriverData: WireObject {
     /// The driver.
     @Always package var name: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -220,6 +225,7 @@ package struct NetworkSettings: WireObject {
     /// Endpoints by network name.
     @Always package var networks: [String: EndpointSettings] = [:]
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -277,6 +283,7 @@ package struct EndpointSettings: WireObject {
     /// All names under which it is found.
     @Always package var dnsNames: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -307,6 +314,7 @@ package struct EndpointIPAMConfig: WireObject {
     /// Link-local addresses.
     @OmittedIfEmpty package var linkLocalIPs: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

@@ -31,6 +31,7 @@ package struct ContainerSummary: WireObject {
     /// Its mounts.
     @Always package var mounts: [MountPoint] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -63,6 +64,7 @@ package struct PortSummary: WireObject {
     /// `tcp`, `udp` or `sctp`.
     @Always package var type: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -80,6 +82,7 @@ package struct HostConfigSummary: WireObject {
     /// Annotations.
     @OmittedIfEmpty package var annotations: [String: String] = [:]
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -93,6 +96,7 @@ package struct NetworkSettingsSummary: WireObject {
     /// Endpoints by network name.
     @Always package var networks: [String: EndpointSettings] = [:]
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -107,6 +111,7 @@ package struct ContainerTop: WireObject {
     /// The columns' titles.
     @Always package var titles: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

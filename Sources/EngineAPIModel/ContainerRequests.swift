@@ -3,6 +3,7 @@ package struct NetworkingConfig: WireObject {
     /// Endpoints by network name.
     @Always package var endpointsConfig: [String: EndpointSettings]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -17,6 +18,7 @@ package struct ContainerCreateResponse: WireObject {
     /// What the user should know.
     @Always package var warnings: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -32,6 +34,7 @@ package struct ContainerWaitResponse: WireObject {
     /// The exit status.
     @Always package var statusCode: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -45,6 +48,7 @@ package struct ContainerWaitError: WireObject {
     /// In words.
     @Always package var message: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -57,6 +61,7 @@ package struct ErrorResponse: WireObject {
     /// What went wrong, for people; some clients match on it.
     @Always package var message: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -69,6 +74,7 @@ package struct IDResponse: WireObject {
     /// The id.
     @Always package var id: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -86,6 +92,7 @@ package struct ContainerCreateRequest: Codable, Hashable, Sendable {
     /// Its networks.
     package var networkingConfig: NetworkingConfig
 
+    /// A request.
     package init(
         config: ContainerConfig = ContainerConfig(), hostConfig: HostConfig = HostConfig(),
         networkingConfig: NetworkingConfig = NetworkingConfig()

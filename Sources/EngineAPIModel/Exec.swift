@@ -23,6 +23,7 @@ package struct ExecCreateRequest: WireObject {
     /// Program and arguments.
     @CommandWords package var cmd: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -49,6 +50,7 @@ package struct ExecStartRequest: WireObject {
     /// Rows and columns of the terminal at start.
     @OmittedIfEmpty package var consoleSize: [Int] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -83,6 +85,7 @@ package struct ExecInspection: WireObject {
     /// The process id on the host.
     @Always package var pid: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -113,6 +116,7 @@ package struct ExecProcessConfig: WireObject {
     /// The user of the process.
     @OmittedIfEmpty package var user: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

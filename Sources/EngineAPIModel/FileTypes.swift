@@ -11,6 +11,7 @@ package struct ContainerPathStat: WireObject {
     /// Where a symbolic link leads in the end.
     @Always package var linkTarget: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -29,6 +30,7 @@ package struct FilesystemChange: WireObject {
     /// 0 modified, 1 added, 2 deleted.
     @Always package var kind: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -44,6 +46,7 @@ package struct ContainersPruneReport: WireObject {
     /// Bytes.
     @Always package var spaceReclaimed: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -59,6 +62,7 @@ package struct ImagesPruneReport: WireObject {
     /// Bytes.
     @Always package var spaceReclaimed: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -82,6 +86,7 @@ package struct DiskUsage: WireObject {
     /// For clients older than API 1.42.
     @OmittedIfEmpty package var builderSize: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -103,6 +108,7 @@ package struct CheckLine: WireObject {
     /// Why the check itself could not go on.
     @OmittedIfEmpty package var error: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -124,6 +130,7 @@ package struct CheckSummary: WireObject {
     @Always package var containers: Int = 0
     @Always package var problems: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

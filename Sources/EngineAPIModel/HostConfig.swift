@@ -143,6 +143,7 @@ package struct HostConfig: WireObject {
     /// Whether an init runs as PID 1; nil takes the daemon's default.
     @OmittedIfEmpty package var initProcess: Bool? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -227,6 +228,7 @@ package struct LogConfig: WireObject {
     /// Options such as `max-size`.
     @Always package var config: [String: String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -242,6 +244,7 @@ package struct RestartPolicy: WireObject {
     /// For `on-failure`: how often at most; 0 is without end.
     @Always package var maximumRetryCount: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -257,6 +260,7 @@ package struct PortBinding: WireObject {
     /// The port or a range; empty lets the daemon choose.
     @Always package var hostPort: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -272,6 +276,7 @@ package struct WeightDevice: WireObject {
     /// 10 … 1000.
     @Always package var weight: Int = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -287,6 +292,7 @@ package struct ThrottleDevice: WireObject {
     /// Bytes or operations a second.
     @Always package var rate: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -304,6 +310,7 @@ package struct DeviceMapping: WireObject {
     /// Of `r`, `w` and `m`.
     @Always package var cgroupPermissions: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -326,6 +333,7 @@ package struct DeviceRequest: WireObject {
     /// Options for the driver.
     @Always package var options: [String: String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -346,6 +354,7 @@ package struct Ulimit: WireObject {
     /// The soft limit; −1 is unlimited.
     @Always package var soft: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

@@ -23,6 +23,7 @@ package struct ImageSummary: WireObject {
     /// The same, for clients older than API 1.44.
     @OmittedIfEmpty package var virtualSize: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -49,6 +50,7 @@ package struct ImageDescriptor: WireObject {
     /// Its size in bytes.
     @Always package var size: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -99,6 +101,7 @@ package struct ImageInspection: WireObject {
     /// The descriptor of its manifest.
     @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -151,6 +154,7 @@ package struct ImageConfig: WireObject {
     /// The shell of shell-form instructions.
     @OmittedIfEmpty package var shell: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -176,6 +180,7 @@ package struct RootFS: WireObject {
     /// The digests of the uncompressed layers.
     @OmittedIfEmpty package var layers: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -189,6 +194,7 @@ package struct ImageMetadata: WireObject {
     /// When it was last tagged here, or year 1.
     @Always package var lastTagTime: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -211,6 +217,7 @@ package struct ImageHistoryEntry: WireObject {
     /// Tags of the image at this step.
     @Always package var tags: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -230,6 +237,7 @@ package struct ImageDeletion: WireObject {
     /// An image or layer that was removed.
     @OmittedIfEmpty package var deleted: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -257,6 +265,7 @@ package struct ProgressMessage: WireObject {
     /// What came of it.
     @OmittedIfEmpty package var aux: PushResult? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -278,6 +287,7 @@ package struct ProgressDetail: WireObject {
     /// Bytes in all; 0 when not known.
     @OmittedIfEmpty package var total: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -293,6 +303,7 @@ package struct ProgressError: WireObject {
     /// In words.
     @OmittedIfEmpty package var message: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

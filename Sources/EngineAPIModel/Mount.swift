@@ -19,6 +19,7 @@ package struct Mount: WireObject {
     /// Options of a tmpfs.
     @OmittedIfEmpty package var tmpfsOptions: TmpfsOptions? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -47,6 +48,7 @@ package struct BindOptions: WireObject {
     /// Whether failing to make it recursively read-only is an error.
     @OmittedIfEmpty package var readOnlyForceRecursive: Bool = false
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -69,6 +71,7 @@ package struct VolumeOptions: WireObject {
     /// The driver of a new volume.
     @OmittedIfEmpty package var driverConfig: VolumeDriverConfig? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -86,6 +89,7 @@ package struct VolumeDriverConfig: WireObject {
     /// The driver's options.
     @OmittedIfEmpty package var options: [String: String] = [:]
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -99,6 +103,7 @@ package struct ImageMountOptions: WireObject {
     /// The part of the image to mount.
     @OmittedIfEmpty package var subpath: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -115,6 +120,7 @@ package struct TmpfsOptions: WireObject {
     /// Further mount options: `[key]` or `[key, value]`.
     @OmittedIfEmpty package var options: [[String]] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -143,6 +149,7 @@ package struct MountPoint: WireObject {
     /// The mount's propagation.
     @Always package var propagation: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

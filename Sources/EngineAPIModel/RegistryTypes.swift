@@ -13,6 +13,7 @@ package struct AuthConfig: WireObject {
     /// An access token.
     @OmittedIfEmpty package var registryToken: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -30,6 +31,7 @@ package struct AuthResponse: WireObject {
     /// A refresh token to keep instead of the password; empty if the registry gives none.
     @Always package var identityToken: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -45,6 +47,7 @@ package struct DistributionInspection: WireObject {
     /// The platforms of the image.
     @Always package var platforms: [PlatformDescription] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -64,6 +67,7 @@ package struct PlatformDescription: WireObject {
     /// The variant of the architecture.
     @OmittedIfEmpty package var variant: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -86,6 +90,7 @@ package struct ImageSearchResult: WireObject {
     /// The text of its publisher.
     @Always package var description: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -106,6 +111,7 @@ package struct PushResult: WireObject {
     /// The bytes of the manifest.
     @Always package var size: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

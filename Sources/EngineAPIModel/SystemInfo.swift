@@ -115,6 +115,7 @@ package struct SystemInfo: WireObject {
     /// What the user should know.
     @Always package var warnings: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -189,6 +190,7 @@ package struct PluginsInfo: WireObject {
     /// Log drivers.
     @Always package var log: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -208,6 +210,7 @@ package struct RegistryServiceConfig: WireObject {
     /// Mirrors of the default registry.
     @Always package var mirrors: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -228,6 +231,7 @@ package struct RegistryIndex: WireObject {
     /// Whether it is the default one.
     @Always package var official: Bool = false
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -245,6 +249,7 @@ package struct RuntimeInfo: WireObject {
     /// Arguments before the command.
     @OmittedIfEmpty package var runtimeArgs: [String] = []
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -268,6 +273,7 @@ package struct SwarmInfo: WireObject {
     /// Always null.
     @Always package var remoteManagers: [String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -285,6 +291,7 @@ package struct CommitInfo: WireObject {
     /// The version.
     @Always package var id: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -297,6 +304,7 @@ package struct FirewallInfo: WireObject {
     /// `nftables`, `iptables`, …
     @Always package var driver: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

@@ -25,6 +25,7 @@ package struct VersionResponse: WireObject {
     /// When it was built.
     @Always package var buildTime: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -48,6 +49,7 @@ package struct VersionPlatform: WireObject {
     /// Its name.
     @Always package var name: String = ""
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -64,6 +66,7 @@ package struct VersionComponent: WireObject {
     /// More about it.
     @Always package var details: [String: String]? = nil
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -94,6 +97,7 @@ package struct EventMessage: WireObject {
     /// Nanoseconds since 1970.
     @OmittedIfEmpty package var timeNano: Int64 = 0
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
@@ -116,6 +120,7 @@ package struct EventActor: WireObject {
     /// Name, image, labels, exit code, …
     @Always package var attributes: [String: String] = [:]
 
+    /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {

@@ -55,8 +55,8 @@ package struct OmittedIfEmpty<Value: WireValue>: Codable, Hashable, Sendable {
     }
 }
 
-/// A command line: always written as a list, nil as `null`; read from a list or, as older clients and hands type it, from one string
-/// that is the only word.
+/// A command line: always written as a list, nil as `null`; read from a list or, as older clients and hands type it,
+/// from one string that is the only word.
 @propertyWrapper
 package struct CommandWords: Codable, Hashable, Sendable {
     /// The words; nil for null or a field that is not there.
@@ -86,14 +86,17 @@ package struct CommandWords: Codable, Hashable, Sendable {
 // The compiler's own conformances call these more specific overloads for wrapped properties.
 
 extension KeyedDecodingContainer {
+    /// Decodes a field that may be absent or null.
     package func decode<Value>(_ type: Always<Value>.Type, forKey key: Key) throws -> Always<Value> {
         try decodeIfPresent(type, forKey: key) ?? Always(wrappedValue: Value.emptyValue)
     }
 
+    /// Decodes a field that may be absent or null.
     package func decode(_ type: CommandWords.Type, forKey key: Key) throws -> CommandWords {
         try decodeIfPresent(type, forKey: key) ?? CommandWords(wrappedValue: nil)
     }
 
+    /// Decodes a field that may be absent or null.
     package func decode<Value>(_ type: OmittedIfEmpty<Value>.Type, forKey key: Key) throws -> OmittedIfEmpty<Value> {
         try decodeIfPresent(type, forKey: key) ?? OmittedIfEmpty(wrappedValue: Value.emptyValue)
     }
@@ -107,27 +110,37 @@ extension KeyedEncodingContainer {
 }
 
 extension String: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: String { "" }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { isEmpty }
 }
 
 extension Bool: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: Bool { false }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { !self }
 }
 
 extension Int: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: Int { 0 }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { self == 0 }
 }
 
 extension Int64: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: Int64 { 0 }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { self == 0 }
 }
 
 extension Optional: WireValue where Wrapped: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: Wrapped? { nil }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { self == nil }
 
     package func encodeWire(to encoder: any Encoder) throws {
@@ -141,7 +154,9 @@ extension Optional: WireValue where Wrapped: WireValue {
 }
 
 extension Array: WireValue where Element: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: [Element] { [] }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { isEmpty }
 
     package func encodeWire(to encoder: any Encoder) throws {
@@ -151,7 +166,9 @@ extension Array: WireValue where Element: WireValue {
 }
 
 extension Dictionary: WireValue where Key == String, Value: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: [String: Value] { [:] }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { isEmpty }
 
     package func encodeWire(to encoder: any Encoder) throws {
@@ -173,9 +190,12 @@ private struct MemberName: CodingKey {
 
 /// `{}`: the value in sets that JSON writes as objects (`"ExposedPorts": {"80/tcp": {}}`).
 package struct EmptyObject: WireValue {
+    /// The value of a field that is not there.
     package static var emptyValue: EmptyObject { EmptyObject() }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { false }
 
+    /// An object whose fields have their defaults.
     package init() {}
 }
 
@@ -185,6 +205,8 @@ package protocol WireObject: WireValue {
 }
 
 extension WireObject {
+    /// The value of a field that is not there.
     package static var emptyValue: Self { Self() }
+    /// Whether the value counts as empty.
     package var isEmptyValue: Bool { false }
 }

@@ -25,7 +25,8 @@ package enum FailureKind: String, Hashable, Sendable, Codable, CaseIterable {
 }
 
 /// An error that says of which kind it is. Every module's own error type is one, so that the caller of several modules
-/// decides by `kind` alone; what only one module's callers need to know (a status, a text of a registry) is the type's own.
+/// decides by `kind` alone; what only one module's callers need to know (a status, a text of a registry) is the type's
+/// own.
 package protocol Failure: Error, CustomStringConvertible {
     /// What a caller decides by.
     var kind: FailureKind { get }

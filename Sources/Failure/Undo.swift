@@ -1,7 +1,7 @@
 /// What has been done and can be taken back: steps in the order they were done.
 ///
-/// An operation of several steps adds how to take back each one right after it was done. After an error it runs the steps, newest
-/// first; after success it drops the value.
+/// An operation of several steps adds how to take back each one right after it was done. After an error it runs the
+/// steps, newest first; after success it drops the value.
 ///
 ///     var undo = Undo<Undoing>()
 ///     do {
@@ -48,8 +48,8 @@ package struct Undo<Action> {
 package typealias Undoing = () throws -> Void
 
 extension Undo where Action == Undoing {
-    /// Runs all steps, newest first, each whatever becomes of the others. `report` is told of those that fail: the error the
-    /// caller throws is the one that led here.
+    /// Runs all steps, newest first, each whatever becomes of the others. `report` is told of those that fail: the
+    /// error the caller throws is the one that led here.
     package mutating func run(report: (_ step: String, _ failure: any Error) -> Void = { _, _ in }) {
         for step in takeAll() {
             do { try step.action() } catch { report(step.name, error) }

@@ -108,6 +108,7 @@ package struct FlagDefinition: FlagDeclaration {
         self.check = check
     }
 
+    /// The flag itself.
     package var definition: FlagDefinition { self }
 
     /// The flag as errors name it: `-m, --memory` or `--rm`.

@@ -39,7 +39,8 @@ package enum JSON {
         try decode(type, from: parse(bytes))
     }
 
-    /// Decodes a `T` from a value; with `ignoringCase` members' names may be spelt in other cases than its keys, as for Go's decoder.
+    /// Decodes a `T` from a value; with `ignoringCase` members' names may be spelt in other cases than its keys, as for
+    /// Go's decoder.
     ///
     /// - Throws: `JSONError.value` with the path of what does not fit; or whatever `T`'s own `init(from:)` throws.
     package static func decode<T: Decodable>(
@@ -54,7 +55,8 @@ package enum JSON {
 
     /// The bytes of `value`; members stand in the order in which the type encodes them.
     ///
-    /// - Throws: `JSONError.value` for a number JSON cannot spell (NaN, infinity); or what the type's `encode(to:)` throws.
+    /// - Throws: `JSONError.value` for a number JSON cannot spell (NaN, infinity); or what the type's `encode(to:)`
+    ///   throws.
     package static func encode<T: Encodable>(_ value: T, pretty: Bool = false) throws -> [UInt8] {
         try encodeValue(value).serialized(pretty: pretty)
     }

@@ -98,7 +98,8 @@ struct JSONIndex: CodingKey {
 private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let object: JSONObject
     private let ignoresCase: Bool
-    /// Whether a name that is not found as it is may be there in another case: those of the Engine API begin with a capital.
+    /// Whether a name that is not found as it is may be there in another case: those of the Engine API begin with a
+    /// capital.
     private let hasOtherCases: Bool
     var codingPath: [any CodingKey] { [] }
 

@@ -16,8 +16,9 @@ struct OutputError: Error, CustomStringConvertible {
 
 /// Standard output and standard error.
 ///
-/// Texts often come from the daemon, and so from registries, images and containers. Errors are always written with their
-/// control characters shown (`\u001b`), output when it goes to a terminal. Only ``pass(_:to:)`` writes bytes as they are.
+/// Texts often come from the daemon, and so from registries, images and containers. Errors are always written with
+/// their control characters shown (`\u001b`), output when it goes to a terminal. Only ``pass(_:to:)`` writes bytes as
+/// they are.
 enum Console {
     /// Writes a text to standard output.
     static func write(_ text: String) throws(OutputError) {
@@ -57,8 +58,8 @@ enum Console {
         guard close(STDOUT_FILENO) == 0 || errno == EINTR else { throw OutputError("close", STDOUT_FILENO, errno) }
     }
 
-    /// Writes bytes to a descriptor until all are written; says whether that went well, and leaves the reason in `errno`
-    /// if not.
+    /// Writes bytes to a descriptor until all are written; says whether that went well, and leaves the reason in
+    /// `errno` if not.
     static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
@@ -93,8 +94,8 @@ enum Console {
     }
 }
 
-/// What a command prints that does one thing after the other. A line that cannot be written is no reason to leave the rest
-/// undone: the error is kept for the end.
+/// What a command prints that does one thing after the other. A line that cannot be written is no reason to leave the
+/// rest undone: the error is kept for the end.
 struct ResultLines {
     private var failure: OutputError?
 

@@ -22,8 +22,8 @@ package final class RouteSocket {
         socket.discard()
     }
 
-    /// A connection in the network namespace that `namespace` refers to, in which this process, which must have only one
-    /// thread, is for a moment.
+    /// A connection in the network namespace that `namespace` refers to, in which this process, which must have only
+    /// one thread, is for a moment.
     package static func opened(in namespace: FileDescriptor) throws(Errno) -> RouteSocket {
         let own = try Files.open("/proc/self/ns/net", .readOnly)
         defer { own.discard() }

@@ -75,7 +75,8 @@ extension Timestamp: CustomStringConvertible, LosslessStringConvertible {
         return text + "Z"
     }
 
-    /// Reads RFC 3339 (any offset; a fraction of any length, digits past the ninth are dropped). `nil` for anything else.
+    /// Reads RFC 3339 (any offset; a fraction of any length, digits past the ninth are dropped). `nil` for anything
+    /// else.
     package init?(_ text: String) {
         let bytes = Array(text.utf8)
         var position = 0

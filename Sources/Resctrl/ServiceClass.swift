@@ -38,8 +38,8 @@ package struct ServiceClass: Hashable, Sendable {
         let exists = Files.exists(directory)
         if isNamed, wanted.lines.isEmpty, !exists {
             throw ResctrlError(
-                "clos dir not accessible (must be pre-created when schemata, l3CacheSchema and memBwSchema are empty): \(path): No such file or directory"
-            )
+                "clos dir not accessible (must be pre-created when schemata, l3CacheSchema and memBwSchema are empty): "
+                    + "\(path): No such file or directory")
         }
         if !exists {
             do throws(Errno) {

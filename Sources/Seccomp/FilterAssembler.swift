@@ -26,8 +26,8 @@ struct FilterInstruction: Hashable {
 /// Makes filter programs that find a system call's rule by binary search.
 ///
 /// Runs of numbers with the same fate are one leaf of the search, so a profile that allows four hundred calls comes out
-/// at some hundred instructions. Beside the time to make them, that is what loading costs: the kernel tries every number
-/// on every program.
+/// at some hundred instructions. Beside the time to make them, that is what loading costs: the kernel tries every
+/// number on every program.
 struct FilterAssembler {
     let rules: SeccompRules
 

@@ -6,16 +6,16 @@ import SystemPackage
 
 /// Compiled filters in a directory, so that each profile is compiled only once.
 ///
-/// The name of an entry is a digest of the profile and of the build of the program, and the entry begins with both in full. So
-/// two profiles with the same digest do no harm, and a newer program does not use the entries of an older one. A user who can
-/// write an entry can weaken a container's filter. Therefore the cache uses no directory and no file that belongs to another
-/// user or that others may write to.
+/// The name of an entry is a digest of the profile and of the build of the program, and the entry begins with both in
+/// full. So two profiles with the same digest do no harm, and a newer program does not use the entries of an older one.
+/// A user who can write an entry can weaken a container's filter. Therefore the cache uses no directory and no file
+/// that belongs to another user or that others may write to.
 package struct SeccompCache: Hashable, Sendable {
     /// Where the entries are. The first entry makes it.
     package let directory: FilePath
 
-    /// How many entries there are at most. A machine has few profiles; callers that make a new one each time must not fill the
-    /// disk.
+    /// How many entries there are at most. A machine has few profiles; callers that make a new one each time must not
+    /// fill the disk.
     package static let mostEntries = 64
 
     /// The cache in `directory`, whose parent exists.

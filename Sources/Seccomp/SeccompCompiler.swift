@@ -35,10 +35,11 @@ extension SeccompProgram {
         self.init(instructions: bytes, flags: rules.flags)
     }
 
-    /// Compiles `profile` by libseccomp alone: for architectures that `FilterAssembler` does not know, and for its tests.
+    /// Compiles `profile` by libseccomp alone: for architectures that `FilterAssembler` does not know, and for its
+    /// tests.
     ///
-    /// It takes ten milliseconds for a usual profile, and what it makes takes the kernel half a millisecond more to load:
-    /// it tests for one system call after the other, where the assembler searches.
+    /// It takes ten milliseconds for a usual profile, and what it makes takes the kernel half a millisecond more to
+    /// load: it tests for one system call after the other, where the assembler searches.
     package init(byLibseccomp profile: LinuxSeccomp) throws(SeccompError) {
         try self.init(byLibseccomp: SeccompRules(profile))
     }

@@ -1,8 +1,9 @@
 extension String {
-    /// The text with its control characters written out (`\\u001b`), so that a terminal shows them instead of obeying them.
+    /// The text with its control characters written out (`\\u001b`), so that a terminal shows them instead of obeying
+    /// them.
     ///
-    /// Written out are the C0 and C1 controls, DEL, and the marks that turn the direction of writing, with which a text can
-    /// look like another one. The notation is JSON's, so that a JSON document stays one.
+    /// Written out are the C0 and C1 controls, DEL, and the marks that turn the direction of writing, with which a text
+    /// can look like another one. The notation is JSON's, so that a JSON document stays one.
     ///
     /// - Parameter keepsLines: whether line feeds and tabs stay as they are: true for texts of several lines, false for
     ///   what has to stay within a line or a cell of a table.

@@ -1,4 +1,5 @@
-/// The keys that end an attachment and leave the process running, in Docker's notation: `ctrl-p,ctrl-q`, `a`, `ctrl-@,x`.
+/// The keys that end an attachment and leave the process running, in Docker's notation: `ctrl-p,ctrl-q`, `a`,
+/// `ctrl-@,x`.
 package struct DetachKeys: Hashable, Sendable {
     /// The bytes that a terminal sends for the keys. Empty: no keys detach.
     package let bytes: [UInt8]
@@ -25,8 +26,8 @@ package struct DetachKeys: Hashable, Sendable {
         self.text = text
     }
 
-    /// Parses keys divided by commas: each is a single character, or `ctrl-` with one of `a`–`z`, `@`, `[`, `\`, `]`, `^`,
-    /// `_`. An empty text stands for ``standard``.
+    /// Parses keys divided by commas: each is a single character, or `ctrl-` with one of `a`–`z`, `@`, `[`, `\`, `]`,
+    /// `^`, `_`. An empty text stands for ``standard``.
     package init(parsing text: String) throws(Unknown) {
         guard !text.isEmpty else {
             self = .standard

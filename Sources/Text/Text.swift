@@ -1,5 +1,5 @@
-// The standard library implements such functions with regular expressions. A program that uses one of them is linked with the
-// whole engine: more than a megabyte, which would slow down a program that lives for milliseconds.
+// The standard library implements such functions with regular expressions. A program that uses one of them is linked
+// with the whole engine: more than a megabyte, which would slow down a program that lives for milliseconds.
 
 extension StringProtocol {
     /// Whether `part` occurs in this text, byte for byte; an empty one always does.
@@ -8,8 +8,8 @@ extension StringProtocol {
         return part.isEmpty || bytes.indices.contains { bytes[$0...].starts(with: part.utf8) }
     }
 
-    /// The pieces between occurrences of `separator`, in order: at least one, and empty ones too. An empty separator occurs
-    /// nowhere.
+    /// The pieces between occurrences of `separator`, in order: at least one, and empty ones too. An empty separator
+    /// occurs nowhere.
     package func pieces(separatedBy separator: String) -> [String] {
         let bytes = utf8
         var pieces: [String] = []

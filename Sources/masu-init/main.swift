@@ -1,8 +1,8 @@
 // `masu-init -- COMMAND [ARG ...]`: PID 1 of a container that was started with `--init`.
 //
-// A program that runs as PID 1 has no default action for signals and inherits every orphan of its container. Few programs are
-// written for that. This one runs as PID 1 instead: it starts the command, passes every signal on to it, reaps orphans, and
-// ends with the command's exit status.
+// A program that runs as PID 1 has no default action for signals and inherits every orphan of its container. Few
+// programs are written for that. This one runs as PID 1 instead: it starts the command, passes every signal on to it,
+// reaps orphans, and ends with the command's exit status.
 
 import BuildInformation
 import CLinux

@@ -81,8 +81,8 @@ enum CreationCommands {
         }
     }
 
-    /// Sends the terminal and the pidfd of a new container to the sockets that the caller named. If that fails, removes the
-    /// container.
+    /// Sends the terminal and the pidfd of a new container to the sockets that the caller named. If that fails, removes
+    /// the container.
     private static func handOver(
         _ process: StartedProcess, socket: String, _ options: CreateOptions, _ invocation: Invocation
     ) throws {

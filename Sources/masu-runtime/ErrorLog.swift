@@ -4,8 +4,8 @@ import LinuxKernel
 import SystemPackage
 import Text
 
-/// Where this program's errors and warnings go. With `--log` they go to that file in the form that engines read, and the bare
-/// text of an error also goes to standard error. Without it, everything goes to standard error.
+/// Where this program's errors and warnings go. With `--log` they go to that file in the form that engines read, and
+/// the bare text of an error also goes to standard error. Without it, everything goes to standard error.
 struct ErrorLog {
     private let log: RuntimeLog
 

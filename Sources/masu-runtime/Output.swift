@@ -5,7 +5,8 @@ import Text
 
 /// Standard output. A write that fails is an error of the command, as any other.
 enum Output {
-    /// Writes a text. A terminal gets its control characters written out: names and command lines may come from a container.
+    /// Writes a text. A terminal gets its control characters written out: names and command lines may come from a
+    /// container.
     static func write(_ text: String) throws(RuntimeError) {
         let output = FileDescriptor.standardOutput
         do throws(Errno) {

@@ -28,8 +28,8 @@ enum RuntimeCommands {
     static let root: Command = Command(
         ProgramName.current, "Open Container Initiative runtime",
         discussion: """
-            Run containers as the Open Container Initiative's runtime specification describes them. The command line is \
-            that of runc, so that programs which drive runc can drive this.
+            Run containers as the Open Container Initiative's runtime specification describes them. The command line \
+            is that of runc, so that programs that drive runc can drive this program.
             """,
         examples: [
             .init(
@@ -133,8 +133,8 @@ enum RuntimeCommands {
         default: break
         }
         if ProcessAttributes.uid != 0 { return true }
-        // Root of a user namespace cannot reach the machine's systemd, but perhaps that of the user who made the namespace.
-        // Without the file there are no user namespaces.
+        // Root of a user namespace cannot reach the machine's systemd, but perhaps that of the user who made the
+        // namespace. Without the file there are no user namespaces.
         let map = (try? Files.readText("/proc/self/uid_map")) ?? ""
         let isWholeMachine = map.isEmpty || map.split(separator: " ") == ["0", "0", "4294967295"]
         return !isWholeMachine && ProcessAttributes.environment.contains { $0.hasPrefix("XDG_RUNTIME_DIR=/run/user/") }

@@ -24,8 +24,8 @@ enum Sealing {
         guard log.isVerbose else { return }
         guard ProcessAttributes.isSealed else {
             return log.debug(
-                "\(ProgramName.current) exeseal: using /proc/self/exe clone is not needed: the file is root's, whose id is in no "
-                    + "container of this user")
+                "\(ProgramName.current) exeseal: using /proc/self/exe clone is not needed: the file is root's, "
+                    + "whose id is in no container of this user")
         }
         guard let file = try? Files.open("/proc/self/exe", [.path]),  // Then there is nothing to be said.
             let flags = try? Mounts.flags(of: file)  // As above.
@@ -36,7 +36,7 @@ enum Sealing {
         }
         log.debug("\(ProgramName.current) exeseal: using /proc/self/exe clone")
         log.debug(
-            "\(ProgramName.current) exeseal: using overlayfs for sealed /proc/self/exe is not needed, as the clone is on "
-                + "a read-only mount that is attached nowhere")
+            "\(ProgramName.current) exeseal: using overlayfs for sealed /proc/self/exe is not needed, as the clone is "
+                + "on a read-only mount that is attached nowhere")
     }
 }

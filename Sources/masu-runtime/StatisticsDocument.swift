@@ -114,8 +114,8 @@ struct StatisticsDocument {
         return .object(document)
     }
 
-    /// How long processes had to wait for a resource ("pressure stall information"): percentages of the last seconds, and
-    /// microseconds in all. Version 2 alone, and only if the kernel counts it.
+    /// How long processes had to wait for a resource ("pressure stall information"): percentages of the last seconds,
+    /// and microseconds in all. Version 2 alone, and only if the kernel counts it.
     private func pressure(_ controller: String) -> JSONValue? {
         guard cgroup.isUnified, let lines = text(controller, "\(controller).pressure") else { return nil }
         var document = JSONObject()

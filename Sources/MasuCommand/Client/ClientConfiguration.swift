@@ -7,8 +7,8 @@ package struct ClientConfiguration: Sendable {
     /// What the file holds, including what this program does not know.
     var document: JSONObject
 
-    /// The configuration of the user of this program. If the file cannot be read, a warning says so once and the command
-    /// goes on without it, as with docker.
+    /// The configuration of the user of this program. If the file cannot be read, a warning says so once and the
+    /// command goes on without it, as with docker.
     static let user: ClientConfiguration = {
         do throws(CommandError) {
             return try ClientConfiguration(path: standardPath)

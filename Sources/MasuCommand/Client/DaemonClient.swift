@@ -3,7 +3,8 @@ import Flags
 import Glibc
 import JSON
 
-/// Talks to a daemon with as few round trips as possible: paths carry no version, so that client and daemon need not agree on one first.
+/// Talks to a daemon with as few round trips as possible: paths carry no version, so that client and daemon need not
+/// agree on one first.
 final class DaemonClient {
     let address: DaemonAddress
     /// Whether every request is shown on standard error (`-D`).

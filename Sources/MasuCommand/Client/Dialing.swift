@@ -96,8 +96,8 @@ extension DaemonAddress {
         var text = "Cannot connect to the Masu daemon at \(description). Is masud running?"
         switch code {
         case ENOENT:
-            text +=
-                "\nHint: nothing listens there. Start the daemon with 'sudo masud', or give its address with -H or MASU_HOST."
+            text += "\nHint: nothing listens there. Start the daemon with 'sudo masud', or give its address with -H "
+            text += "or MASU_HOST."
         case ECONNREFUSED:
             text += "\nHint: the address exists, but no daemon answers. Start the daemon again with 'sudo masud'."
         default:

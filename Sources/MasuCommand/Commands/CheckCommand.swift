@@ -9,8 +9,8 @@ enum CheckCommand {
     static let command = Command(
         "check", "Verify everything that is stored",
         discussion: """
-            Compares every blob with its digest, the files of every layer with the layer, and the database with the disk. \
-            Changes nothing. Prints one problem a line, and ends with exit status 1 if there is one.
+            Compares every blob with its digest, the files of every layer with the layer, and the database with the \
+            disk. Changes nothing. Prints one problem a line, and ends with exit status 1 if there is one.
             """,
         examples: [.init("Check everything after a power failure", "masu system check")],
         flags: { [quiet] },

@@ -102,8 +102,8 @@ struct ContainerSession {
         return Int32(truncatingIfNeeded: answer.statusCode)
     }
 
-    /// The daemon removes an `--rm` container that could not start. Waits for that, so that the container is gone when this
-    /// program ends.
+    /// The daemon removes an `--rm` container that could not start. Waits for that, so that the container is gone when
+    /// this program ends.
     private func waitBriefly(for end: HTTPResponse) {
         guard condition == "removed" else { return }
         var entry = pollfd(fd: end.connection.descriptor, events: Int16(POLLIN), revents: 0)

@@ -137,8 +137,10 @@ enum ImageCommands {
     static func load(_ placement: Placement) -> Command {
         Command(
             "load", "Load an image from a tar archive or STDIN",
-            discussion:
-                "Load images from an archive made by 'docker save', or from an OCI layout in an archive, compressed or not.",
+            discussion: """
+                Load images from an archive made by 'docker save', or from an OCI layout in an archive, compressed \
+                or not.
+                """,
             examples: [.init("Load images from a stick", "masu load -i /media/stick/images.tar.gz")],
             spellings: ["masu image load", "masu load"], flags: { [input, quietLoad, platform] },
             action: { invocation in

@@ -72,16 +72,16 @@ extension LocalFile {
 extension ImageCommands {
     private static let savePlatform = Flag.list(
         "platform",
-        "Save only the given platform(s). Formatted as a comma-separated list of \"os[/arch[/variant]]\" (e.g., \"linux/amd64,linux/arm64/v8\")"
-    )
+        "Save only the given platform(s). Formatted as a comma-separated list of \"os[/arch[/variant]]\" "
+            + "(e.g., \"linux/amd64,linux/arm64/v8\")")
 
     static func save(_ placement: Placement) -> Command {
         Command(
             "save", operands: "IMAGE [IMAGE...]", arity: .atLeast(1),
             "Save one or more images to a tar archive (streamed to STDOUT by default)",
             discussion: """
-                The archive is both an archive for 'docker load' and an OCI image layout. A name without a tag means all \
-                tags of its repository.
+                The archive is both an archive for 'docker load' and an OCI image layout. A name without a tag means \
+                all tags of its repository.
                 """,
             examples: [
                 .init("Save images to a stick", "masu save -o /media/stick/images.tar debian:bookworm nginx"),

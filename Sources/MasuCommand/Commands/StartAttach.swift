@@ -66,7 +66,8 @@ extension ContainerCommands {
             "attach", operands: "CONTAINER", arity: .exactly(1),
             "Attach local standard input, output, and error streams to a running container",
             discussion: """
-                Join the streams of a running container. With a terminal, ctrl-p ctrl-q detaches, and the container runs on.
+                Join the streams of a running container. With a terminal, ctrl-p ctrl-q detaches, and the container \
+                runs on.
                 """,
             examples: [.init("Attach, and choose ctrl-x to detach", "masu attach --detach-keys ctrl-x box")],
             spellings: ["masu container attach", "masu attach"], flags: { [noStdin, sigProxy, detachKeys] },

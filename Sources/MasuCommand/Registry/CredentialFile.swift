@@ -3,7 +3,8 @@ import EngineAPIModel
 import Glibc
 import JSON
 
-/// The credentials that docker's clients share: `config.json` in `$DOCKER_CONFIG` or `~/.docker`, and the helper programs that it names.
+/// The credentials that docker's clients share: `config.json` in `$DOCKER_CONFIG` or `~/.docker`, and the helper
+/// programs that it names.
 package struct CredentialFile {
     /// The key of Docker Hub, which is not its name.
     package static let hub = "https://index.docker.io/v1/"

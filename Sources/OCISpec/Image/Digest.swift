@@ -52,6 +52,7 @@ package struct Digest: Hashable, Sendable {
 extension Digest: CustomStringConvertible, LosslessStringConvertible {
     package var description: String { "\(algorithm.rawValue):\(encoded)" }
 
+    /// Reads `sha256:…`; `nil` for a text that is not a digest.
     package init?(_ description: String) {
         guard let digest = try? Digest(parsing: description) else { return nil }  // the protocol asks for nil, not why
         self = digest

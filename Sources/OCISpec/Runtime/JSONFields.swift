@@ -28,8 +28,9 @@ package struct JSONFields {
         }
     }
 
-    /// The member called `key`, in whatever case its letters are: other runtimes read configurations that way, and there are
-    /// some that say `CPU` where the specification says `cpu`. Of several the last counts, but objects are taken together.
+    /// The member called `key`, in whatever case its letters are: other runtimes read configurations that way, and
+    /// there are some that say `CPU` where the specification says `cpu`. Of several the last counts, but objects are
+    /// taken together.
     private func member(_ key: String) -> JSONValue? {
         var found: JSONValue?
         for (name, value) in zip(object.keys, object.values) where Self.isSame(name, key) {

@@ -51,9 +51,11 @@ package struct Mount: Codable, Hashable, Sendable {
     package var destination: String
     /// The file system's name; ignored for bind mounts.
     package var type: String?
-    /// A device, a file or directory of the host (bind mounts; relative ones are relative to the bundle), or a mere name.
+    /// A device, a file or directory of the host (bind mounts; relative ones are relative to the bundle), or a mere
+    /// name.
     package var source: String?
-    /// Options as in fstab(5), and those of `config.md`, "Linux mount options" (`rbind`, `rro`, `rprivate`, `tmpcopyup`, …).
+    /// Options as in fstab(5), and those of `config.md`, "Linux mount options" (`rbind`, `rro`, `rprivate`,
+    /// `tmpcopyup`, …).
     package var options: [String]?
     /// With `gidMappings`: an id-mapped mount.
     package var uidMappings: [LinuxIDMapping]?

@@ -1,7 +1,8 @@
 import JSON
 
 extension Spec {
-    /// Reads a configuration. A number or text that is left out is 0 or empty where the specification's own (Go) types make it so.
+    /// Reads a configuration. A number or text that is left out is 0 or empty where the specification's own (Go) types
+    /// make it so.
     ///
     /// - Throws: `JSONError` with the path of what does not fit.
     package init(json bytes: [UInt8]) throws(JSONError) {
