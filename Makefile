@@ -14,7 +14,6 @@ DESTDIR ?=
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 # Where SwiftPM works.
 BUILD_DIR ?= .build
-SWIFT ?= swift
 SWIFT_FLAGS := -c release --scratch-path $(BUILD_DIR)
 PRODUCTS := $(BUILD_DIR)/release
 
@@ -35,8 +34,14 @@ packages:
 
 .PHONY: build
 build: packages ## compile all programs, stripped copies in bin/
-	$(SWIFT) build $(SWIFT_FLAGS)
+	@scripts/build $(SWIFT_FLAGS)
 	@$(MAKE) --no-print-directory bin
+
+# Package.swift leaves out the registry and the tests.
+.PHONY: demo-programs
+demo-programs: packages
+	@MASU_PROGRAMS=demo scripts/build $(SWIFT_FLAGS)
+	@$(MAKE) --no-print-directory bin PROGRAMS='$(filter-out masu-registry,$(PROGRAMS))'
 
 # Only what changed is stripped again. The unstripped program stays in .build for debuggers. A running program is
 # replaced, never written into.
@@ -62,7 +67,7 @@ check: packages ## formatting, own rules, scripts
 	@scripts/check
 
 .PHONY: demo
-demo: build ## a tour of a real Debian container, in a minute
+demo: demo-programs ## a tour of a real Debian container, in a minute
 	@scripts/install-packages --optional demo
 	@scripts/demo
 

@@ -291,6 +291,15 @@ let package = Package(
     ]
 )
 
+// What `make demo` shows needs neither the registry nor what the tests are made of.
+if Context.environment["MASU_PROGRAMS"] == "demo" {
+    package.products.removeAll { $0.name == "masu-registry" }
+    package.targets.removeAll { target in
+        target.path?.hasPrefix("Tests/") == true || target.type == .test
+            || ["masu-registry", "Registry"].contains(target.name)
+    }
+}
+
 // Fuzzing (`make fuzz`, which builds elsewhere): everything with libFuzzer's instruments, and programs that use them.
 if let fuzzer = Context.environment["MASU_FUZZER"] {
     for target in package.targets where target.type == .regular {
