@@ -8,7 +8,7 @@ extension Engine {
     /// Makes a container. `name` nil or empty: a random one. `platform` as `os/arch[/variant]`, checked against the
     /// image.
     package func create(
-        _ configuration: ContainerConfiguration, name: String?, platform: String? = nil
+        _ configuration: ContainerConfiguration, name: String?, platform: Platform? = nil
     ) async throws -> CreatedContainer {
         try await finishing {
             try await self.createContainer(configuration, name: name, platform: platform)
@@ -16,7 +16,7 @@ extension Engine {
     }
 
     private func createContainer(
-        _ configuration: ContainerConfiguration, name: String?, platform: String?
+        _ configuration: ContainerConfiguration, name: String?, platform: Platform?
     ) async throws -> CreatedContainer {
         let name = try name.flatMap { $0.isEmpty ? nil : $0 }
             .map { text throws(EngineError) in try ContainerNames.validated(text) }
@@ -97,28 +97,28 @@ extension Engine {
         services.registry.release(name: name, of: id)
     }
 
-    private func check(_ image: ImageRecord, for platform: String?, named name: String) throws(EngineError) {
-        guard let platform, !platform.isEmpty else { return }
+    private func check(_ image: ImageRecord, for platform: Platform?, named name: String) throws(EngineError) {
         let own = image.configuration.platform
-        let parts = platform.split(separator: "/").map { String($0).lowercased() }
-        let wanted = parts.count == 1 ? ["linux", parts[0]] : parts
-        let machine = ["x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"][wanted[1]] ?? wanted[1]
-        let fitsVariant = wanted.count < 3 || own.variant == nil || own.variant == wanted[2]
-        guard wanted[0] == own.os, machine == own.architecture, fitsVariant else {
-            throw EngineError(
-                .notFound,
-                "image with reference \(name) was found but its platform (\(own.os)/\(own.architecture)) does not match the specified platform (\(platform))"
-            )
-        }
+        guard let platform, !own.satisfies(platform) else { return }
+        throw EngineError(
+            .notFound,
+            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(platform))"
+        )
     }
 
     /// Names of containers whose name spaces are joined become ids, so that renaming does not change what is meant.
     private func resolveContainers(_ host: inout HostConfiguration) throws(EngineError) {
-        if case .container(let name) = host.networkMode {
-            host.networkMode = .container(try services.registry.find(name).id)
+        func id(of name: String) throws(EngineError) -> String {
+            do throws(EngineError) {
+                return try services.registry.find(name).id
+            } catch {
+                // When a container is made, "not found" means the image to every client, which then pulls it.
+                throw .invalid(error.message)
+            }
         }
-        if case .container(let name) = host.pidMode { host.pidMode = .container(try services.registry.find(name).id) }
-        if case .container(let name) = host.ipcMode { host.ipcMode = .container(try services.registry.find(name).id) }
+        if case .container(let name) = host.networkMode { host.networkMode = .container(try id(of: name)) }
+        if case .container(let name) = host.pidMode { host.pidMode = .container(try id(of: name)) }
+        if case .container(let name) = host.ipcMode { host.ipcMode = .container(try id(of: name)) }
     }
 
     /// What the daemon decides where the user did not, so that a start does the same whatever the daemon's flags are

@@ -79,6 +79,31 @@ extension JSONValue {
     }
 }
 
+extension JSONValue {
+    /// The path of a string, or of a member's name, that contains U+0000; nil if there is none. The kernel takes a text only up to
+    /// that character: what is checked would not be what is done.
+    package var pathOfNull: String? {
+        switch self {
+        case .string(let text): return text.utf8.contains(0) ? "" : nil
+        case .array(let elements):
+            for (index, element) in elements.enumerated() {
+                if let path = element.pathOfNull { return Self.path("[\(index)]", path) }
+            }
+        case .object(let object):
+            for (key, value) in object {
+                if key.utf8.contains(0) { return "" }
+                if let path = value.pathOfNull { return Self.path(key, path) }
+            }
+        default: break
+        }
+        return nil
+    }
+
+    private static func path(_ step: String, _ rest: String) -> String {
+        step + (rest.isEmpty || rest.hasPrefix("[") ? "" : ".") + rest
+    }
+}
+
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByFloatLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
 {

@@ -50,6 +50,32 @@ import Testing
         }
     }
 
+    @Test(
+        "an entry whose numbers no user can have is an error, and nobody becomes root by it",
+        arguments: [
+            ("u:x:-1:-1::/:", "u", ""), ("u:x:abc:5::/:", "u", ""), ("u:x:5:::/:", "u", ""),
+            ("u:x:4294967295:5::/:", "u", ""), ("u:x:5:-7::/:", "5", ""), ("u:x:5:5::/:", "u:g", "g:x:-1:"),
+            ("u:x:5:5::/:", "u", "g:x:-1:u"), ("u:x:5:5::/:", "u", "g:x:x:a,u,b"),
+        ])
+    func wrongNumbers(_ passwd: String, _ text: String, _ group: String) {
+        #expect(throws: EngineError(.invalid, "uids and gids must be in range 0-2147483647")) {
+            try ContainerUser(text, passwd: Array(passwd.utf8), group: Array(group.utf8))
+        }
+    }
+
+    @Test("a user is in as many groups as the kernel allows, and no more")
+    func manyGroups() throws {
+        let lines = (1...65_536).map { "g\($0):x:\($0):web" }
+        let user = try ContainerUser(
+            "web", passwd: Self.passwd, group: Array(lines.dropLast().joined(separator: "\n").utf8))
+        #expect(user.additionalGIDs.count == 65_535)
+        let tooMany = (100_000...300_000).map { "g\($0):x:\($0):web" }
+        let refusal = #expect(throws: EngineError.self) {
+            try ContainerUser("web", passwd: Self.passwd, group: Array(tooMany.joined(separator: "\n").utf8))
+        }
+        #expect(refusal?.message == "user web is in 200002 groups: the kernel allows 65536")
+    }
+
     @Test("an image without users still has root")
     func empty() throws {
         let user = try ContainerUser("", passwd: [], group: [])

@@ -29,6 +29,25 @@ struct ImageConfigurationTests {
         #expect(image.rootfs.diffIDs.count == 1)
     }
 
+    @Test(
+        "a text with a NUL is refused wherever it stands, and its place is named",
+        arguments: [
+            (#""config":{"WorkingDir":"/a\u0000b"}"#, "config.WorkingDir"),
+            (#""config":{"Env":["A=b","C=\u0000"]}"#, "config.Env[1]"),
+            (#""config":{"Cmd":["\u0000"]}"#, "config.Cmd[0]"), (#""config":{"User":"a\u0000"}"#, "config.User"),
+            (#""config":{"Volumes":{"/v\u0000":{}}}"#, "config.Volumes"),
+            (#""config":{"Labels":{"l":"\u0000"}}"#, "config.Labels.l"),
+            (#""config":{"Healthcheck":{"Test":["CMD","\u0000"]}}"#, "config.Healthcheck.Test[1]"),
+            (#""author":"\u0000""#, "author"), (#""history":[{"comment":"\u0000"}]"#, "history[0].comment"),
+            (#""x":{"unknown":"\u0000"}"#, "x.unknown"),
+        ])
+    func null(_ member: String, _ path: String) {
+        let document = #"{"os":"linux","rootfs":{"diff_ids":[]},\#(member)}"#
+        #expect(throws: JSONError.value(path: path, reason: "the text contains a NUL character")) {
+            try JSON.decode(ImageConfiguration.self, from: Array(document.utf8))
+        }
+    }
+
     @Test("a document comes out the same each time, maps in alphabetical order")
     func deterministic() throws {
         var config = ImageProcess()

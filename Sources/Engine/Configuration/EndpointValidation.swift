@@ -17,7 +17,7 @@ extension ContainerConfiguration {
             }
         }
         for name in endpoints.keys.sorted() where NetworkMode.isUserDefined(name) {
-            throw EngineError(.notFound, "network \(name) not found")
+            throw .invalid("network \(name) not found")
         }
     }
 

@@ -27,7 +27,7 @@ extension HostConfiguration {
     private func validateNetwork() throws(EngineError) {
         switch networkMode {
         case .network(let name) where name != "bridge":
-            throw EngineError(.notFound, "network \(name) not found")
+            throw .invalid("network \(name) not found")
         default: break
         }
         if networkMode != .host, publishAllPorts || !publishedPorts.isEmpty {

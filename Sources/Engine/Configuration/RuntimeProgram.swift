@@ -24,7 +24,11 @@ extension EngineConfiguration {
     /// Runtimes that are shown among the known ones wherever they are installed.
     package static let commonRuntimes = ["crun", "runc", "runsc", "youki"]
 
-    /// Looks a runtime up: a configured name, an absolute path, or the name of a program in `PATH`; `nil` if there is none such.
+    /// The name of Docker's default runtime, which clients send to say "the default".
+    private static let dockersDefault = "runc"
+
+    /// Looks a runtime up: a configured name, an absolute path, or the name of a program in `PATH`; `nil` if there is
+    /// none such. Docker's default is the built-in one where nothing else has its name.
     package static func runtime(_ name: String, among runtimes: [String: RuntimeProgram]) -> Runtime? {
         if name.isEmpty || name == builtInRuntime { return .builtIn }
         if var program = runtimes[name] {
@@ -32,7 +36,8 @@ extension EngineConfiguration {
             program.path = executable(program.path) ?? program.path
             return .external(program)
         }
-        return executable(name).map { .external(RuntimeProgram(path: $0)) }
+        if let path = executable(name) { return .external(RuntimeProgram(path: path)) }
+        return name == dockersDefault ? .builtIn : nil
     }
 
     /// The same among this configuration's.

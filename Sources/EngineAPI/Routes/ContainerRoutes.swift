@@ -77,15 +77,9 @@ extension EngineRoutes {
         let platform = request.version < .v(41) ? "" : request.query.text("platform")
         var warnings: [String] = []
         let configuration = try ContainerConfiguration(wire, version: request.version, warnings: &warnings)
-        let created: CreatedContainer
-        do {
-            created = try await engine.create(
-                configuration, name: request.query["name"], platform: platform.isEmpty ? nil : platform)
-        } catch let error as EngineError where error.kind == .notFound && !error.message.hasPrefix("No such image") {
-            // Here "not found" means the image to every client, which then tries to pull it. An unknown network or
-            // container in the configuration is a wrong configuration.
-            throw EngineError(.invalid, error.message)
-        }
+        let created = try await engine.create(
+            configuration, name: request.query["name"],
+            platform: platform.isEmpty ? nil : try Platform(parsing: platform))
         var response = ContainerCreateResponse()
         response.id = created.id
         response.warnings = created.warnings + warnings

@@ -25,6 +25,10 @@ package struct Query: Hashable, Sendable {
             guard let name = PercentCoding.decode(parts[0], plusIsSpace: true),
                 let value = PercentCoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
             else { throw APIError.invalid("invalid URL escape in \"\(pair)\"") }
+            // As in a body: what is checked would not be what the kernel is told.
+            if name.utf8.contains(0) || value.utf8.contains(0) {
+                throw APIError.invalid("invalid query: a parameter contains a NUL character")
+            }
             pairs.append((name, value))
         }
     }

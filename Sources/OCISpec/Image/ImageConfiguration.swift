@@ -1,3 +1,5 @@
+import JSON
+
 /// An image's configuration (image-spec, config.md) with the fields Docker adds to it. Its digest is the image's id.
 package struct ImageConfiguration: Hashable, Sendable, Codable {
     /// The processor architecture, by Go's names.
@@ -112,6 +114,10 @@ package struct ImageConfiguration: Hashable, Sendable, Codable {
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
+        // An image's texts become arguments of system calls, lines of files and labels that programs look for.
+        if let path = try decoder.singleValueContainer().decode(JSONValue.self).pathOfNull {
+            throw JSONError.value(path: path, reason: "the text contains a NUL character")
+        }
         // Images of the first years have neither field; they are for the platform there was.
         architecture = try container.decodeIfPresent(String.self, forKey: .architecture) ?? "amd64"
         os = try container.decodeIfPresent(String.self, forKey: .os) ?? "linux"
