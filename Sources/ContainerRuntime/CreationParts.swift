@@ -63,7 +63,7 @@ extension LinuxResources {
         guard let rules = devices, !rules.isEmpty else { return self }
         var resources = self
         var defaults = ["c", "b"].map { LinuxDeviceCgroup(allow: true, type: $0, access: "m") }
-        for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)] as [(Int64, Int64)] {
+        for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)] as [(Int64, Int64)] {
             defaults.append(LinuxDeviceCgroup(allow: true, type: "c", major: major, minor: minor, access: "rwm"))
         }
         // The terminals of the container's own devpts.

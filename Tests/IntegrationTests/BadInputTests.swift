@@ -46,6 +46,23 @@ extension Integration {
             Mistake(["run", "--rm", "--network", "nosuchnetwork", "busybox", "true"], 125, "nosuchnetwork"),
             Mistake(["run", "--rm", "--device", "/dev/nosuchdevice", "busybox", "true"], 127, "/dev/nosuchdevice"),
             Mistake(["run", "--restart", "sometimes", "busybox", "true"], 125, "sometimes"),
+            Mistake(["run", "--rm", "--tmpfs", "/", "busybox", "true"], 125, "destination can't be '/'"),
+            Mistake(["run", "--rm", "--tmpfs", "x", "busybox", "true"], 125, "mount path must be absolute"),
+            Mistake(
+                ["run", "--rm", "--ip", "10.0.0.2", "busybox", "true"], 125,
+                "user specified IP address is supported on user defined networks only"),
+            Mistake(
+                ["run", "--rm", "--network-alias", "x", "busybox", "true"], 125,
+                "network-scoped aliases are only supported for user-defined networks"),
+            Mistake(
+                ["run", "--rm", "--sysctl", "net.ipv4.conf.eth0.forwarding=1", "busybox", "true"], 125,
+                "must be supplied using driver option"),
+            Mistake(
+                ["run", "--rm", "--privileged", "--security-opt", "writable-cgroups=false", "busybox", "true"], 125,
+                "writable-cgroups=false"),
+            Mistake(
+                ["run", "--rm", "--security-opt", "writable-cgroups=potato", "busybox", "true"], 125,
+                "writable-cgroups=potato"),
             Mistake(["run", "--no-such-flag", "busybox"], 125, "unknown flag: --no-such-flag"),
             Mistake(["run"], 1, "requires at least 1 argument"),
             Mistake(["inspect", "nosuch"], 1, "nosuch"),
@@ -123,6 +140,11 @@ extension Integration {
                     ("POST", "/containers/create?name=.", #"{"Image":"busybox"}"#, 400),
                     ("POST", "/containers/create", #"{"Image":"busybox","HostConfig":{"Memory":-5}}"#, 400),
                     ("POST", "/containers/create", #"{"Image":"busybox","HostConfig":{"Binds":["nonsense"]}}"#, 400),
+                    ("POST", "/containers/create?platform=linux/s390x", #"{"Image":"busybox"}"#, 404),
+                    ("POST", "/containers/create?platform=/", #"{"Image":"busybox"}"#, 400),
+                    ("POST", "/containers/create?name=a%00", #"{"Image":"busybox"}"#, 400),
+                    ("POST", "/containers/create", #"{"Image":"busybox","WorkingDir":"/\u0000"}"#, 400),
+                    ("POST", "/containers/create", #"{"Image":"busybox","HostConfig":{"Tmpfs":{".":""}}}"#, 400),
                     ("GET", "/containers/nosuch/json", "", 404), ("POST", "/containers/nosuch/start", "", 404),
                     ("GET", "/containers/json?filters=%7B", "", 400),
                     ("GET", "/containers/json?filters=%7B%22nosuch%22:%5B%22x%22%5D%7D", "", 400),

@@ -6,7 +6,7 @@ extension Integration {
     @Suite("options")
     struct Options {
         /// Runs `sh -c script` with flags; what it printed.
-        private func inside(
+        func inside(
             _ daemon: TestDaemon, _ flags: [String], _ script: String, image: String = "busybox",
             at location: SourceLocation = #_sourceLocation
         ) throws -> String {
