@@ -166,6 +166,16 @@ struct OptionTextTests {
         #expect(new.binds[0].isReadOnlyNonRecursive == nil && new.mounts[0].isReadOnlyNonRecursive == nil)
     }
 
+    @Test("the exact list of capabilities of API 1.40 is that and no more")
+    func exactCapabilities() throws {
+        let host = try host(#"{"Capabilities":["CAP_CHOWN"]}"#)
+        #expect(host.capAdd.map(\.value) == [CapabilityName("CHOWN")] && host.capDrop.map(\.value) == [.all])
+        #expect(try self.host(#"{"Capabilities":[]}"#).capDrop.map(\.value) == [.all])
+        #expect(
+            refusal(#"{"Capabilities":["CAP_CHOWN"],"CapAdd":["ALL"]}"#)
+                == "conflicting options: Capabilities and CapAdd / CapDrop")
+    }
+
     @Test("clients before 1.41 expect the host's control groups with cgroup version 1")
     func cgroupNamespace() throws {
         #expect(try host("{}", version: .v(40)).cgroupNamespaceMode == .hostOnVersion1)

@@ -5,7 +5,7 @@ import Testing
 extension Integration.Options {
     @Test("control groups can be written to if that is asked for, and only then")
     func writableCgroups() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             let make = """
                 d=/sys/fs/cgroup; [ -d $d/pids ] && d=$d/pids
                 mkdir $d/inner 2>/dev/null && rmdir $d/inner && echo made || echo refused
@@ -19,7 +19,7 @@ extension Integration.Options {
 
     @Test("a bind mount of the daemon's own files lets go of what the host unmounts")
     func dataRoot() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             for (index, option) in [[daemon.dataRoot, "/"], ["/tmp", "/x"]].enumerated() {
                 let name = "bind\(index)"
                 try daemon.ok(.masu, "create", "--name", name, "-v", "\(option[0]):/d", "busybox", "true")
@@ -40,7 +40,7 @@ extension Integration.Options {
 
     @Test("read-only goes all the way down for clients from API 1.44 on")
     func readOnlyBinds() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             // Where the host has nothing mounted below /dev there is nothing to see.
             let mounts = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
             guard mounts.contains(" /dev/pts ") else { return }
@@ -59,7 +59,7 @@ extension Integration.Options {
 
     @Test("a container without network has none, whatever its network mode is")
     func networkDisabled() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             let body = """
                 {"Image":"busybox","Cmd":["readlink","/proc/self/ns/net"],"NetworkDisabled":true,
                 "HostConfig":{"NetworkMode":"host"}}
@@ -72,7 +72,7 @@ extension Integration.Options {
 
     @Test("the host's console is none of a container's devices")
     func console() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             #expect(
                 try inside(
                     daemon, ["--cap-add", "MKNOD"],
@@ -82,7 +82,7 @@ extension Integration.Options {
 
     @Test("what the container wants of its network is shown, and what it cannot have is a warning")
     func endpoint() throws {
-        try withDaemon { daemon in
+        try withDaemon { (daemon: TestDaemon) throws in
             let body = """
                 {"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:02"}}}}
                 """

@@ -24,6 +24,13 @@ extension HostConfiguration {
         resources = try ResourceLimits(wire, version: version)
         capAdd = try CapabilityName.asked(wire.capAdd, as: "CapAdd")
         capDrop = try CapabilityName.asked(wire.capDrop, as: "CapDrop")
+        if let exact = wire.capabilities {
+            guard capAdd.isEmpty, capDrop.isEmpty else {
+                throw APIError.invalid("conflicting options: Capabilities and CapAdd / CapDrop")
+            }
+            capAdd = try CapabilityName.asked(exact, as: "Capabilities")
+            capDrop = [Asked(.all)]
+        }
         privileged = wire.privileged
         readonlyRootfs = wire.readonlyRootfs
         securityOptions = try SecurityOptions(wire: wire.securityOpt ?? [])
