@@ -11,6 +11,7 @@ package final class LogOutput: Sendable {
     private let format: Format
     private let minimum: Atomic<Int>
 
+    /// An output on standard error that drops what is less important than `level`.
     package init(format: Format, level: Logger.Level) {
         self.format = format
         minimum = Atomic(Self.rank(level))
@@ -112,6 +113,7 @@ enum LogLineFormat {
 package struct StructuredLogHandler: LogHandler {
     let output: LogOutput
     let label: String
+    /// What every line of this handler says as well.
     package var metadata: Logger.Metadata = [:]
 
     /// A handler whose lines say which part of the program they come from; empty for none.
@@ -120,6 +122,7 @@ package struct StructuredLogHandler: LogHandler {
         self.label = label
     }
 
+    /// The level of the output, which all its handlers share.
     package var logLevel: Logger.Level {
         get { output.level }
         set { output.level = newValue }
@@ -130,6 +133,7 @@ package struct StructuredLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line.
     package func log(event: LogEvent) {
         var fields = label.isEmpty ? [] : [(key: "module", value: label)]
         let all = event.metadata.map { metadata.merging($0) { _, new in new } } ?? metadata

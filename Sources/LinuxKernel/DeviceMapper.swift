@@ -13,6 +13,7 @@ package struct DeviceMapper: Sendable {
         /// What the type understands; as the kernel tells it, its state.
         package var parameters: String
 
+        /// A target of so many sectors.
         package init(type: String, sectors: UInt64, parameters: String) {
             self.type = type
             self.sectors = sectors

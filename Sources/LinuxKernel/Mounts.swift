@@ -6,28 +6,51 @@ package struct MountFlags: OptionSet, Hashable, Sendable {
     package let rawValue: UInt
     package init(rawValue: UInt) { self.rawValue = rawValue }
 
+    /// Nothing can be written (`ro`).
     package static let readOnly = MountFlags(rawValue: 1)
+    /// Set-uid and set-gid bits and file capabilities have no effect (`nosuid`).
     package static let noSetUserID = MountFlags(rawValue: 2)
+    /// Device files cannot be opened (`nodev`).
     package static let noDevices = MountFlags(rawValue: 4)
+    /// Programs cannot be executed (`noexec`).
     package static let noExecute = MountFlags(rawValue: 8)
+    /// Every write is on disk before it returns (`sync`).
     package static let synchronous = MountFlags(rawValue: 16)
+    /// Changes a mount that is there.
     package static let remount = MountFlags(rawValue: 32)
+    /// `mand`; the kernel ignores it since 5.15.
     package static let mandatoryLocking = MountFlags(rawValue: 64)
+    /// Changes of directories are on disk before they return (`dirsync`).
     package static let synchronousDirectories = MountFlags(rawValue: 128)
+    /// Symbolic links are not followed (`nosymfollow`).
     package static let noSymbolicLinks = MountFlags(rawValue: 256)
+    /// Reading changes no access time (`noatime`).
     package static let noAccessTime = MountFlags(rawValue: 1024)
+    /// Reading a directory changes no access time (`nodiratime`).
     package static let noDirectoryAccessTime = MountFlags(rawValue: 2048)
+    /// The source is a directory or file that is there already.
     package static let bind = MountFlags(rawValue: 4096)
+    /// Moves a mount.
     package static let move = MountFlags(rawValue: 8192)
+    /// With `bind` and propagation: mounts below as well (`MS_REC`).
     package static let recursive = MountFlags(rawValue: 16384)
+    /// The kernel logs no warnings.
     package static let silent = MountFlags(rawValue: 32768)
+    /// Propagation: like `private`, and it cannot be the source of a bind mount.
     package static let unbindable = MountFlags(rawValue: 1 << 17)
+    /// Propagation: mounts made here and elsewhere do not reach each other.
     package static let `private` = MountFlags(rawValue: 1 << 18)
+    /// Propagation: mounts made at the other side appear here, not the other way round.
     package static let slave = MountFlags(rawValue: 1 << 19)
+    /// Propagation: mounts appear at both sides.
     package static let shared = MountFlags(rawValue: 1 << 20)
+    /// The access time changes once a day or after a write (`relatime`).
     package static let relativeAccessTime = MountFlags(rawValue: 1 << 21)
+    /// `iversion`: the file system counts changes of files.
     package static let inodeVersion = MountFlags(rawValue: 1 << 23)
+    /// Every read changes the access time (`strictatime`).
     package static let strictAccessTime = MountFlags(rawValue: 1 << 24)
+    /// Times are written to disk late (`lazytime`).
     package static let lazyTime = MountFlags(rawValue: 1 << 25)
 
     /// The four that set how mounts propagate.
@@ -39,16 +62,24 @@ package struct MountAttributes: OptionSet, Hashable, Sendable {
     package let rawValue: UInt64
     package init(rawValue: UInt64) { self.rawValue = rawValue }
 
+    /// Nothing can be written (`ro`).
     package static let readOnly = MountAttributes(rawValue: 1)
+    /// Set-uid and set-gid bits and file capabilities have no effect (`nosuid`).
     package static let noSetUserID = MountAttributes(rawValue: 2)
+    /// Device files cannot be opened (`nodev`).
     package static let noDevices = MountAttributes(rawValue: 4)
+    /// Programs cannot be executed (`noexec`).
     package static let noExecute = MountAttributes(rawValue: 8)
     /// All the bits that say when access times are written; to be cleared whenever one of them is set.
     package static let accessTimeMask = MountAttributes(rawValue: 0x70)
+    /// Reading changes no access time (`noatime`).
     package static let noAccessTime = MountAttributes(rawValue: 0x10)
+    /// Every read changes the access time (`strictatime`).
     package static let strictAccessTime = MountAttributes(rawValue: 0x20)
+    /// Reading a directory changes no access time (`nodiratime`).
     package static let noDirectoryAccessTime = MountAttributes(rawValue: 0x80)
     package static let idMapped = MountAttributes(rawValue: 0x100000)
+    /// Symbolic links are not followed (`nosymfollow`).
     package static let noSymbolicLinks = MountAttributes(rawValue: 0x200000)
 }
 
@@ -163,17 +194,29 @@ package struct FileSystemType: RawRepresentable, Hashable, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
 
+    /// Control groups, version 1.
     package static let cgroup = FileSystemType(rawValue: 0x27e0eb)
+    /// Control groups, version 2.
     package static let cgroup2 = FileSystemType(rawValue: 0x6367_7270)
+    /// Files in memory.
     package static let tmpfs = FileSystemType(rawValue: 0x0102_1994)
+    /// procfs.
     package static let proc = FileSystemType(rawValue: 0x9fa0)
+    /// Files in memory, without a limit.
     package static let ramfs = FileSystemType(rawValue: 0x8584_58f6)
+    /// Pseudo terminals.
     package static let devpts = FileSystemType(rawValue: 0x1cd1)
+    /// Shares of caches and memory bandwidth.
     package static let resctrl = FileSystemType(rawValue: 0x0765_5821)
+    /// overlayfs.
     package static let overlay = FileSystemType(rawValue: 0x794c_7630)
+    /// btrfs.
     package static let btrfs = FileSystemType(rawValue: 0x9123_683e)
+    /// ext2, ext3 and ext4, which share a number.
     package static let ext = FileSystemType(rawValue: 0xef53)
+    /// xfs.
     package static let xfs = FileSystemType(rawValue: 0x5846_5342)
+    /// erofs.
     package static let erofs = FileSystemType(rawValue: 0xe0f5_e1e2)
 
     /// The type of the file system that holds `path`.

@@ -24,17 +24,28 @@ package struct OpenFlags: OptionSet, Hashable, Sendable {
     package let rawValue: Int32
     package init(rawValue: Int32) { self.rawValue = rawValue }
 
+    /// For reading (`O_RDONLY`).
     package static let readOnly: OpenFlags = []
+    /// For writing (`O_WRONLY`).
     package static let writeOnly = OpenFlags(rawValue: O_WRONLY)
+    /// For both (`O_RDWR`).
     package static let readWrite = OpenFlags(rawValue: O_RDWR)
+    /// Makes the file if it is not there (`O_CREAT`).
     package static let create = OpenFlags(rawValue: O_CREAT)
+    /// With `create`: fails if it is there (`O_EXCL`).
     package static let exclusive = OpenFlags(rawValue: O_EXCL)
+    /// Empties it (`O_TRUNC`).
     package static let truncate = OpenFlags(rawValue: O_TRUNC)
+    /// Every write goes to the end (`O_APPEND`).
     package static let append = OpenFlags(rawValue: O_APPEND)
+    /// Reading and writing do not wait (`O_NONBLOCK`).
     package static let nonBlocking = OpenFlags(rawValue: O_NONBLOCK)
     package static let noControllingTerminal = OpenFlags(rawValue: O_NOCTTY)
+    /// Fails if it is no directory (`O_DIRECTORY`).
     package static let directory = OpenFlags(rawValue: O_DIRECTORY)
+    /// Fails if it is a symbolic link (`O_NOFOLLOW`).
     package static let noFollow = OpenFlags(rawValue: O_NOFOLLOW)
+    /// Closed by execve(2) (`O_CLOEXEC`); every call of this module adds it.
     package static let closeOnExec = OpenFlags(rawValue: O_CLOEXEC)
     /// Only a handle for `*at` calls and `/proc/self/fd` (`O_PATH`).
     package static let path = OpenFlags(rawValue: 0o10000000)

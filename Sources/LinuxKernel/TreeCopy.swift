@@ -7,7 +7,9 @@ import SystemPackage
 package enum TreeCopy {
     /// What could not be copied, and why.
     package struct Failure: Error, Hashable, Sendable {
+        /// The file, in the source or in the destination.
         package let path: FilePath
+        /// The kernel's reason.
         package let errno: Errno
     }
 

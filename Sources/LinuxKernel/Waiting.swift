@@ -7,10 +7,15 @@ package struct ReadyEvents: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// There is something to read, or the end.
     package static let readable = ReadyEvents(rawValue: 0x1)
+    /// Out-of-band data; a watched file of cgroupfs or procfs has changed.
     package static let priority = ReadyEvents(rawValue: 0x2)
+    /// Writing does not wait.
     package static let writable = ReadyEvents(rawValue: 0x4)
+    /// An error, or the reader of a pipe has gone; always reported.
     package static let error = ReadyEvents(rawValue: 0x8)
+    /// The other side has gone; always reported.
     package static let hangUp = ReadyEvents(rawValue: 0x10)
     package static let readHangUp = ReadyEvents(rawValue: 0x2000)
     /// Report a change once, not a state as long as it lasts (epoll only).

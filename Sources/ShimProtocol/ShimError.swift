@@ -22,6 +22,7 @@ package struct ShimError: Failure, Codable, Hashable, Sendable {
 
     /// What went wrong, as finely as callers of shims decide by it.
     package var reason: Reason
+    /// For people: what was asked and what failed.
     package var message: String
     /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one.
     package var operation: String?
@@ -32,6 +33,7 @@ package struct ShimError: Failure, Codable, Hashable, Sendable {
         case message, operation
     }
 
+    /// An error, as the shim sends it.
     package init(_ reason: Reason, _ message: String, operation: String? = nil) {
         self.reason = reason
         self.message = message
@@ -40,6 +42,7 @@ package struct ShimError: Failure, Codable, Hashable, Sendable {
 }
 
 extension ShimError {
+    /// The kind that the reason belongs to.
     package var kind: FailureKind {
         switch reason {
         case .commandNotFound, .notExecutable, .invalid: .invalid

@@ -142,6 +142,7 @@ package struct SnapshotMount: Hashable, Sendable, Codable {
     /// container's root.
     package var target: String?
 
+    /// A mount; without a target it is the container's root.
     package init(type: String, source: String, options: [String], target: String? = nil) {
         self.type = type
         self.source = source
@@ -152,15 +153,20 @@ package struct SnapshotMount: Hashable, Sendable, Codable {
 
 /// A directory to be filled with one layer.
 package struct StagedLayer: Hashable, Sendable {
+    /// The directory.
     package let root: FilePath
+    /// How the driver wants deletions written into it.
     package let whiteouts: WhiteoutForm
 }
 
 /// What a snapshot takes on disk.
 package struct SnapshotUsage: Hashable, Sendable, Codable {
+    /// Blocks in use, in bytes.
     package var bytes: Int64
+    /// Files and directories.
     package var inodes: Int64
 
+    /// So many bytes and inodes.
     package init(bytes: Int64 = 0, inodes: Int64 = 0) {
         self.bytes = bytes
         self.inodes = inodes
@@ -169,14 +175,18 @@ package struct SnapshotUsage: Hashable, Sendable, Codable {
 
 /// What is known of a snapshot without looking at its files.
 package struct SnapshotInformation: Hashable, Sendable {
+    /// The states of the protocol's comment.
     package enum State: String, Hashable, Sendable, Codable {
         case staged
         case committed
         case active
     }
 
+    /// The key.
     package let name: String
+    /// Its present state.
     package let state: State
+    /// The committed snapshot below; `nil` for the lowest.
     package let parent: String?
     /// The snapshot's own directory, `fs` and `work` within it.
     package let directory: FilePath

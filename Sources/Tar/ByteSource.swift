@@ -18,6 +18,7 @@ package final class DescriptorSource: ByteSource {
         self.isCancelled = isCancelled
     }
 
+    /// See `ByteSource`.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int {
         while true {
             // Waiting first also serves a socket that an event loop owned before and left non-blocking.
@@ -41,6 +42,7 @@ package final class MemorySource: ByteSource {
 
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// See `ByteSource`.
     package func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(buffer.count, bytes.count - position)
         bytes.withUnsafeBytes { source in
@@ -56,6 +58,7 @@ package final class ObservedSource: ByteSource {
     private let source: any ByteSource
     private let observe: (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
 
+    /// A source whose bytes `observe` sees in order, each once.
     package init(
         _ source: any ByteSource, observe: @escaping (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
     ) {
@@ -63,6 +66,7 @@ package final class ObservedSource: ByteSource {
         self.observe = observe
     }
 
+    /// See `ByteSource`.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int {
         let count = try source.read(into: buffer)
         if count > 0 { try observe(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
@@ -92,6 +96,7 @@ package final class PeekedSource: ByteSource {
     /// What has been looked at.
     package var peeked: [UInt8] { prefix }
 
+    /// See `ByteSource`.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ArchiveError) -> Int {
         guard position < prefix.count else { return try rest.read(into: buffer) }
         let count = min(buffer.count, prefix.count - position)

@@ -10,7 +10,9 @@ import SystemPackage
 package struct ImpliedDirectories {
     /// What a directory is like.
     package struct Model {
+        /// The user id.
         package let owner: UInt32
+        /// The group id.
         package let group: UInt32
         /// The permission bits with set-uid, set-gid and sticky.
         package let mode: UInt32

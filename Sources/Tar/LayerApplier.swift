@@ -15,12 +15,14 @@ package struct LayerApplier: ~Copyable {
     package struct Result: Hashable, Sendable {
         /// Bytes of all files, holes not counted.
         package var bytes: Int64 = 0
+        /// Files, directories and others.
         package var inodes: Int64 = 0
         /// Directories that the archive uses without saying what they are like, without symbolic links in their paths; `.` is
         /// the root. In a layer upon others they should look like those of the layers below; one that cannot, as the layer
         /// itself hides those, is not among them.
         package var impliedDirectories: [FilePath] = []
 
+        /// As for a layer.
         package init() {}
     }
 
@@ -38,6 +40,7 @@ package struct LayerApplier: ~Copyable {
         /// A directory below the root that everything is put into, without slashes at the ends. Unlike the root itself it confines
         /// no symbolic links that are there already: those lead wherever they do for a process in the root.
         package var prefix: [UInt8] = []
+        /// Whom new files belong to.
         package var ownership = Ownership.archive
         /// Whether a directory may be replaced by something else, and something else by a directory.
         package var replacesDirectories = true
@@ -46,6 +49,7 @@ package struct LayerApplier: ~Copyable {
         /// Somebody else may change the tree meanwhile: every call is then one that cannot be led astray.
         package var isContested = false
 
+        /// As for a layer.
         package init() {}
     }
 

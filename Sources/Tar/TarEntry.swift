@@ -1,5 +1,6 @@
 /// One entry of a tar archive, whichever of the formats it is written in.
 package struct TarEntry: Hashable, Sendable {
+    /// What an entry makes.
     package enum Kind: Hashable, Sendable {
         case file
         case hardLink
@@ -12,15 +13,19 @@ package struct TarEntry: Hashable, Sendable {
 
     /// An extended attribute: a name and any bytes.
     package struct ExtendedAttribute: Hashable, Sendable {
+        /// With its name space: `user.`, `security.`, …
         package var name: [UInt8]
+        /// Any bytes.
         package var value: [UInt8]
 
+        /// An attribute of this name and value.
         package init(name: [UInt8], value: [UInt8]) {
             self.name = name
             self.value = value
         }
     }
 
+    /// What the entry makes.
     package var kind: Kind
     /// As written in the archive: any bytes but NUL, nothing checked or cleaned.
     package var name: [UInt8]
@@ -28,7 +33,9 @@ package struct TarEntry: Hashable, Sendable {
     package var linkName: [UInt8] = []
     /// The permission bits with set-uid, set-gid and sticky.
     package var mode: UInt32
+    /// The user id.
     package var owner: UInt32 = 0
+    /// The group id.
     package var group: UInt32 = 0
     /// Of a file: its size in bytes, holes included.
     package var size: Int64 = 0
@@ -43,6 +50,7 @@ package struct TarEntry: Hashable, Sendable {
     /// Of a sparse file: the parts that have data, in order. `nil`: all of it.
     package var extents: [SparseExtent]?
 
+    /// An entry of root's, modified in 1970; everything else is set afterwards.
     package init(kind: Kind, name: [UInt8], mode: UInt32) {
         self.kind = kind
         self.name = name
@@ -55,7 +63,9 @@ package struct TarEntry: Hashable, Sendable {
 
 /// A part of a sparse file that has data.
 package struct SparseExtent: Hashable, Sendable {
+    /// Where the data begins, in bytes.
     package var offset: Int64
+    /// How many bytes of data there are.
     package var length: Int64
 
     package init(offset: Int64, length: Int64) {

@@ -10,10 +10,12 @@ package struct TreeChange: Hashable, Sendable {
         case deleted = 2
     }
 
+    /// What happened to the file.
     package let kind: Kind
     /// Relative to the root, without a slash at either end.
     package let path: [UInt8]
 
+    /// A difference at a path.
     package init(_ kind: Kind, _ path: [UInt8]) {
         self.kind = kind
         self.path = path
@@ -29,6 +31,7 @@ package struct TreeChanges: Sendable {
     private let new: FileDescriptor
     /// Places that the runtime makes in a container's root to mount its own files on: there they are no change.
     private let mountPoints: Set<[UInt8]>
+    /// The differences, in the order of their paths.
     package private(set) var all: [TreeChange] = []
     private var depth = 0
 

@@ -4,6 +4,7 @@ import Text
 
 /// The file that CRIU writes what it does to.
 package struct CRIULog {
+    /// Where it is on the host.
     package let file: FilePath
 
     /// The error with the log's place added, after the lines around errors in the log have been told to `warn`.

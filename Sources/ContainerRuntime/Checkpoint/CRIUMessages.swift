@@ -24,7 +24,9 @@ package struct CRIURequest {
         }
     }
 
+    /// What CRIU is asked to do.
     package var kind: Kind
+    /// How; `nil` for requests that have no options.
     package var options: CRIUOptions?
     /// The answer to a notification.
     package var notificationSucceeded: Bool?
@@ -73,20 +75,33 @@ package struct CRIUFeatures: Hashable, Sendable {
 
 /// How CRIU is to work (`criu_opts`). Descriptors are the requesting process's, which CRIU opens through its procfs.
 package struct CRIUOptions {
+    /// Where the images are, or are to be.
     package var imageDirectory: Int32
+    /// The process that the request, or the step, is about.
     package var pid: Int32?
+    /// The processes go on after a dump.
     package var leavesRunning = false
+    /// `ext_unix_sk`: Unix sockets whose other end is outside are no error.
     package var allowsExternalUnixSockets = false
+    /// `tcp_established`: TCP connections are saved and made again.
     package var allowsEstablishedTCP = false
     package var hasEvasiveDevices = false
+    /// `shell_job`: the processes have a terminal from outside.
     package var isShellJob = false
+    /// `file_locks`.
     package var handlesFileLocks = false
     package var logFile: String
+    /// Where pages are sent.
     package var pageServer: (address: String, port: Int32)?
+    /// The root of the container on the host.
     package var root: String
+    /// The earlier dump that has the unchanged pages, relative to the images.
     package var parentImage: String?
+    /// `auto_dedup`: pages that a later dump has are dropped.
     package var deduplicates = false
+    /// Where the log and other files of the work go.
     package var workDirectory: Int32?
+    /// `link_remap`: files without a name get one for the time being.
     package var remapsLinks = false
     /// Mounts that are not CRIU's business: their place in the container, or the name they had, and what stands for them.
     package var externalMounts: [(key: String, value: String)] = []
@@ -95,16 +110,23 @@ package struct CRIUOptions {
     package var restoresAsSibling = false
     /// Descriptors of CRIU's process that take the place of what has these names.
     package var inheritedDescriptors: [(key: String, number: Int32)] = []
+    /// What becomes of control groups.
     package var cgroupMode: CheckpointOptions.CgroupMode
+    /// Resources that are not CRIU's business, by its names for them.
     package var external: [String] = []
     package var emptyNamespaces: Namespaces
     package var joinedNamespaces: [(name: String, file: String)] = []
     package var freezerGroup: String?
+    /// `tcp_skip_in_flight`: connections that nobody has accepted yet are left out.
     package var skipsTCPInFlight = false
+    /// `lazy_pages`: pages are sent or fetched when they are needed.
     package var isLazy = false
+    /// Gets a null byte when pages can be fetched.
     package var statusDescriptor: Int32?
     package var configurationFile: String?
+    /// `TYPE:NAME` of the profile to restore under.
     package var lsmProfile: String?
+    /// The SELinux context to restore mounts with.
     package var lsmMountContext: String?
 
     /// Options that say what they must.
@@ -200,6 +222,7 @@ package struct CRIUResponse: Hashable, Sendable {
     /// A step that CRIU has come to.
     package struct Notification: Hashable, Sendable {
         package var script: String
+        /// The process that the request, or the step, is about.
         package var pid: Int32?
     }
 
@@ -209,6 +232,7 @@ package struct CRIUResponse: Hashable, Sendable {
     package var notification: Notification?
     package var errorNumber: Int32
     package var errorMessage: String?
+    /// The answer to a question for features.
     package var features: CRIUFeatures?
     /// Major × 10000 + minor × 100 + sublevel.
     package var version: Int32?
