@@ -150,13 +150,17 @@ let package = Package(
 
         // Floor 5
         module(
+            "Tasks",
+            ["Failure", "BlockingCalls", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", logging, system]),
+
+        // Floor 6
+        module(
             "Engine",
             [
-                "Failure", "BlockingCalls", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
+                "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
             ]),
 
-        // Floor 6
         module("EngineAPIModel", ["JSON"]),
         module(
             "Registry",
@@ -171,8 +175,8 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Failure", "Engine", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON",
-                "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
+                "Failure", "Engine", "Tasks", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec",
+                "JSON", "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -265,6 +269,9 @@ let package = Package(
                 "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON",
                 database, logging, system,
             ]),
+        tests(
+            "TasksTests",
+            ["Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", logging, system]),
         tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
         tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", "Text", system]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),

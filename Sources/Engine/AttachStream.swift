@@ -1,4 +1,5 @@
 import SystemPackage
+import Tasks
 import Text
 
 /// How a client attaches.

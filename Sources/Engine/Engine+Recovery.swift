@@ -1,8 +1,8 @@
 import LinuxKernel
 import OCISpec
-import ShimProtocol
 import Snapshots
 import SystemPackage
+import Tasks
 
 extension Engine {
     /// Takes up what an earlier daemon left: connects to living shims, records ends that nobody saw, applies restart
@@ -41,14 +41,21 @@ extension Engine {
 
     /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a removal left.
     private func removeStrays(known: Set<String>) async {
-        for directory in [services.bundles, services.files, services.sharedMemory] {
+        do {
+            for id in try await services.pool.run({ [tasks = services.tasks] in try tasks.ids() })
+            where !known.contains(id) {
+                services.logger.notice("ending a task that belongs to no container", metadata: ["id": "\(id)"])
+                await services.tasks.end(id)
+            }
+        } catch {
+            services.logger.error("cannot end what belongs to no container: \(error)")
+        }
+        for directory in [services.files, services.sharedMemory] {
             do {
                 let names = try await services.pool.run { try Files.names(in: directory) }
                 for name in names where !known.contains(name) {
                     let path = directory.appending(name)
-                    services.logger.notice(
-                        "removing a directory that belongs to no container", metadata: ["path": "\(path)"])
-                    if directory == services.bundles { await services.endStrayShim(path) }
+                    services.logger.notice("removing a directory that belongs to no container", metadata: ["path": "\(path)"])
                     try await services.pool.run { try TreeRemoval.remove(path) }
                 }
             } catch {
@@ -92,9 +99,8 @@ extension Container {
     /// The daemon ends; the shim goes on alone.
     fileprivate func detach() {
         cancelRestart()
-        let client = shim
-        shim = nil
-        client?.close()
+        task?.letGo()
+        task = nil
         dropPendingAttachments()
         for follower in followers { follower.change?.end() }
         followers = []

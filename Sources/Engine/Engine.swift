@@ -6,6 +6,7 @@ import Logging
 import OCISpec
 import Snapshots
 import SystemPackage
+import Tasks
 
 /// The container engine: everything a container interface (Docker API, CRI) can ask for, without any wire format.
 ///
@@ -30,18 +31,19 @@ package actor Engine {
         self.images = images
         labels = configuration.labels
         isDebugging = configuration.debug
+        let pool = BlockingPool(threads: 16, name: "engine")
+        let tasks = TasksConfiguration(
+            directory: configuration.execRoot.appending("containers"), shimProgram: configuration.shimPath,
+            filterCache: configuration.execRoot.appending("seccomp"))
         services = EngineServices(
             configuration: configuration, database: database, images: images, events: EventHub(),
-            registry: ContainerRegistry(), pool: BlockingPool(threads: 16, name: "engine"), logger: logger)
+            registry: ContainerRegistry(), tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
+            logger: logger)
         do {
-            // Whoever may not do it through the engine shall not read logs or control sockets either.
-            for directory in [services.bundles, services.files, services.sharedMemory] {
+            // Whoever may not do it through the engine does not read logs either.
+            for directory in [services.files, services.sharedMemory] {
                 try Files.makeDirectories(directory, mode: 0o711)
             }
-            _ = try EventLoop.shared.get()
-            // Both are made here and not at first use, so that descriptors do not seem to leak. Who follows a log is
-            // told if this one could not be made.
-            _ = DirectoryWatches.shared
         } catch {
             throw EngineError.system(
                 "cannot use \(configuration.dataRoot) and \(configuration.execRoot) as roots: \(error)")

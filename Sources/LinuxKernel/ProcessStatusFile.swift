@@ -1,7 +1,7 @@
 import Glibc
 import SystemPackage
 
-/// What `/proc/thread-self/status` says of the calling thread.
+/// What procfs says of a thread or a process.
 package enum ProcessStatusFile {
     /// The thread's umask, which umask(2) could only tell by changing it.
     package static func umask() throws(Errno) -> UInt32 {
@@ -17,5 +17,14 @@ package enum ProcessStatusFile {
             return value
         }
         throw .notSupported
+    }
+
+    /// The parent of the process `pid`, by `/proc/<pid>/stat`; proc(5).
+    package static func parent(of pid: Int32) throws(Errno) -> Int32 {
+        let text = try Files.readText(FilePath("/proc/\(pid)/stat"))
+        // The second field is the name in parentheses, which may hold anything.
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 2, let parent = Int32(fields[2]) else { throw .notSupported }
+        return parent
     }
 }

@@ -1,6 +1,7 @@
 import LinuxKernel
 import ShimProtocol
 import SystemPackage
+import Tasks
 
 extension Container {
     func attach(_ options: AttachOptions) async throws -> AttachStream {
@@ -21,14 +22,12 @@ extension Container {
         }
         let attachment = PendingAttachment(options: options)
         if record.state.running != nil {
-            let bundle = bundle
             do {
-                let stream = try await services.pool.run { try Self.connect(options, bundle: bundle) }
-                attachment.resolve(.success(stream))
-            } catch let error as ShimError where error.reason == .unavailable || error.reason == .notFound {
+                attachment.resolve(.success(try await Self.connect(options, to: requireTask())))
+            } catch let error as TaskError where error.saysEnded {
                 throw EngineError.notRunning(id)
             } catch {
-                throw EngineError.shim(error)
+                throw EngineError.task(error)
             }
         } else {
             pendingAttachments.removeAll(where: \.isOver)
@@ -42,22 +41,15 @@ extension Container {
         }
     }
 
-    /// Connects those who wait to the shim of a process that has not begun yet, so that they miss nothing.
-    func connectPendingAttachments() async {
+    /// Connects those who wait to a task whose program has not begun yet, so that they miss nothing.
+    func connectPendingAttachments(to task: RunningTask) async {
         let pending = pendingAttachments.filter { !$0.isOver }
         pendingAttachments = []
-        guard !pending.isEmpty else { return }
-        let bundle = bundle
-        await withCheckedContinuation { continuation in
-            services.pool.submit {
-                for attachment in pending {
-                    do {
-                        attachment.resolve(.success(try Self.connect(attachment.options, bundle: bundle)))
-                    } catch {
-                        attachment.resolve(.failure(EngineError.shim(error)))
-                    }
-                }
-                continuation.resume()
+        for attachment in pending {
+            do {
+                attachment.resolve(.success(try await Self.connect(attachment.options, to: task)))
+            } catch {
+                attachment.resolve(.failure(EngineError.task(error)))
             }
         }
     }
@@ -68,22 +60,19 @@ extension Container {
         pendingAttachments = []
     }
 
-    /// Seconds after which a shim that does not answer no longer keeps a thread waiting.
-    static let patience = 10
-
-    /// A stream of the container's process. Blocks for the shim's answer.
-    static func connect(_ options: AttachOptions, bundle: FilePath) throws(ShimError) -> FileDescriptor {
-        try ShimConnection(bundle: bundle, timeout: patience).attach(
-            stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
-            detachKeys: options.detachKeys.bytes)
+    /// A stream of the container's process.
+    private static func connect(_ options: AttachOptions, to task: RunningTask) async throws -> FileDescriptor {
+        try await task.attach(
+            StreamChoice(
+                stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
+                detachKeys: options.detachKeys.bytes))
     }
 
     func resize(columns: UInt16, rows: UInt16) async throws {
-        let shim = try requireShim()
         do {
-            try await shim.call(.resize(columns: columns, rows: rows))
+            try await requireTask().resize(columns: columns, rows: rows)
         } catch {
-            throw EngineError.shim(error)
+            throw EngineError.task(error)
         }
         emit("resize", ["height": "\(rows)", "width": "\(columns)"])
     }

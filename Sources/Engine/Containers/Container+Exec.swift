@@ -2,6 +2,7 @@ import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
+import Tasks
 
 extension Container {
     /// Prepares a process; nothing is started yet.
@@ -85,29 +86,22 @@ extension Container {
 
     private func runExec(_ exec: Exec, size: ConsoleSize?, attaching: Bool) async throws -> FileDescriptor? {
         let configuration = exec.configuration
-        var stream: FileDescriptor?
         do {
             var process = try await execProcess(configuration)
             if configuration.tty, let size, size.rows > 0, size.columns > 0 {
                 process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
             }
-            let wanted = process
-            let shim = try requireShim()
-            let openStdin = configuration.attachStdin && attaching
-            try await shim.call(.exec(id: exec.id, process: wanted, openStdin: openStdin))
+            var description = ExecDescription(id: exec.id, process: process)
             if attaching {
-                let bundle = bundle
-                stream = try await services.pool.run {
-                    try ShimConnection(bundle: bundle, timeout: Self.patience).attach(
-                        execID: exec.id, stdin: configuration.attachStdin, stdout: configuration.attachStdout,
-                        stderr: configuration.attachStderr, detachKeys: configuration.detachKeys.bytes)
-                }
+                description.streams = StreamChoice(
+                    stdin: configuration.attachStdin, stdout: configuration.attachStdout,
+                    stderr: configuration.attachStderr, detachKeys: configuration.detachKeys.bytes)
             }
-            if case .started(let pid) = try await shim.call(.execStart(id: exec.id)) { execStarted(exec.id, pid: pid) }
-            return stream
+            let started = try await requireTask().exec(description)
+            execStarted(exec.id, pid: started.pid)
+            return started.stream
         } catch {
-            stream?.discard()
-            let refusal = error as? ShimError
+            let refusal = (error as? TaskError)?.refusal
             let failure = refusal.map { EngineError.exec($0) } ?? EngineError(error)
             let isMissing =
                 refusal?.reason == .commandNotFound || failure.message.contains("no such file or directory")
@@ -134,13 +128,13 @@ extension Container {
         guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
         guard exec.isRunning else { throw EngineError.conflict("exec command \(execID) is not running") }
         do {
-            try await requireShim().call(.resize(execID: execID, columns: columns, rows: rows))
+            try await requireTask().resize(execID: execID, columns: columns, rows: rows)
         } catch {
-            throw EngineError.shim(error)
+            throw EngineError.task(error)
         }
     }
 
-    // MARK: What the shim tells
+    // MARK: What the task tells
 
     func execStarted(_ execID: String, pid: Int32) {
         // Answer and event both say so, and a short process may have ended before either is read.

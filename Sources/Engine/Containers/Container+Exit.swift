@@ -1,14 +1,22 @@
-import Cgroups
-import JSON
-import LinuxKernel
 import OCISpec
-import ShimProtocol
-import SystemPackage
+import Tasks
 
 extension Container {
-    func handle(_ event: ShimEvent, from client: ShimClient) async {
+    /// Receives what happens to a task until it ends.
+    func follow(_ task: RunningTask) {
+        Task {
+            for await event in task.events { await handle(event, from: task) }
+        }
+    }
+
+    private func handle(_ event: TaskEvent, from task: RunningTask) async {
         switch event {
-        case .exited(let exit): await ended(exit, client: client)
+        case .started: break
+        case .answered(let presence):
+            guard self.task === task else { return }
+            adopt(task, presence)
+            await saveOrLog()
+        case .exited(let exit), .lost(let exit): await ended(exit, task: task)
         case .execStarted(let execID, let pid): execStarted(execID, pid: pid)
         case .execExited(let execID, let exitCode, let at): execEnded(execID, exitCode: exitCode, at: at)
         case .outOfMemory: emit("oom")
@@ -19,72 +27,31 @@ extension Container {
         }
     }
 
-    /// The shim closed the connection. If it did not say how the container ended, its file does; if there is none, the shim was
-    /// killed.
-    func shimEnded(_ client: ShimClient) async {
-        guard shim === client else { return }
-        let exit: ExitRecord
-        if let found = await exitOnDisk() { exit = found } else { exit = await lost() }
-        await ended(exit, client: client)
-    }
-
-    /// The end a shim recorded when nobody listened.
-    func exitOnDisk() async -> ExitRecord? {
-        let path = bundle.appending(ShimBundle.exit)
-        do {
-            return try await services.pool.run {
-                guard Files.exists(path) else { return nil }
-                return try JSON.decode(ExitRecord.self, from: try Files.read(path, limit: 1 << 20))
-            }
-        } catch {
-            logger.error("cannot read \(path): \(error)")
-            return nil
-        }
-    }
-
-    /// A run whose shim was killed: nobody owns its processes any more. They are killed, and what is recorded says so.
-    func lost() async -> ExitRecord {
-        let isSystemd = services.configuration.usesSystemdCgroups
-        let path = SpecificationBuilder.cgroupsPath(parent: cgroupParent, id: id, systemd: isSystemd)
-        await services.deleteRuntimeState(in: bundle, logger: logger)
-        do {
-            try await services.pool.run { [id] in
-                // systemd lets go of a scope whose last process has ended.
-                let path = try isSystemd ? SystemdUnit(cgroupsPath: path, id: id, isUser: false).path() : path
-                let cgroup = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
-                try cgroup.signalAll(Signal.kill.rawValue)
-                try cgroup.remove()
-            }
-        } catch {
-            logger.warning("cannot clean up after a killed shim: \(error)")
-        }
-        return ExitRecord(
-            exitCode: 137, exitedAt: .now(), pid: record.state.pid, startedAt: record.state.running?.startedAt,
-            warning: "the container's shim was killed; the exit code of the container is unknown")
-    }
-
-    private var cgroupParent: String {
+    /// The control group of the container's task, also where nothing of the task is left.
+    var cgroup: TaskCgroup {
         let own = record.configuration.host.cgroupParent
-        return own.isEmpty ? services.configuration.cgroupParent : own
+        let parent = own.isEmpty ? services.configuration.cgroupParent : own
+        let isSystemd = services.configuration.usesSystemdCgroups
+        return TaskCgroup(
+            path: SpecificationBuilder.cgroupsPath(parent: parent, id: id, systemd: isSystemd), isSystemd: isSystemd)
     }
 
-    /// Takes note of the end of a run and does what follows from it. `client` is the run's, nil at recovery.
-    func ended(_ exit: ExitRecord, client: ShimClient?) async {
+    /// Takes note of the end of a run and does what follows from it. `task` is the run's, nil at recovery.
+    func ended(_ exit: TaskExit, task: RunningTask?) async {
         await gate.enter()
         defer { gate.leave() }
         // The end of a run that has been dealt with already, by another way.
-        guard record.state.running != nil, shim === client else { return }
+        guard record.state.running != nil, self.task === task else { return }
         if let warning = exit.warning { logger.warning("\(warning)") }
-        shim = nil
-        client?.close()
-        endExecs(at: exit.exitedAt)
+        self.task = nil
+        endExecs(at: exit.finishedAt)
 
         let startedAt = exit.startedAt ?? record.state.startedAt
         let end = ContainerState.Exit(
-            code: exit.exitCode, startedAt: startedAt, finishedAt: exit.exitedAt, isOOMKilled: exit.oomKilled)
-        let duration = exit.exitedAt.since(startedAt)
-        let delay = delayBeforeRestart(exitCode: exit.exitCode, duration: duration)
-        let attributes = ["exitCode": "\(exit.exitCode)", "execDuration": "\(max(0, Int(duration)))"]
+            code: exit.code, startedAt: startedAt, finishedAt: exit.finishedAt, isOOMKilled: exit.isOOMKilled)
+        let duration = exit.finishedAt.since(startedAt)
+        let delay = delayBeforeRestart(exitCode: exit.code, duration: duration)
+        let attributes = ["exitCode": "\(exit.code)", "execDuration": "\(max(0, Int(duration)))"]
         if let delay {
             record.restartCount += 1
             record.state = .restarting(end)

@@ -59,18 +59,17 @@ extension Container {
             return
         }
         // Nobody knows whether one whose row cannot be read runs.
-        if record.damage != nil { await services.endStrayShim(bundle) }
+        if record.damage != nil { await services.tasks.end(id) }
         for exec in execs.keys { services.registry.remove(exec: exec) }
         do {
             try await services.images.removeSnapshot(key: id)
         } catch {
             logger.error("cannot remove the container's root: \(error)")
         }
-        let paths = runPaths + [files]
+        await removeBundle()
+        let path = files
         do {
-            try await services.pool.run {
-                for path in paths { try TreeRemoval.remove(path) }
-            }
+            try await services.pool.run { try TreeRemoval.remove(path) }
         } catch {
             logger.error("cannot remove the container's files: \(error)")
         }

@@ -1,8 +1,7 @@
-import Glibc
 import LinuxKernel
 import OCISpec
-import ShimProtocol
 import SystemPackage
+import Tasks
 
 extension Container {
     /// Starts it on somebody's behalf. Returns false if it runs already.
@@ -35,12 +34,12 @@ extension Container {
         }
     }
 
-    /// A refusal of the shim, with the exit code it stands for.
+    /// A refusal of what runs containers, with the exit code it stands for.
     struct StartFailure: Error {
         var error: EngineError
         var exitCode: Int32
 
-        init(_ refusal: ShimError) {
+        init(_ refusal: TaskError) {
             error = .start(refusal)
             exitCode = refusal.exitCode
         }
@@ -49,46 +48,27 @@ extension Container {
     /// Makes the process and lets it run; behind the gate. After an error nothing is left of the attempt.
     func launch() async throws {
         let plan = try await plan()
-        let process: (pid: Int32, shimPID: Int32)
+        let task: RunningTask
         do {
-            process = try await services.pool.run { try plan.run() }
-        } catch let error as ShimError {
-            throw StartFailure(error)
-        }
-        let client: ShimClient
-        do {
-            client = try ShimClient(bundle: bundle)
+            task = try await services.tasks.create(id) { try plan.describe() }
+            // Before the program begins, so that they miss nothing.
+            await connectPendingAttachments(to: task)
+            try await task.start()
         } catch {
-            await abandonShim(nil, shimPID: process.shimPID)
+            await removeBundle()
+            if let error = error as? TaskError { throw StartFailure(error) }
             throw error
         }
-        do {
-            try await client.call(.subscribe)
-            await connectPendingAttachments()
-            try await client.call(.start)
-        } catch {
-            await abandonShim(client, shimPID: process.shimPID)
-            if let error = error as? ShimError { throw StartFailure(error) }
-            throw error
-        }
-        shim = client
+        self.task = task
         record.hasRun = true
         record.state = .running(
             ContainerState.Running(
-                pid: process.pid, shimPID: process.shimPID, startedAt: .now(),
+                pid: task.pid, shimPID: task.shimPID, startedAt: .now(),
                 previouslyFinishedAt: record.state.exit?.finishedAt))
-        await connectPendingAttachments()
+        await connectPendingAttachments(to: task)
         await saveOrLog()
         emit("start")
-        follow(client)
-    }
-
-    /// Receives the shim's events until it ends.
-    func follow(_ client: ShimClient) {
-        Task {
-            for await event in client.events { await handle(event, from: client) }
-            await shimEnded(client)
-        }
+        follow(task)
     }
 
     private func plan() async throws -> LaunchPlan {
@@ -152,41 +132,16 @@ extension Container {
         return targets
     }
 
-    /// Gets rid of a shim whose container shall not run after all, and of its bundle.
-    private func abandonShim(_ client: ShimClient?, shimPID: Int32) async {
-        if let client {
-            do {
-                try await client.call(.kill(signal: .kill, all: true))
-            } catch {
-                // It has ended already, which is what is wanted.
-                logger.debug("killing a container that did not start: \(error)")
-            }
-            for await event in client.events {
-                if case .exited = event { break }
-            }
-            client.close()
-        } else {
-            // A shim that cannot be spoken to takes its container with it when it gets this.
-            Glibc.kill(shimPID, SIGTERM)
-        }
-        await removeBundle()
-    }
-
     /// Removes what a run leaves in the exec root; what cannot be removed is logged and tried again at the next start.
     func removeBundle() async {
-        let paths = runPaths
+        await services.tasks.remove(id)
+        guard record.configuration.host.ipcMode == .shareable else { return }
+        let path = sharedMemory
         do {
-            try await services.pool.run {
-                for path in paths { try TreeRemoval.remove(path) }
-            }
+            try await services.pool.run { try TreeRemoval.remove(path) }
         } catch {
-            logger.error("cannot remove \(paths): \(error)")
+            logger.error("cannot remove \(path): \(error)")
         }
-    }
-
-    /// Where a run keeps what ends with it.
-    var runPaths: [FilePath] {
-        record.configuration.host.ipcMode == .shareable ? [bundle, sharedMemory] : [bundle]
     }
 
     private func recordStartFailure(_ error: EngineError, exitCode: Int32) async {

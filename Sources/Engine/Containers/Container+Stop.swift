@@ -1,6 +1,6 @@
 import LinuxKernel
 import OCISpec
-import ShimProtocol
+import Tasks
 
 extension Container {
     /// The signal that asks it to end.
@@ -21,9 +21,14 @@ extension Container {
         }
         let end = wait(.notRunning)
         do {
-            try await send(first)
+            // Who does not want to wait for the container does not want to wait for its shim either.
+            try await send(first, within: patience < 0 ? nil : .seconds(max(1, patience)))
         } catch let error as EngineError where error.kind == .conflict {
             // It has ended in the meantime.
+        } catch let error as EngineError where patience >= 0 {
+            logger.warning("cannot send signal \(first), killing it: \(error)")
+            try await killAndWait()
+            return emitStop()
         }
         if patience < 0 {
             _ = try await end.result()
@@ -31,6 +36,10 @@ extension Container {
             logger.info("the container did not end within \(patience) s of signal \(first); killing it")
             try await killAndWait()
         }
+        return emitStop()
+    }
+
+    private func emitStop() -> Bool {
         emit("stop")
         return true
     }
@@ -61,29 +70,28 @@ extension Container {
         } catch let error as EngineError where error.kind == .conflict {
             // It ended a moment ago, which is about to be recorded.
         }
+        if try await end.isMet(within: .seconds(10)) { return }
+        // A shim that was stopped right after it had sent the signal does not tell of the end either.
+        await task?.endByForce(after: .seconds(1))
         if try await !end.isMet(within: .seconds(10)) {
             throw EngineError.system("tried to kill container \(id), but did not receive an exit event")
         }
     }
 
-    private func send(_ signal: Signal) async throws {
-        let shim = try requireShim()
+    private func send(_ signal: Signal, within limit: Duration? = nil) async throws {
+        let task = try requireTask()
         do {
-            if signal == Signal.kill {
-                try await shim.call(.kill(signal: signal), orKillWithin: .seconds(5))
-            } else {
-                try await shim.call(.kill(signal: signal))
-            }
-        } catch let error as ShimError {
+            try await task.signal(signal, within: limit)
+        } catch let error as TaskError {
             // The process ended a moment ago: what Docker says about one that ended long ago.
-            if error.reason == .notFound || error.reason == .unavailable { throw EngineError.notRunning(id) }
-            throw EngineError.shim(error)
+            if error.saysEnded { throw EngineError.notRunning(id) }
+            throw EngineError.task(error)
         }
         emit("kill", ["signal": "\(signal.rawValue)"])
-        if record.state.isPaused, signal == Signal.kill || signal == stopSignal {
-            // A frozen process takes no signal.
-            try await unpause(sending: false)
-        }
+        guard signal == Signal.kill || signal == stopSignal else { return }
+        // A frozen process takes no signal.
+        if record.state.isPaused || task.isHeld { await task.thaw() }
+        if record.state.isPaused { await setPaused(false) }
     }
 
     /// If it waits for its next start: it does not any more. Whether that was so.
@@ -107,11 +115,10 @@ extension Container {
         defer { gate.leave() }
         if record.state.isPaused { throw EngineError.conflict("container \(id) is already paused") }
         if record.state.isRestarting { throw EngineError.restarting(id) }
-        let shim = try requireShim()
         do {
-            try await shim.call(.pause)
-        } catch {
-            throw EngineError.system("cannot pause container \(id): \(EngineError.shim(error))")
+            try await requireTask().pause()
+        } catch let error as TaskError {
+            throw EngineError.system("cannot pause container \(id): \(error.message)")
         }
         await setPaused(true)
     }
@@ -119,26 +126,19 @@ extension Container {
     func unpause() async throws {
         guard record.state.running != nil else { throw EngineError.notRunning(id) }
         guard record.state.isPaused else { throw EngineError.conflict("Container \(id) is not paused") }
-        try await unpause(sending: true)
-    }
-
-    private func unpause(sending isRequired: Bool) async throws {
         await gate.enter()
         defer { gate.leave() }
         guard record.state.isPaused else { return }
         do {
-            try await requireShim().call(.resume)
-        } catch  where isRequired {
-            throw EngineError.system("Cannot unpause container \(id): \(EngineError.shim(error))")
-        } catch {
-            // It was killed while it was paused: the end is reported by itself.
-            return
+            try await requireTask().resume()
+        } catch let error as TaskError {
+            throw EngineError.system("Cannot unpause container \(id): \(error.message)")
         }
         await setPaused(false)
     }
 
     private func setPaused(_ isPaused: Bool) async {
-        guard case .running(var running) = record.state else { return }
+        guard case .running(var running) = record.state, running.isPaused != isPaused else { return }
         running.isPaused = isPaused
         record.state = .running(running)
         await saveOrLog()
@@ -181,10 +181,8 @@ extension Container {
     func top(arguments: String) async throws -> ProcessTable {
         let listing = try ProcessListing(arguments: arguments)
         if record.state.isRestarting { throw EngineError.restarting(id) }
-        let shim = try requireShim()
-        let response: ShimResponse
-        do { response = try await shim.call(.processes) } catch { throw EngineError.shim(error) }
-        guard case .processes(let pids) = response else { throw EngineError.system("the shim did not answer") }
+        let pids: [Int32]
+        do { pids = try await requireTask().processes() } catch { throw EngineError.task(error) }
         emit("top")
         return try await services.pool.run { listing.table(of: pids) }
     }

@@ -2,11 +2,11 @@ import GRDB
 import LinuxKernel
 import Logging
 import OCISpec
-import ShimProtocol
 import Synchronization
 import SystemPackage
+import Tasks
 
-/// One container: its row, its shim while it runs, and everybody who waits for something.
+/// One container: its row, its task while it runs, and everybody who waits for something.
 ///
 /// What changes its state passes the gate, one at a time; what only sends something to a living process does not. The state
 /// others see (`current`) changes when the actor's does.
@@ -21,8 +21,8 @@ actor Container {
             published.withLock { $0 = record }
         }
     }
-    /// The connection to the shim while a process lives.
-    var shim: ShimClient?
+    /// What runs while a process lives.
+    var task: RunningTask?
     let gate = AsyncGate()
 
     /// Attached clients that wait for the next start.
@@ -53,8 +53,8 @@ actor Container {
     /// The container as of now, without waiting for anything.
     nonisolated var current: ContainerRecord { published.withLock { $0 } }
 
-    /// The shim's directory: there while the container runs.
-    nonisolated var bundle: FilePath { services.bundles.appending(id) }
+    /// The task's directory: there while the container runs.
+    nonisolated var bundle: FilePath { services.tasks.bundle(of: id) }
     /// The container's own files and its log.
     nonisolated var files: FilePath { services.files.appending(id) }
     nonisolated var logPath: FilePath { files.appending(id + "-json.log") }
@@ -195,16 +195,17 @@ actor Container {
     func requireActive() throws(EngineError) {
         switch record.state {
         case .running(let running):
-            if running.isPaused { throw .paused(id) }
+            // A process would only begin when whoever holds the container still is done.
+            if running.isPaused || task?.isHeld ?? false { throw .paused(id) }
         case .restarting: throw .restarting(id)
         default: throw .notRunning(id)
         }
     }
 
-    /// The shim of a running container.
-    func requireShim() throws(EngineError) -> ShimClient {
-        guard record.state.running != nil, let shim else { throw .notRunning(id) }
-        return shim
+    /// The task of a running container.
+    func requireTask() throws(EngineError) -> RunningTask {
+        guard record.state.running != nil, let task else { throw .notRunning(id) }
+        return task
     }
 }
 

@@ -89,12 +89,6 @@ package struct CreatedContainer: Sendable {
     package var warnings: [String]
 }
 
-/// `docker top`.
-package struct ProcessTable: Sendable {
-    package var titles: [String]
-    package var processes: [[String]]
-}
-
 /// When `wait` answers.
 package enum WaitCondition: String, Hashable, Sendable {
     case notRunning = "not-running"

@@ -4,8 +4,9 @@ import OCISpec
 import ShimProtocol
 import Snapshots
 import SystemPackage
+import Tasks
 
-/// Everything one start needs, put together before anything is touched; `run` then blocks and does it.
+/// Everything one start needs, put together before anything is touched; `describe` then blocks and makes a task's description of it.
 struct LaunchPlan: Sendable {
     var record: ContainerRecord
     var configuration: EngineConfiguration
@@ -20,8 +21,8 @@ struct LaunchPlan: Sendable {
     /// The hostname of the container whose network is joined.
     var hostname: String
 
-    /// Writes the bundle, starts the shim, and undoes it if that fails.
-    func run() throws -> (pid: Int32, shimPID: Int32) {
+    /// Says what is to run, and makes what it refers to. Blocks.
+    func describe() throws -> TaskDescription {
         let user = try ContainerUser(
             record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(view)
         )
@@ -29,18 +30,8 @@ struct LaunchPlan: Sendable {
         var settled = record.configuration
         settled.host = try MountPropagation.settled(host)
         let spec = try SpecificationBuilder(configuration: settled, context: context(user: user)).build()
-        do {
-            try writeFiles()
-            try writeBundle(spec)
-            return try ShimLaunch.run(program: configuration.shimPath, bundle: bundle)
-        } catch {
-            do throws(Errno) {
-                try TreeRemoval.remove(bundle)
-            } catch let cleanup {
-                throw EngineError.system("\(error); and removing \(bundle): \(cleanup)")
-            }
-            throw error
-        }
+        try writeFiles()
+        return try description(spec)
     }
 
     private var host: HostConfiguration { record.configuration.host }
@@ -119,45 +110,21 @@ struct LaunchPlan: Sendable {
         try file.writeEntire(Array(text.utf8))
     }
 
-    private func writeBundle(_ spec: Spec) throws {
-        do throws(Errno) {
-            // A directory left from a run that nobody saw the end of would carry a stale exit.
-            try TreeRemoval.remove(bundle)
-            try Files.makeDirectories(bundle, mode: 0o711)
-            try Files.makeDirectory(bundle.appending("rootfs"))
-        } catch {
-            throw EngineError.system("cannot make the bundle \(bundle): \(error)")
-        }
-        try writeBundleFile(ShimBundle.specification, try JSON.encode(spec))
-        try writeBundleFile(ShimBundle.configuration, try JSON.encode(shimConfiguration(spec)))
-    }
-
-    private func writeBundleFile(_ name: String, _ bytes: [UInt8]) throws(EngineError) {
-        do throws(Errno) {
-            let file = try Files.open(bundle.appending(name), [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
-            defer { file.discard() }
-            try file.writeEntire(bytes)
-        } catch {
-            throw .system("cannot write \(bundle.appending(name)): \(error)")
-        }
-    }
-
-    private func shimConfiguration(_ spec: Spec) throws(EngineError) -> ShimConfiguration {
+    private func description(_ spec: Spec) throws(EngineError) -> TaskDescription {
         let runtime: ShimConfiguration.Runtime? =
             switch configuration.runtime(host.runtime) {
             case .builtIn: nil
             case .external(let program): ShimConfiguration.Runtime(path: program.path, arguments: program.arguments)
             case nil: throw .unknownRuntime(host.runtime)
             }
-        return ShimConfiguration(
-            id: record.id, terminal: record.configuration.tty, openStdin: record.configuration.openStdin,
-            stdinOnce: record.configuration.stdinOnce, log: log(),
-            rootfsMounts: mounts.map {
+        let process = record.configuration
+        return TaskDescription(
+            spec,
+            rootMounts: mounts.map {
                 RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
             },
-            filterCache: configuration.execRoot.appending("seccomp").string, runtime: runtime,
-            cgroupPath: spec.linux?.cgroupsPath,
-            usesSystemdCgroup: configuration.usesSystemdCgroups ? true : nil, consoleSize: spec.process?.consoleSize)
+            input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none, log: log(), runtime: runtime,
+            usesSystemdCgroup: configuration.usesSystemdCgroups)
     }
 
     private func log() -> ShimProtocol.LogConfiguration {

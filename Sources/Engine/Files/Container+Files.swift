@@ -69,7 +69,9 @@ extension Container {
             }
             defer { process.close() }
             // The pid may be another process's by now: one that is not the shim's child is not the container's.
-            guard Self.parent(of: running.pid) == running.shimPID, Self.lives(process) else { return nil }
+            guard (try? ProcessStatusFile.parent(of: running.pid)) == running.shimPID, Self.lives(process) else {
+                return nil
+            }
             let copied: ForeignMounts
             do {
                 copied = try ForeignMounts.copy(of: process.descriptor, paths: Self.outermostFirst(paths))
@@ -93,14 +95,6 @@ extension Container {
         } catch {
             return false
         }
-    }
-
-    /// The parent of a process by /proc/<pid>/stat, whose second field may hold anything in parentheses.
-    private static func parent(of pid: Int32) -> Int32? {
-        let text = Machine.text("/proc/\(pid)/stat")
-        guard let end = text.lastIndex(of: ")") else { return nil }
-        let fields = text[end...].split(separator: " ")
-        return fields.count > 2 ? Int32(fields[2]) : nil
     }
 
     private static func outermostFirst(_ paths: [String]) -> [String] {

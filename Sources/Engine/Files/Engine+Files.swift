@@ -5,6 +5,7 @@ import OCISpec
 import Snapshots
 import Synchronization
 import SystemPackage
+import Tasks
 
 /// What is known of a path in a container: what `X-Docker-Container-Path-Stat` carries.
 package struct PathStatus: Hashable, Sendable {
@@ -238,16 +239,8 @@ extension Container {
         guard let image = Digest(record.imageID) else { throw EngineError.system("the container's image is unknown") }
         var description = description
         description.createdBy = (record.configuration.command ?? []).joined(separator: " ")
-        var isPaused = false
-        if pauses, let running = record.state.running, !running.isPaused {
-            do {
-                try await pause()
-                isPaused = true
-            } catch {
-                // It has ended, or cannot be paused: it is committed as it is, like Docker does.
-                logger.debug("cannot pause the container for the commit, committing it anyway: \(error)")
-            }
-        }
+        // Not the user's pause: the next daemon ends it if this one is killed meanwhile.
+        let held = pauses ? await hold() : nil
         let result: Result<Digest, any Error>
         do {
             let live = try await liveMounts(.root)
@@ -258,14 +251,24 @@ extension Container {
         } catch {
             result = .failure(error)
         }
-        if isPaused {
-            do {
-                try await unpause()
-            } catch {
-                // Killed or unpaused by hand meanwhile.
-                logger.debug("cannot unpause after the commit: \(error)")
-            }
+        if let held {
+            await held.release()
+            emit("unpause")
         }
         return try result.get()
+    }
+
+    /// Lets a running container stand still; nil if it does not run, or stands still already.
+    private func hold() async -> RunningTask? {
+        guard let running = record.state.running, !running.isPaused, let task else { return nil }
+        do {
+            try await task.hold()
+        } catch {
+            // It has ended, or cannot be held: it is committed as it is, like Docker does.
+            logger.debug("committing a container that could not be paused: \(error)")
+            return nil
+        }
+        emit("pause")
+        return task
     }
 }

@@ -1,6 +1,7 @@
-import HTTPServing
 import Engine
+import HTTPServing
 import NIOHTTP1
+import Tasks
 import Text
 
 extension EngineRoutes {

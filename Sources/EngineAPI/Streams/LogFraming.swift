@@ -1,5 +1,6 @@
 import Engine
 import OCISpec
+import Tasks
 
 /// How the lines of a log are written to a client.
 package struct LogFraming: Sendable {

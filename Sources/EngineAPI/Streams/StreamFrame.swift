@@ -1,4 +1,5 @@
 import Engine
+import Tasks
 
 /// Docker's framing of two output streams on one connection: a header of eight bytes (stream, three zeros, length as a big-endian
 /// 32-bit number) before each piece.

@@ -1,6 +1,7 @@
 import Engine
 import EngineAPIModel
 import OCISpec
+import Tasks
 
 extension ContainerInspection {
     /// What `GET /containers/{id}/json` answers.

@@ -3,14 +3,18 @@ import JSON
 import LinuxKernel
 import OCISpec
 import ShimProtocol
+import Synchronization
 import SystemPackage
 
 /// Starts `masu-shim` for a bundle and reads what it says.
 enum ShimLaunch {
-    /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started.
+    /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started: a shim that has not
+    /// answered within `patience`, or whose launch has been called off, is killed, and what it may have made is to be looked for.
     ///
     /// The shim is a child of this process; nothing of the daemon is passed on to it but its standard error, until it is ready.
-    static func run(program: FilePath, bundle: FilePath) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
+    static func run(
+        program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl
+    ) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
         let output: FileDescriptor
         let started: Result<pid_t, Errno>
         do throws(Errno) {
@@ -28,17 +32,12 @@ enum ShimLaunch {
         case .success(let pid): child = pid
         case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
         }
+        control.began(child)
+        output.setReceiveTimeout(patience)
         // The line is all there is before the end: a shim that lives closes its output, one that does not ends.
         let reply: Result<[UInt8], Errno>
         do throws(Errno) { reply = .success(try output.readLine(limit: 1 << 20)) } catch { reply = .failure(error) }
-        let result: ShimLaunchResult
-        do throws(ShimError) {
-            result = try answer(reply, of: program, child)
-        } catch {
-            ShimReaper.watch(child)
-            throw error
-        }
-        switch result {
+        switch try answer(reply, of: program, child, control) {
         case .launched(let pid, let shimPid):
             ShimReaper.watch(child)
             return (pid, shimPid)
@@ -62,30 +61,49 @@ enum ShimLaunch {
         child.discard()
         switch started {
         case .success(let pid):
-            let status = end(of: pid)
-            if status != 0 { throw ShimError(.system, "\(program) --delete failed (wait status \(status))") }
+            let status = end(of: pid, milliseconds: 120_000)
+            if status != "exit status 0" { throw ShimError(.system, "\(program) --delete failed (\(status))") }
         case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
         }
     }
 
     private static func answer(
-        _ reply: Result<[UInt8], Errno>, of program: FilePath, _ child: pid_t
+        _ reply: Result<[UInt8], Errno>, of program: FilePath, _ child: pid_t, _ control: LaunchControl
     ) throws(ShimError) -> ShimLaunchResult {
-        guard case .success(let bytes) = reply, !bytes.isEmpty else {
-            throw ShimError(.system, "\(program) ended without an answer (wait status \(end(of: child)))")
+        let failure: String
+        switch reply {
+        case .failure(.resourceTemporarilyUnavailable): failure = "did not answer in time and has been killed"
+        case .failure(let error): failure = "cannot be read from: \(error)"
+        case .success([]): failure = "ended without an answer"
+        case .success(let bytes):
+            do {
+                let result = try JSON.decode(ShimLaunchResult.self, from: bytes)
+                // From here on nobody kills it by its pid.
+                if control.ended() { return result }
+                failure = "has been called off"
+            } catch {
+                failure = "sent an invalid answer: \(error)"
+            }
         }
-        do {
-            return try JSON.decode(ShimLaunchResult.self, from: bytes)
-        } catch {
-            throw ShimError(.system, "\(program) sent an invalid answer: \(error)")
-        }
+        // Whatever it is that runs there, if it runs: it is not a shim that can be worked with.
+        control.callOff()
+        throw ShimError(.unavailable, "\(program) \(failure) (\(end(of: child)))")
     }
 
-    /// Waits for a child that is about to end; its wait status.
-    private static func end(of child: pid_t) -> Int32 {
+    /// Waits for a child that is about to end, and says how it ended. One that the kernel holds is buried later.
+    private static func end(of child: pid_t, milliseconds: Int32 = 5000) -> String {
+        // A process that ends is readable. Without a descriptor for it there is no way but to wait.
+        if let process = try? PIDFD.open(child) {
+            defer { process.close() }
+            let events = try? Poll.wait(for: [(process.descriptor, .readable)], milliseconds: milliseconds)
+            if events?.first?.isEmpty ?? true {
+                ShimReaper.watch(child)
+                return "it has been killed and has not ended yet"
+            }
+        }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return status
+        return status & 0x7F == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(status & 0x7F)"
     }
 
     private static func spawn(program: FilePath, bundle: FilePath, mode: String, output: Int32) -> Result<pid_t, Errno>
@@ -124,55 +142,54 @@ enum ShimLaunch {
     }
 }
 
-extension EngineError {
-    /// A shim's refusal to start a container, in the words from which `docker` makes exit codes 126 and 127.
-    static func start(_ error: ShimError) -> EngineError {
-        if let operation = error.operation { return external(error, operation) }
-        return switch error.reason {
-        case .commandNotFound, .notExecutable, .invalid:
-            .invalid("OCI runtime create failed: unable to start container process: \(error.message)")
-        default: .system("OCI runtime create failed: \(error.message)")
+/// Lets a launch be called off by others than the thread that waits for it.
+final class LaunchControl: Sendable {
+    private enum State {
+        case waiting
+        case running(pid_t)
+        case calledOff
+        case over
+    }
+
+    private let state = Mutex(State.waiting)
+
+    /// Kills the shim that is being launched; nothing happens if it is launched already.
+    func callOff() {
+        state.withLock { state in
+            switch state {
+            case .waiting: state = .calledOff
+            case .running(let child):
+                // Our own child, which nobody has waited for yet: the pid is its.
+                kill(child, SIGKILL)
+                state = .calledOff
+            case .calledOff, .over: break
+            }
         }
     }
 
-    /// The words of an external runtime, with Docker's in front of them.
-    private static func external(_ error: ShimError, _ operation: String) -> EngineError {
-        let text = "OCI runtime \(operation) failed: \(error.message)"
-        switch error.reason {
-        case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
-        default: return .system(text)
+    /// There is a process now.
+    fileprivate func began(_ child: pid_t) {
+        state.withLock { state in
+            if case .calledOff = state { kill(child, SIGKILL) } else { state = .running(child) }
         }
     }
 
-    /// The same for an exec.
-    static func exec(_ error: ShimError) -> EngineError {
-        if let operation = error.operation { return external(error, operation) }
-        let text = "OCI runtime exec failed: exec failed: unable to start container process: \(error.message)"
-        switch error.reason {
-        case .commandNotFound, .notExecutable, .invalid: return .invalid(text)
-        default: return .system(text)
-        }
-    }
-
-    /// A failure of a living container's shim to do something.
-    static func shim(_ error: any Error) -> EngineError {
-        guard let error = error as? ShimError else { return EngineError(error) }
-        switch error.reason {
-        case .conflict: return .conflict(error.message)
-        case .invalid: return .invalid(error.message)
-        case .notFound: return EngineError(.notFound, error.message)
-        case .commandNotFound, .notExecutable, .system, .unavailable: return .system(error.message)
+    /// The launch is over; whether it is still wanted.
+    fileprivate func ended() -> Bool {
+        state.withLock { state in
+            if case .calledOff = state { return false }
+            state = .over
+            return true
         }
     }
 }
 
-extension ShimError {
-    /// The exit code Docker records for a start that failed like this.
-    var exitCode: Int32 {
-        switch reason {
-        case .commandNotFound: 127
-        case .notExecutable: 126
-        default: 128
-        }
+extension FileDescriptor {
+    /// Lets reading from a socket fail with EAGAIN after so long.
+    fileprivate func setReceiveTimeout(_ limit: Duration) {
+        let (seconds, attoseconds) = limit.components
+        var time = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+        // Fails for no socket; without it the launch is waited for.
+        setsockopt(rawValue, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     }
 }

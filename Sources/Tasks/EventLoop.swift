@@ -2,8 +2,8 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// One thread that waits for all descriptors the engine watches: the control connections of all shims and the logs that
-/// are followed.
+/// One thread that waits for all descriptors that are watched: the control connections of all shims, the ends of shims, and
+/// the logs that are followed.
 ///
 /// A handler runs on that thread and must not block. Descriptors are watched level-triggered.
 final class EventLoop: Sendable {
@@ -22,7 +22,7 @@ final class EventLoop: Sendable {
 
     private init() throws(Errno) {
         epoll = try Epoll()
-        let started = Threads.start(name: "engine-events") { [self] in run() }
+        let started = Threads.start(name: "task-events") { [self] in run() }
         if !started { throw .resourceTemporarilyUnavailable }
     }
 

@@ -44,7 +44,13 @@ package struct LogStream: AsyncSequence, Sendable {
 
     /// Whether the container has a terminal: then the API sends the bytes raw instead of framed.
     package let tty: Bool
-    let next: @Sendable () async throws -> [LogLine]?
+    private let next: @Sendable () async throws -> [LogLine]?
+
+    /// `next` says the next batch of lines, nil at the end.
+    package init(tty: Bool, next: @escaping @Sendable () async throws -> [LogLine]?) {
+        self.tty = tty
+        self.next = next
+    }
 
     package struct AsyncIterator: AsyncIteratorProtocol {
         let base: @Sendable () async throws -> [LogLine]?

@@ -1,9 +1,9 @@
 import BlockingCalls
-import Engine
 import Glibc
 import LinuxKernel
 import OCISpec
 import SystemPackage
+import Tasks
 import Testing
 
 @Suite("Container logs") struct LogTests {

@@ -3,6 +3,13 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
+/// A table of processes, as ps(1) prints it.
+package struct ProcessTable: Sendable {
+    package var titles: [String]
+    /// A row for each process, with a value for each title.
+    package var processes: [[String]]
+}
+
 /// Lists processes as ps(1) would, from procfs: no program has to be started for `docker top`.
 package struct ProcessListing: Sendable {
     /// A column: its title and its value for a process.
@@ -14,7 +21,7 @@ package struct ProcessListing: Sendable {
     private let columns: [Column]
 
     /// Understands `-ef` (also the default), `aux` and `-o name,…`; throws for other arguments.
-    package init(arguments: String) throws(EngineError) {
+    package init(arguments: String) throws(TaskError) {
         let words = arguments.split(separator: " ").map(String.init)
         if words.isEmpty || words == ["-ef"] || words == ["-fe"] {
             columns = try Self.columns(["uid", "pid", "ppid", "c", "stime", "tty", "time", "cmd"])
@@ -45,7 +52,7 @@ package struct ProcessListing: Sendable {
         guard names.contains("pid") else { throw .invalid("Couldn't find PID field in ps output") }
     }
 
-    private static func columns(_ names: [String]) throws(EngineError) -> [Column] {
+    private static func columns(_ names: [String]) throws(TaskError) -> [Column] {
         var columns: [Column] = []
         for text in names {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -143,7 +150,7 @@ package struct ProcessListing: Sendable {
         var threads: Int64 { field(20) }
         var virtualKiB: Int64 { field(23) / 1024 }
         var residentKiB: Int64 { field(24) * Int64(sysconf(Int32(_SC_PAGESIZE))) / 1024 }
-        var memoryShare: Double { Double(residentKiB) * 1024 * 100 / Double(max(1, Machine.memory)) }
+        var memoryShare: Double { Double(residentKiB) * 1024 * 100 / Double(max(1, Self.memory)) }
         private var ticks: Double { Double(sysconf(Int32(_SC_CLK_TCK))) }
         private var processorSeconds: Double { Double(field(14) + field(15)) / ticks }
         var elapsed: Double { max(0, Self.uptime - Double(field(22)) / ticks) }
@@ -152,7 +159,7 @@ package struct ProcessListing: Sendable {
 
         var userName: String {
             // The host's names, as ps on the host prints them.
-            var entry = Machine.text("/etc/passwd").split(separator: "\n").lazy
+            var entry = Self.text("/etc/passwd").split(separator: "\n").lazy
                 .map { $0.split(separator: ":", omittingEmptySubsequences: false) }
                 .filter { $0.count > 2 && $0[2] == "\(uid)" }.makeIterator()
             return entry.next().map { String($0[0]) } ?? "\(uid)"
@@ -173,7 +180,15 @@ package struct ProcessListing: Sendable {
         }
 
         private static var uptime: Double {
-            Double(Machine.text("/proc/uptime").prefix { $0 != " " }) ?? 0
+            Double(text("/proc/uptime").prefix { $0 != " " }) ?? 0
+        }
+
+        /// The machine's memory in bytes.
+        private static let memory = Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE)))
+
+        private static func text(_ path: FilePath) -> String {
+            // A fact that cannot be read is one column less.
+            (try? Files.readText(path)) ?? ""
         }
     }
 }

@@ -4,21 +4,31 @@ import ShimProtocol
 import Synchronization
 import SystemPackage
 
-/// The engine's one long-lived connection to a container's shim: requests, their answers, and events.
+/// The one long-lived connection to a task's shim: requests, their answers, and events.
 ///
 /// It costs no thread: sending is done at once (the socket's buffer takes any request but the largest), receiving on the
-/// event loop.
+/// event loop. Every call has a deadline (see `ShimPatience`).
 final class ShimClient: Sendable {
     private struct State {
         var reader = FrameReader()
-        /// Those who wait for answers, in the order of their requests.
-        var callers: [CheckedContinuation<ShimResponse, any Error>] = []
+        /// Those who wait for answers, in the order of their requests. Who has given up leaves his place empty.
+        var callers: [Caller] = []
+        /// How many requests have been sent.
+        var sent: UInt64 = 0
         /// Bytes which the socket did not take yet.
         var unsent: [UInt8] = []
         var token: UInt64 = 0
         var interest: ReadyEvents = .readable
         var isOpen = true
     }
+
+    private struct Caller {
+        var number: UInt64
+        var continuation: CheckedContinuation<ShimResponse, any Error>?
+    }
+
+    /// Thrown where the shim has not answered in time; its answer, should it come, is dropped.
+    struct Silence: Error {}
 
     private let descriptor: FileDescriptor
     private let loop: EventLoop
@@ -57,15 +67,27 @@ final class ShimClient: Sendable {
     /// Ends the connection; the shim goes on.
     func close() { fail(ShimError(.unavailable, "the connection to the shim was closed")) }
 
-    /// Sends a request and suspends until it is answered; throws the shim's error, or `unavailable` if it goes away before.
+    /// Sends a request and suspends until it is answered; throws the shim's error, `unavailable` if it goes away before, or `Silence`
+    /// if it has not answered within `limit` (`nil`: it may take for ever).
     @discardableResult
-    func call(_ request: ShimRequest) async throws -> ShimResponse {
+    func call(_ request: ShimRequest, within limit: Duration?) async throws -> ShimResponse {
         let bytes = try MessageFraming.frame(request)
+        let number = state.withLock { state in
+            state.sent += 1
+            return state.sent
+        }
+        let timer = limit.map { limit in
+            Task { [weak self] in
+                try await Task.sleep(for: limit)
+                self?.giveUp(number)
+            }
+        }
+        defer { timer?.cancel() }
         let response = try await withCheckedThrowingContinuation { continuation in
             let failure: ShimError? = state.withLock { state in
                 guard state.isOpen else { return ShimError(.unavailable, "the shim has ended") }
                 // In one critical section, so that the order of callers is that of their requests.
-                state.callers.append(continuation)
+                state.callers.append(Caller(number: number, continuation: continuation))
                 state.unsent += bytes
                 return nil
             }
@@ -75,24 +97,45 @@ final class ShimClient: Sendable {
         return response
     }
 
-    /// The same for a shim that may not be able to answer (stopped, or stuck in a way nobody has thought of). One that has not
-    /// answered within `patience` is killed: the connection ends with it, and the container as that of a killed shim does.
-    @discardableResult
-    func call(_ request: ShimRequest, orKillWithin patience: Duration) async throws -> ShimResponse {
-        let timer = Task { [weak self] in
-            try await Task.sleep(for: patience)
-            self?.killShim()
+    private func giveUp(_ number: UInt64) {
+        let waiting: CheckedContinuation<ShimResponse, any Error>? = state.withLock { state in
+            guard let index = state.callers.firstIndex(where: { $0.number == number }) else { return nil }
+            defer { state.callers[index].continuation = nil }
+            return state.callers[index].continuation
         }
-        defer { timer.cancel() }
-        return try await call(request)
+        waiting?.resume(throwing: Silence())
+    }
+
+    /// Sends a request without waiting for the answer.
+    func post(_ request: ShimRequest) {
+        // What cannot be framed is not among the requests that are posted.
+        guard let bytes = try? MessageFraming.frame(request) else { return }
+        let isOpen = state.withLock { state in
+            guard state.isOpen else { return false }
+            state.sent += 1
+            state.callers.append(Caller(number: state.sent, continuation: nil))
+            state.unsent += bytes
+            return true
+        }
+        if isOpen { flush() }
+    }
+
+    /// The shim's process; `nil` if it has ended.
+    ///
+    /// As long as the connection is open its other end lives, and the pid is that process's and no other's.
+    func process() -> (pid: Int32, handle: PIDFD)? {
+        // Either fails only if it has ended by itself just now.
+        guard let pid = try? descriptor.peerCredentials().pid, let handle = try? PIDFD.open(pid) else { return nil }
+        if state.withLock({ $0.isOpen }) { return (pid, handle) }
+        handle.close()
+        return nil
     }
 
     /// Ends the shim and with it the connection.
     func killShim() {
-        // As long as the connection is open its other end lives, and the pid is its.
-        // Either fails only if it has ended by itself just now.
-        guard state.withLock({ $0.isOpen }), let pid = try? descriptor.peerCredentials().pid else { return }
-        try? Signals.send(Signal.kill.rawValue, to: pid)  // As above.
+        guard let (_, handle) = process() else { return }
+        defer { handle.close() }
+        try? handle.send(signal: SIGKILL)  // It fails only for one that has ended.
     }
 
     /// Writes what can be written without waiting; the event loop goes on with the rest.
@@ -157,7 +200,7 @@ final class ShimClient: Sendable {
             case .event(let event): eventContinuation.yield(event)
             case .response(let response):
                 let caller = state.withLock { $0.callers.isEmpty ? nil : $0.callers.removeFirst() }
-                caller?.resume(returning: response)
+                caller?.continuation?.resume(returning: response)
             }
         }
     }
@@ -171,7 +214,7 @@ final class ShimClient: Sendable {
             return (state.isOpen ? state.token : nil, state.callers)
         }
         if let token { loop.remove(descriptor, token: token) }
-        for caller in callers { caller.resume(throwing: error) }
+        for caller in callers { caller.continuation?.resume(throwing: error) }
         eventContinuation.finish()
     }
 }

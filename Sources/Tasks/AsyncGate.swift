@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Lets one task at a time through, in the order they came: what a container's life cycle needs, because an actor lets other
-/// calls in whenever one suspends.
-final class AsyncGate: Sendable {
+/// Lets one task at a time through, in the order they came: what a life cycle needs, because an actor lets other calls in
+/// whenever one suspends.
+package final class AsyncGate: Sendable {
     private struct State {
         var isTaken = false
         var waiting: [CheckedContinuation<Void, Never>] = []
@@ -10,8 +10,11 @@ final class AsyncGate: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nobody is inside.
+    package init() {}
+
     /// Suspends until all who came earlier have left.
-    func enter() async {
+    package func enter() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.isTaken {
@@ -26,7 +29,7 @@ final class AsyncGate: Sendable {
     }
 
     /// Lets the next one in.
-    func leave() {
+    package func leave() {
         let next: CheckedContinuation<Void, Never>? = state.withLock { state in
             if state.waiting.isEmpty {
                 state.isTaken = false

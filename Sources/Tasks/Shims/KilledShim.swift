@@ -1,0 +1,63 @@
+import Cgroups
+import LinuxKernel
+import Logging
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+// What is done about a task whose shim was killed: nobody owns its processes any more.
+extension Tasks {
+    /// Ends whatever is left of a task that has no shim, and says that nobody knows how it would have ended.
+    ///
+    /// Its processes are killed by their control group, and a runtime's program removes what it knows of. What fails is logged: it
+    /// would not become better by not recording the end.
+    ///
+    /// - Parameters:
+    ///   - cgroup: the control group, for a task whose bundle is gone; otherwise the bundle says it.
+    ///   - pid: the first process as it was known; nobody sends anything to it, because the pid may be another's by now.
+    package func bury(
+        _ id: String, cgroup: TaskCgroup? = nil, pid: Int32 = 0, startedAt: Timestamp? = nil
+    ) async -> TaskExit {
+        await pool.complete { [self] in
+            deleteRuntimeState(id)
+            let known = (try? bundle(id).configuration())?.cgroup  // The caller's is as good.
+            guard let cgroup = known ?? cgroup else { return }
+            removeCgroup(cgroup, of: id)
+        }
+        return TaskExit(
+            code: 137, startedAt: startedAt, finishedAt: .now(), pid: pid,
+            warning: "the container's shim was killed; the exit code of the container is unknown")
+    }
+
+    /// Has a runtime's program remove what it knows of a task whose shim was killed: nobody else knows what there is. Nothing is
+    /// done where the built-in runtime made the task, or where nothing is left. Blocks.
+    func deleteRuntimeState(_ id: String) {
+        let bundle = bundle(id)
+        do {
+            guard bundle.hasRuntimeState, try bundle.configuration()?.runtime != nil else { return }
+            try ShimLaunch.delete(program: configuration.shimProgram, bundle: bundle.path)
+        } catch {
+            logger.warning("cannot clean up after a killed shim: \(error)", metadata: ["container": "\(id)"])
+        }
+    }
+
+    /// Kills all processes in a control group and removes it. Blocks.
+    func removeCgroup(_ cgroup: TaskCgroup, of id: String) {
+        do {
+            // systemd lets go of a scope whose last process has ended.
+            let path =
+                cgroup.isSystemd
+                ? try SystemdUnit(cgroupsPath: cgroup.path, id: id, isUser: false).path() : cgroup.path
+            let group = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
+            try group.signalAll(Signal.kill.rawValue)
+            try group.remove()
+        } catch {
+            logger.warning("cannot clean up after a killed shim: \(error)", metadata: ["container": "\(id)"])
+        }
+    }
+}
+
+extension ShimConfiguration {
+    /// The control group that the shim uses.
+    var cgroup: TaskCgroup { TaskCgroup(path: cgroupPath ?? "/" + id, isSystemd: usesSystemdCgroup ?? false) }
+}

@@ -1,0 +1,87 @@
+import OCISpec
+import ShimProtocol
+
+/// All that is needed to run a program in a container: a finished description, in which nothing is left to be decided.
+package struct TaskDescription: Sendable {
+    /// The runtime specification. `process.terminal` says whether there is a terminal, `process.consoleSize` how large it is,
+    /// `linux.namespaces` which name spaces are new and which are joined by their paths, `linux.cgroupsPath` the control group.
+    package var specification: Spec
+    /// What the root file system is made of, in order; mounted by the container's own first process. The mounts of
+    /// `specification.mounts` come on top of them.
+    package var rootMounts: [RootMount]
+    /// What becomes of standard input.
+    package var input: Input
+    /// Where output is kept.
+    package var log: LogConfiguration
+    /// The OCI runtime's program; `nil` is our own, within the shim's process.
+    package var runtime: ShimConfiguration.Runtime?
+    /// Whether systemd makes the control group, whose name then has the form `slice:prefix:name`.
+    package var usesSystemdCgroup: Bool
+
+    /// What becomes of a task's standard input.
+    package enum Input: Hashable, Sendable {
+        /// `/dev/null`.
+        case none
+        /// Open for clients that attach, to the end of the task.
+        case open
+        /// Open until the first client that has attached ends its input or goes away.
+        case once
+    }
+
+    /// A task without input and log, run by our own runtime.
+    package init(
+        _ specification: Spec, rootMounts: [RootMount], input: Input = .none, log: LogConfiguration = .none,
+        runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false
+    ) {
+        self.specification = specification
+        self.rootMounts = rootMounts
+        self.input = input
+        self.log = log
+        self.runtime = runtime
+        self.usesSystemdCgroup = usesSystemdCgroup
+    }
+}
+
+/// A control group by the name that the specification gives it.
+package struct TaskCgroup: Hashable, Sendable {
+    /// `linux.cgroupsPath`.
+    package var path: String
+    /// Whether systemd makes it, whose names have the form `slice:prefix:name`.
+    package var isSystemd: Bool
+
+    package init(path: String, isSystemd: Bool = false) {
+        self.path = path
+        self.isSystemd = isSystemd
+    }
+}
+
+/// An additional process in a running task.
+package struct ExecDescription: Sendable {
+    /// Unique in the task.
+    package var id: String
+    package var process: Process
+    /// Who gets its output and whose input it gets; `nil` discards the one and ends the other at once. Later nobody can attach.
+    package var streams: StreamChoice?
+
+    package init(id: String, process: Process, streams: StreamChoice? = nil) {
+        self.id = id
+        self.process = process
+        self.streams = streams
+    }
+}
+
+/// Which streams of a process a client wants.
+package struct StreamChoice: Hashable, Sendable {
+    package var stdin: Bool
+    package var stdout: Bool
+    package var stderr: Bool
+    /// The keys that end the attachment and nothing else, in the input of a terminal; empty for none.
+    package var detachKeys: [UInt8]
+
+    package init(stdin: Bool = false, stdout: Bool = true, stderr: Bool = true, detachKeys: [UInt8] = []) {
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.detachKeys = detachKeys
+    }
+}

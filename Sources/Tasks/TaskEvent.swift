@@ -1,0 +1,78 @@
+import OCISpec
+import ShimProtocol
+
+/// What happens to a task, in order. The last one is `exited` or `lost`, unless the task is let go before.
+package enum TaskEvent: Hashable, Sendable {
+    /// The program has begun.
+    case started
+    /// A shim that did not answer at the recovery does so now; what it says is true.
+    case answered(TaskPresence)
+    /// The kernel has killed a process of the task for want of memory.
+    case outOfMemory(at: Timestamp)
+    /// The program of an exec has begun.
+    case execStarted(id: String, pid: Int32)
+    /// An exec has ended, and all its output has been passed on.
+    case execExited(id: String, code: Int32, at: Timestamp)
+    /// A client has ended its attachment by the detach keys.
+    case detached(execID: String?)
+    /// The first process has ended, all output is logged and passed on, the control group is removed.
+    case exited(TaskExit)
+    /// The shim was killed. What it had started has been killed too; how it would have ended nobody knows.
+    case lost(TaskExit)
+}
+
+/// A living task as its shim sees it.
+package struct TaskPresence: Hashable, Sendable {
+    /// The first process, as the host numbers it.
+    package var pid: Int32
+    package var startedAt: Timestamp
+    package var isPaused: Bool
+}
+
+/// How a task ended.
+package struct TaskExit: Hashable, Sendable {
+    /// What the first process exited with; 128 and the signal if one ended it. 137 for a task that was lost.
+    package var code: Int32
+    /// When its program began; `nil` if it never did.
+    package var startedAt: Timestamp?
+    package var finishedAt: Timestamp
+    /// Whether the kernel killed a process of the task for want of memory.
+    package var isOOMKilled: Bool
+    /// The pid it had.
+    package var pid: Int32
+    /// What is unknown about this end, or could not be cleaned up, for people.
+    package var warning: String?
+
+    package init(
+        code: Int32, startedAt: Timestamp? = nil, finishedAt: Timestamp, isOOMKilled: Bool = false, pid: Int32,
+        warning: String? = nil
+    ) {
+        self.code = code
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.isOOMKilled = isOOMKilled
+        self.pid = pid
+        self.warning = warning
+    }
+
+    init(_ record: ExitRecord) {
+        self.init(
+            code: record.exitCode, startedAt: record.startedAt, finishedAt: record.exitedAt,
+            isOOMKilled: record.oomKilled, pid: record.pid, warning: record.warning)
+    }
+}
+
+/// What is found of a task when its user comes back.
+package enum RecoveredTask: Sendable {
+    /// It runs.
+    case running(RunningTask, TaskPresence)
+    /// There is a shim that does not answer now: it is stopped, or waits for a disk. It is waited for in the background:
+    /// `TaskEvent.answered` or its end comes when it answers.
+    case silent(RunningTask)
+    /// It ended while nobody was there.
+    case ended(TaskExit)
+    /// It had been made and not been started; it is gone now, because nobody was told that it would be.
+    case neverStarted
+    /// There is neither a shim nor a word of an end. If it ran, `Tasks.bury` says what became of it.
+    case gone
+}
