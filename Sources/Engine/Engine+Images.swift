@@ -5,7 +5,7 @@ import SystemPackage
 /// What changes images: as `Images` does it, with the events Docker sends and with the containers in view.
 extension Engine {
     /// See `Images.importImage`.
-    package nonisolated func importImage(
+    package func importImage(
         from stream: FileDescriptor, reference: ImageReference?, changes: [String] = [], message: String = "",
         platform: Platform? = nil, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> Digest {
@@ -22,7 +22,7 @@ extension Engine {
     }
 
     /// See `Images.load`.
-    package nonisolated func loadImages(
+    package func loadImages(
         from stream: FileDescriptor, platform: Platform? = nil,
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [LoadedImage] {
@@ -39,7 +39,7 @@ extension Engine {
     }
 
     /// See `Images.save`.
-    package nonisolated func saveImages(
+    package func saveImages(
         _ names: [String], platforms: [Platform], to stream: FileDescriptor
     ) async throws {
         do {
@@ -52,7 +52,7 @@ extension Engine {
     }
 
     /// See `Images.tag`.
-    package nonisolated func tagImage(_ name: String, as reference: ImageReference) async throws {
+    package func tagImage(_ name: String, as reference: ImageReference) async throws {
         do {
             let image = try await images.tag(name, as: reference)
             emit("tag", image.id.description, name: reference.familiar)
@@ -62,7 +62,7 @@ extension Engine {
     }
 
     /// See `Images.remove`; knows which containers use an image.
-    package nonisolated func removeImage(
+    package func removeImage(
         _ name: String, force: Bool = false, noPrune: Bool = false
     ) async throws -> [ImageDeletion] {
         do {
@@ -82,7 +82,7 @@ extension Engine {
     }
 
     /// Publishes an event of an image.
-    nonisolated func emit(_ action: String, _ id: String, name: String) {
+    func emit(_ action: String, _ id: String, name: String) {
         services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: ["name": name]))
     }
 }

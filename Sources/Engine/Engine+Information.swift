@@ -7,6 +7,7 @@ import SystemPackage
 extension Engine {
     package func information() async throws -> EngineInformation {
         try await reporting {
+            let settings = settings.withLock { $0 }
             let states = services.registry.all.map { $0.current.state }
             var information = EngineInformation(
                 id: try await identity(), driver: images.snapshotter.driver,
@@ -16,10 +17,10 @@ extension Engine {
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
                 architecture: Machine.architecture, cpus: Machine.processors, memoryTotal: Machine.memory,
-                dataRoot: configuration.dataRoot.string, name: Machine.hostname, labels: labels,
+                dataRoot: configuration.dataRoot.string, name: Machine.hostname, labels: settings.labels,
                 runtimes: runtimes(), defaultRuntime: configuration.defaultRuntime,
                 initBinary: configuration.initPath.lastComponent?.string ?? "",
-                liveRestore: !configuration.stopsContainersOnShutdown, debug: isDebugging,
+                liveRestore: !configuration.stopsContainersOnShutdown, debug: settings.isDebugging,
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }

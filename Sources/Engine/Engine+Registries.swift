@@ -5,7 +5,7 @@ import OCISpec
 /// What has to do with registries: as `Images` does it, with the events Docker sends.
 extension Engine {
     /// See `Images.pull`.
-    package nonisolated func pullImage(
+    package func pullImage(
         _ reference: ImageReference, platform: Platform? = nil, allTags: Bool = false,
         credentials: RegistryCredentials = .anonymous,
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
@@ -20,7 +20,7 @@ extension Engine {
     }
 
     /// See `Images.push`.
-    package nonisolated func pushImage(
+    package func pushImage(
         _ reference: ImageReference, allTags: Bool = false, credentials: RegistryCredentials = .anonymous,
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws {
@@ -34,7 +34,7 @@ extension Engine {
     }
 
     /// See `Images.inspectRemote`.
-    package nonisolated func inspectRemoteImage(
+    package func inspectRemoteImage(
         _ reference: ImageReference, credentials: RegistryCredentials
     ) async throws -> RemoteDescription {
         do {
@@ -45,7 +45,7 @@ extension Engine {
     }
 
     /// Has a registry check credentials.
-    package nonisolated func logIn(_ domain: String, _ credentials: RegistryCredentials) async throws {
+    package func logIn(_ domain: String, _ credentials: RegistryCredentials) async throws {
         do {
             try await images.registries.check(credentials, for: domain)
         } catch {
@@ -54,7 +54,7 @@ extension Engine {
     }
 
     /// See `Registries.search`.
-    package nonisolated func searchRegistry(
+    package func searchRegistry(
         _ term: String, limit: Int, credentials: RegistryCredentials
     ) async throws -> [SearchResult] {
         do {

@@ -81,18 +81,20 @@ extension Engine {
     }
 
     private func beginPruning(_ what: String) throws(EngineError) {
-        guard pruning.insert(what).inserted else { throw .conflict("a prune operation is already running") }
+        guard pruning.withLock({ $0.insert(what).inserted }) else {
+            throw .conflict("a prune operation is already running")
+        }
     }
 
-    private func endPruning(_ what: String) { pruning.remove(what) }
+    private func endPruning(_ what: String) { pruning.withLock { _ = $0.remove(what) } }
 
-    private nonisolated func emitPrune(_ kind: EngineEvent.Kind, reclaimed: Int64) {
+    private func emitPrune(_ kind: EngineEvent.Kind, reclaimed: Int64) {
         services.events.publish(
             EngineEvent(kind: kind, action: "prune", actorID: "", attributes: ["reclaimed": String(reclaimed)]))
     }
 
     /// Says which containers were made from an image.
-    nonisolated var imageUsers: @Sendable (Digest) throws -> [ImageUser] {
+    var imageUsers: @Sendable (Digest) throws -> [ImageUser] {
         let registry = services.registry
         return { digest in
             let image = digest.description
@@ -111,7 +113,7 @@ package struct EngineCheck: Sendable {
 extension Engine {
     /// Verifies the store (see `Images.check`) and that every container has what belongs to it. What is wrong is reported in
     /// words; nothing is changed.
-    package nonisolated func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
+    package func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
         do {
             let registry = services.registry
             let containers = registry.all.filter { if case .removing = $0.current.state { false } else { true } }

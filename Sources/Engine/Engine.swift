@@ -5,6 +5,7 @@ import LinuxKernel
 import Logging
 import OCISpec
 import Snapshots
+import Synchronization
 import SystemPackage
 import Tasks
 
@@ -12,16 +13,14 @@ import Tasks
 ///
 /// Containers are named by full id, unique id prefix or name (with or without a leading `/`). All methods throw
 /// `EngineError`. An operation either happens completely or leaves nothing behind.
-package actor Engine {
-    package nonisolated let configuration: EngineConfiguration
+package final class Engine: Sendable {
+    package let configuration: EngineConfiguration
     /// The images, for all that needs no knowledge of containers and causes no events (list, inspect, history).
-    package nonisolated let images: Images
-    nonisolated let services: EngineServices
-    /// What `info` says and a reload may change.
-    var labels: [String]
-    var isDebugging: Bool
+    package let images: Images
+    let services: EngineServices
+    let settings: Mutex<EngineSettings>
     /// The prunes under way: of each kind only one at a time.
-    var pruning: Set<String> = []
+    let pruning = Mutex<Set<String>>([])
 
     /// `database` must be migrated (`Engine.registerMigrations` and those of the lower modules).
     package init(
@@ -29,8 +28,7 @@ package actor Engine {
     ) throws {
         self.configuration = configuration
         self.images = images
-        labels = configuration.labels
-        isDebugging = configuration.debug
+        settings = Mutex(EngineSettings(labels: configuration.labels, isDebugging: configuration.debug))
         let pool = BlockingPool(threads: 16, name: "engine")
         let tasks = TasksConfiguration(
             directory: configuration.execRoot.appending("containers"), shimProgram: configuration.shimPath,
@@ -74,8 +72,7 @@ package actor Engine {
 
     /// Takes over what can change while the daemon runs.
     package func reload(labels: [String], debug: Bool) {
-        self.labels = labels
-        isDebugging = debug
+        settings.withLock { $0 = EngineSettings(labels: labels, isDebugging: debug) }
         services.events.publish(
             EngineEvent(
                 kind: .daemon, action: "reload", actorID: configuration.dataRoot.string,
@@ -219,4 +216,10 @@ package actor Engine {
     ) async throws -> AsyncStream<EngineEvent> {
         services.events.listen(filter: try EventFilter(filters), since: since, until: until)
     }
+}
+
+/// What `info` says and a reload may change.
+struct EngineSettings {
+    var labels: [String]
+    var isDebugging: Bool
 }

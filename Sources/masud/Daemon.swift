@@ -122,7 +122,7 @@ struct Daemon {
         do {
             let configuration = try DaemonConfiguration(arguments: arguments)
             output.level = LogOutput.level(named: configuration.logLevel)
-            await engine.reload(
+            engine.reload(
                 labels: configuration.flags[DaemonFlags.labels], debug: configuration.flags[DaemonFlags.debug])
             logger.info("reloaded configuration", metadata: ["log-level": "\(configuration.logLevel)"])
         } catch {

@@ -11,22 +11,48 @@ extension Container {
         if !force { try refuseRemovalOfRunning(name) }
         isRemoving = true
         cancelRestart()
-        await gate.enter()
+        var isInside = true
+        if force {
+            isInside = try await endForRemoval(name)
+        } else {
+            await gate.enter()
+        }
         // A start may have been under way and is over by now.
         while record.state.isRunning {
-            gate.leave()
+            if isInside { gate.leave() }
             do {
                 if !force { try refuseRemovalOfRunning(name) }
+            } catch {
+                isRemoving = false
+                throw error
+            }
+            isInside = try await endForRemoval(name)
+        }
+        defer { if isInside { gate.leave() } }
+        await removeNow()
+    }
+
+    /// How long somebody who is in the way of a removal has to leave after everything has been done to make him: the time that
+    /// SIGKILL takes with all its deadlines.
+    private static let courtesy: Duration = .seconds(15)
+
+    /// Ends whatever the container does, without waiting at the gate: whoever is inside may wait for a shim that does not answer, and
+    /// ends with that shim. Returns whether this is inside the gate: a start that the kernel does not let go, because of a disk or a
+    /// server that does not answer, finds the container gone when it comes back.
+    private func endForRemoval(_ name: String) async throws -> Bool {
+        services.tasks.callOff(id)
+        await starting?.discard()
+        if record.state.isRunning {
+            do {
                 try await killAndWait()
             } catch {
                 isRemoving = false
-                if !force { throw error }
                 throw EngineError.system("cannot remove container \"\(name)\": could not kill container: \(error)")
             }
-            await gate.enter()
         }
-        defer { gate.leave() }
-        await removeNow()
+        if await gate.enter(within: Self.courtesy) { return true }
+        logger.warning("another operation on the container has not ended; it is removed all the same")
+        return false
     }
 
     private func refuseRemovalOfRunning(_ name: String) throws(EngineError) {

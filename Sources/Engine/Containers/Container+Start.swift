@@ -51,6 +51,12 @@ extension Container {
         let task: RunningTask
         do {
             task = try await services.tasks.create(id) { try plan.describe() }
+            starting = task
+            defer { starting = nil }
+            if isRemoving {
+                await task.discard()
+                throw EngineError.conflict("container is marked for removal and cannot be started")
+            }
             // Before the program begins, so that they miss nothing.
             await connectPendingAttachments(to: task)
             try await task.start()
@@ -146,6 +152,7 @@ extension Container {
 
     private func recordStartFailure(_ error: EngineError, exitCode: Int32) async {
         dropPendingAttachments()
+        if case .removing = record.state { return }
         if record.configuration.host.autoRemove {
             await removeNow()
             return

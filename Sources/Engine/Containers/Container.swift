@@ -23,6 +23,8 @@ actor Container {
     }
     /// What runs while a process lives.
     var task: RunningTask?
+    /// What is being started, from its creation until it is `task`.
+    var starting: RunningTask?
     let gate = AsyncGate()
 
     /// Attached clients that wait for the next start.

@@ -36,7 +36,7 @@ package struct FileChange: Hashable, Sendable {
 
 extension Engine {
     /// Writes a container's root file system as an archive, without what is mounted on it.
-    package nonisolated func export(_ name: String, to stream: FileDescriptor) async throws {
+    package func export(_ name: String, to stream: FileDescriptor) async throws {
         let container = try services.registry.find(name)
         try container.refuseDead("export")
         do {
@@ -60,7 +60,7 @@ extension Engine {
     }
 
     /// What a container changed in its root file system since it was made.
-    package nonisolated func changes(_ name: String) async throws -> [FileChange] {
+    package func changes(_ name: String) async throws -> [FileChange] {
         let container = try services.registry.find(name)
         return try await reporting { try await container.changes() }.map { change in
             let kind: FileChange.Kind =
@@ -102,7 +102,7 @@ extension Engine {
     }
 
     /// Looks at a path in a container, without following a link in its last place.
-    package nonisolated func status(_ name: String, path: String) async throws -> PathStatus {
+    package func status(_ name: String, path: String) async throws -> PathStatus {
         let container = try services.registry.find(name)
         return try await locating(path, in: name) {
             try await container.withFiles(.withVolumes) { root in try ContainerPath(path).status(in: root) }
@@ -110,7 +110,7 @@ extension Engine {
     }
 
     /// Writes what is at a path in a container as an archive.
-    package nonisolated func archive(_ name: String, path: String, to stream: FileDescriptor) async throws {
+    package func archive(_ name: String, path: String, to stream: FileDescriptor) async throws {
         let container = try services.registry.find(name)
         try await locating(path, in: name) {
             try await cancellable { isCancelled in
@@ -133,7 +133,7 @@ extension Engine {
     /// - Parameters:
     ///   - replacesDirectories: whether a directory may take the place of something else, and the other way round.
     ///   - givesToUser: whether everything belongs to the container's user afterwards, if it has one.
-    package nonisolated func extract(
+    package func extract(
         _ name: String, path: String, replacesDirectories: Bool, givesToUser: Bool, from stream: FileDescriptor
     ) async throws {
         let container = try services.registry.find(name)
@@ -180,7 +180,7 @@ extension Engine {
     }
 
     /// Runs `body` and turns its errors into the engine's, a missing file into Docker's text for it.
-    private nonisolated func locating<T: Sendable>(
+    private func locating<T: Sendable>(
         _ path: String, in name: String, _ body: () async throws -> T
     ) async throws -> T {
         do {
@@ -203,7 +203,7 @@ extension Engine {
     }
 
     /// Runs `body` with a question that is answered by whether this task has been cancelled.
-    private nonisolated func cancellable<T: Sendable>(
+    private func cancellable<T: Sendable>(
         _ body: (@escaping @Sendable () -> Bool) async throws -> T
     ) async throws -> T {
         let flag = CancellationFlag()
