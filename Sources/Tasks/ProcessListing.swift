@@ -5,6 +5,7 @@ import SystemPackage
 
 /// A table of processes, as ps(1) prints it.
 package struct ProcessTable: Sendable {
+    /// The titles of the columns.
     package var titles: [String]
     /// A row for each process, with a value for each title.
     package var processes: [[String]]
@@ -96,6 +97,7 @@ package struct ProcessListing: Sendable {
         return "\(tenths / 10).\(tenths % 10)"
     }
 
+    /// `[days-]hours:minutes:seconds`, as ps prints times.
     package static func clock(_ seconds: Int) -> String {
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
         let days = seconds / 86400

@@ -49,6 +49,7 @@ package struct TaskCgroup: Hashable, Sendable {
     /// Whether systemd makes it, whose names have the form `slice:prefix:name`.
     package var isSystemd: Bool
 
+    /// The control group that `linux.cgroupsPath` calls `path`.
     package init(path: String, isSystemd: Bool = false) {
         self.path = path
         self.isSystemd = isSystemd
@@ -59,10 +60,12 @@ package struct TaskCgroup: Hashable, Sendable {
 package struct ExecDescription: Sendable {
     /// Unique in the task.
     package var id: String
+    /// What runs, with all its attributes.
     package var process: Process
     /// Who gets its output and whose input it gets; `nil` discards the one and ends the other at once. Later nobody can attach.
     package var streams: StreamChoice?
 
+    /// A process without streams, unless they are given.
     package init(id: String, process: Process, streams: StreamChoice? = nil) {
         self.id = id
         self.process = process
@@ -72,12 +75,16 @@ package struct ExecDescription: Sendable {
 
 /// Which streams of a process a client wants.
 package struct StreamChoice: Hashable, Sendable {
+    /// Whether what is written to the stream is input.
     package var stdin: Bool
+    /// Whether standard output comes from the stream.
     package var stdout: Bool
+    /// Whether standard error comes from the stream.
     package var stderr: Bool
     /// The keys that end the attachment and nothing else, in the input of a terminal; empty for none.
     package var detachKeys: [UInt8]
 
+    /// Output and errors, unless something else is said.
     package init(stdin: Bool = false, stdout: Bool = true, stderr: Bool = true, detachKeys: [UInt8] = []) {
         self.stdin = stdin
         self.stdout = stdout

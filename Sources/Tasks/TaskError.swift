@@ -3,12 +3,15 @@ import ShimProtocol
 
 /// Why a task could not be made, reached, or could not do what it was asked.
 package struct TaskError: Failure, Hashable, Sendable {
+    /// What a caller decides by.
     package var kind: FailureKind
+    /// What was asked, what failed, what to do.
     package var message: String
     /// What the shim, or the runtime behind it, said itself, if the error is its refusal. Its `reason` tells more than `kind`: whether
     /// the program of the task was not found (exit code 127) or cannot be executed (126).
     package var refusal: ShimError?
 
+    /// An error of this module itself.
     package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
         self.message = message

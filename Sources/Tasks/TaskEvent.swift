@@ -25,7 +25,9 @@ package enum TaskEvent: Hashable, Sendable {
 package struct TaskPresence: Hashable, Sendable {
     /// The first process, as the host numbers it.
     package var pid: Int32
+    /// When its program began.
     package var startedAt: Timestamp
+    /// Whether it is frozen.
     package var isPaused: Bool
 }
 
@@ -35,6 +37,7 @@ package struct TaskExit: Hashable, Sendable {
     package var code: Int32
     /// When its program began; `nil` if it never did.
     package var startedAt: Timestamp?
+    /// When its first process was reaped.
     package var finishedAt: Timestamp
     /// Whether the kernel killed a process of the task for want of memory.
     package var isOOMKilled: Bool
@@ -43,6 +46,7 @@ package struct TaskExit: Hashable, Sendable {
     /// What is unknown about this end, or could not be cleaned up, for people.
     package var warning: String?
 
+    /// An end.
     package init(
         code: Int32, startedAt: Timestamp? = nil, finishedAt: Timestamp, isOOMKilled: Bool = false, pid: Int32,
         warning: String? = nil

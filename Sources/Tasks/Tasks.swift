@@ -83,6 +83,7 @@ import SystemPackage
 /// - `create` of an id whose earlier task has not ended is a mistake of the caller.
 /// - The caller keeps what has to survive: which ids there are, what they are for, which of them its users have paused.
 package final class Tasks: Sendable {
+    /// Where tasks are kept and what runs them.
     package let configuration: TasksConfiguration
     let pool: BlockingPool
     let logger: Logger
@@ -283,8 +284,10 @@ package struct TasksConfiguration: Sendable {
     package var shimProgram: FilePath
     /// A directory that shims share, for compiled system call filters; `nil` compiles them each time.
     package var filterCache: FilePath?
+    /// How long shims may take.
     package var patience = ShimPatience()
 
+    /// Tasks in `directory`, with the usual patience.
     package init(directory: FilePath, shimProgram: FilePath, filterCache: FilePath? = nil) {
         self.directory = directory
         self.shimProgram = shimProgram

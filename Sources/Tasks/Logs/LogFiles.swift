@@ -141,6 +141,7 @@ package struct LogFiles: ~Copyable {
         return try read(file, at: offset - count, count: Int(count))
     }
 
+    /// One of the log's files, opened.
     package struct OpenFile {
         var descriptor: FileDescriptor
         var inode: UInt64

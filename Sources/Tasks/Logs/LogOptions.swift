@@ -8,7 +8,9 @@ package enum OutputStream: UInt8, Hashable, Sendable {
 
 /// What of a log is wanted.
 package struct LogOptions: Hashable, Sendable {
+    /// Lines of the standard output.
     package var stdout = false
+    /// Lines of the standard error.
     package var stderr = false
     /// Go on with what is written from now on, until the container ends.
     package var follow = false
@@ -21,12 +23,15 @@ package struct LogOptions: Hashable, Sendable {
     /// Fill `LogLine.details` (extra attributes of the log driver).
     package var details = false
 
+    /// Nothing: the caller chooses streams.
     package init() {}
 }
 
 /// One line (or a part of one longer than 16 KiB) of a container's log.
 package struct LogLine: Hashable, Sendable {
+    /// Where the process wrote it.
     package var stream: OutputStream
+    /// When the shim read it.
     package var time: Timestamp
     /// With its newline, unless it is a part whose line goes on or was the last and had none.
     package var bytes: [UInt8]
@@ -40,6 +45,7 @@ package struct LogLine: Hashable, Sendable {
 /// iterates ends it too.
 package struct LogStream: AsyncSequence, Sendable {
     package typealias Element = [LogLine]
+    /// Reading fails as the disk does.
     package typealias Failure = any Error
 
     /// Whether the container has a terminal: then the API sends the bytes raw instead of framed.

@@ -81,8 +81,10 @@ package final class LogChange: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nothing has changed yet.
     package init() {}
 
+    /// Whether `end` was called.
     package var hasEnded: Bool { state.withLock { $0.hasEnded } }
     /// Stands for all changes so far.
     package var ticket: UInt64 { state.withLock { $0.changes } }
