@@ -22,17 +22,21 @@ package struct DistributionError: Failure, Hashable, Sendable {
         case wrongContent
     }
 
+    /// What went wrong.
     package var reason: Reason
+    /// The text for the user.
     package var message: String
     /// The HTTP status, where one came.
     package var status: Int?
 
+    /// An error with its text.
     package init(_ reason: Reason, _ message: String, status: Int? = nil) {
         self.reason = reason
         self.message = message
         self.status = status
     }
 
+    /// The reason in the vocabulary of all modules.
     package var kind: FailureKind {
         switch reason {
         case .unauthorized: .unauthorized

@@ -3,10 +3,14 @@ import NIOHTTP1
 
 /// A repository that a search has found.
 package struct SearchResult: Hashable, Sendable {
+    /// The name of the image.
     package let name: String
     package let description: String
+    /// How many users have marked the image.
     package let stars: Int
+    /// Whether Docker itself publishes the image.
     package let isOfficial: Bool
+    /// Whether Docker Hub has built the image.
     package let isAutomated: Bool
 }
 

@@ -8,11 +8,13 @@ import Synchronization
 ///
 /// It knows nothing of where blobs are kept: what comes is given to a closure, what goes is taken from one.
 package final class Registries: Sendable {
+    /// Where registries are and how far they are trusted.
     package let settings: RegistrySettings
     let group: any EventLoopGroup
     /// Whether some blob is being fetched over several connections; one at a time is enough to fill a line, and bounds the memory.
     let usesRanges = Atomic<Bool>(false)
 
+    /// A way to registries with these settings.
     package init(_ settings: RegistrySettings = RegistrySettings(), group: any EventLoopGroup) {
         self.settings = settings
         self.group = group

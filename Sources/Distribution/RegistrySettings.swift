@@ -11,11 +11,14 @@ package struct RegistrySettings: Sendable {
     package var certificateFolders: [FilePath] = ["/etc/masu/certs.d", "/etc/docker/certs.d"]
     /// The program's name and version.
     package var userAgent = "masu"
+    /// When a request is tried again.
     package var retries = RetryPolicy()
+    /// When a blob is fetched over several connections.
     package var ranges = RangePolicy()
     /// The most bytes of a blob that are sent in one request.
     package var uploadChunk: Int64 = 64 << 20
 
+    /// Docker's defaults.
     package init() {}
 
     /// Reads `host`, `host:port` or `network/bits`, and throws with Docker's words what is none.
@@ -96,6 +99,7 @@ package struct RetryPolicy: Sendable {
     package var attempts = 6
     /// Before the second try; doubled for each further one.
     package var firstDelay = Duration.milliseconds(250)
+    /// The longest pause between two tries.
     package var longestDelay = Duration.seconds(10)
     /// What a registry may ask for with `Retry-After`.
     package var longestRequestedDelay = Duration.seconds(60)
@@ -116,6 +120,7 @@ package struct RangePolicy: Sendable {
     package var threshold: Int64 = 32 << 20
     /// Bytes a request asks for. As many as there are connections are in memory at once.
     package var chunk: Int64 = 4 << 20
+    /// How many connections fetch one blob.
     package var connections = 3
 
     package init() {}

@@ -4,11 +4,14 @@ import OCISpec
 
 /// A manifest or an index, as the registry has it.
 package struct RemoteManifest: Sendable {
+    /// The type that the registry says.
     package let mediaType: String
     /// Computed by the caller's side, unless it is of a request that brought no bytes.
     package let digest: Digest
+    /// The document as the registry sent it.
     package let bytes: [UInt8]
 
+    /// A manifest with its parts.
     package init(mediaType: String, digest: Digest, bytes: [UInt8]) {
         self.mediaType = mediaType
         self.digest = digest

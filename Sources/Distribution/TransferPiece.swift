@@ -15,10 +15,13 @@ package struct TransferPiece: Sendable {
         }
     }
 
+    /// A copy of the bytes.
     package init(_ bytes: some Sequence<UInt8>) { buffer = ByteBuffer(bytes: bytes) }
 
+    /// How many bytes there are.
     package var count: Int { buffer.readableBytes }
 
+    /// Calls `body` with the bytes; they are valid during the call only.
     package func withUnsafeBytes<T>(_ body: (UnsafeRawBufferPointer) throws -> T) rethrows -> T {
         try buffer.withUnsafeReadableBytes(body)
     }

@@ -1,5 +1,6 @@
 /// An absolute `http` or `https` URL (RFC 3986), as far as registries use it.
 package struct WebAddress: Hashable, Sendable {
+    /// The protocol of an address.
     package enum Scheme: String, Hashable, Sendable {
         case http
         case https
@@ -7,13 +8,16 @@ package struct WebAddress: Hashable, Sendable {
         var port: Int { self == .http ? 80 : 443 }
     }
 
+    /// The protocol.
     package var scheme: Scheme
     /// A name or a numeric address, without brackets.
     package var host: String
+    /// The port; that of the scheme if the address names none.
     package var port: Int
     /// Path and query; begins with a slash.
     package var target: String
 
+    /// An address with its parts.
     package init(scheme: Scheme, host: String, port: Int, target: String = "/") {
         self.scheme = scheme
         self.host = host

@@ -11,10 +11,13 @@ import SystemPackage
 
 /// What a check has looked at.
 package struct StoreCheck: Hashable, Sendable {
+    /// How many images were checked.
     package var images = 0
+    /// How many blobs were checked.
     package var blobs = 0
     /// Bytes of all blobs.
     package var bytes: Int64 = 0
+    /// How many snapshots were checked.
     package var snapshots = 0
 }
 

@@ -12,14 +12,18 @@ import SystemPackage
 
 /// What an image made of a container says beyond the container's files.
 package struct CommitDescription: Sendable {
+    /// The name of the new image.
     package var reference: ImageReference?
+    /// The author, for the history.
     package var author = ""
+    /// The message, for the history.
     package var comment = ""
     /// How containers of the image run.
     package var process: ImageProcess
     /// What the container ran, for the history.
     package var createdBy = ""
 
+    /// A commit with the configuration of the new image.
     package init(process: ImageProcess) { self.process = process }
 }
 

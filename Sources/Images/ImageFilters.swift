@@ -13,6 +13,7 @@ package struct ImageFilters: Hashable, Sendable {
     package var since: [String] = []
     /// `key` or `key=value`.
     package var labels: [String] = []
+    /// Only images made before this time are listed.
     package var until: Timestamp?
 
     /// No filter.

@@ -7,6 +7,7 @@ package struct ImageRecord: Hashable, Sendable {
     package let id: Digest
     /// The digest of the manifest under which the image lies in the content store.
     package let manifest: Digest
+    /// The image's configuration.
     package let configuration: ImageConfiguration
     /// The bytes of all unpacked layers together.
     package let size: Int64
@@ -32,6 +33,7 @@ package struct ImageRecord: Hashable, Sendable {
 
 /// What `GET /images/{name}/json` says beyond the record.
 package struct ImageDetails: Hashable, Sendable {
+    /// The image.
     package let record: ImageRecord
     /// `overlay`, `vfs`.
     package let driver: String
@@ -41,6 +43,7 @@ package struct ImageDetails: Hashable, Sendable {
 
 /// One line of `docker images`.
 package struct ImageSummary: Hashable, Sendable {
+    /// The image.
     package let record: ImageRecord
     /// Bytes of layers that other images have as well; computed only when asked for, otherwise -1.
     package let sharedSize: Int64
@@ -50,8 +53,11 @@ package struct ImageSummary: Hashable, Sendable {
 package struct ImageHistoryEntry: Hashable, Sendable {
     /// The image's id for the first line; `<missing>` for the others, as Docker says for layers without an image.
     package let id: String
+    /// When the step was done.
     package let created: Timestamp?
+    /// The command of the step.
     package let createdBy: String
+    /// A note of the author.
     package let comment: String
     /// Tags of the image in the first line.
     package let tags: [String]
@@ -67,6 +73,7 @@ package struct ImageProgress: Hashable, Sendable {
     package let status: String
     /// Bytes done, and in all where known.
     package let current: Int64?
+    /// The bytes in all; `nil` if unknown.
     package let total: Int64?
     /// What a push has put where; `status` is empty then.
     package var pushed: PushedTag?
@@ -89,9 +96,12 @@ package enum ImageDeletion: Hashable, Sendable {
 
 /// A container that was made from an image.
 package struct ImageUser: Hashable, Sendable {
+    /// The container.
     package let containerID: String
+    /// Whether the container runs.
     package let isRunning: Bool
 
+    /// A use by a container.
     package init(containerID: String, isRunning: Bool) {
         self.containerID = containerID
         self.isRunning = isRunning
@@ -100,6 +110,7 @@ package struct ImageUser: Hashable, Sendable {
 
 /// Bytes and counts for `docker system df` and `docker info`.
 package struct ImagesUsage: Hashable, Sendable {
+    /// How many images there are.
     package let imageCount: Int
     /// All unpacked layers, each once.
     package let layersSize: Int64

@@ -18,7 +18,9 @@ import SystemPackage
 /// its own.
 package final class Images: Sendable {
     let database: any DatabaseWriter
+    /// The storage driver.
     package let snapshotter: any Snapshotter
+    /// The store of blobs.
     package let content: ContentStore
     /// How long new images wait for being flushed to the disk, so that several are flushed together.
     let settlingDelay: Duration

@@ -2,7 +2,9 @@ import Failure
 
 /// Why an image operation failed. The texts are what Docker's clients expect.
 package struct ImagesError: Failure, Hashable, Sendable {
+    /// What kind of failure it is.
     package let kind: FailureKind
+    /// The text for the user.
     package let message: String
 
     package init(_ kind: FailureKind, _ message: String) {

@@ -31,7 +31,9 @@ package struct PruneFilters: Hashable, Sendable {
         }
     }
 
+    /// The filters of `image prune`.
     package static let forImages: Set<String> = ["dangling", "label", "label!", "until"]
+    /// The filters of `container prune`.
     package static let forContainers: Set<String> = ["label", "label!", "until"]
 
     /// Whether something with these labels, made then, may be removed.
@@ -46,6 +48,7 @@ package struct PruneFilters: Hashable, Sendable {
 
 /// What a prune did.
 package struct PrunedImages: Hashable, Sendable {
+    /// What was removed.
     package var deletions: [ImageDeletion] = []
     /// The images that are gone.
     package var images: [Digest] = []

@@ -11,6 +11,7 @@ import SystemPackage
 
 /// What a push has put where.
 package struct PushedTag: Hashable, Sendable {
+    /// The pushed tag.
     package let tag: String
     /// Of the manifest.
     package let digest: Digest

@@ -5,6 +5,7 @@ import OCISpec
 
 /// What a registry has under a name, without any of it being fetched but the manifest.
 package struct RemoteDescription: Sendable {
+    /// The manifest or index.
     package let descriptor: Descriptor
     /// The manifest's or index's bytes.
     package let document: [UInt8]

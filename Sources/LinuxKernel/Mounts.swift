@@ -78,6 +78,7 @@ package struct MountAttributes: OptionSet, Hashable, Sendable {
     package static let strictAccessTime = MountAttributes(rawValue: 0x20)
     /// Reading a directory changes no access time (`nodiratime`).
     package static let noDirectoryAccessTime = MountAttributes(rawValue: 0x80)
+    /// `MOUNT_ATTR_IDMAP`.
     package static let idMapped = MountAttributes(rawValue: 0x100000)
     /// Symbolic links are not followed (`nosymfollow`).
     package static let noSymbolicLinks = MountAttributes(rawValue: 0x200000)

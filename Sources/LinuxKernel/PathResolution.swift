@@ -40,6 +40,7 @@ package struct OpenFlags: OptionSet, Hashable, Sendable {
     package static let append = OpenFlags(rawValue: O_APPEND)
     /// Reading and writing do not wait (`O_NONBLOCK`).
     package static let nonBlocking = OpenFlags(rawValue: O_NONBLOCK)
+    /// `O_NOCTTY`.
     package static let noControllingTerminal = OpenFlags(rawValue: O_NOCTTY)
     /// Fails if it is no directory (`O_DIRECTORY`).
     package static let directory = OpenFlags(rawValue: O_DIRECTORY)

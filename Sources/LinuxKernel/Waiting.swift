@@ -17,6 +17,7 @@ package struct ReadyEvents: OptionSet, Hashable, Sendable {
     package static let error = ReadyEvents(rawValue: 0x8)
     /// The other side has gone; always reported.
     package static let hangUp = ReadyEvents(rawValue: 0x10)
+    /// `EPOLLRDHUP`.
     package static let readHangUp = ReadyEvents(rawValue: 0x2000)
     /// Report a change once, not a state as long as it lasts (epoll only).
     package static let edgeTriggered = ReadyEvents(rawValue: 1 << 31)

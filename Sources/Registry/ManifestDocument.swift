@@ -5,6 +5,7 @@ import OCISpec
 ///
 /// Read leniently: fields that are of no concern here may be whatever they like, and the bytes are kept as they came.
 package struct ManifestDocument: Hashable, Sendable {
+    /// The type of the document.
     package let mediaType: String
     /// Blobs that have to be in the repository before the manifest: configuration and layers.
     package let blobs: Set<Digest>
@@ -14,6 +15,7 @@ package struct ManifestDocument: Hashable, Sendable {
     package let subject: Digest?
     /// The type of an artifact: the manifest's own, or that of its configuration (image-spec, manifest.md, "artifactType").
     package let artifactType: String?
+    /// The annotations, which lists of referrers show.
     package let annotations: [String: String]
 
     /// No manifest is longer; clients have the same limit (distribution-spec, "Pushing Manifests").

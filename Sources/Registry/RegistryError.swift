@@ -23,7 +23,9 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         case unknown = "UNKNOWN"
     }
 
+    /// The HTTP status of the answer.
     package let status: HTTPResponseStatus
+    /// The code of the distribution specification, such as `MANIFEST_UNKNOWN`.
     package let code: Code
     /// One sentence for the user of the client.
     package let message: String

@@ -6,11 +6,14 @@ import OCISpec
 
 /// What a collection has removed.
 package struct CollectionReport: Hashable, Sendable {
+    /// How many manifests were removed.
     package var manifests = 0
+    /// How many blobs were removed.
     package var blobs = 0
     /// In bytes.
     package var freed: Int64 = 0
 
+    /// A report of a collection that has removed nothing.
     package init() {}
 }
 

@@ -6,7 +6,9 @@ import OCISpec
 
 /// A manifest as a registry has it.
 package struct StoredManifest: Hashable, Sendable {
+    /// The digest of the manifest.
     package let digest: Digest
+    /// The type of the manifest.
     package let mediaType: String
     /// In bytes.
     package let size: Int64
