@@ -125,7 +125,10 @@ struct OptionTextTests {
                 #"{"Mounts":[{"Type":"tmpfs","Target":"./"}]}"#,
                 "invalid mount config for type \"tmpfs\": invalid mount path: './' mount path must be absolute"
             ),
-            (#"{"Mounts":[{"Type":"tmpfs"}]}"#, "invalid mount config for type \"tmpfs\": field Target must not be empty"),
+            (
+                #"{"Mounts":[{"Type":"tmpfs"}]}"#,
+                "invalid mount config for type \"tmpfs\": field Target must not be empty"
+            ),
             (
                 #"{"Mounts":[{"Type":"tmpfs","Target":"/x","TmpfsOptions":{"Options":[["suid"]]}}]}"#,
                 "invalid mount config for type \"tmpfs\": invalid option: suid"

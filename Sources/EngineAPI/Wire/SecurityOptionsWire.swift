@@ -37,7 +37,9 @@ extension SecurityOption {
     }
 
     private static func boolean(_ text: String, in option: String) throws -> Bool {
-        guard let value = GoBoolean.parse(text) else { throw APIError.invalid("invalid --security-opt 2: \"\(option)\"") }
+        guard let value = GoBoolean.parse(text) else {
+            throw APIError.invalid("invalid --security-opt 2: \"\(option)\"")
+        }
         return value
     }
 }
