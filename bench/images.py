@@ -1,8 +1,9 @@
-"""The part "images" of the benchmark: pull, push, save, load and unpack an image of about 300 MB, beside docker and podman.
+"""The part "images" of the benchmark: pull, push, save, load and unpack an image of about 300 MB, beside docker and
+podman.
 
 The image is made of this machine's own Debian packages, once, and kept beside the root of scripts/root-tar. Everything
-that is measured lies in one file system and talks over the loopback of one network namespace, both made for it: all meet
-the same files and the same registry, and no port of the machine is taken.
+that is measured lies in one file system and talks over the loopback of one network namespace, both made for it: all
+meet the same files and the same registry, and no port of the machine is taken.
 """
 import fcntl
 import hashlib
@@ -300,9 +301,9 @@ class Images:
     def make_ground(self):
         """A file system in memory, for everybody's files.
 
-        It is programs that are compared, not how busy the disk was when their turn came. And ext4 without a journal, which
-        machines for one build often have, looks at every inode that was freed in the last minutes before it gives one out:
-        rounds that remove ten thousands of files would measure that alone.
+        It is programs that are compared, not how busy the disk was when their turn came. And ext4 without a journal,
+        which machines for one build often have, looks at every inode that was freed in the last minutes before it gives
+        one out: rounds that remove ten thousands of files would measure that alone.
         """
         with open("/proc/meminfo") as file:
             available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
@@ -487,7 +488,8 @@ class Images:
     def report(self):
         size = sum(self.results.get("layers_mb", [0]))
         tables = (
-            ("pull", "pull of %d MB from masu-registry" % size, "masu"), ("push", "push into an empty registry", "masu"),
+            ("pull", "pull of %d MB from masu-registry" % size, "masu"),
+            ("push", "push into an empty registry", "masu"),
             ("save", "save to a file", "masu"), ("load", "load from that file", "masu"),
             ("large layer", "one layer of %d MB" % max(self.results.get("layers_mb", [0])), "igzip -dc | tar x"),
             ("equal layers", "layers of %d MB each" % self.results.get("layers_mb", [0])[0], "masu pull, 1 layer"))
@@ -505,7 +507,8 @@ class Images:
                     ratio = ("%.2f%10.2f" % (times, work)).rjust(len(heading))
                 say("%-42s %8.2f s %8.2f s %8.2f s%s" % (name, row["median_s"], row["min_s"], row["cpu_s"], ratio))
         if "pull" in self.results:
-            say("    CPU is that of daemons and commands together, without the registry's: what lasts where the machine is busy.")
+            say("    CPU is that of daemons and commands together, without the registry's: what lasts where "
+                "the machine is busy.")
 
     def budgets(self, promise):
         def median(job, name):
@@ -524,7 +527,9 @@ class Images:
         for job in ("pull", "load"):
             own = median("large layer", "masu " + job)
             if tar and own:
-                promise("masu %s unpacks a layer at ≥ 0.7 × igzip | tar's rate" % job, tar / own, 0.7, "×", at_least=True)
+                promise(
+                    "masu %s unpacks a layer at ≥ 0.7 × igzip | tar's rate" % job, tar / own, 0.7, "×",
+                    at_least=True)
         four = self.results.get("equal layers", {}).get("masu pull, 4 layers")
         if four:
             # One layer alone keeps more than one processor busy, and so the time of one is no measure for four.
