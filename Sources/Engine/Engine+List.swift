@@ -28,6 +28,7 @@ extension Engine {
     private func summaries(of records: [ContainerRecord], size: Bool) async throws -> [ContainerSummary] {
         let now = Timestamp.now()
         var meanings: [String: String?] = [:]
+        var manifests: [String: Descriptor?] = [:]
         var summaries: [ContainerSummary] = []
         for record in records {
             let configuration = record.configuration
@@ -45,6 +46,10 @@ extension Engine {
                 endpoint: configuration.endpoints[configuration.host.networkMode.description],
                 annotations: configuration.host.annotations,
                 mounts: MountList.mountPoints(configuration.host), exposedPorts: configuration.exposedPorts)
+            if manifests[record.imageID] == nil {
+                manifests[record.imageID] = .some(await imageManifest(of: record))
+            }
+            summary.imageManifest = manifests[record.imageID] ?? nil
             if size { (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record) }
             summaries.append(summary)
         }
@@ -86,6 +91,13 @@ extension Engine {
         return try await images.record(id)
     }
 
+    /// The manifest of a container's image; nil if the image is gone, or its manifest cannot be read, which is told where the image
+    /// itself is asked for.
+    private func imageManifest(of record: ContainerRecord) async -> Descriptor? {
+        guard let id = Digest(record.imageID) else { return nil }
+        return (try? await images.manifestDescriptor(ofImage: id)) ?? nil  // See above.
+    }
+
     func sizes(of record: ContainerRecord) async throws -> (Int64, Int64) {
         let own = try await images.snapshotUsage(key: record.id).bytes
         let image = try await image(of: record)
@@ -120,6 +132,7 @@ extension Engine {
             case .container: break
             }
             if let running = record.state.running { details.sandboxKey = "/proc/\(running.pid)/ns/net" }
+            details.imageManifest = await imageManifest(of: record)
             if size { (details.sizeRw, details.sizeRootFs) = try await sizes(of: record) }
             return details
         }

@@ -12,6 +12,8 @@ package struct ContainerInspection: WireObject {
     @Always package var state: ContainerState = ContainerState()
     /// The image's id.
     @Always package var image: String = ""
+    /// The manifest of the image, since API 1.48.
+    @OmittedIfEmpty package var imageManifestDescriptor: ImageDescriptor? = nil
     /// The file shown as `/etc/resolv.conf`.
     @Always package var resolvConfPath: String = ""
     /// The file shown as `/etc/hostname`.
@@ -61,6 +63,7 @@ package struct ContainerInspection: WireObject {
         case args = "Args"
         case state = "State"
         case image = "Image"
+        case imageManifestDescriptor = "ImageManifestDescriptor"
         case resolvConfPath = "ResolvConfPath"
         case hostnamePath = "HostnamePath"
         case hostsPath = "HostsPath"

@@ -8,6 +8,8 @@ package struct ContainerSummary: WireObject {
     @Always package var image: String = ""
     /// The image's id.
     @Always package var imageID: String = ""
+    /// The manifest of the image, since API 1.48.
+    @OmittedIfEmpty package var imageManifestDescriptor: ImageDescriptor? = nil
     /// Program and arguments in one line.
     @Always package var command: String = ""
     /// Seconds since 1970.
@@ -39,6 +41,7 @@ package struct ContainerSummary: WireObject {
         case names = "Names"
         case image = "Image"
         case imageID = "ImageID"
+        case imageManifestDescriptor = "ImageManifestDescriptor"
         case command = "Command"
         case created = "Created"
         case ports = "Ports"

@@ -49,6 +49,8 @@ package struct ImageDescriptor: WireObject {
     @Always package var digest: String = ""
     /// Its size in bytes.
     @Always package var size: Int64 = 0
+    /// What the content is for.
+    @OmittedIfEmpty package var platform: PlatformDescription? = nil
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -57,6 +59,7 @@ package struct ImageDescriptor: WireObject {
         case mediaType
         case digest
         case size
+        case platform
     }
 }
 

@@ -17,6 +17,18 @@ import Testing
         #expect(try await fixture.engine.list(options).map(\.networkMode) == ["bridge"])
     }
 
+    @Test("the manifest of the image is shown with the container")
+    func imageManifest() async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let id = try await fixture.engine.create(ContainerConfiguration(image: "box"), name: nil).id
+        let manifest = try await fixture.engine.inspect(id).imageManifest
+        #expect(manifest?.platform == .host && (manifest?.size ?? 0) > 0)
+        var options = ListOptions()
+        options.all = true
+        #expect(try await fixture.engine.list(options).map(\.imageManifest) == [manifest])
+    }
+
     @Test("an empty command is taken; that there is no such program is for the start to say")
     func emptyCommand() async throws {
         let fixture = try await EngineFixture()

@@ -97,6 +97,12 @@ extension Integration.Options {
                 #expect(shown == "bridge bridge 02:42:ac:11:00:02")
             }
             #expect(try daemon.ok(.masu, "ps", "-aq", "--filter", "network=bridge").isEmpty == false)
+            for (version, isThere) in [("v1.47", false), ("v1.48", true)] {
+                for path in ["mac/json", "json?all=1"] {
+                    let answer = try daemon.http("GET", "/\(version)/containers/\(path)")
+                    #expect(answer.body.contains("\"ImageManifestDescriptor\"") == isThere, "\(version) \(path)")
+                }
+            }
         }
     }
 }

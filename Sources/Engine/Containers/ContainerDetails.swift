@@ -14,6 +14,8 @@ package struct ContainerDetails: Sendable {
     package var state: ContainerState
     /// The image's id, `sha256:…`.
     package var imageID: String
+    /// The manifest of the image; nil if the image is gone.
+    package var imageManifest: Descriptor?
     /// `linux`.
     package var platform: String
     /// Files bound into the container; empty while it never was started.
@@ -65,6 +67,8 @@ package struct ContainerSummary: Sendable {
     /// As the user named it (or the id's short form, when that name now means another image).
     package var image: String
     package var imageID: String
+    /// The manifest of the image; nil if the image is gone.
+    package var imageManifest: Descriptor?
     /// What runs, as one line.
     package var command: String
     package var created: Timestamp

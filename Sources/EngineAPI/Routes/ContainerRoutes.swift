@@ -13,7 +13,7 @@ extension EngineRoutes {
             Route(.POST, "/containers/create", create),
             Route(.GET, "/containers/{name}/json") { request in
                 let details = try await engine.inspect(request.name, size: request.query.flag("size"))
-                return .json(ContainerInspection(details))
+                return .json(ContainerInspection(details, version: request.version))
             },
             Route(.GET, "/containers/{name}/top") { request in
                 let table = try await engine.top(request.name, arguments: request.query.text("ps_args"))
