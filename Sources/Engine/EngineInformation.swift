@@ -12,7 +12,7 @@ package struct EngineInformation: Sendable {
     /// The snapshot driver in Docker's words (`overlay2`, `vfs`) and what it has to say, as (name, value).
     package var driver: String
     package var driverStatus: [(String, String)]
-    package var logDrivers = ["json-file", "none"]
+    package var logDrivers = LogDriver.allCases.map(\.rawValue)
     package var loggingDriver: String
     /// `cgroupfs` or `systemd`.
     package var cgroupDriver = "cgroupfs"

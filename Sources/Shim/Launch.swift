@@ -95,7 +95,13 @@ struct Launch {
     }
 
     private mutating func openLog() throws(ShimError) -> JSONFileLog? {
-        guard configuration.log.driver == .jsonFile else { return nil }
+        switch configuration.log.driver {
+        case .none: return nil
+        case .jsonFile: return try openFileLog()
+        }
+    }
+
+    private mutating func openFileLog() throws(ShimError) -> JSONFileLog {
         guard let path = configuration.log.path else { throw ShimError(.invalid, "the log has no path") }
         let log = try attempt("open \(path)") { () throws(Errno) in
             try JSONFileLog(configuration.log, path: FilePath(path))

@@ -83,7 +83,7 @@ struct DaemonConfiguration: Sendable {
             throw ConfigurationError("specified default runtime '\(runtime)' does not exist")
         }
         guard LogDriver(rawValue: flags[DaemonFlags.logDriver]) != nil else {
-            throw ConfigurationError("unknown log driver \"\(flags[DaemonFlags.logDriver])\": use json-file or none")
+            throw ConfigurationError("unknown log driver \"\(flags[DaemonFlags.logDriver])\": use \(LogDriver.list)")
         }
         for root in [DaemonFlags.dataRoot, DaemonFlags.execRoot] where !flags[root].hasPrefix("/") {
             throw ConfigurationError("--\(root.definition.name) must be an absolute path, not \"\(flags[root])\"")

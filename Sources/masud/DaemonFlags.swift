@@ -48,7 +48,7 @@ enum DaemonFlags {
         "live-restore",
         "Keep containers running when the daemon ends; with =false the daemon stops them when it ends in order",
         default: true)
-    static let logDriver = Flag.string("log-driver", "Default log driver: json-file or none", default: "json-file")
+    static let logDriver = Flag.string("log-driver", "Default log driver: \(LogDriver.list)", default: "json-file")
     static let logOptions = Flag.values("log-opt", "Default log driver options: name=value", parse: NamedOption.init)
     static let labels = Flag.list("label", "Labels of the daemon: key=value", check: LabelOption.check)
     static let group = Flag.string(

@@ -1,10 +1,3 @@
-/// What keeps a container's output.
-package enum LogDriver: String, Hashable, Sendable, Codable {
-    /// Files of JSON lines.
-    case jsonFile = "json-file"
-    case none
-}
-
 /// How a container's output is kept (`--log-driver`, `--log-opt`).
 package struct LogSettings: Hashable, Sendable, Codable {
     /// nil: the daemon's default.

@@ -129,11 +129,17 @@ struct LaunchPlan: Sendable {
 
     private func log() -> ShimProtocol.LogConfiguration {
         let log = host.log.filled(from: configuration.log)
-        guard log.driver != LogDriver.none else { return .none }
+        switch log.driver ?? .jsonFile {
+        case .none: return .none
+        case .jsonFile: return fileLog(log.file)
+        }
+    }
+
+    private func fileLog(_ options: LogFileOptions) -> ShimProtocol.LogConfiguration {
         var result = ShimProtocol.LogConfiguration.jsonFile(logPath.string)
-        if let size = log.file.maxSize?.value.bytes { result.maxSize = size == 0 ? nil : size }
-        if let count = log.file.maxFiles { result.maxFiles = count }
-        let attributes = LogAttributes.attributes(record, options: log.file)
+        if let size = options.maxSize?.value.bytes { result.maxSize = size == 0 ? nil : size }
+        if let count = options.maxFiles { result.maxFiles = count }
+        let attributes = LogAttributes.attributes(record, options: options)
         if !attributes.isEmpty {
             var object = JSONObject()
             for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
