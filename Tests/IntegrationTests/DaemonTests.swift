@@ -47,7 +47,7 @@ extension Integration {
 
         @Test("tcp without TLS is for loopback only")
         func tcp() throws {
-            let port = 20_000 + Int(getpid()) % 20_000
+            let port = try LocalPort.free()
             try withDaemon(options: ["-H", "tcp://127.0.0.1:\(port)"]) { daemon in
                 var command = daemon.command(.masu, ["run", "--rm", "busybox", "echo", "over tcp"])
                 command.environment["MASU_HOST"] = "tcp://127.0.0.1:\(port)"
@@ -57,7 +57,7 @@ extension Integration {
                     Programs.masud, "--data-root", daemon.root + "/other", "--exec-root", daemon.root + "/otherrun",
                     "--pidfile",
                     daemon.root + "/other.pid", "--config-file", daemon.root + "/daemon.json", "-H",
-                    "tcp://0.0.0.0:\(port + 1)"
+                    "tcp://0.0.0.0:\(LocalPort.free())"
                 ).runToEnd()
                 #expect(refused.code != 0)
                 #expect((refused.errors + refused.output).contains("loopback"), "\(refused)")

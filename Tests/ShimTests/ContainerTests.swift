@@ -275,15 +275,18 @@ struct ContainerTests {
 
     @Test("the shim ignores signals and nonsense from clients")
     func robustness() throws {
-        let container = try TestContainer(["sh", "-c", "sleep 0.3; exit 6"])
+        let container = try TestContainer(
+            ["sh", "-c", "trap 'exit 6' TERM; echo ready; while :; do sleep 0.05; done"])
         let connection = try container.connect()
         try connection.call(.start)
+        #expect(try TestContainer.eventually { try container.records == ["stdout: ready\n"] })
         let pid = try #require(container.shimPID)
         for signal in [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE] { kill(pid, signal) }
         for nonsense in [[0xff, 0xff, 0xff, 0xff], [0, 0, 0, 1, 0x7b], [0, 0, 0, 9, 1]] as [[UInt8]] {
             let client = try ShimConnection(bundle: container.bundle, timeout: 10)
             try client.descriptor.writeEntire(nonsense)
         }
+        try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 6)
     }
 }
