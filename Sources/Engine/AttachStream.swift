@@ -4,15 +4,20 @@ import Text
 
 /// How a client attaches.
 package struct AttachOptions: Hashable, Sendable {
+    /// Send the client's input to the process.
     package var stdin = false
+    /// Send the client what the process writes to its standard output.
     package var stdout = false
+    /// Send the client what the process writes to its standard error.
     package var stderr = false
     /// Connect to the living streams at all (`stream=1`).
     package var stream = true
     /// First replay the log (`logs=1`).
     package var logs = false
+    /// The keys that end the attaching and leave the process alone.
     package var detachKeys = DetachKeys.standard
 
+    /// Nothing is attached.
     package init() {}
 }
 

@@ -5,6 +5,7 @@ import OCISpec
 import SystemPackage
 
 extension Engine {
+    /// What `docker info` shows.
     package func information() async throws -> EngineInformation {
         try await reporting {
             let settings = settings.withLock { $0 }

@@ -106,6 +106,7 @@ extension Engine {
 
     // MARK: Inspect
 
+    /// All that is known of a container, by name, id or the beginning of one.
     package func inspect(_ name: String, size: Bool = false) async throws -> ContainerDetails {
         let container = try services.registry.find(name)
         return try await reporting {

@@ -106,7 +106,9 @@ extension Engine {
 
 /// What a check has looked at.
 package struct EngineCheck: Sendable {
+    /// What the images' check has found.
     package var store: StoreCheck
+    /// How many containers were looked at.
     package var containers: Int
 }
 

@@ -14,6 +14,7 @@ import Tasks
 /// Containers are named by full id, unique id prefix or name (with or without a leading `/`). All methods throw
 /// `EngineError`. An operation either happens completely or leaves nothing behind.
 package final class Engine: Sendable {
+    /// What the daemon was started with.
     package let configuration: EngineConfiguration
     /// The images, for all that needs no knowledge of containers and causes no events (list, inspect, history).
     package let images: Images
@@ -109,11 +110,13 @@ package final class Engine: Sendable {
         try await finishing { try await container.kill(signal: signal) }
     }
 
+    /// Lets all processes of a container stand still.
     package func pause(_ name: String) async throws {
         let container = try services.registry.find(name)
         try await finishing { try await container.pause() }
     }
 
+    /// Lets them go on.
     package func unpause(_ name: String) async throws {
         let container = try services.registry.find(name)
         try await finishing { try await container.unpause() }
@@ -158,16 +161,19 @@ package final class Engine: Sendable {
         await (try services.registry.find(name)).wait(condition)
     }
 
+    /// Connects a client with a container's streams.
     package func attach(_ name: String, options: AttachOptions) async throws -> AttachStream {
         let container = try services.registry.find(name)
         return try await reporting { try await container.attach(options) }
     }
 
+    /// Gives the container's terminal another size.
     package func resize(_ name: String, columns: UInt16, rows: UInt16) async throws {
         let container = try services.registry.find(name)
         try await reporting { try await container.resize(columns: columns, rows: rows) }
     }
 
+    /// The container's output so far, and what follows if asked for.
     package func logs(_ name: String, options: LogOptions) async throws -> LogStream {
         let container = try services.registry.find(name)
         return try await reporting { try await container.logs(options) }
@@ -189,6 +195,7 @@ package final class Engine: Sendable {
         return try await finishing { try await container.startExec(id, options: options) }
     }
 
+    /// All that is known of an exec.
     package func inspectExec(_ id: String) async throws -> ExecDetails {
         let container = try services.registry.container(ofExec: id)
         return try await reporting { try await container.inspectExec(id) }
@@ -201,6 +208,7 @@ package final class Engine: Sendable {
         return try await reporting { try await container.waitExec(id) }
     }
 
+    /// Gives an exec's terminal another size.
     package func resizeExec(_ id: String, columns: UInt16, rows: UInt16) async throws {
         let container = try services.registry.container(ofExec: id)
         try await reporting { try await container.resizeExec(id, columns: columns, rows: rows) }

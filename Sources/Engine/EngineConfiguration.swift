@@ -39,7 +39,9 @@ package struct EngineConfiguration: Sendable {
     package var noNewPrivileges = false
     /// DNS servers, options and search domains for containers which name none.
     package var dns: [IPAddress] = []
+    /// Options for `/etc/resolv.conf` of containers that have none of their own.
     package var dnsOptions: [String] = []
+    /// Domains to search for such containers.
     package var dnsSearch: [String] = []
     /// Seconds between stop signal and SIGKILL when neither request nor container says.
     package var stopTimeout = 10
@@ -52,6 +54,7 @@ package struct EngineConfiguration: Sendable {
     /// Name of the runtime which runs inside the shim process.
     package static let builtInRuntime = "masu"
 
+    /// Everything else as it is by default.
     package init(dataRoot: FilePath, execRoot: FilePath, shimPath: FilePath, initPath: FilePath) {
         self.dataRoot = dataRoot
         self.execRoot = execRoot

@@ -5,9 +5,12 @@ import Failure
 /// `message` is the text the client shows. Where Docker's clients match on a text
 /// ("No such container: …") the message is exactly that text.
 package struct EngineError: Failure, Hashable, Sendable {
+    /// What kind of failure it is; it alone decides the status.
     package var kind: FailureKind
+    /// For people; where clients match on it, Docker's words.
     package var message: String
 
+    /// A failure of a kind, in words.
     package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
         self.message = message

@@ -25,6 +25,7 @@ package final class EventHub: Sendable {
 
     package var listenerCount: Int { state.withLock { $0.listeners.count } }
 
+    /// Gives an event to all who listen, and keeps it for those who ask later.
     package func publish(_ event: EngineEvent) {
         state.withLock { state in
             // Twice the memory before the older half goes, so that not every event moves all others.
@@ -36,6 +37,7 @@ package final class EventHub: Sendable {
         }
     }
 
+    /// Events that pass the filter: those kept since a time, then those to come.
     package func listen(filter: EventFilter, since: Timestamp?, until: Timestamp?) -> AsyncStream<EngineEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: EngineEvent.self, bufferingPolicy: .bufferingNewest(Self.backlog))
@@ -98,6 +100,7 @@ package struct EventFilter: Sendable {
         self.filters = filters
     }
 
+    /// Whether an event passes.
     package func matches(_ event: EngineEvent) -> Bool {
         filters.values.allSatisfy { key, values in
             if values.isEmpty { return true }

@@ -1,11 +1,14 @@
 /// The API's `filters` parameter: key → values; values of one key are alternatives, keys all must match.
 package struct ListFilters: Hashable, Sendable {
+    /// Values by the filter's name.
     package var values: [String: [String]]
 
+    /// Filters as the API has them.
     package init(_ values: [String: [String]] = [:]) {
         self.values = values
     }
 
+    /// Whether everything passes.
     package var isEmpty: Bool { values.isEmpty }
 
     package subscript(key: String) -> [String] { values[key] ?? [] }
@@ -23,5 +26,6 @@ package struct ListOptions: Sendable {
     /// `since`, `status`, `volume`; an unknown one is an `invalid` error.
     package var filters = ListFilters()
 
+    /// Running containers, without their sizes.
     package init() {}
 }

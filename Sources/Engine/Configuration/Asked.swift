@@ -4,10 +4,12 @@
 /// Only the value counts for what is done. A front end that has no words of its own gives the value alone; `text` is
 /// then the value's own description.
 package struct Asked<Value: Hashable & Sendable & Codable & CustomStringConvertible>: Hashable, Sendable, Codable {
+    /// What it means.
     package let value: Value
     /// nil: the value's own description.
     private let words: String?
 
+    /// A value, with the words of the client where those are to be shown again.
     package init(_ value: Value, words: String? = nil) {
         self.value = value
         self.words = words == value.description ? nil : words
@@ -24,8 +26,10 @@ package struct Asked<Value: Hashable & Sendable & Codable & CustomStringConverti
 
 /// Bytes as an option gives them: `10m` is 10485760.
 package struct ByteCount: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The number.
     package let bytes: Int64
 
+    /// So many bytes.
     package init(_ bytes: Int64) { self.bytes = bytes }
 
     package init(from decoder: any Decoder) throws {

@@ -14,19 +14,27 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var entrypoint: [String]?
     /// `NAME=value`; a bare `NAME` removes the image's variable.
     package var environment: [String] = []
+    /// Absolute; empty is the image's, or `/`.
     package var workingDirectory = ""
     /// `user[:group]`, names or numbers; names are looked up in the image.
     package var user = ""
     /// Empty: the first twelve digits of the id.
     package var hostname = ""
+    /// The NIS domain name; empty for none.
     package var domainname = ""
+    /// The process has a terminal.
     package var tty = false
+    /// Standard input is open, attached or not.
     package var openStdin = false
     /// Whether the first attached client's end of input closes the container's stdin.
     package var stdinOnce = false
+    /// The client that creates the container means to attach its input.
     package var attachStdin = false
+    /// The same for standard output.
     package var attachStdout = false
+    /// The same for standard error.
     package var attachStderr = false
+    /// By their keys.
     package var labels: [String: String] = [:]
     /// nil: the image's, then SIGTERM.
     package var stopSignal: Asked<Signal>?
@@ -38,6 +46,7 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var healthcheck: Healthcheck?
     /// Anonymous volumes (`-v /path`, the image's `VOLUME`), as paths.
     package var volumes: [String] = []
+    /// There is no interface but loopback.
     package var networkDisabled = false
     /// Docker's deprecated place for the hardware address on the default network.
     package var macAddress: Asked<MACAddress>?
@@ -45,6 +54,7 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var endpoints: [String: NetworkEndpoint] = [:]
     /// Carried for `inspect`.
     package var onBuild: [String]?
+    /// What the image's shell forms run in; `nil` is `/bin/sh -c`.
     package var shell: [String]?
     /// Whether the arguments are already escaped (Windows; carried).
     package var argsEscaped = false
@@ -52,6 +62,7 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     /// What the container may use of the host.
     package var host = HostConfiguration()
 
+    /// A container of an image, with all else as the image has it.
     package init(image: String = "") {
         self.image = image
     }
@@ -61,12 +72,18 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
 package struct Healthcheck: Hashable, Sendable, Codable {
     /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", "…"]`; empty inherits the image's.
     package var test: [String] = []
+    /// Between two checks, in nanoseconds; `nil` is the default.
     package var interval: Int64?
+    /// How long a check may take, in nanoseconds.
     package var timeout: Int64?
+    /// How long after the start failures do not count, in nanoseconds.
     package var startPeriod: Int64?
+    /// Between two checks in that time, in nanoseconds.
     package var startInterval: Int64?
+    /// How many failures in a row make a container unhealthy.
     package var retries: Int?
 
+    /// A check by a command, in Docker's form.
     package init(test: [String] = []) {
         self.test = test
     }

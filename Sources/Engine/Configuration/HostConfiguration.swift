@@ -1,29 +1,47 @@
 /// Docker's `HostConfig`: isolation, resources and what of the host is let in.
 package struct HostConfiguration: Hashable, Sendable, Codable {
+    /// Whose network the container has.
     package var networkMode: NetworkMode = .default
+    /// Whose process ids.
     package var pidMode: PIDMode = .private
+    /// Whose System V IPC and shared memory.
     package var ipcMode: IPCMode = .default
+    /// Whose host name.
     package var utsMode: UTSMode = .private
+    /// Whether the container sees its own control group as the root.
     package var cgroupNamespaceMode: CgroupNamespaceMode = .default
+    /// Whose user ids.
     package var userNamespaceMode: UserNamespaceMode = .default
 
+    /// Limits and devices.
     package var resources = ResourceLimits()
 
+    /// Capabilities beside the default ones.
     package var capAdd: [Asked<CapabilityName>] = []
+    /// Default capabilities that the container has not.
     package var capDrop: [Asked<CapabilityName>] = []
+    /// All capabilities and devices, no filter, nothing masked.
     package var privileged = false
+    /// Nothing can be written to the root file system.
     package var readonlyRootfs = false
+    /// Profiles and privileges (`--security-opt`).
     package var securityOptions = SecurityOptions()
     /// nil: Docker's default list; `[]`: none (`--security-opt systempaths=unconfined`).
     package var maskedPaths: [String]?
+    /// Paths that are mounted read-only; `nil` is the default list.
     package var readonlyPaths: [String]?
+    /// Kernel parameters by their names.
     package var sysctls: [String: String] = [:]
+    /// Groups beside the user's own, by name or number.
     package var groupAdd: [String] = []
+    /// -1000 to 1000: a process with more is killed before one with less.
     package var oomScoreAdj = 0
 
     /// nil: the daemon's default.
     package var `init`: Bool?
+    /// What happens when the container has ended.
     package var restartPolicy: RestartPolicy = .no
+    /// The container is removed when it has ended (`--rm`).
     package var autoRemove = false
 
     /// `-v`: `source:destination[:options]`.
@@ -34,20 +52,29 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     package var tmpfs: [TmpfsMount] = []
     /// Bytes of /dev/shm; nil: the daemon's default.
     package var shmSize: Int64?
+    /// Containers whose mounts this one has as well, `NAME[:ro]`.
     package var volumesFrom: [String] = []
+    /// The driver of volumes that are made for the container.
     package var volumeDriver = ""
     /// Carried for `inspect`.
     package var storageOptions: [String: String] = [:]
 
+    /// Lines for `/etc/hosts`.
     package var extraHosts: [Asked<ExtraHost>] = []
+    /// Name servers; none is the daemon's.
     package var dns: [IPAddress] = []
+    /// Options for `/etc/resolv.conf`.
     package var dnsOptions: [String] = []
+    /// Domains to search names in.
     package var dnsSearch: [String] = []
     /// Where ports are published. Anything here is refused as not implemented for now.
     package var publishedPorts: [PublishedPort] = []
+    /// All exposed ports are published on some port of the host.
     package var publishAllPorts = false
+    /// Links to other containers, `NAME:ALIAS`; of old clients.
     package var links: [String] = []
 
+    /// Where the output goes.
     package var log = LogSettings()
     /// Empty: the daemon's.
     package var cgroupParent = ""
@@ -62,14 +89,18 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     /// Rows and columns of the client's terminal at create.
     package var consoleSize: ConsoleSize?
 
+    /// Everything as it is by default.
     package init() {}
 }
 
 /// Height and width of a terminal in characters.
 package struct ConsoleSize: Hashable, Sendable, Codable {
+    /// Lines.
     package var rows: UInt16
+    /// Characters in a line.
     package var columns: UInt16
 
+    /// So many lines and columns.
     package init(rows: UInt16, columns: UInt16) {
         self.rows = rows
         self.columns = columns

@@ -2,8 +2,10 @@
 package struct LogSettings: Hashable, Sendable, Codable {
     /// nil: the daemon's default.
     package var driver: LogDriver?
+    /// What the drivers that write files are told.
     package var file = LogFileOptions()
 
+    /// A driver with its options; `nil` is the daemon's.
     package init(driver: LogDriver? = nil, file: LogFileOptions = LogFileOptions()) {
         self.driver = driver
         self.file = file
@@ -24,19 +26,23 @@ package struct LogFileOptions: Hashable, Sendable, Codable {
     package var maxFiles: Int?
     /// Labels of the container that are added to each line, by name and by regular expression.
     package var labels: [String] = []
+    /// Labels whose keys match are in every record.
     package var labelsPattern: GoRegularExpression?
     /// The same of its environment.
     package var environment: [String] = []
+    /// Variables whose names match are in every record.
     package var environmentPattern: GoRegularExpression?
     /// A template, added to each line.
     package var tag: String?
     /// Docker's choice between a container that waits for its log and a log with gaps. Carried: here a container
     /// never waits.
     package var mode: LogMode?
+    /// How much is held for a slow disk in the mode `non-blocking`.
     package var maxBufferSize: Asked<ByteCount>?
     /// Carried: `false` is all there is.
     package var compresses: Bool?
 
+    /// The driver's defaults.
     package init() {}
 
     /// How many files there may be: each rotation looks at every one.

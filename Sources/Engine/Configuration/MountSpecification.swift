@@ -8,6 +8,7 @@ package struct MountTarget: Hashable, Sendable, Codable, CustomStringConvertible
         case relative, root
     }
 
+    /// Reads an absolute path, and cleans it.
     package init(_ text: String) throws(Refusal) {
         guard text.hasPrefix("/") else { throw .relative }
         if lexicallyClean(text) == "/" { throw .root }
@@ -45,13 +46,16 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
 
     /// An absolute host path, or a volume's name (refused until volumes land).
     package var source: String
+    /// Where it appears in the container.
     package var target: MountTarget
+    /// As they were given, in their order.
     package var options: [Option]
     /// Whether a read-only one leaves mounts below it writable, as clients before API 1.44 expect it.
     package var isReadOnlyNonRecursive: Bool?
     /// The engine's choice for the source where nobody chose; nil: rprivate.
     package var fallbackPropagation: MountPropagationMode?
 
+    /// A bind mount of a directory or file.
     package init(source: String, target: MountTarget, options: [Option] = []) {
         self.source = source
         self.target = target
@@ -60,6 +64,7 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
 
     /// Whether the source names a volume instead of a path.
     package var isVolume: Bool { !source.hasPrefix("/") }
+    /// Whether nothing can be written through it.
     package var isReadOnly: Bool { options.contains(.ro) }
 
     /// One of the kernel's propagation types, if given.
@@ -79,22 +84,30 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
 
 /// One `--mount` (the API's `Mounts`).
 package struct MountSpecification: Hashable, Sendable, Codable {
+    /// The kinds of mounts that the API knows.
     package enum Kind: String, Hashable, Sendable, Codable {
         case bind, tmpfs, volume, image, cluster, npipe
     }
 
+    /// What is mounted.
     package var kind: Kind
+    /// The host's path or the volume's name; empty where there is none.
     package var source = ""
+    /// Where it appears in the container.
     package var target: MountTarget
+    /// Nothing can be written through it.
     package var readOnly = false
     /// `consistency` as given; carried.
     package var consistency = ""
+    /// Options of the kind `bind`.
     package var bind: BindOptions?
+    /// Options of the kind `tmpfs`.
     package var tmpfs: TmpfsOptions?
     /// Both as in `BindSpecification`.
     package var isReadOnlyNonRecursive: Bool?
     package var fallbackPropagation: MountPropagationMode?
 
+    /// A mount without options.
     package init(kind: Kind, source: String = "", target: MountTarget, readOnly: Bool = false) {
         self.kind = kind
         self.source = source
@@ -104,33 +117,45 @@ package struct MountSpecification: Hashable, Sendable, Codable {
 
     package var effectivePropagation: MountPropagationMode { bind?.propagation ?? fallbackPropagation ?? .rprivate }
 
+    /// What only bind mounts have.
     package struct BindOptions: Hashable, Sendable, Codable {
         /// nil: the engine's default for the source.
         package var propagation: MountPropagationMode?
+        /// Mounts below the source do not come with it.
         package var nonRecursive = false
+        /// A missing source is made, as an empty directory.
         package var createMountpoint = false
+        /// Of a read-only mount, those below stay writable.
         package var readOnlyNonRecursive = false
+        /// A kernel that cannot make those below read-only is an error.
         package var readOnlyForceRecursive = false
 
+        /// A mount without options.
         package init() {}
     }
 
+    /// What only tmpfs mounts have.
     package struct TmpfsOptions: Hashable, Sendable, Codable {
         /// Bytes; nil: half of memory, the kernel's default.
         package var sizeBytes: Int64?
         /// Permission bits; nil: 1777.
         package var mode: UInt32?
+        /// Options of tmpfs(5), checked.
         package var options: [TmpfsOption] = []
 
+        /// A mount without options.
         package init() {}
     }
 }
 
 /// A tmpfs asked for by its place and options (`--tmpfs`).
 package struct TmpfsMount: Hashable, Sendable, Codable {
+    /// Where it appears in the container.
     package var target: MountTarget
+    /// Options of tmpfs(5), checked.
     package var options: [TmpfsOption]
 
+    /// A file system in memory.
     package init(target: MountTarget, options: [TmpfsOption] = []) {
         self.target = target
         self.options = options
@@ -139,7 +164,9 @@ package struct TmpfsMount: Hashable, Sendable, Codable {
 
 /// A mount option of a tmpfs: `noexec`, `size=64m`.
 package struct TmpfsOption: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The option's name.
     package let name: String
+    /// What follows the equals sign; `nil` without one.
     package let value: String?
 
     private static let flags: Set = [

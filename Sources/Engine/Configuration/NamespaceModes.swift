@@ -33,6 +33,7 @@ package enum NetworkMode: ModeString {
     /// A network by name (`bridge` too); refused until networks land, except `bridge`, which equals `default`.
     case network(String)
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "", "default": self = .default
@@ -63,6 +64,7 @@ package enum PIDMode: ModeString {
     case host
     case container(String)
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "", "private": self = .private
@@ -93,6 +95,7 @@ package enum IPCMode: ModeString {
     case host
     case container(String)
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "": self = .default
@@ -123,6 +126,7 @@ package enum UTSMode: ModeString {
     case `private`
     case host
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "", "private": self = .private
@@ -143,6 +147,7 @@ package enum CgroupNamespaceMode: ModeString {
     case `private`
     case host
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "": self = .default
@@ -178,6 +183,7 @@ package enum UserNamespaceMode: ModeString {
     case `default`
     case host
 
+    /// Reads the text of the API.
     package init(_ text: String) throws(EngineError) {
         switch text {
         case "": self = .default

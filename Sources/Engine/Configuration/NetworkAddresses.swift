@@ -17,6 +17,7 @@ package struct IPAddress: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Whether it is 0.0.0.0 or ::, which mean no address.
     package var isUnspecified: Bool { description.utf8.allSatisfy { [0x2E, 0x30, 0x3A].contains($0) } }
 
+    /// Whether it has 128 bits.
     package var isIPv6: Bool { description.utf8.contains(UInt8(ascii: ":")) }
 
     package init(from decoder: any Decoder) throws {
@@ -33,6 +34,7 @@ package struct IPAddress: Hashable, Sendable, Codable, CustomStringConvertible {
 
 /// The hardware address of a network interface: six bytes, written as `02:42:ac:11:00:02`.
 package struct MACAddress: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The six bytes.
     package let bytes: [UInt8]
 
     /// Reads pairs of hexadecimal digits divided by `:` or `-`; nil for anything else.
@@ -62,10 +64,12 @@ package struct MACAddress: Hashable, Sendable, Codable, CustomStringConvertible 
 
 /// A line of a container's /etc/hosts (`--add-host`).
 package struct ExtraHost: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The host's name.
     package var name: String
     /// nil: the host's own address on the container's network (`host-gateway`).
     package var address: IPAddress?
 
+    /// A name and its address; `nil` is the host's gateway.
     package init(name: String, address: IPAddress?) {
         self.name = name
         self.address = address

@@ -5,11 +5,14 @@ package enum TransportProtocol: String, Hashable, Sendable, Codable {
 
 /// A port, or several in a row, inside a container: `80/tcp`, `8000-8010/udp`.
 package struct PortRange: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The lowest port.
     package let first: UInt16
     /// Not less than `first`.
     package let last: UInt16
+    /// TCP, UDP or SCTP.
     package let transport: TransportProtocol
 
+    /// A single port.
     package init(_ port: UInt16, _ transport: TransportProtocol = .tcp) {
         first = port
         last = port
@@ -28,6 +31,7 @@ package struct PortRange: Hashable, Sendable, Codable, CustomStringConvertible {
         self.transport = transport
     }
 
+    /// All of them.
     package var ports: ClosedRange<UInt16> { first...last }
 
     package var description: String {
@@ -37,6 +41,7 @@ package struct PortRange: Hashable, Sendable, Codable, CustomStringConvertible {
 
 /// A port, or several in a row, of the host: `8080`, `8080-8090`.
 package struct HostPorts: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The lowest port.
     package let first: UInt16
     /// Not less than `first`.
     package let last: UInt16
@@ -61,6 +66,7 @@ package struct PortBinding: Hashable, Sendable, Codable {
     /// nil: the engine chooses.
     package var ports: HostPorts?
 
+    /// An address and ports of the host; `nil` is any.
     package init(address: IPAddress? = nil, ports: HostPorts? = nil) {
         self.address = address
         self.ports = ports
@@ -69,9 +75,12 @@ package struct PortBinding: Hashable, Sendable, Codable {
 
 /// A port of a container and all places where it is published.
 package struct PublishedPort: Hashable, Sendable, Codable {
+    /// The container's.
     package var port: PortRange
+    /// Where the host listens for it.
     package var bindings: [PortBinding]
 
+    /// A port of the container and its places on the host.
     package init(port: PortRange, bindings: [PortBinding]) {
         self.port = port
         self.bindings = bindings

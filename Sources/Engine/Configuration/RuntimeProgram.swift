@@ -4,9 +4,12 @@ import SystemPackage
 
 /// An external OCI runtime (`--add-runtime`).
 package struct RuntimeProgram: Hashable, Sendable, Codable {
+    /// A path, or a name to look for in `PATH`.
     package var path: String
+    /// What stands before each command.
     package var arguments: [String]
 
+    /// A program and its arguments.
     package init(path: String, arguments: [String] = []) {
         self.path = path
         self.arguments = arguments

@@ -77,10 +77,13 @@ package enum SeccompChoice: Hashable, Sendable {
 
 /// All that a container's creator chose of its confinement; of two that contradict each other the later counts.
 package struct SecurityOptions: Hashable, Sendable, Codable {
+    /// As they were given, in their order.
     package var options: [Asked<SecurityOption>]
 
+    /// Options in their order.
     package init(_ options: [SecurityOption] = []) { self.options = options.map { Asked($0) } }
 
+    /// Options in their order.
     package init(asked options: [Asked<SecurityOption>]) { self.options = options }
 
     package init(from decoder: any Decoder) throws { options = try [Asked<SecurityOption>](from: decoder) }

@@ -4,6 +4,7 @@ package struct ValidationContext: Sendable {
     /// CPUs and memory nodes which exist, as lists like `0-3,8`.
     package var availableCPUs: String
     package var availableMems: String
+    /// The names of the runtimes that the daemon knows.
     package var runtimes: Set<String>
     package var memoryIsLimitable = true
     package var swapIsLimitable = true

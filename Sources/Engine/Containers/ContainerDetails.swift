@@ -7,10 +7,13 @@ package struct ContainerDetails: Sendable {
     package var id: String
     /// Without the leading `/` that the API writes.
     package var name: String
+    /// When the container was created.
     package var created: Timestamp
     /// First word of the command that runs, and the rest.
     package var path: String
+    /// What follows the program's path.
     package var arguments: [String]
+    /// Its state now.
     package var state: ContainerState
     /// The image's id, `sha256:…`.
     package var imageID: String
@@ -20,15 +23,19 @@ package struct ContainerDetails: Sendable {
     package var platform: String
     /// Files bound into the container; empty while it never was started.
     package var resolvConfPath: String
+    /// The file that is its `/etc/hostname`.
     package var hostnamePath: String
+    /// The file that is its `/etc/hosts`.
     package var hostsPath: String
     /// Empty with log driver `none`.
     package var logPath: String
+    /// How often the restart policy has started it.
     package var restartCount: Int
     /// The snapshot driver: `overlay2` for overlay, `vfs` for copying (the words Docker's clients know).
     package var driver: String
     /// Directories of the snapshot (`LowerDir`, `UpperDir`, `WorkDir`).
     package var graphDriverData: [String: String]
+    /// The profile; empty for none.
     package var appArmorProfile: String
     /// Execs that have not been forgotten yet.
     package var execIDs: [String]
@@ -36,9 +43,11 @@ package struct ContainerDetails: Sendable {
     package var configuration: ContainerConfiguration
     /// The defaults of the daemon filled in: log driver, runtime, shm size, masked paths.
     package var host: HostConfiguration { configuration.host }
+    /// What is mounted in it beside the root.
     package var mounts: [MountPoint]
     /// Bytes in the container's own layer and of all layers; only when asked for.
     package var sizeRw: Int64?
+    /// Bytes of the root file system; `nil` if nobody asked.
     package var sizeRootFs: Int64?
     /// Path of the network namespace while it runs (`NetworkSettings.SandboxKey`), else empty.
     package var sandboxKey: String
@@ -48,12 +57,15 @@ package struct ContainerDetails: Sendable {
 
 /// A bind, tmpfs or volume as inspect lists it.
 package struct MountPoint: Hashable, Sendable {
+    /// What is mounted.
     package var kind: MountSpecification.Kind
     /// Empty for tmpfs.
     package var source: String
+    /// Where, in the container.
     package var destination: String
     /// As given with `-v`.
     package var mode: String
+    /// Whether something can be written through it.
     package var isWritable: Bool
     /// nil for what is no bind mount.
     package var propagation: MountPropagationMode?
@@ -66,23 +78,33 @@ package struct ContainerSummary: Sendable {
     package var name: String
     /// As the user named it (or the id's short form, when that name now means another image).
     package var image: String
+    /// The image's id, `sha256:…`.
     package var imageID: String
     /// The manifest of the image; nil if the image is gone.
     package var imageManifest: Descriptor?
     /// What runs, as one line.
     package var command: String
+    /// When the container was created.
     package var created: Timestamp
+    /// Its state now.
     package var state: ContainerState
     /// Docker's phrase: `Up 3 minutes (Paused)`, `Exited (0) 2 hours ago`.
     package var status: String
+    /// By their keys.
     package var labels: [String: String]
+    /// As the API writes it.
     package var networkMode: String
     /// What it wants to be on the network that the mode names.
     package var endpoint: NetworkEndpoint?
+    /// By their keys.
     package var annotations: [String: String]
+    /// What is mounted in it beside the root.
     package var mounts: [MountPoint]
+    /// Ports that the image or the client exposes.
     package var exposedPorts: [PortRange]
+    /// Bytes that the container has written; `nil` if nobody asked.
     package var sizeRw: Int64?
+    /// Bytes of the root file system; `nil` if nobody asked.
     package var sizeRootFs: Int64?
 }
 
@@ -102,10 +124,12 @@ package enum WaitCondition: String, Hashable, Sendable {
 
 /// What `wait` answers.
 package struct WaitResult: Hashable, Sendable {
+    /// The exit code, or 128 and the signal.
     package var exitCode: Int32
     /// Why waiting failed (the removal did not work, the start failed).
     package var error: String?
 
+    /// An end, and what went wrong in finding it out.
     package init(exitCode: Int32, error: String? = nil) {
         self.exitCode = exitCode
         self.error = error

@@ -48,6 +48,7 @@ package struct ContainerFilter: Sendable {
 
     /// Names or ids of containers the listed ones are older (`before`) or newer (`since`) than.
     package var before: String? { filters["before"].last }
+    /// Only containers created after this one.
     package var since: String? { filters["since"].last }
 
     /// Whether it passes all filters but `ancestor`, `before` and `since`, which need to know more than one container.

@@ -21,11 +21,14 @@ package enum ContainerState: Hashable, Sendable {
         package var pid: Int32
         /// The shim's.
         package var shimPID: Int32
+        /// When the process was started.
         package var startedAt: Timestamp
+        /// Whether its processes stand still.
         package var isPaused: Bool
         /// When it ended before, if it ran before.
         package var previouslyFinishedAt: Timestamp?
 
+        /// A state of these facts.
         package init(
             pid: Int32, shimPID: Int32, startedAt: Timestamp, isPaused: Bool = false,
             previouslyFinishedAt: Timestamp? = nil
@@ -42,12 +45,16 @@ package enum ContainerState: Hashable, Sendable {
     package struct Exit: Hashable, Sendable {
         /// 128 + signal for a signalled process.
         package var code: Int32
+        /// When the process was started.
         package var startedAt: Timestamp
+        /// When the process ended.
         package var finishedAt: Timestamp
+        /// Whether a process of it was killed for want of memory.
         package var isOOMKilled: Bool
         /// Why a later attempt to start it did not work, or what is unknown about this end.
         package var error: String?
 
+        /// A state of these facts.
         package init(
             code: Int32, startedAt: Timestamp, finishedAt: Timestamp, isOOMKilled: Bool = false, error: String? = nil
         ) {
@@ -63,8 +70,10 @@ package enum ContainerState: Hashable, Sendable {
     package struct StartFailure: Hashable, Sendable {
         /// 127 (not found), 126 (not executable) or 128.
         package var exitCode: Int32
+        /// What went wrong, for people.
         package var message: String
 
+        /// A state of these facts.
         package init(exitCode: Int32, message: String) {
             self.exitCode = exitCode
             self.message = message
@@ -78,6 +87,7 @@ extension ContainerState {
         case created, running, paused, restarting, removing, exited, dead
     }
 
+    /// The word that the API has for it.
     package var status: Status {
         switch self {
         case .created: .created
@@ -97,7 +107,9 @@ extension ContainerState {
         }
     }
 
+    /// Whether its processes stand still.
     package var isPaused: Bool { status == .paused }
+    /// Whether it waits to be started again.
     package var isRestarting: Bool { status == .restarting }
 
     /// The payload while a process lives.
@@ -118,6 +130,7 @@ extension ContainerState {
     /// The main process on the host; 0 when none lives.
     package var pid: Int32 { running?.pid ?? 0 }
 
+    /// The last end's exit code; 0 before there was one.
     package var exitCode: Int32 {
         if case .created(let failure?) = self { return failure.exitCode }
         return exit?.code ?? 0
@@ -129,6 +142,7 @@ extension ContainerState {
         return exit?.error ?? ""
     }
 
+    /// Whether a process of it was killed for want of memory.
     package var isOOMKilled: Bool { exit?.isOOMKilled ?? false }
     /// `Timestamp.zero` if it never ran.
     package var startedAt: Timestamp { running?.startedAt ?? exit?.startedAt ?? .zero }

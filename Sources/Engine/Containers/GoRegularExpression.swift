@@ -29,6 +29,7 @@ package struct GoRegularExpression: Sendable {
         }
     }
 
+    /// Whether it is found anywhere in a text.
     package func matches(_ text: String) -> Bool {
         program.matches(Array((ignoresCase ? text.lowercased() : text).unicodeScalars))
     }

@@ -1,6 +1,8 @@
 /// When and how soon a container is started again: Docker's rules.
 package enum RestartDecision {
+    /// Before the first start by a policy.
     package static let firstDelay: Duration = .milliseconds(100)
+    /// However often it has been started.
     package static let longestDelay: Duration = .seconds(60)
 
     package static func restarts(

@@ -14,7 +14,9 @@ package struct ContainerRecord: Sendable {
     package var configuration: ContainerConfiguration
     /// First word and rest of what runs.
     package let path: String
+    /// What follows the program's path.
     package let arguments: [String]
+    /// The state in which the daemon left it.
     package var state: ContainerState = .created(failure: nil)
     /// How often the restart policy started it since the last start by hand.
     package var restartCount = 0
@@ -26,6 +28,7 @@ package struct ContainerRecord: Sendable {
     /// Why the row could not be read, if it could not: then the configuration is an empty one, and the container dead.
     package var damage: String?
 
+    /// A row.
     package init(
         id: String, name: String, createdAt: Timestamp, imageID: String, configuration: ContainerConfiguration,
         path: String, arguments: [String]
@@ -74,6 +77,7 @@ extension ContainerRecord {
         migrator.registerMigration("engine-2") { try ConfigurationFormat2.migrate($0) }
     }
 
+    /// Adds the row.
     package func insert(in database: Database) throws {
         let statement = try database.cachedStatement(
             sql: """
@@ -108,6 +112,7 @@ extension ContainerRecord {
             ])
     }
 
+    /// Removes the row; none is no error.
     package static func delete(id: String, in database: Database) throws {
         try database.cachedStatement(sql: "DELETE FROM container WHERE id = ?").execute(arguments: [id])
     }
@@ -123,6 +128,7 @@ extension ContainerRecord {
         String(decoding: try JSON.encode(value), as: UTF8.self)
     }
 
+    /// A row.
     package init(row: Row) throws {
         id = try row.value("id")
         name = try row.value("name")

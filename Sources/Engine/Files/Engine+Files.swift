@@ -15,6 +15,7 @@ package struct PathStatus: Hashable, Sendable {
     package var size: Int64
     /// Type and permission bits as stat(2) has them.
     package var mode: UInt32
+    /// When the content was changed.
     package var modified: Timestamp
     /// Of a symbolic link: where it leads in the end, as far as that exists.
     package var linkTarget: String
@@ -29,6 +30,7 @@ package struct FileChange: Hashable, Sendable {
         case deleted = 2
     }
 
+    /// What happened to the file.
     package var kind: Kind
     /// Absolute.
     package var path: String

@@ -38,6 +38,7 @@ package enum Capabilities {
 package struct CapabilityName: Hashable, Sendable, Codable, CustomStringConvertible {
     package let description: String
 
+    /// Stands for every capability.
     package static let all = CapabilityName(known: "ALL")
 
     private init(known: String) { description = known }

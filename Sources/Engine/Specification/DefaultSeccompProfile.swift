@@ -75,10 +75,12 @@ package enum DefaultSeccompProfile {
     private static let ofMachine = words(
         "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2")
     private static let architectures = ["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]
+    /// The architecture as Docker's profile names it.
     package static let machine = "arm64"
     #else
     private static let ofMachine = words("arch_prctl modify_ldt")
     private static let architectures = ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+    /// The architecture as Docker's profile names it.
     package static let machine = "amd64"
     #endif
 

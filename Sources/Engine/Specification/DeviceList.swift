@@ -4,6 +4,7 @@ import SystemPackage
 
 /// The devices of a container and the rules of its device cgroup.
 package struct DeviceList {
+    /// Of the container.
     package let configuration: HostConfiguration
 
     /// What every container may use: creating any device file, and the harmless ones by Docker's list.

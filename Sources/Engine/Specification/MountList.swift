@@ -5,11 +5,14 @@ import SystemPackage
 /// The mounts of a container: the kernel's own file systems, Docker's three files, and what the user asked for. Those
 /// with a shorter path come first; what the user mounts replaces a default at the same place.
 package struct MountList {
+    /// Of the container.
     package let configuration: ContainerConfiguration
+    /// What has been found out about it.
     package let context: SpecificationContext
 
     private var host: HostConfiguration { configuration.host }
 
+    /// All mounts in their order: a later one may lie on an earlier one.
     package func mounts() throws(EngineError) -> [Mount] {
         let own = userMounts()
         let ownDestinations = Set(own.map(\.destination))

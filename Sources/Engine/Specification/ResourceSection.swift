@@ -4,8 +4,10 @@ import SystemPackage
 
 /// The limits of a container in the specification's terms.
 package struct ResourceSection {
+    /// What was asked for.
     package let limits: ResourceLimits
 
+    /// The limits in the runtime specification's terms.
     package func resources(deviceRules: [LinuxDeviceCgroup]) throws(EngineError) -> LinuxResources {
         var resources = LinuxResources()
         resources.devices = deviceRules

@@ -3,20 +3,29 @@ import OCISpec
 
 /// A profile in Docker's format (`--security-opt seccomp=file.json`): the OCI form with conditions.
 package struct SeccompProfileFile: Decodable {
+    /// For calls that no rule names.
     package var defaultAction: String
+    /// The error number of that action, where it has one.
     package var defaultErrnoRet: UInt32?
+    /// Architectures as libseccomp names them.
     package var architectures: [String]?
     package var archMap: [Architecture]?
+    /// Flags of seccomp(2).
     package var flags: [String]?
+    /// The socket of an agent that decides instead.
     package var listenerPath: String?
+    /// What the agent is told.
     package var listenerMetadata: String?
+    /// The rules in their order.
     package var syscalls: [Rule]?
 
+    /// An architecture, and those whose programs it runs as well.
     package struct Architecture: Decodable {
         var architecture: String
         var subArchitectures: [String]?
     }
 
+    /// An action for some calls, under some conditions.
     package struct Rule: Decodable {
         var name: String?
         var names: [String]?
@@ -27,6 +36,7 @@ package struct SeccompProfileFile: Decodable {
         var excludes: Condition?
     }
 
+    /// Something that one argument has to be.
     package struct Condition: Decodable {
         var caps: [String]?
         var arches: [String]?

@@ -7,15 +7,19 @@ package struct SpecificationContext: Sendable {
     package var id: String
     /// First word and rest of the command.
     package var path: String
+    /// The program and its arguments.
     package var arguments: [String]
     /// Where the shim's side puts the root file system: the bundle's `rootfs`.
     package var rootfs: FilePath
     /// Directory with `hostname`, `hosts` and `resolv.conf`.
     package var files: FilePath
+    /// Who the process is, as found in the container's files.
     package var user: ContainerUser
+    /// The name that the container has.
     package var hostname: String
     /// The mode with the daemon's defaults applied.
     package var ipcMode: IPCMode = .private
+    /// Whether it sees its own control group as the root.
     package var cgroupNamespace: CgroupNamespaceMode = .private
     /// Living processes of the containers whose name spaces are joined.
     package var pidTarget: Int32?
@@ -27,10 +31,13 @@ package struct SpecificationContext: Sendable {
     package var shmSize: Int64 = 64 << 20
     /// Parent of the container's cgroup, and whether systemd makes it.
     package var cgroupParent = ""
+    /// Whether systemd makes the control group.
     package var usesSystemdCgroups = false
     /// nil: no init process.
     package var initPath: FilePath?
+    /// The daemon's, for limits that the container does not set.
     package var defaultUlimits: [Ulimit] = []
+    /// The daemon's default.
     package var noNewPrivileges = false
     package var defaultSeccomp: SeccompChoice = .builtIn
     /// The kernel's version, for conditions in seccomp profiles.
@@ -54,7 +61,9 @@ package struct SpecificationContext: Sendable {
 
 /// Writes the OCI runtime specification of a container by Docker's rules.
 package struct SpecificationBuilder {
+    /// Of the container.
     package let configuration: ContainerConfiguration
+    /// What has been found out about it.
     package let context: SpecificationContext
 
     package init(configuration: ContainerConfiguration, context: SpecificationContext) {
@@ -67,6 +76,7 @@ package struct SpecificationBuilder {
     /// Where the init program is bound in a container started with `--init`.
     package static let initTarget = "/sbin/docker-init"
 
+    /// The configuration as the runtime takes it.
     package func build() throws(EngineError) -> Spec {
         let security = host.securityOptions
         let capabilities = Capabilities.effective(
@@ -152,6 +162,7 @@ package struct SpecificationBuilder {
         return sets
     }
 
+    /// The container's own limits, and the daemon's where it has none.
     package static func rlimits(_ own: [Ulimit], defaults: [Ulimit]) -> [POSIXRlimit] {
         let resources = Set(own.map(\.resource))
         return (defaults.filter { !resources.contains($0.resource) } + own).map { limit in
@@ -264,6 +275,7 @@ package struct SpecificationBuilder {
 
 /// Docker's lists of kernel files that a container shall not see or not change.
 package enum DefaultPaths {
+    /// Files of the kernel that containers do not see.
     package static let masked =
         [
             "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -271,6 +283,7 @@ package enum DefaultPaths {
             "/sys/devices/virtual/powercap", "/sys/firmware",
         ] + thermalThrottle
 
+    /// Files of the kernel that containers cannot change.
     package static let readonly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
     /// Tells how often each processor got hot: a side channel between containers (Docker masks it since 28).

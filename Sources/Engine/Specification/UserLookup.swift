@@ -4,13 +4,17 @@ import SystemPackage
 /// Who a container's process runs as: `user[:group]` looked up in the container's own /etc/passwd and /etc/group, by
 /// Docker's rules and with its texts.
 package struct ContainerUser: Hashable, Sendable {
+    /// The user id.
     package var uid: UInt32 = 0
+    /// The group id.
     package var gid: UInt32 = 0
     /// Ordered, without repetition; begins with `gid`, so that a process cannot drop the group by an empty list
     /// (CVE-2022-36109).
     package var additionalGIDs: [UInt32] = []
+    /// The home directory.
     package var home = "/"
 
+    /// The same in the runtime specification's terms.
     package var user: User { User(uid: uid, gid: gid, additionalGids: additionalGIDs) }
 
     package init(_ text: String, groupAdd: [String] = [], files: LayeredFiles) throws(EngineError) {
