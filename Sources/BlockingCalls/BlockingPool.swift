@@ -1,4 +1,3 @@
-import Glibc
 import LinuxKernel
 import Synchronization
 
@@ -32,8 +31,8 @@ package final class BlockingPool: Sendable {
     private let state = Mutex(State())
     private let name: String
     private let limit: Int
-    /// Counts the jobs that no thread has taken yet. Threads live as long as the process does, hence so does this.
-    nonisolated(unsafe) private let available: UnsafeMutablePointer<sem_t>
+    /// Counts the jobs that no thread has taken yet.
+    private let available = Semaphore()
 
     /// A pool of at most `threads` threads, which debuggers and `ps` show as `name` (15 bytes at most).
     ///
@@ -42,8 +41,6 @@ package final class BlockingPool: Sendable {
         precondition(threads > 0)
         self.name = name
         limit = threads
-        available = .allocate(capacity: 1)
-        sem_init(available, 0, 0)
     }
 
     /// Runs `body` on one of the pool's threads and returns what it returns.
@@ -62,7 +59,7 @@ package final class BlockingPool: Sendable {
             state.threads += 1
             return true
         }
-        sem_post(available)
+        available.signal()
         if needsThread, !Threads.start(name: name, { [self] in serve() }) {
             // Out of threads: the ones there are will come to it; without any the caller's own has to do.
             let alone = state.withLock { state in
@@ -76,7 +73,7 @@ package final class BlockingPool: Sendable {
     private func serve() {
         while true {
             state.withLock { $0.idle += 1 }
-            while sem_wait(available) != 0 {}  // EINTR
+            available.wait()
             let job = state.withLock { state in
                 state.idle -= 1
                 return state.next()

@@ -1,6 +1,7 @@
 import Archive
 import ContentStore
 import Glibc
+import LinuxKernel
 import OCISpec
 import Synchronization
 import SystemPackage
@@ -22,24 +23,10 @@ final class BlobArrival: Sendable {
 
     let blob: Descriptor
     private let state = Mutex(State())
-    /// Changes whenever there is something new for threads that wait (futex(2) by the C library's condition).
-    nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    nonisolated(unsafe) private let news: UnsafeMutablePointer<pthread_cond_t>
+    /// Where threads wait for something new.
+    private let news = Condition()
 
-    init(_ blob: Descriptor) {
-        self.blob = blob
-        mutex = .allocate(capacity: 1)
-        news = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(news, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(news)
-        pthread_mutex_destroy(mutex)
-        news.deallocate()
-        mutex.deallocate()
-    }
+    init(_ blob: Descriptor) { self.blob = blob }
 
     // MARK: The writing side
 
@@ -66,9 +53,7 @@ final class BlobArrival: Sendable {
             return waiters
         }
         for waiter in waiters { waiter.resume() }
-        pthread_mutex_lock(mutex)
-        pthread_cond_broadcast(news)
-        pthread_mutex_unlock(mutex)
+        news.broadcast()
     }
 
     // MARK: The reading sides
@@ -122,24 +107,16 @@ final class BlobArrival: Sendable {
     /// Waits until there are bytes at `position`; `nil` at the end, and when the blob will never be whole.
     fileprivate func bytes(at position: Int64, isCancelled: () -> Bool) throws(ArchiveError) -> Int64? {
         while true {
-            pthread_mutex_lock(mutex)
-            let (available, outcome) = state.withLock { ($0.available, $0.outcome) }
-            if available > position || outcome != nil || isCancelled() {
-                pthread_mutex_unlock(mutex)
-                if isCancelled() { throw .cancelled }
-                if available > position { return available - position }
-                if case .failure? = outcome { throw .truncated }
-                return nil
+            // Nobody says when the reader is cancelled: that is looked for now and then.
+            let found = news.wait(milliseconds: 200) { () -> (available: Int64, outcome: Result<Void, any Error>?)? in
+                let (available, outcome) = state.withLock { ($0.available, $0.outcome) }
+                return available > position || outcome != nil || isCancelled() ? (available, outcome) : nil
             }
-            var deadline = timespec()
-            clock_gettime(CLOCK_REALTIME, &deadline)
-            deadline.tv_nsec += 200_000_000
-            if deadline.tv_nsec >= 1_000_000_000 {
-                deadline.tv_sec += 1
-                deadline.tv_nsec -= 1_000_000_000
-            }
-            pthread_cond_timedwait(news, mutex, &deadline)
-            pthread_mutex_unlock(mutex)
+            if isCancelled() { throw .cancelled }
+            guard let found else { continue }
+            if found.available > position { return found.available - position }
+            if case .failure? = found.outcome { throw .truncated }
+            return nil
         }
     }
 }

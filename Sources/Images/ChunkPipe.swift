@@ -1,5 +1,5 @@
 import Archive
-import Glibc
+import LinuxKernel
 import Synchronization
 
 /// Hands a stream of bytes from one thread to another, a few large chunks at a time.
@@ -14,34 +14,22 @@ final class ChunkPipe: Sendable {
     // Each chunk, and its length, belongs to one side at a time: the semaphores say to which, and order the accesses.
     nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
     nonisolated(unsafe) private let lengths: UnsafeMutablePointer<Int>
-    nonisolated(unsafe) private let free: UnsafeMutablePointer<sem_t>
-    nonisolated(unsafe) private let filled: UnsafeMutablePointer<sem_t>
+    private let free = Semaphore(ChunkPipe.count)
+    private let filled = Semaphore()
 
     init() {
         memory = .allocate(byteCount: Self.count * Self.capacity, alignment: 4096)
         lengths = .allocate(capacity: Self.count)
         lengths.initialize(repeating: 0, count: Self.count)
-        free = .allocate(capacity: 1)
-        filled = .allocate(capacity: 1)
-        sem_init(free, 0, UInt32(Self.count))
-        sem_init(filled, 0, 0)
     }
 
     deinit {
-        sem_destroy(free)
-        sem_destroy(filled)
         memory.deallocate()
         lengths.deallocate()
-        free.deallocate()
-        filled.deallocate()
     }
 
     private func chunk(_ index: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: memory + (index % Self.count) * Self.capacity, count: Self.capacity)
-    }
-
-    private static func wait(_ semaphore: UnsafeMutablePointer<sem_t>) {
-        while sem_wait(semaphore) != 0 {}  // EINTR
     }
 
     /// The writing side.
@@ -57,14 +45,14 @@ final class ChunkPipe: Sendable {
         mutating func send(
             _ fill: (UnsafeMutableRawBufferPointer) throws -> Int
         ) throws -> Bool {
-            ChunkPipe.wait(pipe.free)
+            pipe.free.wait()
             if pipe.isAbandoned.load(ordering: .acquiring) { return false }
             let chunk = pipe.chunk(index)
             var count = 0
             defer {
                 pipe.lengths[index % ChunkPipe.count] = count
                 index += 1
-                sem_post(pipe.filled)
+                pipe.filled.signal()
             }
             count = try fill(chunk)
             return count > 0
@@ -97,9 +85,9 @@ final class ChunkPipe: Sendable {
         private func advance() {
             if holds {
                 index += 1
-                sem_post(pipe.free)
+                pipe.free.signal()
             }
-            ChunkPipe.wait(pipe.filled)
+            pipe.filled.wait()
             holds = true
             position = 0
             length = pipe.lengths[index % ChunkPipe.count]
@@ -109,7 +97,7 @@ final class ChunkPipe: Sendable {
         /// Lets the writer go on without anyone reading, so that it ends.
         func abandon() {
             pipe.isAbandoned.store(true, ordering: .releasing)
-            sem_post(pipe.free)
+            pipe.free.signal()
         }
     }
 

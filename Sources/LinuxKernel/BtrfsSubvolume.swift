@@ -57,7 +57,8 @@ package enum BtrfsSubvolume {
             defer { close(subvolume) }
             var flags: UInt64 = 0
             try checked(masu_btrfs_get_flags(subvolume, &flags))
-            if flags & 2 != 0 { try checked(masu_btrfs_set_flags(subvolume, flags & ~2)) }
+            let readOnly = UInt64(BTRFS_SUBVOL_RDONLY)
+            if flags & readOnly != 0 { try checked(masu_btrfs_set_flags(subvolume, flags & ~readOnly)) }
             try removeSubvolumes(in: subvolume, depth: 0)
             try checked(call(name) { masu_btrfs_destroy(directory, $0) })
         }

@@ -55,7 +55,7 @@ package enum Credentials {
     package static func limitBoundingSet(to kept: CapabilitySet) throws(Errno) {
         for number in 0..<64 where kept.rawValue & 1 << UInt64(number) == 0 {
             do {
-                try checked(masu_prctl(24, UInt(number), 0, 0, 0))
+                try checked(masu_prctl(PR_CAPBSET_DROP, UInt(number), 0, 0, 0))
             } catch .invalidArgument {
                 // Past the last capability this kernel knows.
                 return
@@ -65,15 +65,15 @@ package enum Credentials {
 
     /// Clears the ambient set and raises the members of `set` in it.
     package static func setAmbient(_ set: CapabilitySet) throws(Errno) {
-        try checked(masu_prctl(47, 4, 0, 0, 0))
+        try checked(masu_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_CLEAR_ALL), 0, 0, 0))
         for number in 0..<64 where set.rawValue & 1 << UInt64(number) != 0 {
-            try checked(masu_prctl(47, 2, UInt(number), 0, 0))
+            try checked(masu_prctl(PR_CAP_AMBIENT, UInt(PR_CAP_AMBIENT_RAISE), UInt(number), 0, 0))
         }
     }
 
     /// Whether permitted capabilities outlive a change of user id (`PR_SET_KEEPCAPS`).
     package static func setKeepCapabilities(_ keep: Bool) throws(Errno) {
-        try checked(masu_prctl(8, keep ? 1 : 0, 0, 0, 0))
+        try checked(masu_prctl(PR_SET_KEEPCAPS, keep ? 1 : 0, 0, 0, 0))
     }
 
     /// setgroups(2).

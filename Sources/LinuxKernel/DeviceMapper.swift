@@ -55,8 +55,8 @@ package struct DeviceMapper: Sendable {
 
     private let control: Control
 
-    private static let statusTableFlag: UInt32 = 16
-    private static let noFlushFlag: UInt32 = 1 << 11
+    private static let statusTableFlag = UInt32(DM_STATUS_TABLE_FLAG)
+    private static let noFlushFlag = UInt32(DM_NOFLUSH_FLAG)
 
     /// Opens the control device, which loads the module where it is one. `ENOENT`, `ENODEV` without a device mapper.
     package init() throws(Errno) {
@@ -66,7 +66,7 @@ package struct DeviceMapper: Sendable {
     /// What the kernel has to say of the device `name`; `nil` if there is none.
     package func device(_ name: String) throws(Errno) -> Device? {
         do throws(Errno) {
-            return Device(try command(7, name).answer)
+            return Device(try command(DM_DEV_STATUS_CMD, name).answer)
         } catch .noSuchAddressOrDevice {
             return nil
         }
@@ -74,7 +74,7 @@ package struct DeviceMapper: Sendable {
 
     /// Makes the device `name` of one target, and starts it. Undone if that fails.
     package func create(_ name: String, _ target: Target) throws(Errno) -> Device {
-        _ = try command(3, name)
+        _ = try command(DM_DEV_CREATE_CMD, name)
         do throws(Errno) {
             var payload: [UInt8] = []
             // struct dm_target_spec: first sector, length, status, offset of the next one, type; then the parameters.
@@ -86,8 +86,8 @@ package struct DeviceMapper: Sendable {
             payload += type + [UInt8](repeating: 0, count: 16 - type.count)
             payload += Array(target.parameters.utf8) + [0]
             payload += [UInt8](repeating: 0, count: -payload.count & 7)
-            _ = try command(9, name, targets: 1, payload)
-            return Device(try command(6, name).answer)
+            _ = try command(DM_TABLE_LOAD_CMD, name, targets: 1, payload)
+            return Device(try command(DM_DEV_SUSPEND_CMD, name).answer)
         } catch {
             try? remove(name)  // the first error is the one to tell
             throw error
@@ -97,7 +97,7 @@ package struct DeviceMapper: Sendable {
     /// Removes the device `name`; `EBUSY` while anyone has it open. One that does not exist is no error.
     package func remove(_ name: String) throws(Errno) {
         do throws(Errno) {
-            _ = try command(4, name)
+            _ = try command(DM_DEV_REMOVE_CMD, name)
         } catch .noSuchAddressOrDevice {}
     }
 
@@ -106,12 +106,13 @@ package struct DeviceMapper: Sendable {
         var payload: [UInt8] = []
         payload.appendNumber(UInt64(0))
         payload += Array(message.utf8) + [0]
-        _ = try command(14, name, payload)
+        _ = try command(DM_TARGET_MSG_CMD, name, payload)
     }
 
     /// The state of the only target of the device `name`, or with `isTable` what it was made of.
     package func status(_ name: String, isTable: Bool = false) throws(Errno) -> Target {
-        let (answer, bytes) = try command(12, name, flags: isTable ? Self.statusTableFlag : Self.noFlushFlag)
+        let (answer, bytes) = try command(
+            DM_TABLE_STATUS_CMD, name, flags: isTable ? Self.statusTableFlag : Self.noFlushFlag)
         let start = Int(answer.start)
         guard answer.target_count == 1, bytes.count >= start + 40 else { throw .ioError }
         let sectors = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start + 8, as: UInt64.self) }
@@ -122,7 +123,7 @@ package struct DeviceMapper: Sendable {
     }
 
     private func command(
-        _ number: UInt32, _ name: String, flags: UInt32 = 0, targets: UInt32 = 0, _ payload: [UInt8] = []
+        _ number: Int, _ name: String, flags: UInt32 = 0, targets: UInt32 = 0, _ payload: [UInt8] = []
     ) throws(Errno) -> (answer: masu_dm_answer, bytes: [UInt8]) {
         let header = MemoryLayout<dm_ioctl>.size
         var buffer = [UInt8](repeating: 0, count: max(16384, header + payload.count))
@@ -131,7 +132,9 @@ package struct DeviceMapper: Sendable {
         let capacity = UInt32(buffer.count)
         let result = buffer.withUnsafeMutableBytes { buffer in
             name.withCString {
-                masu_dm(control.descriptor.rawValue, number, $0, flags, targets, buffer.baseAddress, capacity, &answer)
+                masu_dm(
+                    control.descriptor.rawValue, UInt32(number), $0, flags, targets, buffer.baseAddress, capacity,
+                    &answer)
             }
         }
         try checked(result)

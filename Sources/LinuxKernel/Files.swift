@@ -48,14 +48,14 @@ package struct FileStatus: Hashable, Sendable {
 
     /// What kind of file it is.
     package var kind: Kind {
-        switch mode & 0o170000 {
-        case 0o100000: .regular
-        case 0o040000: .directory
-        case 0o120000: .symbolicLink
-        case 0o020000: .characterDevice
-        case 0o060000: .blockDevice
-        case 0o010000: .fifo
-        case 0o140000: .socket
+        switch mode & S_IFMT {
+        case S_IFREG: .regular
+        case S_IFDIR: .directory
+        case S_IFLNK: .symbolicLink
+        case S_IFCHR: .characterDevice
+        case S_IFBLK: .blockDevice
+        case S_IFIFO: .fifo
+        case S_IFSOCK: .socket
         default: .unknown
         }
     }
@@ -71,14 +71,16 @@ package struct FileStatus: Hashable, Sendable {
     /// stat(2) or lstat(2).
     package static func of(_ path: FilePath, followingSymlinks: Bool = true) throws(Errno) -> FileStatus {
         var status = stat()
-        try checked(path.withPlatformString { masu_fstatat(-100, $0, &status, followingSymlinks ? 0 : 0x100) })
+        try checked(
+            path.withPlatformString { masu_fstatat(AT_FDCWD, $0, &status, followingSymlinks ? 0 : AT_SYMLINK_NOFOLLOW) }
+        )
         return FileStatus(status)
     }
 
     /// fstat(2); works for handles (`O_PATH`) too.
     package static func of(_ descriptor: FileDescriptor) throws(Errno) -> FileStatus {
         var status = stat()
-        try checked(masu_fstatat(descriptor.rawValue, "", &status, 0x1000))
+        try checked(masu_fstatat(descriptor.rawValue, "", &status, AT_EMPTY_PATH))
         return FileStatus(status)
     }
 }
@@ -101,7 +103,7 @@ extension FileDescriptor {
 
     /// unlinkat(2).
     package func remove(_ path: String, directory: Bool = false) throws(Errno) {
-        try checked(path.withCString { masu_unlinkat(rawValue, $0, directory ? 0x200 : 0) })
+        try checked(path.withCString { masu_unlinkat(rawValue, $0, directory ? AT_REMOVEDIR : 0) })
     }
 
     /// readlinkat(2).
@@ -125,7 +127,7 @@ extension FileDescriptor {
 
     /// fchownat(2), of a symbolic link itself.
     package func changeOwner(_ path: String, uid: UInt32, gid: UInt32) throws(Errno) {
-        try checked(path.withCString { masu_fchownat(rawValue, $0, uid, gid, 0x100) })
+        try checked(path.withCString { masu_fchownat(rawValue, $0, uid, gid, AT_SYMLINK_NOFOLLOW) })
     }
 
     /// fchmodat(2).
@@ -161,7 +163,7 @@ extension FileDescriptor {
 
     /// A copy with the lowest free number from `minimum` on; close-on-exec.
     package func duplicate(from minimum: Int32) throws(Errno) -> FileDescriptor {
-        try descriptor(masu_fcntl(rawValue, 1030, Int(minimum)))
+        try descriptor(masu_fcntl(rawValue, F_DUPFD_CLOEXEC, Int(minimum)))
     }
 
     /// Makes `number` a copy of this one that stays open over execve (dup2(2)).
@@ -293,17 +295,17 @@ package enum Files {
     /// open(2). Close-on-exec.
     package static func open(_ path: FilePath, _ flags: OpenFlags, mode: UInt16 = 0) throws(Errno) -> FileDescriptor {
         let flags = flags.union(.closeOnExec).rawValue
-        return try descriptor(retried { path.withPlatformString { masu_openat(-100, $0, flags, UInt32(mode)) } })
+        return try descriptor(retried { path.withPlatformString { masu_openat(AT_FDCWD, $0, flags, UInt32(mode)) } })
     }
 
     /// unlink(2).
     package static func remove(_ path: FilePath) throws(Errno) {
-        try checked(path.withPlatformString { masu_unlinkat(-100, $0, 0) })
+        try checked(path.withPlatformString { masu_unlinkat(AT_FDCWD, $0, 0) })
     }
 
     /// mkdir(2).
     package static func makeDirectory(_ path: FilePath, mode: UInt16 = 0o755) throws(Errno) {
-        try checked(path.withPlatformString { masu_mkdirat(-100, $0, UInt32(mode)) })
+        try checked(path.withPlatformString { masu_mkdirat(AT_FDCWD, $0, UInt32(mode)) })
     }
 
     /// mkdir(2) of `path` and of all above it that do not exist.
@@ -322,12 +324,12 @@ package enum Files {
 
     /// rmdir(2).
     package static func removeDirectory(_ path: FilePath) throws(Errno) {
-        try checked(path.withPlatformString { masu_unlinkat(-100, $0, 0x200) })
+        try checked(path.withPlatformString { masu_unlinkat(AT_FDCWD, $0, AT_REMOVEDIR) })
     }
 
     /// Whether anything is at `path`.
     package static func exists(_ path: FilePath) -> Bool {
-        path.withPlatformString { masu_faccessat2(-100, $0, F_OK, 0x100) } == 0
+        path.withPlatformString { masu_faccessat2(AT_FDCWD, $0, F_OK, AT_SYMLINK_NOFOLLOW) } == 0
     }
 
     /// The names of the directories in the directory `path`, in no order. For file systems that give types with names,
@@ -397,6 +399,6 @@ package enum Descriptors {
 
     /// Marks all descriptors from `first` on to be closed by execve.
     package static func closeOnExec(from first: Int32) throws(Errno) {
-        try checked(masu_close_range(UInt32(first), .max, 4))
+        try checked(masu_close_range(UInt32(first), .max, UInt32(CLOSE_RANGE_CLOEXEC)))
     }
 }

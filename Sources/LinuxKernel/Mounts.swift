@@ -102,7 +102,7 @@ package enum Mounts {
 
     /// umount2(2). `lazily` takes it out of the tree now and lets go of it when it is no longer used.
     package static func unmount(_ target: FilePath, lazily: Bool = false) throws(Errno) {
-        try checked(target.withPlatformString { masu_umount2($0, lazily ? 2 : 0) })
+        try checked(target.withPlatformString { masu_umount2($0, lazily ? CInt(MNT_DETACH) : 0) })
     }
 
     /// pivot_root(2).
@@ -117,16 +117,18 @@ package enum Mounts {
         at directory: FileDescriptor = .workingDirectory, _ path: String = "", recursive: Bool = false,
         followingSymlinks: Bool = true
     ) throws(Errno) -> FileDescriptor {
-        var flags: UInt32 = 1 | 0x80000
-        if recursive { flags |= 0x8000 }
-        if path.isEmpty { flags |= 0x1000 }
-        if !followingSymlinks { flags |= 0x100 }
-        return try descriptor(path.withCString { masu_open_tree(directory.rawValue, $0, flags) })
+        var flags = CInt(OPEN_TREE_CLONE) | CInt(OPEN_TREE_CLOEXEC)
+        if recursive { flags |= AT_RECURSIVE }
+        if path.isEmpty { flags |= AT_EMPTY_PATH }
+        if !followingSymlinks { flags |= AT_SYMLINK_NOFOLLOW }
+        return try descriptor(path.withCString { masu_open_tree(directory.rawValue, $0, UInt32(flags)) })
     }
 
     /// move_mount(2): attaches the detached mount `tree` on what `target` refers to.
     package static func attach(_ tree: FileDescriptor, on target: FileDescriptor) throws(Errno) {
-        try checked(masu_move_mount(tree.rawValue, "", target.rawValue, "", 0x4 | 0x40))
+        try checked(
+            masu_move_mount(
+                tree.rawValue, "", target.rawValue, "", UInt32(MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)))
     }
 
     /// mount_setattr(2) on the mount that `mount` refers to.
@@ -142,16 +144,20 @@ package enum Mounts {
             attributes.set |= MountAttributes.idMapped.rawValue
             attributes.userns_fd = UInt64(userNamespace.rawValue)
         }
-        try checked(masu_mount_setattr(mount.rawValue, "", 0x1000 | (recursive ? 0x8000 : 0), &attributes))
+        let flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0)
+        try checked(masu_mount_setattr(mount.rawValue, "", UInt32(flags), &attributes))
     }
 
     /// fstatfs(2): the flags of the mount that `descriptor` is on, as far as it is the mount that has them.
     package static func flags(of descriptor: FileDescriptor) throws(Errno) -> MountFlags {
         let bits = UInt(try checked(masu_fstatfs_flags(descriptor.rawValue)))
         // The lower ones are those of mount(2).
-        var flags = MountFlags(rawValue: bits & 0xc0f)
-        if bits & 0x1000 != 0 { flags.insert(.relativeAccessTime) }
-        if bits & 0x2000 != 0 { flags.insert(.noSymbolicLinks) }
+        let common: MountFlags = [
+            .readOnly, .noSetUserID, .noDevices, .noExecute, .noAccessTime, .noDirectoryAccessTime,
+        ]
+        var flags = MountFlags(rawValue: bits).intersection(common)
+        if bits & UInt(MASU_ST_RELATIME) != 0 { flags.insert(.relativeAccessTime) }
+        if bits & UInt(MASU_ST_NOSYMFOLLOW) != 0 { flags.insert(.noSymbolicLinks) }
         return flags
     }
 
@@ -165,21 +171,25 @@ package enum Mounts {
         let context = try newContext(type)
         defer { context.discard() }
         if let source {
-            try checked(source.withCString { masu_fsconfig(context.rawValue, 1, "source", $0, 0) })
+            try checked(
+                source.withCString {
+                    masu_fsconfig(context.rawValue, UInt32(MASU_FSCONFIG_SET_STRING), "source", $0, 0)
+                })
         }
         for (key, value) in options {
+            let command = UInt32(value == nil ? MASU_FSCONFIG_SET_FLAG : MASU_FSCONFIG_SET_STRING)
             let result = key.withCString { key in
-                withOptionalCString(value) { masu_fsconfig(context.rawValue, value == nil ? 0 : 1, key, $0, 0) }
+                withOptionalCString(value) { masu_fsconfig(context.rawValue, command, key, $0, 0) }
             }
             try checked(result)
         }
-        try checked(masu_fsconfig(context.rawValue, 6, nil, nil, 0))
-        return try descriptor(masu_fsmount(context.rawValue, 1, UInt32(attributes.rawValue)))
+        try checked(masu_fsconfig(context.rawValue, UInt32(MASU_FSCONFIG_CMD_CREATE), nil, nil, 0))
+        return try descriptor(masu_fsmount(context.rawValue, UInt32(FSMOUNT_CLOEXEC), UInt32(attributes.rawValue)))
     }
 
     /// fsopen(2). `ENODEV` where the kernel has no such file system.
     static func newContext(_ type: String) throws(Errno) -> FileDescriptor {
-        try descriptor(type.withCString { masu_fsopen($0, 1) })
+        try descriptor(type.withCString { masu_fsopen($0, UInt32(FSOPEN_CLOEXEC)) })
     }
 
     private static func withOptionalCString<Result>(

@@ -23,9 +23,9 @@ package enum ProcessControl {
         namespaces: Namespaces = [], cgroup: FileDescriptor? = nil, asSibling: Bool = false, wantsPIDFD: Bool = false
     ) throws(Errno) -> Fork {
         var flags = namespaces.rawValue
-        if cgroup != nil { flags |= 0x2_0000_0000 }
-        if asSibling { flags |= 0x8000 }
-        if wantsPIDFD { flags |= 0x1000 }
+        if cgroup != nil { flags |= UInt64(MASU_CLONE_INTO_CGROUP) }
+        if asSibling { flags |= UInt64(MASU_CLONE_PARENT) }
+        if wantsPIDFD { flags |= UInt64(MASU_CLONE_PIDFD) }
         var pidfd: CInt = -1
         let pid = try checked(masu_clone3(flags, &pidfd, cgroup?.rawValue ?? -1))
         if pid == 0 { return .child }
@@ -70,7 +70,7 @@ package enum ProcessControl {
     /// execveat(2) of the program `descriptor` refers to (`AT_EMPTY_PATH`). Returns only with an error.
     package static func execute(_ descriptor: FileDescriptor, arguments: [String], environment: [String]) -> Errno {
         let error = withCStringArray(arguments) { argv in
-            withCStringArray(environment) { envp in masu_execveat(descriptor.rawValue, "", argv, envp, 0x1000) }
+            withCStringArray(environment) { envp in masu_execveat(descriptor.rawValue, "", argv, envp, AT_EMPTY_PATH) }
         }
         return Errno(rawValue: CInt(truncatingIfNeeded: -error))
     }
@@ -134,27 +134,27 @@ package enum ProcessAttributes {
 
     /// Whether others may trace this process, read its memory and open what `/proc/<pid>/fd` and `exe` lead to.
     package static func setDumpable(_ dumpable: Bool) throws(Errno) {
-        try checked(masu_prctl(4, dumpable ? 1 : 0, 0, 0, 0))
+        try checked(masu_prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0, 0, 0, 0))
     }
 
     /// From now on no `execve` gains privileges.
     package static func setNoNewPrivileges() throws(Errno) {
-        try checked(masu_prctl(38, 1, 0, 0, 0))
+        try checked(masu_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     }
 
     /// Orphaned descendants become children of this process instead of the pid namespace's init.
     package static func setChildSubreaper(_ enabled: Bool) throws(Errno) {
-        try checked(masu_prctl(36, enabled ? 1 : 0, 0, 0, 0))
+        try checked(masu_prctl(PR_SET_CHILD_SUBREAPER, enabled ? 1 : 0, 0, 0, 0))
     }
 
     /// The signal this process gets when its parent ends; 0 is none.
     package static func setParentDeathSignal(_ signal: Int32) throws(Errno) {
-        try checked(masu_prctl(1, UInt(signal), 0, 0, 0))
+        try checked(masu_prctl(PR_SET_PDEATHSIG, UInt(signal), 0, 0, 0))
     }
 
     /// The name that `ps` shows, at most 15 bytes.
     package static func setName(_ name: String) throws(Errno) {
-        try checked(name.withCString { masu_prctl_pointer(15, UInt(bitPattern: $0), nil) })
+        try checked(name.withCString { masu_prctl_pointer(PR_SET_NAME, UInt(bitPattern: $0), nil) })
     }
 
     /// setsid(2): a new session with this process as its leader.
@@ -174,7 +174,7 @@ package enum ProcessAttributes {
 
     /// ioprio_set(2) of this process: a class (1 real-time, 2 best effort, 3 idle) and a priority 0 to 7.
     package static func setIOPriority(class: Int32, priority: Int32) throws(Errno) {
-        try checked(masu_ioprio_set(1, 0, `class` << 13 | priority))
+        try checked(masu_ioprio_set(IOPRIO_WHO_PROCESS, 0, `class` << IOPRIO_CLASS_SHIFT | priority))
     }
 
     /// sched_setattr(2) of this process.

@@ -1,3 +1,5 @@
+import CLinux
+import Glibc
 import SystemPackage
 
 /// The value of a `CLinux` function, which gives a negated errno for failure.
@@ -23,7 +25,7 @@ func descriptor(_ result: Int) throws(Errno) -> FileDescriptor {
 
 extension FileDescriptor {
     /// In place of a directory's descriptor: paths are relative to the working directory (`AT_FDCWD`).
-    package static let workingDirectory = FileDescriptor(rawValue: -100)
+    package static let workingDirectory = FileDescriptor(rawValue: AT_FDCWD)
 
     /// The path by which this process can name what the descriptor refers to, as long as procfs is mounted.
     package var procPath: FilePath { FilePath("/proc/self/fd/\(rawValue)") }
@@ -36,6 +38,6 @@ extension FileDescriptor {
 
     /// Whether it is closed when this process executes another program.
     package func setCloseOnExec(_ enabled: Bool) throws(Errno) {
-        try setDescriptorFlags(enabled ? 1 : 0)
+        try setDescriptorFlags(enabled ? Int(FD_CLOEXEC) : 0)
     }
 }

@@ -62,17 +62,17 @@ package struct Epoll: Hashable, Sendable {
 
     /// Watches `target`; `token` comes back with each event.
     package func add(_ target: FileDescriptor, _ events: ReadyEvents, token: UInt64) throws(Errno) {
-        try control(1, target, events, token)
+        try control(EPOLL_CTL_ADD, target, events, token)
     }
 
     /// Changes what is watched for.
     package func modify(_ target: FileDescriptor, _ events: ReadyEvents, token: UInt64) throws(Errno) {
-        try control(3, target, events, token)
+        try control(EPOLL_CTL_MOD, target, events, token)
     }
 
     /// Watches `target` no longer.
     package func remove(_ target: FileDescriptor) throws(Errno) {
-        try control(2, target, [], 0)
+        try control(EPOLL_CTL_DEL, target, [], 0)
     }
 
     private func control(
@@ -181,7 +181,7 @@ package struct Inotify: Hashable, Sendable {
     }
 
     /// `IN_MODIFY`: a file's content has changed.
-    package static let modified: UInt32 = 0x2
+    package static let modified = UInt32(IN_MODIFY)
 
     /// Watches `path` for the events in `mask` (`IN_MODIFY`, …); gives the watch's number.
     @discardableResult

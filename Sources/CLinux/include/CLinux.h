@@ -36,6 +36,7 @@
 #include <unistd.h>
 
 #include "CLinuxNetwork.h"
+#include "CLinuxNumbers.h"
 #include "CLinuxSeccomp.h"
 #include "CLinuxSpawn.h"
 #include "CLinuxStorage.h"

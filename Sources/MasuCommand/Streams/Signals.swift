@@ -1,5 +1,6 @@
 import Glibc
 import LinuxKernel
+import Synchronization
 import SystemPackage
 
 /// The signals that this program passes on or dies of.
@@ -18,9 +19,8 @@ enum SignalNames {
 
 /// The write end of the pipe into which the signal handler writes; −1 without a ``SignalRelay``.
 ///
-/// A handler can reach nothing but a global. This one is set before the handler is installed, in a program of one
-/// thread.
-private nonisolated(unsafe) var signalPipe: Int32 = -1
+/// A handler can reach nothing but a global. This one is set before the handler is installed.
+private let signalPipe = Atomic<Int32>(-1)
 
 /// Takes signals as data, so that one loop waits for streams and signals alike: the handler only writes a number to a
 /// pipe.
@@ -39,7 +39,7 @@ final class SignalRelay {
             try ends.reading.setNonBlocking(true)
             try ends.writing.setNonBlocking(true)
             descriptor = ends.reading.rawValue
-            signalPipe = ends.writing.rawValue
+            signalPipe.store(ends.writing.rawValue, ordering: .relaxed)
         } catch {
             throw CommandError("cannot watch signals: \(Console.words(error.rawValue))")
         }
@@ -49,7 +49,7 @@ final class SignalRelay {
             signal(number) { number in
                 let before = errno
                 var byte = UInt8(truncatingIfNeeded: number)
-                _ = write(signalPipe, &byte, 1)
+                _ = write(signalPipe.load(ordering: .relaxed), &byte, 1)
                 errno = before
             }
         }
@@ -57,8 +57,7 @@ final class SignalRelay {
 
     deinit {
         for number in numbers { signal(number, SIG_DFL) }
-        close(signalPipe)
-        signalPipe = -1
+        close(signalPipe.exchange(-1, ordering: .relaxed))
         close(descriptor)
     }
 
