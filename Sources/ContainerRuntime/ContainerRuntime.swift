@@ -130,8 +130,15 @@ package struct ContainerRuntime: Hashable, Sendable {
         try exec(in: find(id), process: process, options: options)
     }
 
-    /// The container `id`, for `exec` by a caller that has to know its bundle first.
-    package func find(_ id: String) throws(RuntimeError) -> FoundContainer { FoundContainer(record: try record(id)) }
+    /// The container `id`, for a caller that has to know its bundle first, or will do several things with it.
+    package func find(_ id: String) throws(RuntimeError) -> FoundContainer {
+        FoundContainer(record: try record(id), directory: try directory(id))
+    }
+
+    /// The same, also of a container that is still being created.
+    private func findAny(_ id: String) throws(RuntimeError) -> FoundContainer {
+        FoundContainer(record: try anyRecord(id).record, directory: try directory(id))
+    }
 
     /// `exec` in a container that has been found before. If it has ended since, that is an error as it ever is.
     package func exec(
@@ -145,27 +152,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     ///
     /// - Throws: `conflict` if the first process has ended (with `all`, only if none is left).
     package func kill(_ id: String, signal: Int32, all: Bool = false) throws(RuntimeError) {
-        let record = try anyRecord(id).record
-        if all, let cgroup = try record.cgroup() {
-            return try withCgroupErrors { () throws(CgroupError) in try cgroup.signalAll(signal) }
-        }
-        if signal == 9, record.hasOwnPIDNamespace == false, let cgroup = try record.cgroup() {
-            let isPopulated = try withCgroupErrors { () throws(CgroupError) in try !cgroup.processes().isEmpty }
-            if isPopulated {
-                return try withCgroupErrors { () throws(CgroupError) in try cgroup.signalAll(signal) }
-            }
-        }
-        guard let pidfd = try record.openProcess() else {
-            throw RuntimeError(.conflict, "container not running: \(id)")
-        }
-        defer { pidfd.close() }
-        try attempt("cannot send signal \(signal) to container \(id)") { () throws(Errno) in
-            do throws(Errno) { try pidfd.send(signal: signal) } catch .noSuchProcess {}
-        }
-        // A frozen process of version 1 would get it only when it is thawed, SIGKILL too.
-        if signal == 9, let cgroup = try record.cgroup(), !cgroup.isUnified {
-            try withCgroupErrors { () throws(CgroupError) in try cgroup.thawIfFrozen() }
-        }
+        try findAny(id).kill(signal: signal, all: all)
     }
 
     /// Looks up what `delete` will need, for a caller that has time now and none later. `nil` if it cannot be found out; `delete`
@@ -197,6 +184,18 @@ package struct ContainerRuntime: Hashable, Sendable {
         }
         let cgroup: Cgroup?
         if let prepared { cgroup = prepared.cgroup } else { cgroup = try record.cgroup() }
+        try remove(FoundContainer(record: record, directory: directory), cgroup, force: force, spec: spec, warn: warn)
+    }
+
+    /// `delete` with `force` of a container that has been found before, also if its files are gone.
+    package func delete(_ container: FoundContainer, warn: (String) -> Void = { _ in }) throws(RuntimeError) {
+        try remove(container, container.record.cgroup(), force: true, spec: nil, warn: warn)
+    }
+
+    private func remove(
+        _ container: FoundContainer, _ cgroup: Cgroup?, force: Bool, spec: Spec?, warn: (String) -> Void
+    ) throws(RuntimeError) {
+        let (record, directory, id) = (container.record, container.directory, container.record.id)
         if let pidfd = try record.openProcess() {
             defer { pidfd.close() }
             guard force || StartGate.exists(in: directory) else {
@@ -250,14 +249,8 @@ package struct ContainerRuntime: Hashable, Sendable {
     /// The state, and what else `list` shows.
     package func details(_ id: String) throws(RuntimeError) -> ContainerDetails {
         let (record, isComplete) = try anyRecord(id)
-        var status = ContainerStatus.stopped
-        if let pidfd = try record.openProcess() {
-            pidfd.close()
-            status = !isComplete ? .creating : StartGate.exists(in: try directory(id)) ? .created : .running
-            if status == .running, let cgroup = try record.cgroup(), (try? cgroup.isFrozen()) == true {
-                status = .paused
-            }
-        }
+        var status = try FoundContainer(record: record, directory: directory(id)).status()
+        if !isComplete, status != .stopped { status = .creating }
         let state = State(
             ociVersion: record.ociVersion, id: id, status: status, pid: status == .stopped ? nil : record.pid,
             bundle: record.bundle, annotations: record.annotations)
@@ -292,54 +285,15 @@ package struct ContainerRuntime: Hashable, Sendable {
     }
 
     /// The pids of all processes in the container, as the caller's pid namespace numbers them.
-    package func processes(_ id: String) throws(RuntimeError) -> [Int32] {
-        let cgroup = try existingCgroup(id, "unable to get all container pids: the container has no control group")
-        return try withCgroupErrors { () throws(CgroupError) in try cgroup.processes() }
-    }
-
-    private func existingCgroup(_ id: String, _ complaint: String) throws(RuntimeError) -> Cgroup {
-        guard let cgroup = try record(id).cgroup() else { throw RuntimeError(.conflict, complaint) }
-        return cgroup
-    }
-
-    private static let noFreezer = "cannot toggle freezer: cgroups not configured for container"
+    package func processes(_ id: String) throws(RuntimeError) -> [Int32] { try find(id).processes() }
 
     // MARK: Changing
 
     /// Freezes every process of the container.
-    package func pause(_ id: String) throws(RuntimeError) {
-        let status = try state(id).status
-        guard status == .running || status == .created else {
-            throw RuntimeError(.conflict, "container not running: \(id) is \(status.rawValue)")
-        }
-        let cgroup = try existingCgroup(id, Self.noFreezer)
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.freeze() }
-    }
+    package func pause(_ id: String) throws(RuntimeError) { try find(id).pause() }
 
     /// Thaws a paused container.
-    package func resume(_ id: String) throws(RuntimeError) {
-        let status = try state(id).status
-        guard status == .paused else {
-            throw RuntimeError(.conflict, "container not paused: \(id) is \(status.rawValue)")
-        }
-        let cgroup = try existingCgroup(id, Self.noFreezer)
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.thaw() }
-    }
-
-    private func update(_ id: String, share: LinuxIntelRdt) throws(RuntimeError) {
-        if share == LinuxIntelRdt() { return }
-        let machine = Resctrl.mounted()
-        if share.l3CacheSchema?.isEmpty == false, machine?.sharesCache != true {
-            throw RuntimeError(.invalid, "Intel RDT/CAT: l3 cache schema is not enabled")
-        }
-        if share.memBwSchema?.isEmpty == false, machine?.sharesBandwidth != true {
-            throw RuntimeError(.invalid, "Intel RDT/MBA: memory bandwidth schema is not enabled")
-        }
-        guard let serviceClass = try record(id).serviceClass else {
-            throw RuntimeError(.conflict, "updating a non-existent Intel RDT configuration is not supported")
-        }
-        try withResctrlErrors { () throws(ResctrlError) in try serviceClass.set(share) }
-    }
+    package func resume(_ id: String) throws(RuntimeError) { try find(id).resume() }
 
     /// Changes the limits of a container; only those in `resources` change.
     ///
@@ -350,29 +304,8 @@ package struct ContainerRuntime: Hashable, Sendable {
         _ id: String, resources: LinuxResources, share: LinuxIntelRdt = LinuxIntelRdt(),
         warn: (String) -> Void = { _ in }
     ) throws(RuntimeError) {
-        guard try state(id).status != .stopped else {
-            throw RuntimeError(.conflict, "cannot update container \(id): it has stopped")
-        }
-        try update(id, share: share)
-        if resources.isEmpty { return }
-        let cgroup = try existingCgroup(
-            id, "cannot set \(resources.firstController) limit: container could not join or create cgroup")
-        // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
-        var resources = resources
-        resources.devices = nil
-        if let unit = try record(id).unit {
-            resources = try UnitUpdate(unit: unit, cgroup: cgroup).apply(resources, warn: warn)
-        }
-        let change = resources
-        try withCgroupErrors { () throws(CgroupError) in try cgroup.apply(change) }
+        try find(id).update(resources: resources, share: share, warn: warn)
     }
-}
-
-/// A container that has been created, as it was when it was looked for.
-package struct FoundContainer: Hashable, Sendable {
-    let record: ContainerRecord
-    /// The directory with its configuration.
-    package var bundle: FilePath { FilePath(record.bundle) }
 }
 
 /// A container's state, and what is known of it beyond the specification's `State`.

@@ -116,6 +116,8 @@ package struct StartedProcess: Hashable, Sendable {
     package var pid: Int32
     /// The master side of its pseudo terminal, if it has one; the caller owns it. It is close-on-exec.
     package var console: FileDescriptor?
+    /// The container, if the process is the first one of one that has just been created.
+    package internal(set) var container: FoundContainer?
 
     /// The process `pid`.
     package init(pid: Int32, console: FileDescriptor? = nil) {

@@ -1,4 +1,5 @@
 import Cgroups
+import Failure
 import LinuxKernel
 import OCISpec
 import Resctrl
@@ -21,59 +22,56 @@ struct Creation {
     /// Makes the container. After an error nothing of it is left.
     func run() throws(RuntimeError) -> StartedProcess {
         try StateDirectory.make(directory, id: plan.id)
-        var undo = Undo(directory: directory)
+        var made = Made()
+        made.undo.add("state directory \(directory)") { [directory] in try StateDirectory.remove(directory) }
         do throws(RuntimeError) {
             plan.rootTrees = try RootFilesystem.openTrees(plan.options.rootfsMounts)
             // The container's process has copies.
             defer { for tree in plan.rootTrees { tree?.discard() } }
-            guard plan.mayLackCgroup else { return try fork(&undo) }
+            guard plan.mayLackCgroup else { return try fork(&made) }
             // Before the process is made, which has to know whether there is one.
             plan.cgroup = try withCgroupErrors { () throws(CgroupError) in
                 try Cgroup.makeWherePermitted(plan.id, for: plan.linux.resources)
             }
-            undo.cgroup = plan.cgroup
+            if let cgroup = plan.cgroup { made.add(cgroup) }
             if plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
                 plan.options.log?.warn(
                     "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
                 )
             }
-            return try fork(&undo)
+            return try fork(&made)
         } catch {
-            undo.run()
+            made.revert()
             throw error.at(.process)
         }
     }
 
-    /// What has been done and is to be taken back.
-    private struct Undo {
-        var directory: FilePath
-        var unit: StartedUnit?
-        var cgroup: Cgroup?
-        /// The same on a hybrid machine, where a part of it is made first.
-        var beside: Cgroup?
+    /// What has been made.
+    private struct Made {
+        /// The container's process.
         var process: Int32?
+        /// The master side of its terminal.
         var console: FileDescriptor?
-        var pidFile: FilePath?
-        var serviceClass: ServiceClass?
+        /// All else, which can be taken back only once nobody is in it.
+        var undo = Undo<Undoing>()
 
-        func run() {
+        mutating func add(_ cgroup: Cgroup) {
+            undo.add("control group \(cgroup.path)") { try cgroup.remove() }
+        }
+
+        mutating func revert() {
             if let process {
                 // It may have ended by itself.
-                try? Signals.send(9, to: process)
+                try? Signals.send(Signal.kill.rawValue, to: process)
                 _ = try? ProcessControl.wait(for: process)
             }
             console?.discard()
-            // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
-            if let pidFile { try? Files.remove(pidFile) }
-            try? unit?.stop()  // As above.
-            try? cgroup?.remove()  // As above.
-            beside?.removeBeside()
-            try? serviceClass?.remove()  // As above.
-            try? StateDirectory.remove(directory)  // As above.
+            // The error that is reported is the one that led here.
+            undo.run()
         }
     }
 
-    private func fork(_ undo: inout Undo) throws(RuntimeError) -> StartedProcess {
+    private func fork(_ made: inout Made) throws(RuntimeError) -> StartedProcess {
         let gate = waitsForStart ? try StartGate(in: directory) : nil
         defer { gate?.close() }
         var (channel, childChannel) = try InitChannel.pair()
@@ -92,7 +90,7 @@ struct Creation {
                 }
             }
             // On version 2 a process can start inside its group, if there is one by then.
-            group = try makeUnifiedGroup(&undo)
+            group = try makeUnifiedGroup(&made)
         } catch {
             childChannel.close()
             throw error
@@ -116,17 +114,19 @@ struct Creation {
         guard case .parent(var pid, _) = fork else {
             InitProcess(plan: plan, channel: childChannel, gate: gate).run(makingNamespaces: namespacesOfFork)
         }
-        undo.process = pid
+        made.process = pid
         childChannel.close()
         if plan.joinsUserNamespace {
             pid = try JoinedUserNamespace.replacement(of: pid, channel)
-            undo.process = pid
+            made.process = pid
         }
         plan.options.log?.debug("nsexec[\(pid)]: nsexec container setup")
-        try prepare(pid, channel, &undo)
-        let console = try follow(pid, channel, &undo)
+        let record = try prepare(pid, channel, &made)
+        try follow(pid, channel, &made)
         try ContainerRecord.complete(in: directory)
-        return StartedProcess(pid: pid, console: console)
+        var process = StartedProcess(pid: pid, console: made.console)
+        process.container = FoundContainer(record: record, directory: directory)
+        return process
     }
 
     private func fork(
@@ -147,14 +147,14 @@ struct Creation {
         plan.newNamespaces.subtracting(plan.makesOwnNetwork ? [.cgroup, .time, .network] : [.cgroup, .time])
     }
 
-    private func makeUnifiedGroup(_ undo: inout Undo) throws(RuntimeError) -> FileDescriptor? {
+    private func makeUnifiedGroup(_ made: inout Made) throws(RuntimeError) -> FileDescriptor? {
         guard let cgroup = plan.cgroup, plan.unit == nil else { return nil }
         guard cgroup.isUnified else {
-            undo.beside = cgroup
+            made.undo.add("control group \(cgroup.path) beside") { cgroup.removeBeside() }
             return cgroup.createBeside()
         }
         try create(cgroup)
-        undo.cgroup = cgroup
+        made.add(cgroup)
         return try withCgroupErrors { () throws(CgroupError) in try cgroup.openForClone() }
     }
 
@@ -167,8 +167,8 @@ struct Creation {
     }
 
     /// Does this side's share of the work while the process does its own.
-    private func prepare(_ pid: Int32, _ channel: InitChannel, _ undo: inout Undo) throws(RuntimeError) {
-        try writeState(pid)
+    private func prepare(_ pid: Int32, _ channel: InitChannel, _ made: inout Made) throws(RuntimeError) -> ContainerRecord {
+        let record = try writeState(pid)
         if plan.newNamespaces.contains(.user) {
             try UserNamespaceMaps.write(
                 uids: plan.linux.uidMappings, gids: plan.linux.gidMappings, process: pid)
@@ -181,7 +181,7 @@ struct Creation {
                 try withCgroupErrors { () throws(CgroupError) in try cgroup.refuseIfInUse() }
             }
             let started = try unit.start(process: pid, resources.withDefaultDevices)
-            undo.unit = started
+            made.undo.add("unit \(unit.unit.name)") { try started.stop() }
             resources = started.resources
         } else if !resources.isEmpty {
             resources = resources.withDefaultDevices
@@ -192,7 +192,7 @@ struct Creation {
             } else {
                 try withCgroupErrors { () throws(CgroupError) in try cgroup.create(isAdopted: true) }
             }
-            undo.cgroup = cgroup
+            made.add(cgroup)
             if plan.hasUserNamespace, !cgroup.isUnified {
                 try withCgroupErrors { () throws(CgroupError) in try cgroup.add(pid: pid) }
             }
@@ -204,7 +204,7 @@ struct Creation {
         }
         if let serviceClass = plan.serviceClass, let wanted = plan.linux.intelRdt {
             try withResctrlErrors { () throws(ResctrlError) in try serviceClass.make(wanted, pid: pid) }
-            undo.serviceClass = serviceClass
+            made.undo.add("class of service") { try serviceClass.remove() }
         }
         if let devices = plan.linux.netDevices, !devices.isEmpty {
             let joined = plan.joinedNamespaces.first { $0.kind == .network }?.path
@@ -220,24 +220,25 @@ struct Creation {
             try attempt("cannot write the pid file \(file)") { () throws(Errno) in
                 try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
             }
-            undo.pidFile = file
+            made.undo.add("pid file \(file)") { try Files.remove(file) }
         }
-        if hasRuntimeHooks { try runHooks(pid, channel, &undo) }
+        if hasRuntimeHooks { try runHooks(pid, channel, &made) }
         try channel.send(.goOn(filter: filter))
+        return record
     }
 
     private var hasRuntimeHooks: Bool {
         plan.spec.hooks?.prestart?.isEmpty == false || plan.spec.hooks?.createRuntime?.isEmpty == false
     }
 
-    private func runHooks(_ pid: Int32, _ channel: InitChannel, _ undo: inout Undo) throws(RuntimeError) {
+    private func runHooks(_ pid: Int32, _ channel: InitChannel, _ made: inout Made) throws(RuntimeError) {
         reports: while true {
             switch try channel.nextReport() {
             case .readyForHooks: break reports
             case .failure(let error): throw error
             case .sourceRequest(let index): try answer(index, pid, channel)
-            case .console(let console): undo.console = console
-            case .ready, .replaced, .listening, .closed:
+            case .console(let console): made.console = console
+            case .warning, .ready, .replaced, .listening, nil:
                 throw RuntimeError(.system, "the container's process ended before its hooks ran")
             }
         }
@@ -257,19 +258,18 @@ struct Creation {
         try MountSources(plan: plan, process: pid, socket: socket).answer(index)
     }
 
-    private func writeState(_ pid: Int32) throws(RuntimeError) {
+    private func writeState(_ pid: Int32) throws(RuntimeError) -> ContainerRecord {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "the container's process ended while it was being set up")
         }
         let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
         StateDirectory.removeNote(in: directory)
+        return record
     }
 
     /// Waits until the process is ready (or has executed its program).
-    private func follow(
-        _ pid: Int32, _ channel: InitChannel, _ undo: inout Undo
-    ) throws(RuntimeError) -> FileDescriptor? {
+    private func follow(_ pid: Int32, _ channel: InitChannel, _ made: inout Made) throws(RuntimeError) {
         var isReady = false
         while true {
             let report = try channel.nextReport()
@@ -280,7 +280,7 @@ struct Creation {
             switch report {
             case .failure(let error): throw error
             case .sourceRequest(let index): try answer(index, pid, channel)
-            case .console(let console): undo.console = console
+            case .console(let console): made.console = console
             case .listening(let number):
                 let listener = try SeccompAgent.listener(number, of: pid)
                 defer { listener.discard() }
@@ -290,10 +290,10 @@ struct Creation {
                     id: plan.id, status: .creating, pid: pid, bundle: plan.bundle.string,
                     annotations: plan.spec.annotations)
                 try SeccompAgent(plan.linux.seccomp)?.send(listener, process: pid, state: state)
-            case .ready where waitsForStart: return undo.console
+            case .ready where waitsForStart: return
             case .ready: isReady = true
-            case .closed where isReady: return undo.console
-            case .readyForHooks, .replaced, .closed:
+            case nil where isReady: return
+            case .warning, .readyForHooks, .replaced, nil:
                 throw RuntimeError(.system, "the container's process ended unexpectedly while it was being set up")
             }
         }

@@ -185,10 +185,10 @@ struct Execution {
                         id: record.id, status: .running, pid: record.pid, bundle: record.bundle,
                         annotations: record.annotations)
                     try agent?.send(listener, process: process, state: state)
-                case .closed:
+                case nil:
                     options.log?.debug("setns_init: about to exec")
                     return StartedProcess(pid: process, console: console)
-                case .ready, .readyForHooks, .sourceRequest:
+                case .warning, .ready, .readyForHooks, .sourceRequest:
                     throw RuntimeError(.system, "the new process sent reports in the wrong order")
                 }
             }

@@ -54,9 +54,9 @@ extension Execution {
                     isBoundToCPUs: linux?.resources?.cpu?.cpus?.isEmpty == false)
                 let program = try setup.prepare(channel)
                 try setup.confine(filter.isEmpty ? nil : SeccompProgram(message: filter), channel: channel)
-                channel.report(setup.execute(program))
+                channel.fail(setup.execute(program))
             } catch {
-                channel.report(error)
+                channel.fail(error)
             }
             ProcessControl.exit(1)
         }
@@ -109,7 +109,7 @@ extension Execution {
                 throw RuntimeError(.system, "cannot make a process in the container: \(error.words)")
             }
             if case .parent(let pid, _) = fork {
-                try channel.reportReplacement(by: pid, needsGroup: needsGroup)
+                try channel.report(.replaced(by: pid, needsGroup: needsGroup))
                 ProcessControl.exit(0)
             }
             guard case .enterCgroup = try channel.nextOrder() else {
@@ -135,7 +135,7 @@ extension Execution {
             let terminal = try Console(
                 root: root, size: execution.process.consoleSize, owner: execution.process.user.uid,
                 keepsLineEnds: execution.options.keepsLineEnds)
-            try channel.report("C", descriptors: [terminal.master])
+            try channel.report(.console(terminal.master))
             return terminal
         }
     }

@@ -4,40 +4,6 @@ import SystemPackage
 /// One end of the connection between the runtime and the process it is making, which is a socket that keeps messages
 /// apart. The new process's end is closed when it executes its program: that is how the runtime knows it has.
 struct InitChannel {
-    /// What the new process tells the runtime.
-    enum Report {
-        /// It cannot go on.
-        case failure(RuntimeError)
-        /// It has made the process that takes its place; `needsGroup`: which is not in its control group yet.
-        case replaced(by: Int32, needsGroup: Bool)
-        /// Here is the master side of the terminal.
-        case console(FileDescriptor)
-        /// It needs the source of this mount of the configuration (`MountSources`).
-        case sourceRequest(Int)
-        /// It is under its filter; the descriptor with this number, in that process, answers the filter's questions.
-        case listening(Int32)
-        /// All namespaces and mounts are there; hooks can run now.
-        case readyForHooks
-        /// Everything is done up to the start.
-        case ready
-        /// It has executed its program, or has ended.
-        case closed
-    }
-
-    /// What the runtime tells the new process.
-    enum Order {
-        /// The control group exists (and the user namespace has its ids).
-        case enterCgroup
-        /// Hooks have run.
-        case hooksDone
-        /// Limits are set; here is the system call filter, if there is one.
-        case goOn(filter: [UInt8])
-        /// The runtime has its own copy of the filter's listener.
-        case listenerTaken
-        /// The runtime has given up.
-        case closed
-    }
-
     let socket: FileDescriptor
     /// Where the sources of mounts come from, if the container's process may have to ask for some: a connection of its own,
     /// because orders may be under way already.
@@ -57,17 +23,9 @@ struct InitChannel {
 
     // MARK: The runtime's side
 
-    func send(_ order: Order) throws(RuntimeError) {
-        let message: [UInt8] =
-            switch order {
-            case .enterCgroup: [UInt8(ascii: "G")]
-            case .hooksDone: [UInt8(ascii: "H")]
-            case .listenerTaken: [UInt8(ascii: "T")]
-            case .goOn(let filter): [UInt8(ascii: "L")] + filter
-            case .closed: []
-            }
+    func send(_ order: InitOrder) throws(RuntimeError) {
         do throws(Errno) {
-            try socket.sendMessage(message)
+            try socket.sendMessage(order.bytes)
         } catch  where error == .brokenPipe || error == .connectionReset {
             // The process has ended; what it said before is still to be read, and says why.
         } catch {
@@ -75,12 +33,13 @@ struct InitChannel {
         }
     }
 
-    /// The next report; warnings before it go to the log.
-    func nextReport() throws(RuntimeError) -> Report {
+    /// The next report, warnings apart, which go to the log; `nil` when the process has executed its program, or has ended.
+    func nextReport() throws(RuntimeError) -> InitReport? {
         while true {
             let (bytes, descriptors) = try receiveReport()
-            guard bytes.first == UInt8(ascii: "W") else { return Self.report(bytes, descriptors) }
-            log?.warn(String(decoding: bytes.dropFirst(), as: UTF8.self))
+            guard let report = InitReport(bytes, descriptors) else { return nil }
+            guard case .warning(let text) = report else { return report }
+            log?.warn(text)
         }
     }
 
@@ -96,41 +55,24 @@ struct InitChannel {
         }
     }
 
-    private static func report(_ bytes: [UInt8], _ descriptors: [FileDescriptor]) -> Report {
-        switch bytes.first {
-        case UInt8(ascii: "E"): return .failure(error(bytes.dropFirst()))
-        case UInt8(ascii: "C") where descriptors.count == 1: return .console(descriptors[0])
-        case UInt8(ascii: "P") where bytes.count == 6:
-            let pid = bytes[2...].reduce(0) { $0 << 8 | Int32($1) }
-            return .replaced(by: pid, needsGroup: bytes[1] != 0)
-        case UInt8(ascii: "M") where bytes.count == 3: return .sourceRequest(Int(bytes[1]) << 8 | Int(bytes[2]))
-        case UInt8(ascii: "S") where bytes.count == 5:
-            return .listening(bytes[1...].reduce(0) { $0 << 8 | Int32($1) })
-        case UInt8(ascii: "N"): return .readyForHooks
-        case UInt8(ascii: "R"): return .ready
-        default: return .closed
-        }
-    }
-
     // MARK: The process's side
 
-    func report(_ letter: Character, descriptors: [FileDescriptor] = []) throws(RuntimeError) {
-        let message = [letter.asciiValue ?? 0]
+    func report(_ report: InitReport) throws(RuntimeError) {
         try attempt("cannot report to the runtime") { () throws(Errno) in
-            try socket.sendMessage(message, descriptors: descriptors)
+            try socket.sendMessage(report.bytes, descriptors: report.descriptors)
         }
     }
 
     /// Sends a warning to the runtime.
     func warn(_ message: String) {
         // A warning that nobody takes is no reason to stop.
-        _ = try? socket.sendMessage([UInt8(ascii: "W")] + Array(message.utf8.prefix(8192)))
+        try? report(.warning(message))
     }
 
-    func reportReplacement(by pid: Int32, needsGroup: Bool) throws(RuntimeError) {
-        let message =
-            [UInt8(ascii: "P"), needsGroup ? 1 : 0] + (0..<4).reversed().map { UInt8(pid >> ($0 * 8) & 0xff) }
-        try attempt("cannot report to the runtime") { () throws(Errno) in try socket.sendMessage(message) }
+    /// Says why the process ends.
+    func fail(_ error: RuntimeError) {
+        // If nobody listens any more, nobody needs to know.
+        try? report(.failure(error))
     }
 
     /// Has the runtime take its copy of `listener`, and waits until it has.
@@ -138,48 +80,33 @@ struct InitChannel {
     /// The filter is in force already and may ask about any system call but write, while nobody is there to answer: so
     /// the descriptor's number goes by write, where sendmsg could not send the descriptor.
     func hand(over listener: FileDescriptor) throws(RuntimeError) {
-        let number = listener.rawValue
-        let message = [UInt8(ascii: "S")] + (0..<4).reversed().map { UInt8(number >> ($0 * 8) & 0xff) }
-        try attempt("cannot report to the runtime") { () throws(Errno) in try socket.writeEntire(message) }
+        let report = InitReport.listening(listener.rawValue)
+        try attempt("cannot report to the runtime") { () throws(Errno) in try socket.writeEntire(report.bytes) }
         guard case .listenerTaken = try nextOrder() else {
             throw RuntimeError(.system, "the runtime sent orders in the wrong order")
         }
     }
 
-    func report(_ error: RuntimeError) {
-        // If nobody listens any more, nobody needs to know.
-        _ = try? socket.sendMessage([UInt8(ascii: "E")] + Self.bytes(of: error))
-    }
-
-    func nextOrder() throws(RuntimeError) -> Order {
+    /// The next order. If the runtime gave up, this throws.
+    func nextOrder() throws(RuntimeError) -> InitOrder {
         let bytes = try attempt("cannot wait for the runtime") { () throws(Errno) in
-            // The largest filter the kernel takes has 4096 instructions of 8 bytes.
-            try socket.receiveMessage(capacity: 33 * 1024).bytes
+            try socket.receiveMessage(capacity: InitOrder.longest).bytes
         }
-        switch bytes.first {
-        case UInt8(ascii: "G"): return .enterCgroup
-        case UInt8(ascii: "H"): return .hooksDone
-        case UInt8(ascii: "T"): return .listenerTaken
-        case UInt8(ascii: "L"): return .goOn(filter: Array(bytes.dropFirst()))
-        default: throw RuntimeError(.system, "the runtime gave up")
-        }
+        guard let order = InitOrder(bytes) else { throw RuntimeError(.system, "the runtime gave up") }
+        return order
     }
 
-    // MARK: Errors as bytes
-
-    /// The kind, the stage and the message, with null bytes between them.
-    static func bytes(of error: RuntimeError) -> [UInt8] {
-        let words = [error.kind.rawValue, error.at(.initialization).stage.rawValue, error.message]
-        return Array(words.map { $0.utf8.prefix(8192) }.joined(separator: [0]))
-    }
-
-    static func error(_ bytes: some Collection<UInt8>) -> RuntimeError {
-        let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false).map {
-            String(decoding: $0, as: UTF8.self)
+    /// Asks the runtime for the source of the configuration's mount number `index`.
+    func source(ofMount index: Int) throws(RuntimeError) -> FileDescriptor {
+        guard let sources else { throw RuntimeError(.system, "the runtime cannot open sources of mounts") }
+        try report(.sourceRequest(index))
+        let (bytes, descriptors) = try attempt("cannot ask the runtime for a mount's source") { () throws(Errno) in
+            try sources.receiveMessage(capacity: 16384)
         }
-        guard parts.count == 3, let kind = RuntimeError.Kind(rawValue: parts[0]) else {
-            return RuntimeError(.system, "unreadable error")
+        switch SourceAnswer(bytes, descriptors) {
+        case .tree(let tree): return tree
+        case .failure(let error): throw error
+        case nil: throw RuntimeError(.system, "the runtime gave up")
         }
-        return RuntimeError(kind, parts[2]).at(RuntimeError.Stage(rawValue: parts[1]) ?? .initialization)
     }
 }

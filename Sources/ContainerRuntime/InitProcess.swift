@@ -46,7 +46,7 @@ struct InitProcess {
             // as it can.
             let isConfinedEarly = filter?.notifies == true
             if isConfinedEarly { try setup.confine(filter, channel: channel) }
-            try channel.report("R")
+            try channel.report(.ready)
             if let gate {
                 channel.socket.discard()
                 if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
@@ -60,13 +60,13 @@ struct InitProcess {
                 if !isConfinedEarly { try setup.confine(filter, channel: channel) }
                 try runStartHooks(program)
             } catch {
-                if let gate { gate.report(error) } else { channel.report(error) }
+                if let gate { gate.report(error) } else { channel.fail(error) }
                 ProcessControl.exit(1)
             }
             let failure = setup.execute(program)
-            if let gate { gate.report(failure) } else { channel.report(failure) }
+            if let gate { gate.report(failure) } else { channel.fail(failure) }
         } catch {
-            channel.report(error)
+            channel.fail(error)
         }
         ProcessControl.exit(1)
     }
@@ -158,7 +158,7 @@ struct InitProcess {
                 root: root.handle, size: plan.process.consoleSize, owner: plan.process.user.uid,
                 keepsLineEnds: plan.options.keepsLineEnds)
             try terminal.attachToDevConsole(root: root.handle)
-            try channel.report("C", descriptors: [terminal.master])
+            try channel.report(.console(terminal.master))
             console = terminal
         }
         if plan.process.cwd != "/" {
@@ -168,7 +168,7 @@ struct InitProcess {
         let hooks = plan.spec.hooks
         if hooks?.prestart?.isEmpty == false || hooks?.createRuntime?.isEmpty == false {
             try membership.enter()
-            try channel.report("N")
+            try channel.report(.readyForHooks)
             guard case .hooksDone = try channel.nextOrder() else {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }

@@ -45,7 +45,7 @@ struct JoinedUserNamespace {
             return try ProcessControl.fork(namespaces: newNamespaces, asSibling: true)
         }
         if case .parent(let pid, _) = fork {
-            try channel.reportReplacement(by: pid, needsGroup: false)
+            try channel.report(.replaced(by: pid, needsGroup: false))
             ProcessControl.exit(0)
         }
     }
@@ -59,7 +59,7 @@ struct JoinedUserNamespace {
             _ = try? ProcessControl.wait(for: first)
             return pid
         case .failure(let error): throw error
-        case .console, .sourceRequest, .listening, .readyForHooks, .ready, .closed:
+        case .warning, .console, .sourceRequest, .listening, .readyForHooks, .ready, nil:
             throw RuntimeError(.system, "the container's process ended before it was in its user namespace")
         }
     }

@@ -79,10 +79,11 @@ struct MountSources {
             do throws(RuntimeError) {
                 let tree = try tree(mount)
                 try attempt("cannot send a mount's source") { () throws(Errno) in
-                    try socket.sendMessage([UInt8(ascii: "S")], descriptors: [tree])
+                    let answer = SourceAnswer.tree(tree)
+                    try socket.sendMessage(answer.bytes, descriptors: answer.descriptors)
                 }
             } catch {
-                try socket.sendMessage([UInt8(ascii: "E")] + InitChannel.bytes(of: error))
+                try socket.sendMessage(SourceAnswer.failure(error).bytes)
             }
         } catch {
             ProcessControl.exit(1)
@@ -149,19 +150,5 @@ struct MountSources {
         try attempt("cannot open a user namespace") { () throws(Errno) in
             try Files.open(FilePath("/proc/\(process)/ns/user"), .readOnly)
         }
-    }
-}
-
-extension InitChannel {
-    /// Asks the runtime for the source of the configuration's mount number `index`. The container's process does so.
-    func source(ofMount index: Int) throws(RuntimeError) -> FileDescriptor {
-        guard let sources else { throw RuntimeError(.system, "the runtime cannot open sources of mounts") }
-        let (bytes, descriptors) = try attempt("cannot ask the runtime for a mount's source") { () throws(Errno) in
-            try socket.sendMessage([UInt8(ascii: "M"), UInt8(index >> 8 & 0xff), UInt8(index & 0xff)])
-            return try sources.receiveMessage(capacity: 16384)
-        }
-        if bytes.first == UInt8(ascii: "E") { throw Self.error(bytes.dropFirst()) }
-        guard descriptors.count == 1 else { throw RuntimeError(.system, "the runtime gave up") }
-        return descriptors[0]
     }
 }

@@ -66,7 +66,7 @@ struct StartGate {
     /// Tells `start` why the program could not be executed. Called by the container's process.
     func report(_ error: RuntimeError) {
         // If `start` has gone, nobody needs to know.
-        try? answer.writeEntire(InitChannel.bytes(of: error))
+        try? answer.writeEntire(error.bytes)
     }
 
     /// Whether a container with its state in `directory` waits.
@@ -113,6 +113,6 @@ struct StartGate {
             message += more
             if more.isEmpty { break }
         }
-        if !message.isEmpty { throw InitChannel.error(message) }
+        if !message.isEmpty { throw RuntimeError(bytes: message) }
     }
 }

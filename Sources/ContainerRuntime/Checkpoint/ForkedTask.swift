@@ -27,7 +27,7 @@ enum ForkedTask {
                     try body()
                 } catch {
                     // If nobody listens any more, nobody needs to know.
-                    try? high.writeEntire(InitChannel.bytes(of: error))
+                    try? high.writeEntire(error.bytes)
                     ProcessControl.exit(1)
                 }
             } catch {
@@ -40,6 +40,6 @@ enum ForkedTask {
         guard !message.isEmpty else { return pid }
         // It has said all there is to say, and ends.
         _ = try? ProcessControl.wait(for: pid)
-        throw InitChannel.error(message)
+        throw RuntimeError(bytes: message)
     }
 }

@@ -1,4 +1,5 @@
 import Cgroups
+import Failure
 import JSON
 import LinuxKernel
 import OCISpec
@@ -36,42 +37,42 @@ struct Restoration {
         let directories = try CRIUDirectories(options, makesImages: false)
         defer { directories.close() }
         try StateDirectory.make(directory, id: plan.id)
-        var undo = Undo(directory: directory)
+        var made = Made()
+        made.undo.add("state directory \(directory)") { [directory] in try StateDirectory.remove(directory) }
         do throws(RuntimeError) {
-            return try restore(version, directories, names, &undo)
+            return try restore(version, directories, names, &made)
         } catch {
-            undo.run()
+            made.revert()
             let log = CRIULog(file: directories.logDirectory.appending(Self.logFile))
             throw log.explain(error, warn: warn)
         }
     }
 
-    /// What has been done and is to be taken back.
-    private struct Undo {
-        var directory: FilePath
-        var cgroup: Cgroup?
+    /// What has been made.
+    private struct Made {
         var criu: CRIUProcess?
+        /// The container's process.
         var process: Int32?
+        /// The master side of its terminal.
         var console: FileDescriptor?
-        var pidFile: FilePath?
+        /// All else, which can be taken back only once nobody is in it.
+        var undo = Undo<Undoing>()
 
-        func run() {
+        mutating func revert() {
             // Each is tried whatever becomes of the others; the error that is reported is the one that led here.
             _ = try? criu?.finish()
             if let process {
                 // CRIU may have ended it.
-                try? Signals.send(9, to: process)
+                try? Signals.send(Signal.kill.rawValue, to: process)
                 _ = try? ProcessControl.wait(for: process)  // As above.
             }
             console?.discard()
-            if let pidFile { try? Files.remove(pidFile) }  // As above.
-            try? cgroup?.remove()  // As above.
-            try? StateDirectory.remove(directory)  // As above.
+            undo.run()
         }
     }
 
     private func restore(
-        _ version: Int32, _ directories: CRIUDirectories, _ streamNames: [String], _ undo: inout Undo
+        _ version: Int32, _ directories: CRIUDirectories, _ streamNames: [String], _ made: inout Made
     ) throws(RuntimeError) -> StartedProcess {
         var request = directories.options(
             options, root: rootMount, logFile: Self.logFile, annotations: plan.spec.annotations)
@@ -92,12 +93,12 @@ struct Restoration {
         try makeMountPoints()
         if let cgroup = plan.cgroup {
             try withCgroupErrors { () throws(CgroupError) in try cgroup.create() }
-            undo.cgroup = cgroup
+            made.undo.add("control group \(cgroup.path)") { try cgroup.remove() }
         }
         try describeOutside(&request)
 
         let criu = try startCRIU(descriptors)
-        undo.criu = criu
+        made.criu = criu
         try writeRecord(criu.pid, version: nil)
         try enterCgroup(criu.pid, &request)
         options.log?.debug("Using CRIU \(version)")
@@ -106,36 +107,36 @@ struct Restoration {
             options.log?.debug("notify: \(notification.script)")
             switch notification.script {
             case "orphan-pts-master":
-                undo.console?.discard()
-                undo.console = received.first
+                made.console?.discard()
+                made.console = received.first
                 for descriptor in received.dropFirst() { descriptor.discard() }
                 return
             case "setup-namespaces":
                 try plan.runRuntimeHooks(notification.pid)
             case "post-restore":
-                undo.process = notification.pid
+                made.process = notification.pid
                 if let pid = notification.pid { try writeRecord(pid, version: version) }
             default: break
             }
             for descriptor in received { descriptor.discard() }
         }
-        undo.criu = nil
+        made.criu = nil
         if let ended = try criu.finish(), ended != .exited(0) {
             throw RuntimeError(.system, "criu failed: \(ended.text)")
         }
-        guard let pid = undo.process else {
+        guard let pid = made.process else {
             throw RuntimeError(.system, "criu failed: it did not say which process it restored")
         }
-        try finish(pid, &undo)
-        return StartedProcess(pid: pid, console: undo.console)
+        try finish(pid, &made)
+        return StartedProcess(pid: pid, console: made.console)
     }
 
-    private func finish(_ pid: Int32, _ undo: inout Undo) throws(RuntimeError) {
+    private func finish(_ pid: Int32, _ made: inout Made) throws(RuntimeError) {
         if let file = plan.options.pidFile {
             try attempt("cannot write the pid file \(file)") { () throws(Errno) in
                 try Files.replace(file, with: Array("\(pid)".utf8), mode: 0o644)
             }
-            undo.pidFile = file
+            made.undo.add("pid file \(file)") { try Files.remove(file) }
         }
         try attempt("removing \(rootMount)") { () throws(Errno) in try Files.removeDirectory(rootMount) }
         try ContainerRecord.complete(in: directory)
