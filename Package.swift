@@ -125,7 +125,8 @@ let package = Package(
         module(
             "ContainerRuntime",
             [
-                "Cgroups", "DBus", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec", "JSON",
+                "Cgroups", "DBus", "Failure", "Netlink", "Resctrl", "Seccomp", "LinuxKernel", "CLinux", "OCISpec",
+                "JSON",
                 "Text", "BuildInformation", system,
             ],
             swiftSettings: quick),
@@ -184,7 +185,7 @@ let package = Package(
         module(
             "Shim",
             [
-                "ContainerRuntime", "ShimProtocol", "Cgroups", "LinuxKernel", "CShim", "OCISpec", "JSON",
+                "ContainerRuntime", "ShimProtocol", "Cgroups", "Failure", "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "Text", "BuildInformation", system,
             ]),
         module(
@@ -290,6 +291,7 @@ let package = Package(
         tests("NetlinkTests", ["Netlink"]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),
+        testProgram("PodShim", ["Shim", "LinuxKernel", system]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
         tests(
             "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),

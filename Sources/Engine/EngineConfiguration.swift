@@ -29,6 +29,8 @@ package struct EngineConfiguration: Sendable {
     package var defaultUlimits: [Ulimit] = []
     /// Default size of /dev/shm in bytes (`--default-shm-size`).
     package var defaultShmSize: Int64 = 64 << 20
+    /// How many bytes of output may wait on disk for all slow clients of one container (`--attach-spill-limit`).
+    package var attachSpillLimit: Int64 = 256 << 20
     /// Default IPC mode (`--default-ipc-mode`): `private` or `shareable`.
     package var defaultIPCMode: IPCMode = .private
     /// Default cgroup namespace mode (`--default-cgroupns-mode`); nil: private with cgroup v2, host with v1, as Docker.

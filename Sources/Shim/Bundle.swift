@@ -5,7 +5,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-/// The container's bundle directory, with the files that are the shim's own.
+/// A container's bundle directory. That of a shim's first container has the shim's own files, too.
 struct Bundle {
     let path: FilePath
     private let directory: FileDescriptor

@@ -17,3 +17,27 @@ enum OutOfMemoryScore {
         try Files.write("\(value)", to: file)
     }
 }
+
+/// The shim's claim not to be killed for want of memory: with it its containers' logs and exit records would be lost.
+final class OutOfMemoryExemption {
+    /// Nearly exempt.
+    private static let score = -999
+    /// The score that this process was started with, which is what all processes of its containers get.
+    let usual = OutOfMemoryScore.get()
+    private var isClaimed = false
+
+    /// Makes the shim exempt.
+    func claim() {
+        if isClaimed { return }
+        isClaimed = true
+        // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
+        try? OutOfMemoryScore.set(Self.score)
+    }
+
+    /// Makes the shim, and what it executes from now on, as likely a victim as others.
+    func suspend() {
+        guard isClaimed, let usual else { return }
+        isClaimed = false
+        try? OutOfMemoryScore.set(usual)  // Fails for no process that has been allowed to claim less.
+    }
+}

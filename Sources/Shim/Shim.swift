@@ -1,95 +1,187 @@
 import CShim
-import Cgroups
 import Glibc
 import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
 
-/// The process behind one container: owns its streams, its log and its exit status, and serves requests.
+/// The process behind a container, or behind several that share name spaces (a pod): it owns their streams, logs and exit
+/// records, reaps their processes and serves requests.
 ///
-/// It depends on nobody: with no engine connected, or ever again, the container runs on and its end is written down.
-final class Shim {
-    /// Where the container is in its life. `ending` is between the end of the first process and the moment when its output
-    /// is drained and everything is cleaned up.
-    enum Phase {
-        case created(pid: Int32)
-        case running(pid: Int32, startedAt: Timestamp, isPaused: Bool)
-        case ending(ExitRecord)
-        case exited(ExitRecord)
+/// It depends on nobody: with no engine connected, or ever again, the containers run on and their ends are written down.
+///
+///     let shim = try Shim(home: "/run/masu/pods/a")
+///     let pid = try shim.create(bundle: "/run/masu/pods/a")           // with new name spaces
+///     let other = try shim.create(bundle: "/run/masu/pods/a/web")     // its config.json joins /proc/<pid>/ns/net, …
+///     shim.run()                                                      // to the end of the last one
+///
+/// Requests name the container they are about by its id (`AddressedRequest`); without a name it is the first. A container that
+/// ends does not end the others, unless the kernel does: the processes of a pid name space end with the first of them. The shim
+/// ends with its last container, as soon as those who are connected know.
+///
+/// The process must have a single thread, and be prepared by `becomeBackgroundProcess`.
+package final class Shim {
+    /// Where the shim is in its life.
+    private enum Stage {
+        /// Containers live, and new clients are welcome.
+        case serving(FileDescriptor, EventLoop.Watch)
+        /// All containers have ended, and the shim is about to.
+        case leaving(Farewell)
     }
 
-    /// How long processes in the background may hold up the end of the one whose output they share, in milliseconds.
-    static let grace: Int64 = 300
+    /// What a shim without containers still waits for. Those who are attached get all output in any case.
+    private enum Farewell {
+        /// Clients that have not been told of the end.
+        case untilKnown
+        /// Clients that have not got all answers.
+        case untilAnswered
+        /// No others.
+        case untilDelivered
+    }
+
     /// How long a client that is connected and has not asked for the exit status is waited for, in milliseconds.
     private static let farewell: Int64 = 10_000
 
-    let bundle: Bundle
-    let configuration: ShimConfiguration
-    let runtime: any OCIRuntime
     let loop: EventLoop
     let context: StreamContext
-    let streams: ProcessStreams
-    let log: JSONFileLog?
-    /// Whether the kernel ends all other processes with the first one.
-    private let hasOwnPIDNamespace: Bool
-    /// The container's root, held to the end of its processes: to let go of an overlay makes the kernel write the whole file system
-    /// below it to disk, and whoever does that inside the container does it within the container's limits, unkillable.
-    private var root: FileDescriptor?
-
-    var phase: Phase
-    var execs: [String: ExecProcess] = [:]
+    let exemption: OutOfMemoryExemption
+    private let home: Bundle
+    private var stage: Stage
+    private(set) var containers: [Container] = []
+    /// Containers that nobody asks for any more, with clients that have not got all their output.
+    private var departing: [Container] = []
+    /// The id of the container that requests without a name are about.
+    private var first: String?
     private var clients: [ControlClient] = []
-    private var listener: FileDescriptor?
-    private var listenerWatch: EventLoop.Watch?
-    private var watch: OutOfMemoryWatch?
-    private var knownKills: UInt64 = 0
-    private var isDrained = false
-    private var isFinishing = false
-    private var isToldToEnd = false
-    private var isFarewellOver = false
-    private var isTrimScheduled = false
-    /// Whether a `start` is under way.
-    var isStarting = false
-    /// What the first process exited with while it was.
-    var heldEnd: Int32?
-    /// Whether a `pause` or `resume` is under way.
-    var isChanging = false
-    /// The error of a `start` that failed.
-    var startFailure: ShimError?
+    private var trim: EventLoop.Timer?
     /// The exit codes of processes that ended before an external runtime has said that they are execs.
-    var orphans: [Int32: Int32] = [:]
+    private var orphans: [Int32: Int32] = [:]
 
-    init(_ launched: LaunchedContainer) throws(Errno) {
-        bundle = launched.bundle
-        configuration = launched.configuration
-        runtime = launched.runtime
-        loop = launched.loop
-        context = launched.context
-        streams = launched.streams
-        log = launched.log
-        hasOwnPIDNamespace = launched.hasOwnPIDNamespace
-        phase = .created(pid: launched.pid)
-        root = launched.root
-        listener = launched.listener
-        let signals = try SignalSet([SIGCHLD]).makeDescriptor()
-        _ = try loop.watch(signals, .readable) { [unowned self] _ in
-            // What it says does not matter, nor does an error: all children are asked.
-            while case .some(.some) = try? Signals.next(from: signals) {}
-            reap()
+    /// A shim without containers, whose socket is bound in the directory `home`.
+    ///
+    /// - Throws: `conflict` if there is a shim already.
+    package convenience init(home: FilePath) throws(ShimError) { try self.init(home: Bundle(home)) }
+
+    init(home: Bundle) throws(ShimError) {
+        self.home = home
+        exemption = OutOfMemoryExemption()
+        try home.clear()
+        let loop = try attempt("epoll_create") { () throws(Errno) in try EventLoop() }
+        self.loop = loop
+        context = try attempt("mmap") { () throws(Errno) in try StreamContext(loop: loop) }
+        let listener = try home.listen()
+        // Replaced below, when there is a self for the handler.
+        stage = .leaving(.untilDelivered)
+        do throws(Errno) {
+            stage = .serving(listener, try loop.watch(listener, .readable) { [unowned self] _ in accept() })
+            let signals = try SignalSet([SIGCHLD]).makeDescriptor()
+            _ = try loop.watch(signals, .readable) { [unowned self] _ in
+                // What it says does not matter, nor does an error: all children are asked.
+                while case .some(.some) = try? Signals.next(from: signals) {}
+                reap()
+            }
+        } catch {
+            listener.discard()
+            home.removeSocket()
+            throw ShimError(.system, "starting the shim: \(error)")
         }
-        listenerWatch = try loop.watch(launched.listener, .readable) { [unowned self] _ in accept() }
         context.onHeavyUse = { [unowned self] in scheduleTrim() }
         context.onClientGone = { [unowned self] in endIfPossibleSoon() }
-        context.onDetach = { [unowned self] streams in tell(.detached(execID: streams.execID)) }
-        watchMemory()
+        context.onDetach = { [unowned self] streams in
+            container(streams.containerID)?.tell(.detached(execID: streams.execID))
+        }
         scheduleTrim()
+    }
+
+    /// Makes this process one that can be a shim: a session leader of the background and the parent of orphans, in `/`, with all
+    /// signals held back.
+    package static func becomeBackgroundProcess() throws(ShimError) {
+        try attempt("becoming a background process") { () throws(Errno) in
+            // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its containers. SIGPIPE is held back
+            // instead of being ignored because the containers' processes would inherit that.
+            SignalSet.all.block()
+            try ProcessAttributes.startSession()
+            try ProcessAttributes.setChildSubreaper(true)
+            let null = try Files.open("/dev/null", .readWrite)
+            for number: Int32 in 0...2 { try null.duplicate(onto: number) }
+            null.discard()
+            WorkingDirectory.setCreationMask(0o022)
+            try WorkingDirectory.change(to: "/")
+        }
+    }
+
+    /// Serves until the last container has ended and everybody knows.
+    package func run() { loop.run() }
+
+    // MARK: Containers
+
+    /// Creates a container from the bundle at `path`; its first process waits for `start`. After an error nothing is left of it.
+    ///
+    /// What is asked of the other containers meanwhile waits.
+    @discardableResult
+    package func create(bundle path: FilePath) throws(ShimError) -> Int32 {
+        var launch = try Launch(containers.isEmpty && path == home.path ? home : Bundle(path), in: self)
+        let container = try launch.run()
+        return try adopt(container)
+    }
+
+    /// Takes a container that has just been created among its own.
+    @discardableResult
+    func adopt(_ container: Container) throws(ShimError) -> Int32 {
+        guard let pid = container.phase.pid else { throw ShimError(.conflict, "the container has ended") }
+        if first == nil {
+            first = container.id
+            try home.writeProcessIdentifier()
+        }
+        containers.append(container)
+        return pid
+    }
+
+    /// Gives up: no container has come about.
+    func abandon() {
+        if case .serving(let listener, let watch) = stage {
+            loop.unwatch(watch)
+            listener.discard()
+        }
+        stage = .leaving(.untilDelivered)
+        home.removeSocket()
+    }
+
+    /// The container with this id; `nil` is the first one.
+    func container(_ id: String?) -> Container? {
+        let id = id ?? first
+        return containers.first { $0.id == id }
+    }
+
+    /// A container has ended, and nothing is left of it.
+    func ended(_ container: Container, _ record: ExitRecord) {
+        let isLast = containers.allSatisfy(\.phase.isOver)
+        if isLast { stopServing() } else { exemption.claim() }
+        container.close()
+        tell(.exited(record), of: container)
+        guard isLast else { return }
+        loop.schedule(milliseconds: Self.farewell) { [unowned self] in
+            if case .leaving(.untilKnown) = stage { stage = .leaving(.untilAnswered) }
+            endIfPossible()
+        }
+        endIfPossible()
+    }
+
+    /// A client says that nobody needs to know more of a container that has ended.
+    func dismiss(_ container: Container) {
+        if case .leaving = stage {
+            stage = .leaving(.untilDelivered)
+            endIfPossibleSoon()
+        } else {
+            containers.removeAll { $0 === container }
+            if container.hasAttachedClients { departing.append(container) }
+        }
     }
 
     // MARK: Clients
 
     private func accept() {
-        guard let listener else { return }
+        guard case .serving(let listener, _) = stage else { return }
         // Out of descriptors or memory: the client's loss, and it can try again.
         while let socket = try? listener.acceptConnection(nonBlocking: true) {
             do throws(Errno) {
@@ -108,179 +200,108 @@ final class Shim {
         endIfPossibleSoon()
     }
 
-    /// Tells all who want to know.
-    func tell(_ event: ShimEvent) {
-        for client in clients where client.isSubscribed {
-            client.send(event)
-            if case .exited = event { client.knowsExit = true }
+    private func stopServing() {
+        // Those that have connected by now still get an answer; others find the file.
+        accept()
+        guard case .serving(let listener, let watch) = stage else { return }
+        loop.unwatch(watch)
+        listener.discard()
+        stage = .leaving(.untilKnown)
+        home.removeSocket()
+    }
+
+    /// Does what a client asks.
+    private func answer(_ message: AddressedRequest, from client: ControlClient) -> ControlClient.Reply {
+        scheduleTrim()
+        do throws(ShimError) {
+            switch message.request {
+            case .containers:
+                client.knownEnds.formUnion(containers.lazy.filter(\.phase.isOver).map(\.id))
+                return .response(.containers(containers.map { ShimContainer(id: $0.id, state: $0.phase.state) }))
+            case .create(let bundle):
+                return .response(.created(pid: try create(bundle: FilePath(bundle))))
+            default:
+                guard let container = container(message.container) else {
+                    throw ShimError(.notFound, "no such container: \(message.container ?? first ?? "")")
+                }
+                let reply = try container.answer(message.request, from: client)
+                if case .response(.state(.exited)) = reply {
+                    client.knownEnds.insert(container.id)
+                    endIfPossibleSoon()
+                }
+                return reply
+            }
+        } catch {
+            return .response(.failure(error))
         }
     }
 
+    /// Tells all who want to know; whether there is anybody.
+    @discardableResult
+    func tell(_ event: ShimEvent, of container: Container) -> Bool {
+        var isTold = false
+        for client in clients where client.subscriptions.contains(container.id) {
+            send(event, of: container, to: client)
+            if case .exited = event { client.knownEnds.insert(container.id) }
+            isTold = true
+        }
+        return isTold
+    }
+
+    /// Tells one client.
+    func send(_ event: ShimEvent, of container: Container, to client: ControlClient) {
+        client.send(.event(event, container: container.id == first ? nil : container.id))
+    }
+
+    /// Whether anybody wants this container's events.
+    func hasSubscriber(of container: Container) -> Bool {
+        clients.contains { $0.subscriptions.contains(container.id) }
+    }
+
+    // MARK: Processes
+
+    /// Takes note of all children that have ended: the containers' first processes, execs, and orphans, which the kernel gives to
+    /// us as the nearest subreaper.
+    private func reap() {
+        while let (pid, status) = try? ProcessControl.wait(blocking: false) {
+            if containers.contains(where: { $0.childEnded(pid, status.code) }) { continue }
+            if containers.contains(where: \.runtime.isBusy) { orphans[pid] = status.code }
+        }
+        if !containers.contains(where: \.runtime.isBusy) { orphans = [:] }
+    }
+
+    /// The exit code of a process that ended before it was known what it is.
+    func takeOrphan(_ pid: Int32) -> Int32? { orphans.removeValue(forKey: pid) }
+
     /// Requests are rare, and leave garbage behind.
     func scheduleTrim() {
-        guard !isTrimScheduled else { return }
-        isTrimScheduled = true
-        loop.schedule(milliseconds: 1000) { [unowned self] in
-            isTrimScheduled = false
+        guard trim == nil else { return }
+        trim = loop.schedule(milliseconds: 1000) { [unowned self] in
+            trim = nil
             context.release()
-            log?.release()
+            for container in containers { container.release() }
+            departing.removeAll { !$0.hasAttachedClients }
             masu_malloc_trim()
         }
     }
 
-    // MARK: Memory
-
-    private func watchMemory() {
-        // Without a memory controller nothing can be watched, and nothing is limited either.
-        guard let cgroup = runtime.cgroup, let watch = try? OutOfMemoryWatch(cgroup) else { return }
-        let handle = try? loop.watch(watch.descriptor, .readable) { [unowned self] _ in
-            watch.take()
-            noteKills()
-        }
-        if handle == nil { watch.close() } else { self.watch = watch }
-    }
-
-    /// Tells of processes that the kernel has killed since the last time.
-    private func noteKills() {
-        guard let cgroup = runtime.cgroup else { return }
-        let kills = cgroup.outOfMemoryKills()
-        if kills > knownKills { tell(.outOfMemory(at: .now())) }
-        knownKills = max(knownKills, kills)
-    }
-
-    // MARK: Ends
-
-    /// Takes note of all children that have ended: the container's first process, execs, and orphans, which the kernel
-    /// gives to us as the nearest subreaper.
-    private func reap() {
-        while let (pid, status) = try? ProcessControl.wait(blocking: false) {
-            switch phase {
-            case .created(pid), .running(pid, _, _):
-                firstProcessEnded(pid, status.code)
-            default:
-                if let exec = execs.values.first(where: { $0.pid == pid }) {
-                    ended(exec, status.code)
-                } else if !runtime.childEnded(pid, code: status.code), runtime.isBusy {
-                    orphans[pid] = status.code
-                }
-            }
-        }
-        if !runtime.isBusy { orphans = [:] }
-    }
-
-    func ended(_ exec: ExecProcess, _ code: Int32) {
-        let time = Timestamp.now()
-        exec.state = .exited(exitCode: code, at: time)
-        exec.streams.drain(grace: Self.grace) { [unowned self] in
-            exec.streams.close()
-            tell(.execExited(execID: exec.id, exitCode: code, at: time))
-            scheduleTrim()
-            concludeIfDrained()
-        }
-    }
-
-    func firstProcessEnded(_ pid: Int32, _ code: Int32) {
-        if isStarting {
-            // Short-lived: it has ended before the runtime has said that it began. That comes first.
-            heldEnd = code
-            return
-        }
-        noteKills()
-        var record = ExitRecord(exitCode: code, exitedAt: .now(), oomKilled: knownKills > 0, pid: pid)
-        if case .running(_, let startedAt, _) = phase { record.startedAt = startedAt }
-        if let startFailure { record.exitCode = startFailure.exitCode }
-        phase = .ending(record)
-        if !hasOwnPIDNamespace {
-            // Else the kernel has done this. What cannot be killed now, `delete` tries again.
-            try? runtime.cgroup?.signalAll(SIGKILL)
-        }
-        streams.drain(grace: Self.grace) { [unowned self] in
-            isDrained = true
-            concludeIfDrained()
-        }
-        // Execs have been killed too, and are about to be reaped; should one not be, it is not waited for.
-        loop.schedule(milliseconds: Self.grace * 4) { [unowned self] in
-            isDrained = true
-            conclude()
-        }
-    }
-
-    private func concludeIfDrained() {
-        guard isDrained, !execs.values.contains(where: { $0.pid != nil }) else { return }
-        conclude()
-    }
-
-    /// Writes the end down, cleans up, and says so.
-    private func conclude() {
-        guard case .ending(let record) = phase, !isFinishing else { return }
-        // Now, so that whoever is told of the end finds it unmounted.
-        root?.discard()
-        root = nil
-        do throws(ShimError) {
-            try bundle.write(record)
-        } catch {
-            // A full disk. An engine that listens writes the end down itself; and with its directory the container has been removed.
-            // Else whoever asks is told by the socket, which therefore stays.
-            let isNeeded = !clients.contains(where: \.isSubscribed) && Files.exists(bundle.path)
-            if !isNeeded { return finish(record) }
-            return loop.schedule(milliseconds: 1000) { [unowned self] in conclude() }.ignore()
-        }
-        finish(record)
-    }
-
-    /// Cleans up, and says that the container has ended.
-    private func finish(_ end: ExitRecord) {
-        isFinishing = true
-        // Hooks and whatever else is executed now must not be exempt from the kernel's choice of victims, as we are.
-        if let score = runtime.scoreBefore { try? OutOfMemoryScore.set(score) }
-        runtime.delete { [unowned self] result in
-            var record = end
-            if case .failure(let error) = result { record.warning = error.message }
-            announce(record)
-        }
-    }
-
-    /// Says that the container has ended, and ends the shim when everybody knows.
-    private func announce(_ record: ExitRecord) {
-        phase = .exited(record)
-        // Those that have connected by now still get an answer; others find the file.
-        accept()
-        if let listenerWatch { loop.unwatch(listenerWatch) }
-        listener?.discard()
-        listener = nil
-        bundle.removeSocket()
-        streams.close()
-        for exec in execs.values { exec.streams.close() }
-        tell(.exited(record))
-        loop.schedule(milliseconds: Self.farewell) { [unowned self] in
-            isFarewellOver = true
-            endIfPossible()
-        }
-        endIfPossible()
-    }
+    // MARK: The end
 
     /// Ends the shim as soon as everybody has been told.
-    func endIfPossible() {
-        guard case .exited = phase else { return }
-        let hasAttached = streams.hasClients || execs.values.contains { $0.streams.hasClients }
-        if hasAttached { return }
-        let waitsForClient = clients.contains { !$0.isFlushed || !($0.knowsExit || isFarewellOver) }
-        if !waitsForClient || isToldToEnd { loop.stop() }
+    private func endIfPossible() {
+        guard case .leaving(let farewell) = stage, !(containers + departing).contains(where: \.hasAttachedClients)
+        else { return }
+        let waitsForClient =
+            switch farewell {
+            case .untilKnown: clients.contains { !$0.isFlushed || !$0.knowsEnd }
+            case .untilAnswered: clients.contains { !$0.isFlushed }
+            case .untilDelivered: false
+            }
+        if !waitsForClient { loop.stop() }
     }
 
     /// The same after the present event, in the middle of which there may be a loop over clients.
-    func endIfPossibleSoon() {
+    private func endIfPossibleSoon() {
         loop.schedule(milliseconds: 0) { [unowned self] in endIfPossible() }
     }
-
-    /// Ends the shim as soon as all attached clients have their output.
-    func endWhenAsked() {
-        isToldToEnd = true
-        endIfPossibleSoon()
-    }
-}
-
-extension EventLoop.Timer {
-    /// Says that the timer will not be cancelled.
-    func ignore() {}
 }

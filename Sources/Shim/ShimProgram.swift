@@ -169,41 +169,40 @@ package enum ShimProgram {
     }
 
     private static func serve(_ bundle: FilePath, report: FileDescriptor) -> Int32 {
-        var launch: Launch
         let shim: Shim
         do throws(ShimError) {
-            let path = try Bundle(bundle).path
-            try attempt("cannot become a background process") { () throws(Errno) in try becomeBackgroundProcess() }
-            launch = try Launch(bundle: path)
-            let launched = try launch.run()
-            do throws(Errno) {
-                shim = try Shim(launched)
-                // If whoever wanted the container has gone away, nobody will ever start it.
-                try report.writeEntire(line(.launched(pid: launched.pid, shimPid: getpid())))
+            // Before this process leaves the directory that the path may be relative to.
+            let home = try Bundle(bundle)
+            try Shim.becomeBackgroundProcess()
+            shim = try Shim(home: home)
+            do throws(ShimError) {
+                try launch(home, in: shim, report: report)
             } catch {
-                launch.revert()
-                throw ShimError(.system, "cannot start the shim: \(error)")
+                shim.abandon()
+                throw error
             }
         } catch {
             try? report.writeEntire(line(.failed(error)))  // As above; and there is nothing left to be undone.
             return 1
         }
         report.discard()
-        launch.forget()
-        shim.loop.run()
+        shim.run()
         return 0
     }
 
-    private static func becomeBackgroundProcess() throws(Errno) {
-        // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its container. SIGPIPE is held back
-        // instead of being ignored because the container's processes would inherit that.
-        SignalSet.all.block()
-        try ProcessAttributes.startSession()
-        try ProcessAttributes.setChildSubreaper(true)
-        let null = try Files.open("/dev/null", .readWrite)
-        for number: Int32 in 0...2 { try null.duplicate(onto: number) }
-        null.discard()
-        umask(0o022)
-        if chdir("/") < 0 { throw Errno(rawValue: errno) }
+    /// Creates the first container, and says so.
+    private static func launch(_ bundle: Bundle, in shim: Shim, report: FileDescriptor) throws(ShimError) {
+        var launch = try Launch(bundle, in: shim)
+        let container = try launch.run()
+        do throws(ShimError) {
+            let pid = try shim.adopt(container)
+            // If whoever wanted the container has gone away, nobody will ever start it.
+            try attempt("starting the shim") { () throws(Errno) in
+                try report.writeEntire(line(.launched(pid: pid, shimPid: getpid())))
+            }
+        } catch {
+            launch.revert()
+            throw error
+        }
     }
 }

@@ -29,13 +29,15 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var usesSystemdCgroup: Bool?
     /// The terminal's size at the start; `nil` leaves what `config.json` says.
     package var consoleSize: Box?
+    /// How many bytes of output may wait on disk for all slow clients together, see `SpillBudget`; `nil` is the usual limit.
+    package var spillLimit: Int64?
 
     /// A configuration without terminal and standard input.
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
         filterCache: String? = nil, runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil,
-        consoleSize: Box? = nil
+        consoleSize: Box? = nil, spillLimit: Int64? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -49,6 +51,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.cgroupPath = cgroupPath
         self.usesSystemdCgroup = usesSystemdCgroup
         self.consoleSize = consoleSize
+        self.spillLimit = spillLimit
     }
 }
 

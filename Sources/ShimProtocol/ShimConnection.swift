@@ -14,7 +14,7 @@ import SystemPackage
 package final class ShimConnection: Sendable {
     private struct Incoming {
         var reader = FrameReader()
-        var events: [ShimEvent] = []
+        var events: [(ShimEvent, container: String?)] = []
     }
 
     /// The connected socket.
@@ -50,25 +50,25 @@ package final class ShimConnection: Sendable {
         if isOpen.load(ordering: .relaxed) { descriptor.discard() }
     }
 
-    /// Sends a request and waits for its response.
+    /// Sends a request about `container` (`nil`: the shim's first one) and waits for its response.
     ///
     /// - Throws: the shim's error if that is its response; `unavailable` if it goes away before it has answered.
     @discardableResult
-    package func call(_ request: ShimRequest) throws(ShimError) -> ShimResponse {
-        try send(request)
+    package func call(_ request: ShimRequest, container: String? = nil) throws(ShimError) -> ShimResponse {
+        try send(request, container: container)
         while true {
             switch try receiveMessage() {
             case .response(.failure(let error))?: throw error
             case .response(let response)?: return response
-            case .event(let event)?: incoming.withLock { $0.events.append(event) }
+            case .event(let event, let origin)?: incoming.withLock { $0.events.append((event, origin)) }
             case nil: throw ShimError(.unavailable, "the shim has ended")
             }
         }
     }
 
     /// Sends a request; its response comes by `receive`.
-    package func send(_ request: ShimRequest) throws(ShimError) {
-        let bytes = try MessageFraming.frame(request)
+    package func send(_ request: ShimRequest, container: String? = nil) throws(ShimError) {
+        let bytes = try MessageFraming.frame(AddressedRequest(request, container: container))
         let failure: Errno? = outgoing.withLock { _ in
             var offset = 0
             while offset < bytes.count {
@@ -86,24 +86,28 @@ package final class ShimConnection: Sendable {
 
     /// The next message, an event kept by `call` first; `nil` if the shim has closed the connection.
     package func receive() throws(ShimError) -> ShimMessage? {
-        let kept: ShimEvent? = incoming.withLock { $0.events.isEmpty ? nil : $0.events.removeFirst() }
-        if let kept { return .event(kept) }
+        let kept = incoming.withLock { $0.events.isEmpty ? nil : $0.events.removeFirst() }
+        if let kept { return .event(kept.0, container: kept.container) }
         return try receiveMessage()
     }
 
     /// The next event, skipping responses; `nil` if the shim has closed the connection.
     package func nextEvent() throws(ShimError) -> ShimEvent? {
         while let message = try receive() {
-            if case .event(let event) = message { return event }
+            if case .event(let event, _) = message { return event }
         }
         return nil
     }
 
     /// Attaches, and gives up the connection: the descriptor is a raw stream and the caller's from now on.
     package func attach(
-        execID: String? = nil, stdin: Bool, stdout: Bool, stderr: Bool, detachKeys: [UInt8] = []
+        execID: String? = nil, stdin: Bool, stdout: Bool, stderr: Bool, detachKeys: [UInt8] = [],
+        framing: StreamFraming? = nil, container: String? = nil
     ) throws(ShimError) -> FileDescriptor {
-        try call(.attach(execID: execID, stdin: stdin, stdout: stdout, stderr: stderr, detachKeys: detachKeys))
+        try call(
+            .attach(
+                execID: execID, stdin: stdin, stdout: stdout, stderr: stderr, detachKeys: detachKeys, framing: framing),
+            container: container)
         isOpen.store(false, ordering: .relaxed)
         return descriptor
     }

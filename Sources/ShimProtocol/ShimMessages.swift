@@ -3,8 +3,11 @@ import LinuxKernel
 import OCISpec
 
 /// What a client asks of a shim. Each request gets exactly one `ShimResponse`, in order.
+///
+/// Most requests are about one of the shim's containers, which `AddressedRequest` names; without a name it is the shim's first.
 package enum ShimRequest: Codable, Hashable, Sendable {
-    /// Events are sent on this connection from now on; answered by the present `state`, after which none is missed.
+    /// The container's events are sent on this connection from now on; answered by the present `state`, after which none is
+    /// missed. The ends of execs that nobody has been told of yet come first.
     case subscribe
     /// Answered by `state`.
     case state
@@ -30,7 +33,7 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// Begins it; answered by `started`, or by the error that made it impossible. Whoever wants its output attaches
     /// before; without any client it is discarded.
     case execStart(id: String)
-    /// Answered by `execState`.
+    /// Answered by `execState`; `notFound` once a subscriber has been told of the exec's end: the shim forgets it then.
     case execState(id: String)
     /// Forgets an exec that does not run.
     case execDelete(id: String)
@@ -42,9 +45,62 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// byte of output when the process has ended.
     ///
     /// `detachKeys` (see `DetachKeys`) in the input of a terminal end the connection and nothing else; empty for none.
-    case attach(execID: String? = nil, stdin: Bool, stdout: Bool, stderr: Bool, detachKeys: [UInt8] = [])
-    /// Only for a container that has ended: the shim ends as soon as all attached clients have their output.
+    /// `framing` is how the client wants its output, if not as the terminal decides; earlier shims do not know it.
+    case attach(
+        execID: String? = nil, stdin: Bool, stdout: Bool, stderr: Bool, detachKeys: [UInt8] = [],
+        framing: StreamFraming? = nil)
+    /// Only for a container that has ended: if it is the last one, the shim ends as soon as all attached clients have their
+    /// output; else it forgets this one.
     case shutdown
+    /// Creates another container beside the first, from the bundle in this directory (absolute path; files as in `ShimBundle`,
+    /// but the socket and the pid, which are the shim's). Answered by `created`.
+    ///
+    /// It shares what its `config.json` joins by path: a name space of the first container (`/proc/<pid>/ns/…`), or a descriptor
+    /// of any process (`/proc/<pid>/fd/…`). Its id is its own, and so are its streams, log, exit record and execs. All containers
+    /// of a shim are made by the built-in runtime: with an external one it answers `conflict`.
+    case create(bundle: String)
+    /// Answered by `containers`.
+    case containers
+}
+
+/// How output comes to a client that is attached.
+package enum StreamFraming: String, Codable, Hashable, Sendable {
+    /// The bytes as they are, of all streams that were asked for.
+    case raw
+    /// Docker's frames, which say of which stream the bytes are.
+    case multiplexed
+}
+
+/// A request, and the container it is about.
+///
+/// On the wire the name stands beside the request, so that messages without one are those of versions that knew one container.
+package struct AddressedRequest: Hashable, Sendable {
+    /// The container's id; `nil` is the shim's first container.
+    package var container: String?
+    package var request: ShimRequest
+
+    /// `request` about `container`.
+    package init(_ request: ShimRequest, container: String? = nil) {
+        self.request = request
+        self.container = container
+    }
+}
+
+private enum AddressKey: String, CodingKey {
+    case container
+}
+
+extension AddressedRequest: Codable {
+    package init(from decoder: any Decoder) throws {
+        request = try ShimRequest(from: decoder)
+        container = try decoder.container(keyedBy: AddressKey.self).decodeIfPresent(String.self, forKey: .container)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        try request.encode(to: encoder)
+        var object = encoder.container(keyedBy: AddressKey.self)
+        try object.encodeIfPresent(container, forKey: .container)
+    }
 }
 
 /// A shim's answer.
@@ -61,6 +117,10 @@ package enum ShimResponse: Codable, Hashable, Sendable {
     case processes([Int32])
     /// To `statistics`.
     case statistics(ShimStatistics)
+    /// To `create`: the new container's first process.
+    case created(pid: Int32)
+    /// To `containers`: all that the shim knows of, the first one first.
+    case containers([ShimContainer])
     /// It could not be done.
     case failure(ShimError)
 }
@@ -79,10 +139,22 @@ package struct ShimStatistics: Codable, Hashable, Sendable {
     }
 }
 
+/// One of a shim's containers.
+package struct ShimContainer: Codable, Hashable, Sendable {
+    package var id: String
+    package var state: ShimState
+
+    /// The container `id`, in `state`.
+    package init(id: String, state: ShimState) {
+        self.id = id
+        self.state = state
+    }
+}
+
 /// What happens in a container.
 package enum ShimEvent: Codable, Hashable, Sendable {
-    /// The container has ended: output is drained, the file `exit` written, the runtime's state, the cgroup and the shim's
-    /// socket removed. The shim ends by itself after this.
+    /// The container has ended: output is drained, the file `exit` written, the runtime's state and the cgroup removed, and with
+    /// the last container the shim's socket. The shim ends by itself after that.
     case exited(ExitRecord)
     /// The program of an exec has begun.
     case execStarted(execID: String, pid: Int32)
@@ -98,19 +170,19 @@ package enum ShimEvent: Codable, Hashable, Sendable {
 package enum ShimMessage: Hashable, Sendable {
     /// The answer to the oldest request that has none yet.
     case response(ShimResponse)
-    /// Something has happened.
-    case event(ShimEvent)
+    /// Something has happened in a container; `nil` is the shim's first one.
+    case event(ShimEvent, container: String? = nil)
 }
 
 extension ShimMessage: Codable {
     private enum Keys: String, CodingKey {
-        case response, event
+        case response, event, container
     }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Keys.self)
         if let event = try container.decodeIfPresent(ShimEvent.self, forKey: .event) {
-            self = .event(event)
+            self = .event(event, container: try container.decodeIfPresent(String.self, forKey: .container))
         } else {
             self = .response(try container.decode(ShimResponse.self, forKey: .response))
         }
@@ -120,7 +192,9 @@ extension ShimMessage: Codable {
         var container = encoder.container(keyedBy: Keys.self)
         switch self {
         case .response(let response): try container.encode(response, forKey: .response)
-        case .event(let event): try container.encode(event, forKey: .event)
+        case .event(let event, let origin):
+            try container.encode(event, forKey: .event)
+            try container.encodeIfPresent(origin, forKey: .container)
         }
     }
 }

@@ -43,7 +43,7 @@ extension RunningTask {
         do throws(ShimError) {
             return try ShimConnection(bundle: home.bundle(of: id), timeout: patience).attach(
                 execID: execID, stdin: choice.stdin, stdout: choice.stdout, stderr: choice.stderr,
-                detachKeys: choice.detachKeys)
+                detachKeys: choice.detachKeys, framing: choice.framing)
         } catch {
             throw TaskError(error)
         }

@@ -23,7 +23,8 @@ struct TaskBundle: Sendable {
             id: id, terminal: spec.process?.terminal ?? false, openStdin: description.input != .none,
             stdinOnce: description.input == .once, log: description.log, rootfsMounts: description.rootMounts,
             filterCache: filterCache?.string, runtime: description.runtime, cgroupPath: spec.linux?.cgroupsPath,
-            usesSystemdCgroup: description.usesSystemdCgroup ? true : nil, consoleSize: spec.process?.consoleSize)
+            usesSystemdCgroup: description.usesSystemdCgroup ? true : nil, consoleSize: spec.process?.consoleSize,
+            spillLimit: description.spillLimit)
         try write(ShimBundle.specification, spec)
         try write(ShimBundle.configuration, configuration)
     }

@@ -17,6 +17,8 @@ package struct TaskDescription: Sendable {
     package var runtime: ShimConfiguration.Runtime?
     /// Whether systemd makes the control group, whose name then has the form `slice:prefix:name`.
     package var usesSystemdCgroup: Bool
+    /// How many bytes of output may wait on disk for all attached clients that do not read it; `nil` is the shim's usual limit.
+    package var spillLimit: Int64?
 
     /// What becomes of a task's standard input.
     package enum Input: Hashable, Sendable {
@@ -31,7 +33,8 @@ package struct TaskDescription: Sendable {
     /// A task without input and log, run by our own runtime.
     package init(
         _ specification: Spec, rootMounts: [RootMount], input: Input = .none, log: LogConfiguration = .none,
-        runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false
+        runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false,
+        spillLimit: Int64? = nil
     ) {
         self.specification = specification
         self.rootMounts = rootMounts
@@ -39,6 +42,7 @@ package struct TaskDescription: Sendable {
         self.log = log
         self.runtime = runtime
         self.usesSystemdCgroup = usesSystemdCgroup
+        self.spillLimit = spillLimit
     }
 }
 
@@ -83,12 +87,18 @@ package struct StreamChoice: Hashable, Sendable {
     package var stderr: Bool
     /// The keys that end the attachment and nothing else, in the input of a terminal; empty for none.
     package var detachKeys: [UInt8]
+    /// How output comes; `nil` is as the bytes are with a terminal, else in Docker's frames.
+    package var framing: StreamFraming?
 
     /// Output and errors, unless something else is said.
-    package init(stdin: Bool = false, stdout: Bool = true, stderr: Bool = true, detachKeys: [UInt8] = []) {
+    package init(
+        stdin: Bool = false, stdout: Bool = true, stderr: Bool = true, detachKeys: [UInt8] = [],
+        framing: StreamFraming? = nil
+    ) {
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
         self.detachKeys = detachKeys
+        self.framing = framing
     }
 }

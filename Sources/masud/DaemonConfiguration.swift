@@ -171,6 +171,7 @@ struct DaemonConfiguration: Sendable {
         engine.labels = flags[DaemonFlags.labels]
         engine.defaultUlimits = flags[DaemonFlags.ulimits].map(\.ulimit)
         engine.defaultShmSize = flags[DaemonFlags.shmSize]
+        engine.attachSpillLimit = flags[DaemonFlags.spillLimit]
         engine.defaultIPCMode = try IPCMode(flags[DaemonFlags.ipcMode])
         let cgroupNamespace = flags[DaemonFlags.cgroupNamespaceMode]
         engine.defaultCgroupNamespaceMode = cgroupNamespace.isEmpty ? nil : try CgroupNamespaceMode(cgroupNamespace)

@@ -32,6 +32,10 @@ enum DaemonFlags {
     static let cgroupParent = Flag.string(
         "cgroup-parent", "Parent cgroup of all containers (default \"/masu\", or \"system.slice\" with systemd)")
     static let execOptions = Flag.list("exec-opt", "Runtime options: native.cgroupdriver=cgroupfs or systemd")
+    static let spillLimit = Flag.bytes(
+        "attach-spill-limit",
+        "How much output may wait on disk for attached clients that do not read it, for each container",
+        default: 256 << 20)
     static let shmSize = Flag.bytes("default-shm-size", "Default size of /dev/shm", default: 64 << 20)
     static let ulimits = Flag.values(
         "default-ulimit", type: "ulimit", "Default ulimits: name=soft[:hard]", parse: UlimitOption.init)
@@ -76,7 +80,8 @@ enum DaemonFlags {
     static let all: [any DaemonFlag] = [
         dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
         storageOptions, runtimes,
-        defaultRuntime, cgroupParent, execOptions, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
+        defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode,
+        initProcess,
         initPath,
         shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,
         dnsSearch, insecureRegistries, mirrors, downloads, uploads, shutdownTimeout, validate, version,

@@ -373,6 +373,21 @@ extension Integration {
             }
         }
 
+        @Test("a tmpfs has the same mode at every start", arguments: Client.available)
+        func tmpfsModes(_ client: Client) throws {
+            try withDaemon { daemon in
+                try daemon.ok(
+                    client, "create", "--name", "twice", "--tmpfs", "/new", "--mount", "type=tmpfs,dst=/n/e/w",
+                    "--tmpfs", "/own:mode=0750", "busybox", "stat", "-c", "%n %a", "/new", "/n/e/w", "/own")
+                for _ in 1...3 {
+                    #expect(
+                        try daemon.run(client, "start", "-a", "twice").lines == [
+                            "/new 1777", "/n/e/w 1777", "/own 750",
+                        ])
+                }
+            }
+        }
+
         @Test("logs rotate, and reading them goes across the files")
         func logRotation() throws {
             try withDaemon { daemon in

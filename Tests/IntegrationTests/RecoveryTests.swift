@@ -81,6 +81,25 @@ extension Integration {
             }
         }
 
+        @Test("a container whose directory somebody has removed can be paused, stopped and removed")
+        func removedBundle() throws {
+            try withDaemon { daemon in
+                for (name, script) in [("first", "trap 'exit 5' TERM; \(Self.count)"), ("second", Self.count)] {
+                    try daemon.ok(.masu, "run", "-d", "--name", name, "busybox", "sh", "-c", script)
+                    let id = try daemon.ok(.masu, "inspect", "-f", "{{.Id}}", name)
+                    try FileManager.default.removeItem(atPath: "\(daemon.execRoot)/containers/\(id)")
+                }
+                try daemon.ok(.masu, "pause", "first")
+                try daemon.ok(.masu, "unpause", "first")
+                try daemon.ok(.masu, "stop", "first")
+                #expect(
+                    try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}} {{.State.ExitCode}}", "first")
+                        == "exited 5")
+                try daemon.ok(.masu, "rm", "-f", "second")
+                #expect(try daemon.ok(.masu, "ps", "-aq", "--filter", "name=second").isEmpty)
+            }
+        }
+
         @Test("exec, attach, logs -f, stop and pause work on containers of a daemon that died")
         func allVerbsAfterwards() throws {
             try withDaemon { daemon in

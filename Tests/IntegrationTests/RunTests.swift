@@ -362,6 +362,25 @@ extension Integration {
             }
         }
 
+        @Test(
+            "the request that starts an exec says how its output comes, whatever the process has",
+            arguments: [true, false])
+        func execFraming(_ terminal: Bool) throws {
+            try withDaemon { daemon in
+                try daemon.ok(.masu, "run", "-d", "--name", "home", "busybox", "sleep", "100")
+                for wantsRaw in [true, false] {
+                    let created = try daemon.http(
+                        "POST", "/containers/home/exec",
+                        body: #"{"Cmd":["echo","hello"],"AttachStdout":true,"Tty":\#(terminal)}"#)
+                    let id = try #require(created.body.split(separator: "\"").dropFirst(3).first.map(String.init))
+                    let stream = try daemon.http("POST", "/exec/\(id)/start", body: #"{"Tty":\#(wantsRaw)}"#)
+                    let text = terminal ? "hello\r" : "hello"
+                    let header = "\u{1}\0\0\0\0\0\0" + String(UnicodeScalar(UInt8(text.utf8.count + 1)))
+                    #expect(Array(stream.body.utf8) == Array(((wantsRaw ? "" : header) + text + "\n").utf8))
+                }
+            }
+        }
+
         @Test("create, --cidfile, --entrypoint, --name, labels", arguments: Client.available)
         func create(_ client: Client) throws {
             try withDaemon { daemon in

@@ -15,6 +15,7 @@ struct ConfigurationTests {
         arguments: [
             "", "{}", #"{"debug":true,"hosts":["unix:///a","tcp://127.0.0.1:1","tcp://[::1]:2"],"labels":["a=b"]}"#,
             #"{"log-opts":{"max-size":"10m"},"default-shm-size":"128m","live-restore":true,"shutdown-timeout":5}"#,
+            #"{"attach-spill-limit":"10m"}"#,
             #"{"runtimes":{"crun":{"path":"/usr/bin/crun"}},"default-runtime":"crun"}"#,
             #"{"runtimes":{"gvisor":{"path":"/usr/bin/runsc","runtimeArgs":["--debug"]}},"default-runtime":"gvisor"}"#,
             #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,

@@ -15,6 +15,7 @@ struct MessageTests {
         .execState(id: "x"), .execDelete(id: "x"), .closeStdin(), .closeStdin(execID: "x"), .shutdown,
         .attach(stdin: true, stdout: true, stderr: false, detachKeys: [16, 17]),
         .attach(execID: "x", stdin: false, stdout: false, stderr: true), .update(resources: LinuxResources()),
+        .attach(stdin: true, stdout: true, stderr: true, framing: .multiplexed), .create(bundle: "/run/x"), .containers,
     ]
 
     static let messages: [ShimMessage] = [
@@ -25,7 +26,9 @@ struct MessageTests {
         .response(.processes([1, 2, 3])), .response(.failure(ShimError(.commandNotFound, "exec: \"foo\": no"))),
         .event(.exited(ExitRecord(exitCode: 0, exitedAt: time, pid: 5))), .event(.outOfMemory(at: time)),
         .event(.execStarted(execID: "x", pid: 9)), .event(.execExited(execID: "x", exitCode: 1, at: time)),
-        .event(.detached(execID: nil)), .event(.detached(execID: "x")),
+        .event(.detached(execID: nil)), .event(.detached(execID: "x")), .event(.outOfMemory(at: time), container: "y"),
+        .response(.created(pid: 3)),
+        .response(.containers([ShimContainer(id: "a", state: .created(pid: 1))])),
     ]
 
     @Test("a request comes out as it went in", arguments: requests)
@@ -35,6 +38,39 @@ struct MessageTests {
         let body = try #require(try reader.next())
         #expect(try MessageFraming.message(ShimRequest.self, from: body) == request)
         #expect(try reader.next() == nil)
+    }
+
+    @Test("a container's name goes beside a request", arguments: requests)
+    func address(_ request: ShimRequest) throws {
+        for container in [nil, "abc"] {
+            let message = AddressedRequest(request, container: container)
+            let body = try MessageFraming.frame(message).dropFirst(4)
+            #expect(try MessageFraming.message(AddressedRequest.self, from: body) == message)
+        }
+    }
+
+    @Test("messages without a name are what versions with one container a shim send and read", arguments: requests)
+    func unaddressed(_ request: ShimRequest) throws {
+        #expect(try MessageFraming.frame(AddressedRequest(request)) == MessageFraming.frame(request))
+        let addressed = try MessageFraming.frame(AddressedRequest(request, container: "x")).dropFirst(4)
+        #expect(try MessageFraming.message(ShimRequest.self, from: addressed) == request)
+    }
+
+    @Test(
+        "what an earlier version says is understood",
+        arguments: [
+            (
+                #"{"attach":{"stdin":true,"stdout":true,"stderr":false,"detachKeys":[16]}}"#,
+                .attach(stdin: true, stdout: true, stderr: false, detachKeys: [16])
+            ),
+            (#"{"kill":{"signal":15,"all":false}}"#, .kill(signal: .terminate)), (#"{"subscribe":{}}"#, .subscribe),
+        ] as [(String, ShimRequest)])
+    func earlier(_ text: String, _ request: ShimRequest) throws {
+        let message = try MessageFraming.message(AddressedRequest.self, from: Array(text.utf8))
+        #expect(message == AddressedRequest(request))
+        let event = #"{"event":{"detached":{}}}"#
+        #expect(
+            try MessageFraming.message(ShimMessage.self, from: Array(event.utf8)) == .event(.detached(execID: nil)))
     }
 
     @Test("responses and events come out as they went in, and can be told apart", arguments: messages)

@@ -196,12 +196,10 @@ struct ContainerTests {
         let (output, error) = unframed(try stream.readToEnd())
         #expect(output == Array("in".utf8))
         #expect(error == Array("err\n".utf8))
-        guard case .execExited("x", 5, let time) = try connection.nextEvent() else {
+        guard case .execExited("x", 5, _) = try connection.nextEvent() else {
             Issue.record("another event")
             return
         }
-        #expect(try connection.call(.execState(id: "x")) == .execState(.exited(exitCode: 5, at: time)))
-        try connection.call(.execDelete(id: "x"))
         #expect(throws: ShimError(.notFound, "no such exec: x")) { try connection.call(.execState(id: "x")) }
         try connection.call(.exec(id: "y", process: Process(args: ["nothing"], env: ["PATH=/bin"]), openStdin: false))
         #expect { try connection.call(.execStart(id: "y")) } throws: { ($0 as? ShimError)?.reason == .commandNotFound }
@@ -233,6 +231,29 @@ struct ContainerTests {
         try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 4)
         #expect(try container.records == ["stdout: term\n"])
+    }
+
+    @Test("a container whose bundle somebody has removed can be controlled, and its end is told")
+    func removedBundle() throws {
+        let container = try TestContainer([
+            "sh", "-c", "trap 'exit 4' TERM; echo here; while true; do sleep 0.05; done",
+        ])
+        let connection = try container.connect()
+        try connection.call(.start)
+        #expect(try TestContainer.eventually { try !container.records.isEmpty })
+        try TreeRemoval.remove(container.bundle)
+        guard case .processes(let pids) = try connection.call(.processes) else { return }
+        #expect(pids.contains(try #require(container.pid)))
+        try connection.call(.pause)
+        try connection.call(.resume)
+        try connection.call(.kill(signal: .terminate))
+        let record = try connection.exit()
+        #expect(record.exitCode == 4)
+        #expect(record.warning == nil)
+        #expect(try TestContainer.eventually { container.hasShimEnded })
+        for hierarchy in try Files.names(in: "/sys/fs/cgroup") {
+            #expect(!Files.exists(FilePath("/sys/fs/cgroup/\(hierarchy)\(container.group)")))
+        }
     }
 
     @Test("a paused container can be killed")

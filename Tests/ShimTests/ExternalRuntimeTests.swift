@@ -96,6 +96,21 @@ struct ExternalRuntimeTests {
     }
 
     @Test(
+        "a container whose files somebody has removed gets its signals all the same",
+        arguments: [OtherRuntime.crun, .runc])
+    func removedBundle(_ runtime: OtherRuntime) throws {
+        let container = try container(
+            runtime, ["sh", "-c", "trap 'exit 4' TERM; echo here; while true; do sleep 0.05; done"])
+        let connection = try container.connect()
+        try connection.call(.start)
+        #expect(try TestContainer.eventually { try !container.records.isEmpty })
+        try TreeRemoval.remove(container.bundle)
+        try connection.call(.kill(signal: .terminate))
+        #expect(try connection.exit().exitCode == 4)
+        #expect(try TestContainer.eventually { container.hasShimEnded })
+    }
+
+    @Test(
         "exec has its own streams and exit code, and so has one that is over at once", arguments: OtherRuntime.installed
     )
     func exec(_ runtime: OtherRuntime) throws {

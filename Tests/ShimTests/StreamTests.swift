@@ -1,3 +1,4 @@
+import Glibc
 import LinuxKernel
 import Shim
 import SystemPackage
@@ -10,7 +11,7 @@ struct StreamTests {
         arguments: [10, 100_000, SpillQueue.memoryLimit, SpillQueue.memoryLimit + 1, 3_000_000], [1, 7, 4096, 100_000])
     func spill(_ total: Int, _ portion: Int) throws {
         let directory = try TemporaryDirectory()
-        let queue = SpillQueue(directory: directory.path)
+        let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
         let bytes = (0..<total).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
         // More goes in than out until all is in.
         var read: [UInt8] = []
@@ -47,10 +48,32 @@ struct StreamTests {
         return taken
     }
 
+    @Test("all queues of a budget share its limit, and what has been sent is given back")
+    func budget() throws {
+        let directory = try TemporaryDirectory()
+        let budget = SpillBudget(directory: directory.path, limit: 1 << 20)
+        let bytes = [UInt8](repeating: 1, count: 400_000)
+        let (first, second) = (SpillQueue(budget: budget), SpillQueue(budget: budget))
+        for queue in [first, second] { try Self.add(bytes, to: queue) }
+        #expect(throws: Errno.noSpace) { try Self.add(bytes, to: first) }
+        while !second.isEmpty { _ = try Self.take(50_000, from: second) }
+        try Self.add(bytes, to: first)
+    }
+
+    @Test("seven eighths of what is free on the disk stay free", .enabled(if: geteuid() == 0, "needs root"))
+    func reserve() throws {
+        let directory = try TemporaryDirectory()
+        #expect(mount("tmpfs", directory.path.string, "tmpfs", 0, "size=4m") == 0)
+        defer { umount2(directory.path.string, Int32(MNT_DETACH)) }
+        let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
+        try Self.add([UInt8](repeating: 1, count: 400_000), to: queue)
+        #expect(throws: Errno.noSpace) { try Self.add([UInt8](repeating: 1, count: 200_000), to: queue) }
+    }
+
     @Test("little stays in memory, more goes to a file")
     func limits() throws {
         let directory = try TemporaryDirectory()
-        let queue = SpillQueue(directory: directory.path)
+        let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
         let bytes = [UInt8](repeating: 1, count: SpillQueue.memoryLimit)
         try Self.add(bytes, to: queue)
         #expect(!queue.isSpilled)

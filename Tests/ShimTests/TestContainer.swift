@@ -33,18 +33,28 @@ final class TestContainer {
     private let directory: TemporaryDirectory
     let bundle: FilePath
     let log: FilePath
+    /// The bundle with the shim's socket: the container's own, or that of the container it was created beside.
+    let home: FilePath
+    /// How requests name the container; `nil` is the shim's first.
+    let address: String?
+    /// Kept, so that the shim lives until this one has ended.
+    private let first: TestContainer?
     /// The control group, below a hierarchy's root.
     var group: String { Self.parentGroup + "/" + id }
     private(set) var launchResult = ShimLaunchResult.failed(ShimError(.invalid, "not launched"))
 
-    /// Launches a shim for a container that runs `arguments`.
+    /// Launches a shim for a container that runs `arguments`, or has the shim of another container (`beside`) create it.
     init(
         _ arguments: [String], terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
-        hostPIDs: Bool = false, configure: (inout Spec, inout ShimConfiguration) -> Void = { _, _ in }
+        hostPIDs: Bool = false, beside first: TestContainer? = nil, isLaunched: Bool = true,
+        configure: (inout Spec, inout ShimConfiguration) -> Void = { _, _ in }
     ) throws {
         directory = try TemporaryDirectory()
         bundle = directory.path.appending("bundle")
         log = directory.path.appending("\(id)-json.log")
+        self.first = first
+        home = first?.bundle ?? bundle
+        address = first == nil ? nil : id
         let root = directory.path.appending("root")
         for name in ["bin", "dev", "proc", "tmp"] { try Files.makeDirectories(root.appending(name)) }
         try Files.makeDirectories(bundle.appending("rootfs"))
@@ -78,6 +88,17 @@ final class TestContainer {
         try Files.replace(bundle.appending(ShimBundle.specification), with: try JSON.encode(spec))
         try Files.replace(bundle.appending(ShimBundle.configuration), with: try JSON.encode(configuration))
 
+        guard isLaunched else { return }
+        if let first {
+            let connection = try ShimConnection(bundle: home, timeout: 30)
+            do throws(ShimError) {
+                guard case .created(let pid) = try connection.call(.create(bundle: bundle.string)) else { return }
+                launchResult = .launched(pid: pid, shimPid: first.shimPID ?? 0)
+            } catch {
+                launchResult = .failed(error)
+            }
+            return
+        }
         guard let output = popen("\(Self.shim) --bundle \(bundle)", "re") else { throw Failure(description: "popen") }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 65536)
@@ -88,8 +109,9 @@ final class TestContainer {
 
     deinit {
         // What a failed test leaves running.
-        if let connection = try? ShimConnection(bundle: bundle, timeout: 5), (try? connection.call(.subscribe)) != nil,
-            (try? connection.call(.kill(signal: .kill))) != nil
+        if let connection = try? ShimConnection(bundle: home, timeout: 5),
+            (try? connection.call(.subscribe, container: address)) != nil,
+            (try? connection.call(.kill(signal: .kill), container: address)) != nil
         {
             while let event = try? connection.nextEvent() { if case .exited = event { break } }
         }
@@ -100,6 +122,11 @@ final class TestContainer {
         rmdir("/sys/fs/cgroup\(Self.parentGroup)")
     }
 
+    /// The first process.
+    var pid: Int32? {
+        if case .launched(let pid, _) = launchResult { pid } else { nil }
+    }
+
     var shimPID: Int32? {
         if case .launched(_, let pid) = launchResult { pid } else { nil }
     }
@@ -107,17 +134,18 @@ final class TestContainer {
     /// A connection with events.
     func connect() throws -> ShimConnection {
         if case .failed(let error) = launchResult { throw error }
-        let connection = try ShimConnection(bundle: bundle, timeout: 30)
-        try connection.call(.subscribe)
+        let connection = try ShimConnection(bundle: home, timeout: 30)
+        try connection.call(.subscribe, container: address)
         return connection
     }
 
     /// An attached stream.
     func attach(
-        execID: String? = nil, stdin: Bool = false, detachKeys: [UInt8] = []
+        execID: String? = nil, stdin: Bool = false, detachKeys: [UInt8] = [], framing: StreamFraming? = nil
     ) throws -> FileDescriptor {
-        try ShimConnection(bundle: bundle, timeout: 30).attach(
-            execID: execID, stdin: stdin, stdout: true, stderr: true, detachKeys: detachKeys)
+        try ShimConnection(bundle: home, timeout: 30).attach(
+            execID: execID, stdin: stdin, stdout: true, stderr: true, detachKeys: detachKeys, framing: framing,
+            container: address)
     }
 
     /// The files in the bundle that are the shim's.

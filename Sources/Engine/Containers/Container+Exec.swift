@@ -73,29 +73,31 @@ extension Container {
         execs[execID]?.state = .starting
         emit("exec_start: " + exec.configuration.command.joined(separator: " "), ["execID": execID])
         if options.detach {
-            _ = try await runExec(exec, size: options.consoleSize, attaching: false)
+            _ = try await runExec(exec, options)
             return nil
         }
-        return AttachStream(tty: exec.configuration.tty) { [self] in
+        // Whatever the process has: the client that starts it says how it will read.
+        return AttachStream(tty: options.tty) { [self] in
             // To its end, whatever becomes of the client.
-            try await Task { try await runExec(exec, size: options.consoleSize, attaching: true) }.value
+            try await Task { try await runExec(exec, options) }.value
         } abandon: { [weak self] in
             Task { [weak self] in await self?.abandonExec(execID) }
         }
     }
 
-    private func runExec(_ exec: Exec, size: ConsoleSize?, attaching: Bool) async throws -> FileDescriptor? {
+    private func runExec(_ exec: Exec, _ options: ExecStartOptions) async throws -> FileDescriptor? {
         let configuration = exec.configuration
         do {
             var process = try await execProcess(configuration)
-            if configuration.tty, let size, size.rows > 0, size.columns > 0 {
+            if configuration.tty, let size = options.consoleSize, size.rows > 0, size.columns > 0 {
                 process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
             }
             var description = ExecDescription(id: exec.id, process: process)
-            if attaching {
+            if !options.detach {
                 description.streams = StreamChoice(
                     stdin: configuration.attachStdin, stdout: configuration.attachStdout,
-                    stderr: configuration.attachStderr, detachKeys: configuration.detachKeys.bytes)
+                    stderr: configuration.attachStderr && !options.tty, detachKeys: configuration.detachKeys.bytes,
+                    framing: options.tty ? .raw : .multiplexed)
             }
             let started = try await requireTask().exec(description)
             execStarted(exec.id, pid: started.pid)

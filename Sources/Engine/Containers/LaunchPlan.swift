@@ -124,7 +124,7 @@ struct LaunchPlan: Sendable {
                 RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
             },
             input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none, log: log(), runtime: runtime,
-            usesSystemdCgroup: configuration.usesSystemdCgroups)
+            usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit)
     }
 
     private func log() -> ShimProtocol.LogConfiguration {

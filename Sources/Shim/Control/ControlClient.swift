@@ -19,7 +19,7 @@ final class ControlClient {
 
     private let socket: FileDescriptor
     private let loop: EventLoop
-    private let answer: (ControlClient, ShimRequest) -> Reply
+    private let answer: (ControlClient, AddressedRequest) -> Reply
     private let onGone: (ControlClient) -> Void
     private var watch: EventLoop.Watch?
     private var reader = FrameReader()
@@ -30,14 +30,14 @@ final class ControlClient {
     /// How many requests have been answered before those.
     private var answeredCount = 0
     private(set) var isGone = false
-    /// Whether it wants events.
-    var isSubscribed = false
-    /// Whether it has been sent the container's end.
-    var knowsExit = false
+    /// The containers whose events it wants.
+    var subscriptions: Set<String> = []
+    /// The containers whose ends it has been sent.
+    var knownEnds: Set<String> = []
 
     /// Takes over a connected socket that does not block.
     init(
-        _ socket: FileDescriptor, loop: EventLoop, answer: @escaping (ControlClient, ShimRequest) -> Reply,
+        _ socket: FileDescriptor, loop: EventLoop, answer: @escaping (ControlClient, AddressedRequest) -> Reply,
         onGone: @escaping (ControlClient) -> Void
     ) throws(Errno) {
         self.socket = socket
@@ -50,10 +50,8 @@ final class ControlClient {
     /// Whether all requests are answered and everything has been sent.
     var isFlushed: Bool { outgoing.isEmpty && answers.isEmpty }
 
-    /// Sends an event, if events are wanted.
-    func send(_ event: ShimEvent) {
-        if isSubscribed { send(.event(event)) }
-    }
+    /// Whether it has been sent all ends that it wants to know, and at least one.
+    var knowsEnd: Bool { !knownEnds.isEmpty && subscriptions.isSubset(of: knownEnds) }
 
     /// Ends the connection.
     func close() {
@@ -69,7 +67,8 @@ final class ControlClient {
         watch = nil
     }
 
-    private func send(_ message: ShimMessage) {
+    /// Sends a message; an event only to whom it has been promised.
+    func send(_ message: ShimMessage) {
         guard !isGone else { return }
         do throws(ShimError) {
             outgoing += try MessageFraming.frame(message)
@@ -145,9 +144,9 @@ final class ControlClient {
     private func answerRequests() {
         do throws(ShimError) {
             while !isGone, let body = try reader.next() {
-                let request: ShimRequest
+                let request: AddressedRequest
                 do throws(ShimError) {
-                    request = try MessageFraming.message(ShimRequest.self, from: body)
+                    request = try MessageFraming.message(AddressedRequest.self, from: body)
                 } catch {
                     // From another version of the engine; the stream of messages itself is in order.
                     respond(.failure(error))

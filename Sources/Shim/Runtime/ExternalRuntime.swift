@@ -245,6 +245,7 @@ final class ExternalRuntime: OCIRuntime {
     func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>) {
         let arguments = (all ? ["--all"] : []) + [id, "\(signal)"]
         guard signal == SIGKILL else {
+            if !Files.exists(stateRoot.appending(id)) { return completion(killWithoutRuntime(signal, all: all)) }
             return run("kill", arguments, patience: min(patience, Self.deletePatience)) {
                 // It may have been that signal, faster than the runtime came to say that it has sent it.
                 if case .failure(Self.ended) = $0 { return completion(.success(())) }
@@ -259,6 +260,20 @@ final class ExternalRuntime: OCIRuntime {
             try? cgroup?.thawIfFrozen()  // If it stays frozen, the process is seen not to end.
             completion(.success(()))
         }
+    }
+
+    /// Sends a signal to a container that the runtime does not know any more, because somebody has removed its files.
+    private func killWithoutRuntime(_ signal: Int32, all: Bool) -> Result<Void, ShimError> {
+        do throws(Errno) {
+            try process?.send(signal: signal)
+        } catch .noSuchProcess {
+            return .failure(Self.ended)
+        } catch {
+            return .failure(ShimError(.system, "sending signal \(signal) to container \(id): \(error)"))
+        }
+        // What of the others has ended meanwhile needs no signal.
+        if all { try? cgroup?.signalAll(signal) }
+        return .success(())
     }
 
     // MARK: The rest

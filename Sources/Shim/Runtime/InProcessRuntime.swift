@@ -12,6 +12,8 @@ final class InProcessRuntime: OCIRuntime {
     private let rootfsMounts: [RootfsMount]
     private let usesSystemdCgroup: Bool
     private let runtime: ContainerRuntime
+    /// The container, once it has been created. Nothing is read from its directory again: somebody may have removed it.
+    private var container: FoundContainer?
     let cgroup: Cgroup?
     let needsRootHeld = true
     let changesStreams = false
@@ -34,7 +36,9 @@ final class InProcessRuntime: OCIRuntime {
         if usesSystemdCgroup { options.cgroupDriver = .systemd(isUser: false) }
         if let streams { options.streams = streams.streams }
         do throws(RuntimeError) {
-            return try runtime.create(id: id, bundle: bundle, spec: spec, options: options)
+            let process = try runtime.create(id: id, bundle: bundle, spec: spec, options: options)
+            container = process.container
+            return process
         } catch {
             removeRoot()
             throw ShimError(error)
@@ -61,27 +65,29 @@ final class InProcessRuntime: OCIRuntime {
         var options = ExecOptions()
         if let streams { options.streams = streams.streams }
         completion(
-            result { () throws(RuntimeError) in try runtime.exec(id, process: process, options: options) })
+            result { () throws(RuntimeError) in
+                try runtime.exec(in: found(), process: process, options: options)
+            })
     }
 
     func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>) {
         // In a frozen cgroup of version 1 even SIGKILL waits for the thaw, which is included.
-        completion(result { () throws(RuntimeError) in try runtime.kill(id, signal: signal, all: all) })
+        completion(result { () throws(RuntimeError) in try found().kill(signal: signal, all: all) })
     }
 
     func setPaused(_ isPaused: Bool, _ completion: @escaping Completion<Void>) {
         completion(
             result { () throws(RuntimeError) in
-                if isPaused { try runtime.pause(id) } else { try runtime.resume(id) }
+                if isPaused { try found().pause() } else { try found().resume() }
             })
     }
 
     func update(_ resources: LinuxResources, _ completion: @escaping Completion<Void>) {
-        completion(result { () throws(RuntimeError) in try runtime.update(id, resources: resources) })
+        completion(result { () throws(RuntimeError) in try found().update(resources: resources) })
     }
 
     func processes(_ completion: @escaping Completion<[Int32]>) {
-        completion(result { () throws(RuntimeError) in try runtime.processes(id) })
+        completion(result { () throws(RuntimeError) in try found().processes() })
     }
 
     func statistics(_ completion: @escaping Completion<CgroupStatistics>) {
@@ -89,12 +95,17 @@ final class InProcessRuntime: OCIRuntime {
     }
 
     func delete(_ completion: @escaping Completion<Void>) {
-        let deleted = result { () throws(RuntimeError) in try runtime.delete(id, force: true) }
+        let deleted = result { () throws(RuntimeError) in try runtime.delete(found()) }
         if case .success = deleted { removeRoot() }
         completion(deleted)
     }
 
     func childEnded(_ pid: Int32, code: Int32) -> Bool { false }
+
+    private func found() throws(RuntimeError) -> FoundContainer {
+        guard let container else { throw RuntimeError(.notFound, "container does not exist: \(id)") }
+        return container
+    }
 
     private func result<T>(_ body: () throws(RuntimeError) -> T) -> Result<T, ShimError> {
         do throws(RuntimeError) {

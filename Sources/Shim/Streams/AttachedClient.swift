@@ -1,5 +1,6 @@
 import Glibc
 import LinuxKernel
+import ShimProtocol
 import SystemPackage
 import Text
 
@@ -12,6 +13,7 @@ final class AttachedClient {
         var input: Bool
         var output: Bool
         var error: Bool
+        var framing: StreamFraming
     }
 
     private let socket: FileDescriptor
@@ -41,7 +43,7 @@ final class AttachedClient {
         self.interest = interest
         self.streams = streams
         self.context = context
-        queue = context.makeQueue()
+        queue = SpillQueue(budget: streams.spill)
         scanner = DetachScanner(detachKeys)
         do throws(Errno) {
             watch = try context.loop.watch(socket, .readable) { [unowned self] in handle($0) }
@@ -61,6 +63,9 @@ final class AttachedClient {
     func wants(_ stream: OutputStream) -> Bool {
         stream == .standardOutput ? interest.output : interest.error
     }
+
+    /// Whether its output comes in frames.
+    var isFramed: Bool { interest.framing == .multiplexed }
 
     // MARK: Output
 
@@ -193,7 +198,7 @@ final class AttachedClient {
 
     private func outputIsLost() {
         outputIsDead = true
-        queue = context.makeQueue()
+        queue = SpillQueue(budget: streams.spill)
         // It may have sent input before it closed; that still counts.
         if inputIsOpen, interest.input { readInput(events: .readable) } else { drop() }
     }
@@ -204,7 +209,7 @@ final class AttachedClient {
         isGone = true
         if let watch { context.loop.unwatch(watch) }
         watch = nil
-        queue = context.makeQueue()
+        queue = SpillQueue(budget: streams.spill)
         if inputIsOpen { endInput() }
         // Input that nobody has read would make the kernel tell the client of a reset instead of the end.
         shutdown(socket.rawValue, Int32(SHUT_WR))

@@ -4,12 +4,16 @@ import SystemPackage
 
 /// The standard streams of one process, from the shim's side, and everybody who is attached to them.
 final class ProcessStreams {
-    /// What the streams belong to; `nil` is the container's first process.
+    /// The container the streams belong to.
+    let containerID: String
+    /// The process in it; `nil` is the first one.
     let execID: String?
     let isTerminal: Bool
     private let stdinOnce: Bool
     private let context: StreamContext
     private let log: JSONFileLog?
+    /// Where output for slow clients waits.
+    let spill: SpillBudget
     private var input: InputSink?
     /// What clients have sent before there was a process to take it; `nil` from then on.
     private var earlyInput: [UInt8]? = []
@@ -22,7 +26,12 @@ final class ProcessStreams {
     private var graceTimer: EventLoop.Timer?
     private var onDrained: (() -> Void)?
 
-    init(execID: String?, isTerminal: Bool, stdinOnce: Bool, log: JSONFileLog?, context: StreamContext) {
+    init(
+        containerID: String, execID: String?, isTerminal: Bool, stdinOnce: Bool, log: JSONFileLog?, spill: SpillBudget,
+        context: StreamContext
+    ) {
+        self.containerID = containerID
+        self.spill = spill
         self.execID = execID
         self.isTerminal = isTerminal
         self.stdinOnce = stdinOnce
@@ -87,9 +96,12 @@ final class ProcessStreams {
     private func deliver(_ count: Int, from stream: OutputStream) {
         log?.write(context.buffer.bytes(count), stream: stream, time: .now())
         guard !clients.isEmpty else { return }
-        let bytes = isTerminal ? context.buffer.bytes(count) : context.buffer.frame(count, stream: stream)
+        // The header stands before the bytes, and costs nothing to those who do not want it.
+        let frame = context.buffer.frame(count, stream: stream)
         // A copy of the list: a client that has gone removes itself from it.
-        for client in clients where client.wants(stream) { client.send(bytes) }
+        for client in clients where client.wants(stream) {
+            client.send(client.isFramed ? frame : context.buffer.bytes(count))
+        }
     }
 
     private func ended(_ source: OutputSource) {

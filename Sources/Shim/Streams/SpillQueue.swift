@@ -3,24 +3,6 @@ import Glibc
 import LinuxKernel
 import SystemPackage
 
-/// How much of a disk all slow clients of one shim may use together.
-package final class SpillBudget {
-    /// How much may wait in all; whoever is that far behind will not catch up.
-    package static let limit = 1 << 30
-
-    private var used = 0
-
-    package init() {}
-
-    fileprivate func take(_ count: Int) -> Bool {
-        guard used + count <= Self.limit else { return false }
-        used += count
-        return true
-    }
-
-    fileprivate func giveBack(_ count: Int) { used -= count }
-}
-
 /// Bytes on their way to a client that does not take them fast enough: first in memory, then in a file without a name.
 ///
 /// A slow client must neither stall the container nor lose output.
@@ -30,7 +12,6 @@ package final class SpillQueue {
     /// How much of the file is given back to the disk at a time.
     private static let holeSize = 8 << 20
 
-    private let directory: FilePath
     private let budget: SpillBudget
     private var memory: [UInt8] = []
     private var memoryStart = 0
@@ -39,9 +20,8 @@ package final class SpillQueue {
     private var fileEnd = 0
     private var holeEnd = 0
 
-    /// A queue whose file, should it need one, is made in `directory`, at the expense of `budget`.
-    package init(directory: FilePath, budget: SpillBudget = SpillBudget()) {
-        self.directory = directory
+    /// A queue whose file, should it need one, is made at the expense of `budget`.
+    package init(budget: SpillBudget) {
         self.budget = budget
     }
 
@@ -113,7 +93,7 @@ package final class SpillQueue {
 
     private func openFile() throws(Errno) -> FileDescriptor {
         if let file { return file }
-        let file = try Self.makeFile(in: directory)
+        let file = try Self.makeFile(in: budget.directory)
         self.file = file
         return file
     }

@@ -8,9 +8,6 @@ final class StreamContext {
     /// All input does so through this, which is another because a client can turn out to be gone, and be asked for its
     /// last input, while output is being passed to it. What waits in files for slow clients takes this way too.
     let inputBuffer: PageBuffer
-    /// Where files for slow clients are made.
-    let spillDirectory: FilePath
-    private let spillBudget = SpillBudget()
     /// Called when an attachment has been ended by its detach keys.
     var onDetach: (ProcessStreams) -> Void = { _ in }
     /// Called when a client has gone or has all it will get.
@@ -18,15 +15,11 @@ final class StreamContext {
     /// Called when more memory has been used than an idle shim may keep.
     var onHeavyUse: () -> Void = {}
 
-    init(loop: EventLoop, spillDirectory: FilePath) throws(Errno) {
+    init(loop: EventLoop) throws(Errno) {
         self.loop = loop
-        self.spillDirectory = spillDirectory
         buffer = try ReadBuffer()
         inputBuffer = try PageBuffer(count: 64 << 10)
     }
-
-    /// What waits for one client.
-    func makeQueue() -> SpillQueue { SpillQueue(directory: spillDirectory, budget: spillBudget) }
 
     /// Gives memory back that is only needed when there is much to do.
     func release() {

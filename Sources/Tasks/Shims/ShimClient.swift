@@ -197,7 +197,7 @@ final class ShimClient: Sendable {
             }
             guard let body = try body.get() else { return }
             switch try MessageFraming.message(ShimMessage.self, from: body) {
-            case .event(let event): eventContinuation.yield(event)
+            case .event(let event, _): eventContinuation.yield(event)
             case .response(let response):
                 let caller = state.withLock { $0.callers.isEmpty ? nil : $0.callers.removeFirst() }
                 caller?.continuation?.resume(returning: response)

@@ -1,40 +1,24 @@
 import Cgroups
 import ContainerRuntime
+import Failure
 import Glibc
 import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
 
-/// A container that has just been created, and all that the shim holds of it.
-struct LaunchedContainer {
-    var bundle: Bundle
-    var configuration: ShimConfiguration
-    var runtime: any OCIRuntime
-    var loop: EventLoop
-    var context: StreamContext
-    var streams: ProcessStreams
-    var log: JSONFileLog?
-    var hasOwnPIDNamespace: Bool
-    var pid: Int32
-    /// The container's root directory, see `Shim.root`.
-    var root: FileDescriptor?
-    var listener: FileDescriptor
-}
-
-/// Creates the container: validate first, act then, undo everything if anything fails.
+/// Creates a container: validate first, act then, undo everything if anything fails.
 struct Launch {
-    /// Nearly exempt: with the shim a container's log and exit status would be lost.
-    private static let score = -999
-
+    private let shim: Shim
     private let bundle: Bundle
     private let configuration: ShimConfiguration
     private let spec: Spec
-    private var undo: [() -> Void] = []
+    private var undo = Undo<Undoing>()
 
-    /// Reads what the engine has written into the bundle.
-    init(bundle path: FilePath) throws(ShimError) {
-        bundle = try Bundle(path)
+    /// Reads what the engine has written into the bundle, and checks whether `shim` can have this container.
+    init(_ bundle: Bundle, in shim: Shim) throws(ShimError) {
+        self.shim = shim
+        self.bundle = bundle
         configuration = try bundle.read(ShimConfiguration.self, from: ShimBundle.configuration)
         var spec = try bundle.readSpecification()
         guard spec.process != nil else { throw ShimError(.invalid, "\(ShimBundle.specification) has no process") }
@@ -46,10 +30,22 @@ struct Launch {
             spec.linux = linux
         }
         self.spec = spec
+        guard !shim.containers.isEmpty else { return }
+        // They would find each other's mounts, as they work among those of the shim.
+        guard configuration.runtime == nil, shim.containers.allSatisfy({ $0.runtime is InProcessRuntime }) else {
+            throw ShimError(.conflict, "a shim whose container was made by an external runtime can have no other one")
+        }
+        guard !shim.containers.contains(where: { $0.id == configuration.id }) else {
+            throw ShimError(.conflict, "the shim has a container \(configuration.id) already")
+        }
+        try bundle.clear()
     }
 
     /// Creates the container. After an error nothing is left of it.
-    mutating func run() throws(ShimError) -> LaunchedContainer {
+    mutating func run() throws(ShimError) -> Container {
+        shim.exemption.suspend()
+        // With the shim a container's log and exit status would be lost.
+        defer { shim.exemption.claim() }
         do throws(ShimError) {
             return try create()
         } catch {
@@ -59,39 +55,27 @@ struct Launch {
     }
 
     /// Undoes everything, in the reverse order.
-    mutating func revert() {
-        while let step = undo.popLast() { step() }
-    }
+    mutating func revert() { undo.run() }
 
-    private mutating func create() throws(ShimError) -> LaunchedContainer {
-        try bundle.clear()
-        let loop = try attempt("epoll_create") { () throws(Errno) in try EventLoop() }
+    private mutating func create() throws(ShimError) -> Container {
         let log = try openLog()
         let directory = configuration.log.path.map { FilePath($0).removingLastComponent() } ?? bundle.path
-        let context = try attempt("mmap") { () throws(Errno) in
-            try StreamContext(loop: loop, spillDirectory: directory)
-        }
+        let spill = SpillBudget(directory: directory, limit: configuration.spillLimit ?? SpillBudget.usualLimit)
         let streams = ProcessStreams(
-            execID: nil, isTerminal: configuration.terminal, stdinOnce: configuration.stdinOnce, log: log,
-            context: context)
-        let listener = try bundle.listen()
-        undo.append { [bundle] in
-            listener.discard()
-            bundle.removeSocket()
-        }
-        let runtime = makeRuntime(loop)
-        runtime.scoreBefore = OutOfMemoryScore.get()
+            containerID: configuration.id, execID: nil, isTerminal: configuration.terminal,
+            stdinOnce: configuration.stdinOnce, log: log, spill: spill, context: shim.context)
+        let runtime = makeRuntime()
+        runtime.scoreBefore = shim.exemption.usual
         let pid = try createContainer(runtime, streams)
-        // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
-        try? OutOfMemoryScore.set(Self.score)
-        try bundle.writeProcessIdentifier()
         // Without it the container's last process takes the mount away with it, which works as well.
         let root =
             runtime.needsRootHeld ? try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory]) : nil
-        return LaunchedContainer(
-            bundle: bundle, configuration: configuration, runtime: runtime, loop: loop, context: context,
-            streams: streams, log: log, hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root,
-            listener: listener)
+        return Container(
+            configuration.id,
+            Container.Parts(
+                bundle: bundle, runtime: runtime, streams: streams, log: log, spill: spill,
+                hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root),
+            in: shim)
     }
 
     private mutating func openLog() throws(ShimError) -> JSONFileLog? {
@@ -106,17 +90,17 @@ struct Launch {
         let log = try attempt("open \(path)") { () throws(Errno) in
             try JSONFileLog(configuration.log, path: FilePath(path))
         }
-        undo.append { log.removeIfNew() }
+        undo.add("log \(path)") { log.removeIfNew() }
         return log
     }
 
-    private func makeRuntime(_ loop: EventLoop) -> any OCIRuntime {
+    private func makeRuntime() -> any OCIRuntime {
         guard let program = configuration.runtime else {
             return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup)
         }
         // It does not see version 2 beside version 1, and what it makes in its place is gone with the shim's mounts.
         let visible = try? cgroup.map { try Cgroup(path: $0.path, hierarchies: $0.hierarchies.withoutUnifiedBeside) }
-        return ExternalRuntime(program, configuration, bundle: bundle, cgroup: visible, loop: loop)
+        return ExternalRuntime(program, configuration, bundle: bundle, cgroup: visible, loop: shim.loop)
     }
 
     private mutating func createContainer(
@@ -132,7 +116,7 @@ struct Launch {
                     hasInput: configuration.openStdin, hasOutput: true, withoutDevices: runtime.changesStreams)
             }
         let started = try runtime.create(spec, streams: pipes)
-        undo.append {
+        undo.add("container \(configuration.id)") {
             runtime.revert(started)
             streams.close()
         }
@@ -165,12 +149,5 @@ struct Launch {
 
     private var hasOwnPIDNamespace: Bool {
         spec.linux?.namespaces?.contains { $0.type == .pid && $0.path == nil } ?? false
-    }
-}
-
-extension Launch {
-    /// The launch has succeeded and will not be undone.
-    mutating func forget() {
-        undo = []
     }
 }

@@ -1,0 +1,124 @@
+import ContainerRuntime
+import Glibc
+import LinuxKernel
+import OCISpec
+import ShimProtocol
+import SystemPackage
+
+extension Container {
+    /// How long an exec that nobody starts is known, in seconds.
+    private static let patience = 300.0
+    /// How many ends of execs are kept for an engine that is away.
+    private static let endsLimit = 1000
+
+    func exec(_ id: String) throws(ShimError) -> ExecProcess {
+        guard let exec = execs[id] else { throw ShimError(.notFound, "no such exec: \(id)") }
+        return exec
+    }
+
+    func addExec(_ id: String, _ process: Process, openStdin: Bool) throws(ShimError) {
+        try requireAlive()
+        forgetUnstarted()
+        guard execs[id] == nil else { throw ShimError(.conflict, "exec \(id) already exists") }
+        // What a client that goes away leaves behind is of no use to anybody: nobody can attach to a running exec again.
+        let streams = ProcessStreams(
+            containerID: self.id, execID: id, isTerminal: process.terminal ?? false, stdinOnce: true, log: nil,
+            spill: spill, context: shim.context)
+        let exec = ExecProcess(id: id, process: process, openStdin: openStdin, streams: streams)
+        execs[id] = exec
+    }
+
+    /// Forgets execs whose client has gone away before it could start them.
+    private func forgetUnstarted() {
+        let now = Timestamp.now()
+        for exec in execs.values {
+            if case .created = exec.state, now.since(exec.createdAt) > Self.patience { forget(exec) }
+        }
+    }
+
+    func deleteExec(_ id: String) throws(ShimError) {
+        let exec = try exec(id)
+        switch exec.state {
+        case .created, .exited: forget(exec)
+        case .starting, .running, .draining: throw ShimError(.conflict, "exec \(id) is running")
+        }
+    }
+
+    func startExec(_ id: String, _ completion: @escaping Completion<Int32>) throws(ShimError) {
+        let exec = try exec(id)
+        guard case .created(let process, let openStdin) = exec.state else {
+            throw ShimError(.conflict, "exec \(id) is already started")
+        }
+        guard case .running = phase else { throw ShimError(.conflict, "the container is not running") }
+        exec.state = .starting
+        run(exec, process, openStdin: openStdin) { [weak self] result in
+            guard let self else { return }
+            switch result {
+            case .success(let pid):
+                exec.state = .running(pid: pid)
+                tell(.execStarted(execID: id, pid: pid))
+            case .failure(let error):
+                // Whoever asked for it knows now.
+                exec.state = .exited(exitCode: error.exitCode, at: .now())
+                forget(exec)
+            }
+            completion(result)
+            if let pid = exec.pid, let code = shim.takeOrphan(pid) { ended(exec, code) }
+        }
+    }
+
+    private func run(
+        _ exec: ExecProcess, _ process: Process, openStdin: Bool, _ completion: @escaping Completion<Int32>
+    ) {
+        var process = process
+        if process.oomScoreAdj == nil { process.oomScoreAdj = shim.exemption.usual }
+        let pipes: StandardPipes?
+        do throws(Errno) {
+            // Without a client nobody will ever see the output.
+            pipes =
+                exec.streams.isTerminal
+                ? nil
+                : try StandardPipes(
+                    hasInput: openStdin, hasOutput: exec.streams.hasClients, withoutDevices: runtime.changesStreams)
+        } catch {
+            return completion(.failure(ShimError(.system, "pipe: \(error)")))
+        }
+        runtime.exec(process, streams: pipes) { result in
+            completion(
+                result.flatMap { started in
+                    pipes?.closeTheirs()
+                    do throws(Errno) {
+                        if let pipes { try exec.streams.open(pipes) }
+                        if let console = started.console {
+                            try exec.streams.open(console: console, wantsInput: openStdin)
+                        }
+                        return .success(started.pid)
+                    } catch {
+                        try? Signals.send(SIGKILL, to: started.pid)  // If that fails it has ended.
+                        return .failure(ShimError(.system, "cannot open the streams of exec \(exec.id): \(error)"))
+                    }
+                })
+        }
+    }
+
+    // MARK: Ends that nobody has been told of
+
+    /// Tells `client`, which wants the container's events from now on, of execs that have ended while nobody did.
+    func tellEnds(to client: ControlClient) {
+        for exec in execs.values {
+            guard case .exited(let exitCode, let time) = exec.state else { continue }
+            shim.send(.execExited(execID: exec.id, exitCode: exitCode, at: time), of: self, to: client)
+            forget(exec)
+        }
+    }
+
+    /// Forgets the oldest ends of those that nobody has been told of.
+    func boundEnds() {
+        var ends: [(time: Timestamp, exec: ExecProcess)] = []
+        for exec in execs.values {
+            if case .exited(_, let time) = exec.state { ends.append((time, exec)) }
+        }
+        guard ends.count > Self.endsLimit, let oldest = ends.min(by: { $0.time < $1.time }) else { return }
+        forget(oldest.exec)
+    }
+}
