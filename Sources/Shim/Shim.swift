@@ -83,7 +83,7 @@ package final class Shim {
         } catch {
             listener.discard()
             home.removeSocket()
-            throw ShimError(.system, "starting the shim: \(error)")
+            throw ShimError(.system, "cannot start the shim: \(error)")
         }
         context.onHeavyUse = { [unowned self] in scheduleTrim() }
         context.onClientGone = { [unowned self] in endIfPossibleSoon() }
@@ -96,7 +96,7 @@ package final class Shim {
     /// Makes this process one that can be a shim: a session leader of the background and the parent of orphans, in `/`, with all
     /// signals held back.
     package static func becomeBackgroundProcess() throws(ShimError) {
-        try attempt("becoming a background process") { () throws(Errno) in
+        try attempt("cannot become a background process") { () throws(Errno) in
             // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its containers. SIGPIPE is held back
             // instead of being ignored because the containers' processes would inherit that.
             SignalSet.all.block()

@@ -197,7 +197,7 @@ package enum ShimProgram {
         do throws(ShimError) {
             let pid = try shim.adopt(container)
             // If whoever wanted the container has gone away, nobody will ever start it.
-            try attempt("starting the shim") { () throws(Errno) in
+            try attempt("cannot start the shim") { () throws(Errno) in
                 try report.writeEntire(line(.launched(pid: pid, shimPid: getpid())))
             }
         } catch {

@@ -77,6 +77,7 @@ package enum StreamFraming: String, Codable, Hashable, Sendable {
 package struct AddressedRequest: Hashable, Sendable {
     /// The container's id; `nil` is the shim's first container.
     package var container: String?
+    /// What is asked.
     package var request: ShimRequest
 
     /// `request` about `container`.
@@ -141,7 +142,9 @@ package struct ShimStatistics: Codable, Hashable, Sendable {
 
 /// One of a shim's containers.
 package struct ShimContainer: Codable, Hashable, Sendable {
+    /// Its id.
     package var id: String
+    /// Where it is in its life.
     package var state: ShimState
 
     /// The container `id`, in `state`.

@@ -184,7 +184,7 @@ struct PodTests {
         try #require(Files.exists(program), "needs \(program)")
         let first = try TestContainer(["sh", "-c", "exit 4"], isLaunched: false)
         let second = try TestContainer(["sh", "-c", "exit 5"], isLaunched: false)
-        guard let output = popen("\(program) \(first.bundle) \(second.bundle) &", "r") else { return }
+        guard let output = popen("\(program) \(first.bundle) \(second.bundle) &", "re") else { return }
         defer { pclose(output) }
         var line = [CChar](repeating: 0, count: 1000)
         #expect(fgets(&line, 1000, output) != nil)

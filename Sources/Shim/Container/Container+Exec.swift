@@ -101,7 +101,7 @@ extension Container {
         }
     }
 
-    // MARK: Ends that nobody has been told of
+    // MARK: Untold ends
 
     /// Tells `client`, which wants the container's events from now on, of execs that have ended while nobody did.
     func tellEnds(to client: ControlClient) {

@@ -36,7 +36,7 @@ struct Launch {
             throw ShimError(.conflict, "a shim whose container was made by an external runtime can have no other one")
         }
         guard !shim.containers.contains(where: { $0.id == configuration.id }) else {
-            throw ShimError(.conflict, "the shim has a container \(configuration.id) already")
+            throw ShimError(.conflict, "the shim has a container \(configuration.id) already; choose another id")
         }
         try bundle.clear()
     }

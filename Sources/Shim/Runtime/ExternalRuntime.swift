@@ -269,7 +269,7 @@ final class ExternalRuntime: OCIRuntime {
         } catch .noSuchProcess {
             return .failure(Self.ended)
         } catch {
-            return .failure(ShimError(.system, "sending signal \(signal) to container \(id): \(error)"))
+            return .failure(ShimError(.system, "cannot send signal \(signal) to container \(id): \(error)"))
         }
         // What of the others has ended meanwhile needs no signal.
         if all { try? cgroup?.signalAll(signal) }
