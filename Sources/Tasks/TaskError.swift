@@ -71,6 +71,8 @@ extension ShimRequest {
         case .closeStdin: "end of input"
         case .attach: "attach"
         case .shutdown: "shutdown"
+        case .create: "create"
+        case .containers: "list of containers"
         }
     }
 }

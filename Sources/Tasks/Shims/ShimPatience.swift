@@ -23,9 +23,11 @@ package struct ShimPatience: Sendable {
     func limit(for request: ShimRequest, program: ShimConfiguration.Runtime?) -> Duration {
         switch request {
         case .kill(.kill, _): kill
-        case .start, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
+        case .start, .create, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
             runtime + .seconds(program?.patience ?? 0)
-        case .subscribe, .state, .resize, .exec, .execState, .execDelete, .closeStdin, .attach, .shutdown: own
+        case .subscribe, .state, .resize, .exec, .execState, .execDelete, .closeStdin, .attach, .shutdown,
+            .containers:
+            own
         }
     }
 }
