@@ -32,7 +32,7 @@ extension Container {
     private func forgetUnstarted() {
         let now = Timestamp.now()
         for exec in execs.values {
-            if case .created = exec.state, now.since(exec.createdAt) > Self.patience { forget(exec) }
+            if case .created = exec.state, now.since(exec.knownSince) > Self.patience { forget(exec) }
         }
     }
 

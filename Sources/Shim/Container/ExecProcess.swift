@@ -18,7 +18,7 @@ final class ExecProcess {
 
     let id: String
     let streams: ProcessStreams
-    let createdAt = Timestamp.now()
+    let knownSince = Timestamp.now()
     var state: State
 
     init(id: String, process: Process, openStdin: Bool, streams: ProcessStreams) {
