@@ -37,12 +37,12 @@ struct OptionTests {
 
     @Test("a mount in the long form carries its options; quotes protect commas")
     func mounts() throws {
-        let bind = try MountSpecification.parse("type=bind,\"src=/a,b\",dst=/c,ro,bind-propagation=rshared")
+        let bind = try MountText.parse("type=bind,\"src=/a,b\",dst=/c,ro,bind-propagation=rshared")
         #expect(bind.type == "bind" && bind.source == "/a,b" && bind.target == "/c" && bind.readOnly)
         #expect(bind.bindOptions?.propagation == "rshared")
-        let tmpfs = try MountSpecification.parse("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770")
+        let tmpfs = try MountText.parse("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770")
         #expect(tmpfs.tmpfsOptions?.sizeBytes == 1_048_576 && tmpfs.tmpfsOptions?.mode == 0o1770)
-        let volume = try MountSpecification.parse("source=data,target=/d,volume-nocopy,volume-opt=o=x=y")
+        let volume = try MountText.parse("source=data,target=/d,volume-nocopy,volume-opt=o=x=y")
         #expect(volume.type == "volume" && volume.volumeOptions?.noCopy == true)
         #expect(volume.volumeOptions?.driverConfig?.options == ["o": "x=y"])
     }
@@ -57,7 +57,7 @@ struct OptionTests {
             ("type=bind,target=/t,readonly=x", "invalid value for readonly: x"),
         ])
     func badMounts(text: String, reason: String) {
-        #expect(throws: InvalidFlagValue(reason)) { try MountSpecification.parse(text) }
+        #expect(throws: InvalidFlagValue(reason)) { try MountText.parse(text) }
     }
 
     @Test("numbers of CPUs are exact to a billionth")

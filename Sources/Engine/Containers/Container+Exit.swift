@@ -117,7 +117,7 @@ extension Container {
         do {
             try await launch()
         } catch {
-            let failure = (error as? StartFailure)?.error ?? EngineError(error)
+            let failure = (error as? RefusedStart)?.error ?? EngineError(error)
             logger.error("cannot restart: \(failure)")
             var end = exit
             end.error = failure.message

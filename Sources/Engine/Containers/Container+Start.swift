@@ -15,8 +15,8 @@ extension Container {
         do {
             try await launch()
         } catch {
-            let failure = (error as? StartFailure)?.error ?? EngineError(error)
-            await recordStartFailure(failure, exitCode: (error as? StartFailure)?.exitCode ?? 128)
+            let failure = (error as? RefusedStart)?.error ?? EngineError(error)
+            await recordStartFailure(failure, exitCode: (error as? RefusedStart)?.exitCode ?? 128)
             throw failure
         }
         return true
@@ -35,7 +35,7 @@ extension Container {
     }
 
     /// A refusal of what runs containers, with the exit code it stands for.
-    struct StartFailure: Error {
+    struct RefusedStart: Error {
         var error: EngineError
         var exitCode: Int32
 
@@ -62,7 +62,7 @@ extension Container {
             try await task.start()
         } catch {
             await removeBundle()
-            if let error = error as? TaskError { throw StartFailure(error) }
+            if let error = error as? TaskError { throw RefusedStart(error) }
             throw error
         }
         self.task = task

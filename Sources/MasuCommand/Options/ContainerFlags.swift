@@ -56,7 +56,7 @@ enum ContainerFlags {
 
     // Files
     static let mount = Flag<[Mount]>.values(
-        "mount", type: "mount", "Attach a filesystem mount to the container", parse: MountSpecification.parse)
+        "mount", type: "mount", "Attach a filesystem mount to the container", parse: MountText.parse)
     static let volume = Flag.list("volume", short: "v", "Bind mount a volume")
     static let volumeDriver = Flag.string("volume-driver", "Optional volume driver for the container")
     static let volumesFrom = Flag.list("volumes-from", "Mount volumes from the specified container(s)")

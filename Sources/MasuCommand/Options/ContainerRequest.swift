@@ -184,7 +184,7 @@ struct ContainerRequest {
         host.usernsMode = flags[ContainerFlags.userns]
         host.privileged = flags[ContainerFlags.privileged]
         host.sysctls = KeyValueTexts.dictionary(flags[ContainerFlags.sysctl])
-        let security = try SecurityOptions(flags[ContainerFlags.securityOpt])
+        let security = try SecurityOptionTexts(flags[ContainerFlags.securityOpt])
         host.securityOpt = nonEmpty(security.options)
         if security.showsSystemPaths {
             host.maskedPaths = []

@@ -27,7 +27,7 @@ package enum VolumeText: Hashable, Sendable {
 }
 
 /// The `--security-opt`s, with what the client has to do about them.
-struct SecurityOptions {
+struct SecurityOptionTexts {
     /// The options for the daemon; a seccomp profile's file has become its content.
     private(set) var options: [String] = []
     /// Whether `systempaths=unconfined` was among them.

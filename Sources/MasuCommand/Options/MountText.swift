@@ -2,7 +2,7 @@ import EngineAPIModel
 import Flags
 
 /// The long form of a mount: `--mount type=bind,source=/a,target=/b,readonly`.
-package enum MountSpecification {
+package enum MountText {
     /// Parses one `--mount`.
     ///
     /// - Throws: `InvalidFlagValue` in docker's words.
