@@ -134,7 +134,7 @@ let package = Package(
         module(
             "Distribution",
             [
-                "Failure", "OCISpec", "JSON", "Base64", "LinuxKernel", tls, system,
+                "Failure", "OCISpec", "JSON", "Base64", "LinuxKernel", "Text", tls, system,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -228,13 +228,16 @@ let package = Package(
         testLibrary(
             "FaultyRegistry",
             [
-                "HTTPServing", "Hashing", "OCISpec", "JSON", "Base64",
+                "HTTPServing", "Hashing", "LinuxKernel", "OCISpec", "JSON", "Base64", tls, system,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "DistributionTests",
-            ["Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system]),
+            [
+                "Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         tests("FailureTests", ["Failure"]),
         tests("HashingTests", ["Hashing", "OCISpec", system]),
         tests("JSONTests", ["JSON"]),
@@ -260,8 +263,8 @@ let package = Package(
         tests(
             "EngineAPITests",
             [
-                "EngineAPI", "HTTPServing", "Engine", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel", logging,
-                system,
+                "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel",
+                logging, system,
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(

@@ -1,6 +1,7 @@
 import Failure
 import JSON
 import NIOHTTP1
+import Text
 
 /// Why a registry could not be asked, or what it answered instead.
 package struct DistributionError: Failure, Hashable, Sendable {
@@ -28,11 +29,13 @@ package struct DistributionError: Failure, Hashable, Sendable {
     package var message: String
     /// The HTTP status, where one came.
     package var status: Int?
+    /// How long to wait before the next try, where the other side asks for that.
+    var requestedDelay: Duration?
 
-    /// An error with its text.
+    /// - Parameter message: may have words of the registry's in it: what a terminal would obey is spelled out.
     package init(_ reason: Reason, _ message: String, status: Int? = nil) {
         self.reason = reason
-        self.message = message
+        self.message = message.showingControls()
         self.status = status
     }
 
@@ -50,10 +53,15 @@ package struct DistributionError: Failure, Hashable, Sendable {
     /// Whether the same request may well succeed a moment later.
     var isTransient: Bool {
         switch reason {
-        case .unreachable: true
-        case .refused: status.map { $0 == 408 || $0 == 429 || $0 >= 500 && $0 != 501 } ?? false
+        // With a status it is a proxy that could be reached, and its answer.
+        case .unreachable: status.map(Self.isTransient) ?? true
+        case .refused: status.map(Self.isTransient) ?? false
         case .unauthorized, .denied, .notFound, .tls, .wrongContent: false
         }
+    }
+
+    private static func isTransient(_ status: Int) -> Bool {
+        status == 408 || status == 429 || status >= 500 && status != 501
     }
 
     /// What an answer of status 400 and above means. Registries explain themselves in a list (distribution-spec, "Error Codes"); the text is
@@ -89,6 +97,15 @@ package struct DistributionError: Failure, Hashable, Sendable {
         let isAboutAccess = reason == .unauthorized || reason == .denied || reason == .notFound
         return DistributionError(
             reason, isAboutAccess && !texts.isEmpty ? text : "\(request): \(text)", status: status)
+    }
+
+    /// With the request that failed, for what could not be sent at all.
+    func located(_ method: HTTPMethod, _ address: WebAddress) -> DistributionError {
+        guard reason == .unreachable || reason == .tls, !message.contains("://") else { return self }
+        let verb = method.rawValue.prefix(1) + method.rawValue.dropFirst().lowercased()
+        var error = self
+        error.message = "\(verb) \"\(address)\": \(message)".showingControls()
+        return error
     }
 
     private static func phrase(_ status: Int) -> String { HTTPResponseStatus(statusCode: status).reasonPhrase }

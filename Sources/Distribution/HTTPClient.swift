@@ -23,8 +23,8 @@ struct HTTPClientRequest: Sendable {
 
 /// HTTP/1.1 to one server and to wherever it sends us: connections are kept for the next request, and trust is that server's.
 ///
-/// SwiftNIO and its TLS are in the daemon already for its own interface; on them this takes three hundred lines, a tenth of what a general client with
-/// its HTTP/2, proxies and a dozen more packages would add to the program.
+/// SwiftNIO and its TLS are in the daemon already for its own interface; on them this takes four hundred lines, a tenth of what a general client with
+/// its HTTP/2 and a dozen more packages would add to the program.
 final class HTTPClient: Sendable {
     private struct Idle {
         let connection: HTTPClientConnection
@@ -35,16 +35,21 @@ final class HTTPClient: Sendable {
     private let trust: RegistryTrust
     private let server: WebAddress
     private let patience: TimeAmount
+    private let proxies: ProxySettings
+    private let userAgent: String
     private let idle = Mutex<[Idle]>([])
     private let contexts = Mutex<[Bool: NIOSSLContext]>([:])
 
     /// - Parameters:
     ///   - server: whom `trust` is about; others, to which it redirects, are trusted by the system's rules.
-    ///   - patience: how long a server may stay silent.
-    init(_ group: any EventLoopGroup, server: WebAddress, trust: RegistryTrust, patience: Duration) {
+    ///   - settings: how long a server may stay silent, and which proxies are between it and us.
+    init(_ group: any EventLoopGroup, server: WebAddress, trust: RegistryTrust, settings: RegistrySettings) {
         self.group = group
         self.server = server
         self.trust = trust
+        proxies = settings.proxies
+        userAgent = settings.userAgent
+        let patience = settings.retries.patience
         self.patience = .nanoseconds(
             patience.components.seconds * 1_000_000_000 + patience.components.attoseconds / 1_000_000_000)
     }
@@ -117,37 +122,86 @@ final class HTTPClient: Sendable {
     private static func key(_ address: WebAddress) -> String { "\(address.scheme.rawValue)://\(address.authority)" }
 
     private func connect(_ address: WebAddress) async throws -> HTTPClientConnection {
-        let tls = address.scheme == .https ? try context(for: address) : nil
-        let patience = patience
-        let bootstrap = ClientBootstrap(group: group)
-            .connectTimeout(.seconds(20))
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 128 << 10))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
         let connection: HTTPClientConnection
-        do {
-            connection = try await bootstrap.connect(host: address.host, port: address.port) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    if let tls {
-                        // A numeric address is no name that a server could choose a certificate by.
-                        let isNumeric = (try? SocketAddress(ipAddress: address.host, port: 0)) != nil
-                        try pipeline.addHandler(
-                            NIOSSLClientHandler(context: tls, serverHostname: isNumeric ? nil : address.host))
-                    }
-                    try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
-                    let exchange = HTTPExchange(eventLoop: channel.eventLoop, patience: patience)
-                    try pipeline.addHandler(exchange)
-                    return HTTPClientConnection(channel, exchange)
+        switch proxies.route(to: address) {
+        case .unusable(let reason): throw DistributionError(.unreachable, reason)
+        case .direct: connection = try await connect(to: address, tls: try tls(for: address), proxy: nil)
+        case .proxy(let proxy):
+            do {
+                if address.scheme == .http {
+                    connection = try await connect(
+                        to: proxy.address, tls: try tls(for: proxy.address), proxy: proxy)
+                } else {
+                    connection = try await tunnel(to: address, through: proxy)
                 }
+            } catch let error as DistributionError where error.reason == .unreachable && error.status == nil {
+                throw DistributionError(.unreachable, "proxyconnect tcp: \(error.message)")
             }
-        } catch {
-            throw DistributionError(.unreachable, Self.reason(error, address))
         }
         if Task.isCancelled {
             connection.close()
             throw CancellationError()
         }
         return connection
+    }
+
+    private var bootstrap: ClientBootstrap {
+        ClientBootstrap(group: group)
+            .connectTimeout(.seconds(20))
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 128 << 10))
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+    }
+
+    /// TLS to a server, where its address wants it.
+    private func tls(for address: WebAddress) throws -> TLSPeer? {
+        guard address.scheme == .https else { return nil }
+        return TLSPeer(context: try context(for: address), host: address.host)
+    }
+
+    /// - Parameter proxy: what is at `place`, if it is not the server itself.
+    private func connect(to place: WebAddress, tls: TLSPeer?, proxy: WebProxy?) async throws -> HTTPClientConnection {
+        let patience = patience
+        do {
+            return try await bootstrap.connect(host: place.host, port: place.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
+                    return try HTTPClientConnection(speakingHTTPOn: channel, patience: patience, proxy: proxy)
+                }
+            }
+        } catch {
+            throw DistributionError(.unreachable, Self.reason(error, place))
+        }
+    }
+
+    /// A connection to a server that a proxy hands on without looking at it.
+    private func tunnel(to address: WebAddress, through proxy: WebProxy) async throws -> HTTPClientConnection {
+        let (outer, inner) = (try tls(for: proxy.address), try tls(for: address))
+        let (patience, userAgent) = (patience, userAgent)
+        let name = address.host.contains(":") ? "[\(address.host)]" : address.host
+        let target = "\(name):\(address.port)"
+        let opening: EventLoopFuture<HTTPClientConnection>
+        do {
+            opening = try await bootstrap.connect(host: proxy.address.host, port: proxy.address.port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    if let outer { try pipeline.addHandler(outer.handler()) }
+                    let isOpen = channel.eventLoop.makePromise(of: Void.self)
+                    let tunnel = ProxyTunnel(
+                        through: proxy, to: target, userAgent: userAgent, patience: patience, isOpen: isOpen)
+                    try pipeline.addHandler(tunnel)
+                    let bound = NIOLoopBound(tunnel, eventLoop: channel.eventLoop)
+                    return isOpen.futureResult.flatMap {
+                        channel.pipeline.syncOperations.removeHandler(bound.value)
+                    }.flatMapThrowing {
+                        if let inner { try channel.pipeline.syncOperations.addHandler(inner.handler()) }
+                        return try HTTPClientConnection(speakingHTTPOn: channel, patience: patience, proxy: nil)
+                    }
+                }
+            }
+        } catch {
+            throw DistributionError(.unreachable, Self.reason(error, proxy.address))
+        }
+        return try await opening.get()
     }
 
     /// Worded as Go's `net` does, which users and programs know.
@@ -175,173 +229,13 @@ final class HTTPClient: Sendable {
     }
 }
 
-/// One connection, usable from any task.
-final class HTTPClientConnection: Sendable {
-    private let channel: any Channel
-    private let exchange: NIOLoopBound<HTTPExchange>
+/// The other end of a TLS connection.
+private struct TLSPeer: Sendable {
+    let context: NIOSSLContext
+    let host: String
 
-    /// Called on the channel's event loop.
-    init(_ channel: any Channel, _ exchange: HTTPExchange) {
-        self.channel = channel
-        self.exchange = NIOLoopBound(exchange, eventLoop: channel.eventLoop)
-    }
-
-    var isOpen: Bool { channel.isActive }
-
-    func close() { channel.close(promise: nil) }
-
-    /// Writes the request and waits for the head of the answer, which may come before all of the body is sent.
-    func send(_ request: HTTPClientRequest) async throws -> HTTPResponseHead {
-        var headers = request.headers
-        headers.replaceOrAdd(name: "Host", value: request.address.authority)
-        switch request.body {
-        case .none:
-            if request.method != .GET, request.method != .HEAD {
-                headers.replaceOrAdd(name: "Content-Length", value: "0")
-            }
-        case .bytes(let bytes): headers.replaceOrAdd(name: "Content-Length", value: "\(bytes.count)")
-        case .stream(let count, _): headers.replaceOrAdd(name: "Content-Length", value: "\(count)")
-        }
-        let head = HTTPRequestHead(
-            version: .http1_1, method: request.method, uri: request.address.target, headers: headers)
-        let (channel, exchange) = (channel, exchange)
-        try await channel.eventLoop.submit { exchange.value.begin() }.get()
-        channel.write(HTTPClientRequestPart.head(head), promise: nil)
-        switch request.body {
-        case .none: channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
-        case .bytes(let bytes):
-            channel.write(HTTPClientRequestPart.body(.byteBuffer(ByteBuffer(bytes: bytes))), promise: nil)
-            channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
-        case .stream(_, let next):
-            if try await !write(next) {
-                // The answer says why; what is left unsaid makes the connection useless for anything more.
-                let head = try await channel.eventLoop.flatSubmit { exchange.value.awaitHead() }.get()
-                guard head.status.code >= 300 else {
-                    throw DistributionError(
-                        .unreachable, "the registry answered before it had received the whole request")
-                }
-                return HTTPResponseHead(
-                    version: head.version, status: head.status, headers: head.headers.closing)
-            }
-        }
-        return try await channel.eventLoop.flatSubmit { exchange.value.awaitHead() }.get()
-    }
-
-    /// `false` if the other side does not want all of it.
-    private func write(_ next: @Sendable () async throws -> TransferPiece?) async throws -> Bool {
-        let exchange = exchange
-        while true {
-            let piece: TransferPiece?
-            do {
-                piece = try await next()
-            } catch {
-                throw ReceiverFailure(cause: error)
-            }
-            if try await channel.eventLoop.submit({ exchange.value.hasAnswer }).get() { return false }
-            guard let piece else { break }
-            do {
-                try await channel.writeAndFlush(HTTPClientRequestPart.body(.byteBuffer(piece.buffer))).get()
-            } catch {
-                // The reason may have come before the end did.
-                guard try await channel.eventLoop.submit({ exchange.value.hasAnswer }).get() else { throw error }
-                return false
-            }
-        }
-        channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
-        return true
-    }
-
-    func nextPiece(spares: SpareBuffers) async throws -> ByteBuffer? {
-        let exchange = exchange
-        return try await channel.eventLoop.flatSubmit { exchange.value.nextPiece(spares: spares) }.get()
-    }
-}
-
-extension HTTPHeaders {
-    fileprivate var closing: HTTPHeaders {
-        var headers = self
-        headers.replaceOrAdd(name: "Connection", value: "close")
-        return headers
-    }
-}
-
-/// An answer; its body has to be read to the end, or dropped by `close`.
-final class HTTPAnswer: Sendable {
-    let status: Int
-    let headers: HTTPHeaders
-    private let connection: HTTPClientConnection
-    private let keepsAlive: Bool
-    private let release: @Sendable () -> Void
-    private let isDone = Atomic<Bool>(false)
-    private let spares = SpareBuffers()
-
-    init(
-        head: HTTPResponseHead, isHead: Bool, connection: HTTPClientConnection, release: @escaping @Sendable () -> Void
-    ) {
-        status = Int(head.status.code)
-        headers = head.headers
-        self.connection = connection
-        keepsAlive = head.isKeepAlive
-        self.release = release
-    }
-
-    deinit { if !isDone.load(ordering: .relaxed) { connection.close() } }
-
-    /// The next bytes; `nil` after the last ones.
-    func next() async throws -> ByteBuffer? {
-        let connection = connection
-        let spares = spares
-        do {
-            return try await withTaskCancellationHandler {
-                guard let piece = try await connection.nextPiece(spares: spares) else {
-                    finish()
-                    return nil
-                }
-                return piece
-            } onCancel: {
-                connection.close()
-            }
-        } catch {
-            close()
-            if Task.isCancelled { throw CancellationError() }
-            throw HTTPExchange.translated(error)
-        }
-    }
-
-    /// Gives back the memory of a piece that has been used.
-    func recycle(_ piece: ByteBuffer) { spares.put(piece) }
-
-    private func finish() {
-        guard !isDone.exchange(true, ordering: .relaxed) else { return }
-        if keepsAlive { release() } else { connection.close() }
-    }
-
-    /// Gives up the rest.
-    func close() {
-        guard !isDone.exchange(true, ordering: .relaxed) else { return }
-        connection.close()
-    }
-
-    /// The whole body.
-    ///
-    /// - Throws: `DistributionError.wrongContent` beyond `limit` bytes.
-    func collect(limit: Int) async throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        while let piece = try await next() {
-            guard bytes.count + piece.readableBytes <= limit else {
-                close()
-                throw DistributionError(.wrongContent, "the registry's answer is longer than \(limit) bytes")
-            }
-            bytes += piece.readableBytesView
-        }
-        return bytes
-    }
-
-    /// Reads what is left if it is short, so that the connection can be used again.
-    func drop() async {
-        var left = 64 << 10
-        // What goes wrong here ends the connection and matters to nobody.
-        while left > 0, let piece = try? await next() { left -= piece.readableBytes }
-        close()
+    func handler() throws -> NIOSSLClientHandler {
+        // A numeric address is no name that a server could choose a certificate by.
+        try NIOSSLClientHandler(context: context, serverHostname: NumericAddress(host) == nil ? host : nil)
     }
 }

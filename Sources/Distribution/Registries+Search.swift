@@ -1,5 +1,6 @@
 import JSON
 import NIOHTTP1
+import Text
 
 /// A repository that a search has found.
 package struct SearchResult: Hashable, Sendable {
@@ -57,7 +58,8 @@ extension Registries {
     private static func results(_ document: JSONValue, _ limit: Int) -> [SearchResult] {
         (document["results"]?.array ?? []).prefix(limit).map { entry in
             SearchResult(
-                name: entry["name"]?.string ?? "", description: entry["description"]?.string ?? "",
+                name: (entry["name"]?.string ?? "").showingControls(),
+                description: (entry["description"]?.string ?? "").showingControls(),
                 stars: entry["star_count"]?.int.map { Int($0) } ?? 0, isOfficial: entry["is_official"] == .bool(true),
                 isAutomated: entry["is_automated"] == .bool(true))
         }

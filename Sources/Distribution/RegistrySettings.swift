@@ -17,6 +17,8 @@ package struct RegistrySettings: Sendable {
     package var ranges = RangePolicy()
     /// The most bytes of a blob that are sent in one request.
     package var uploadChunk: Int64 = 64 << 20
+    /// What is between us and registries.
+    package var proxies = ProxySettings()
 
     /// Docker's defaults.
     package init() {}
@@ -108,9 +110,10 @@ package struct RetryPolicy: Sendable {
 
     package init() {}
 
-    /// Before the try after `failures` failed ones.
-    func delay(after failures: Int) -> Duration {
-        min(firstDelay * (1 << min(failures - 1, 10)), longestDelay)
+    /// Before the try after `failures` failed ones, the last of them by `error`: what the registry asks for, within bounds.
+    func delay(after failures: Int, of error: DistributionError) -> Duration {
+        if let asked = error.requestedDelay { return min(asked, longestRequestedDelay) }
+        return min(firstDelay * (1 << min(failures - 1, 10)), longestDelay)
     }
 }
 

@@ -44,7 +44,7 @@ extension Repository {
                 } catch let error as DistributionError where error.isTransient || error.reason == .unreachable {
                     failures = target.offset > before ? 1 : failures + 1
                     guard failures < settings.retries.attempts else { throw error }
-                    try await Task.sleep(for: settings.retries.delay(after: failures))
+                    try await Task.sleep(for: settings.retries.delay(after: failures, of: error))
                 }
             }
         } catch let failure as ReceiverFailure {
@@ -204,7 +204,7 @@ extension Repository {
             } catch let error as DistributionError where error.reason == .unreachable {
                 failures = Int64(bytes.readableBytes) > have ? 1 : failures + 1
                 guard failures < settings.retries.attempts else { throw error }
-                try await Task.sleep(for: settings.retries.delay(after: failures))
+                try await Task.sleep(for: settings.retries.delay(after: failures, of: error))
             }
         }
         return bytes

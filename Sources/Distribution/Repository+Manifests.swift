@@ -36,6 +36,9 @@ extension Repository {
     /// Manifests are small documents; the specification's own limit for what a registry must take is 4 MiB.
     package static let manifestLimit = 8 << 20
 
+    /// Pages of a list of tags. Registries put a hundred tags or more on one.
+    private static let pageLimit = 10_000
+
     private static let accepted = [
         MediaType.ociIndex, MediaType.dockerManifestList, MediaType.ociManifest, MediaType.dockerManifest,
         "application/vnd.docker.distribution.manifest.v1+prettyjws", "application/json", "*/*",
@@ -92,16 +95,23 @@ extension Repository {
     }
 
     /// All tags, as the registry orders them.
+    ///
+    /// - Throws: `DistributionError`: `wrongContent` where the pages of the list lead back to one that was read, or are too many.
     package func tags() async throws -> [String] {
         var tags: [String] = []
         var next: WebAddress? = address("tags/list")
+        var pages: Set<WebAddress> = []
         while let address = next {
+            guard pages.insert(address).inserted, pages.count <= Self.pageLimit else {
+                throw DistributionError(
+                    .wrongContent,
+                    "the registry's list of the tags of \(path) has no end: after \(pages.count) pages it goes on with \(address)"
+                )
+            }
             let answer = try await send(HTTPClientRequest(method: .GET, address: address))
             let document = try Self.parse(try await answer.collect(limit: Self.manifestLimit), address)
             tags += document["tags"]?.array?.compactMap(\.string) ?? []
             next = answer.headers.first(name: "Link").flatMap { Self.next(in: $0, from: address) }
-            // A page that points to itself would be read for ever.
-            if next == address { break }
         }
         return tags
     }

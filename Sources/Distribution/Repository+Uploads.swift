@@ -101,7 +101,9 @@ extension Repository {
             {
                 failures += 1
                 guard failures < settings.retries.attempts else { throw error }
-                if error.reason != .unauthorized { try await Task.sleep(for: settings.retries.delay(after: failures)) }
+                if error.reason != .unauthorized {
+                    try await Task.sleep(for: settings.retries.delay(after: failures, of: error))
+                }
                 let (known, place) = try await state(of: session)
                 if known > offset { failures = 1 }
                 offset = known

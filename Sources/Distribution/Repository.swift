@@ -21,8 +21,7 @@ package final class Repository: Sendable {
         self.endpoint = endpoint
         self.path = path
         client = HTTPClient(
-            registries.group, server: endpoint.address, trust: endpoint.trust,
-            patience: registries.settings.retries.patience)
+            registries.group, server: endpoint.address, trust: endpoint.trust, settings: registries.settings)
         tokens = TokenSource(
             client, credentials: credentials, scopes: scopes, userAgent: registries.settings.userAgent)
     }
@@ -53,9 +52,9 @@ package final class Repository: Sendable {
                 failures += 1
                 let isWorthWaiting = isPatient && error.isTransient && !error.message.contains("connection refused")
                 guard isWorthWaiting, failures < settings.retries.attempts else {
-                    throw Self.locating(error, .GET, address)
+                    throw error.located(.GET, address)
                 }
-                try await Task.sleep(for: settings.retries.delay(after: failures))
+                try await Task.sleep(for: settings.retries.delay(after: failures, of: error))
             }
         }
     }
@@ -72,14 +71,6 @@ package final class Repository: Sendable {
         answer.headers["WWW-Authenticate"].flatMap { AuthenticationChallenge.parse($0) }
     }
 
-    private static func locating(
-        _ error: DistributionError, _ method: HTTPMethod, _ address: WebAddress
-    ) -> DistributionError {
-        guard error.reason == .unreachable || error.reason == .tls, !error.message.contains("://") else { return error }
-        let verb = method.rawValue.prefix(1) + method.rawValue.dropFirst().lowercased()
-        return DistributionError(error.reason, "\(verb) \"\(address)\": \(error.message)", status: error.status)
-    }
-
     /// Sends a request with what the registry wants to see, follows where it is sent, and tries again what is worth it.
     ///
     /// - Parameters:
@@ -90,26 +81,22 @@ package final class Repository: Sendable {
     ) async throws -> HTTPAnswer {
         var failures = 0
         while true {
-            let delay: Duration
+            let error: DistributionError
             do {
                 let answer = try await sendAuthorized(request)
                 if answer.status < 300 || accepting.contains(answer.status) { return answer }
                 // What the answer to HEAD says of its body is of a body that does not come.
                 let body = request.method == .HEAD ? [] : try await answer.collect(limit: 1 << 20)
-                let error = DistributionError.answer(
+                var refusal = DistributionError.answer(
                     answer.status, body, of: "\(request.method.rawValue) \(request.address)")
-                failures += 1
-                guard retries, error.isTransient, failures < settings.retries.attempts else { throw error }
-                let asked = answer.headers.first(name: "Retry-After").flatMap { Int64($0) }.map { Duration.seconds($0) }
-                delay = min(asked ?? settings.retries.delay(after: failures), settings.retries.longestRequestedDelay)
-            } catch let error as DistributionError where error.reason == .unreachable {
-                failures += 1
-                guard retries, failures < settings.retries.attempts else {
-                    throw Self.locating(error, request.method, request.address)
-                }
-                delay = settings.retries.delay(after: failures)
+                refusal.requestedDelay = RetryAfter.delay(in: answer.headers)
+                error = refusal
+            } catch let failure as DistributionError {
+                error = failure.located(request.method, request.address)
             }
-            try await Task.sleep(for: delay)
+            failures += 1
+            guard retries, error.isTransient, failures < settings.retries.attempts else { throw error }
+            try await Task.sleep(for: settings.retries.delay(after: failures, of: error))
         }
     }
 

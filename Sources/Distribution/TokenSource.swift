@@ -71,15 +71,22 @@ actor TokenSource {
                 .wrongContent, "the registry names no server for tokens: \(challenge.parameters["realm"] ?? "")")
         }
         let request = request(address, service: challenge.parameters["service"])
-        let answer = try await client.send(request)
+        let answer: HTTPAnswer
+        do {
+            answer = try await client.send(request)
+        } catch let error as DistributionError {
+            throw error.located(request.method, request.address)
+        }
         let body = try await answer.collect(limit: 1 << 20)
         guard answer.status < 300 else {
             let verb = request.method == .GET ? "Get" : "Post"
             let error = DistributionError.answer(answer.status, body, of: "\(verb) \"\(request.address)\"")
-            throw DistributionError(
+            var refusal = DistributionError(
                 error.reason,
                 error.reason == .unauthorized || error.reason == .denied
                     ? "\(verb) \"\(request.address)\": \(error.message)" : error.message, status: error.status)
+            refusal.requestedDelay = RetryAfter.delay(in: answer.headers)
+            throw refusal
         }
         let document: JSONValue
         do {

@@ -3,7 +3,8 @@ import Synchronization
 
 /// Some bytes on their way from or to a registry.
 package struct TransferPiece: Sendable {
-    var buffer: ByteBuffer
+    /// The bytes, in SwiftNIO's form.
+    package var buffer: ByteBuffer
 
     init(_ buffer: ByteBuffer) { self.buffer = buffer }
 

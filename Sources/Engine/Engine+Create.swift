@@ -23,7 +23,10 @@ extension Engine {
         if configuration.image.isEmpty { throw EngineError.invalid("No image specified") }
         let image = try await images.resolve(configuration.image)
         try check(image, for: platform, named: configuration.image)
-        let warnings = try configuration.validate(in: validationContext(runtime: configuration.host.runtime))
+        var warnings = try configuration.validate(in: validationContext(runtime: configuration.host.runtime))
+        if platform == nil, let warning = HostPlatform.warning(about: image.configuration.platform) {
+            warnings.append(warning)
+        }
         try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
         if configuration.host.log.driver == nil, self.configuration.log.driver == LogDriver.none,
             configuration.host.log.file != LogFileOptions()

@@ -13,8 +13,9 @@ extension Engine {
             let id = try await images.importImage(
                 from: stream, reference: reference, changes: changes, message: message, platform: platform,
                 progress: progress)
-            if let reference { emit("tag", id.description, name: reference.familiar) }
-            emit("import", id.description, name: reference?.familiar ?? id.description)
+            await emit("create", id, name: id.description)
+            if let reference { await emit("tag", id, name: reference.familiar) }
+            await emit("import", id, name: reference?.familiar ?? id.description)
             return id
         } catch {
             throw EngineError(error)
@@ -30,7 +31,7 @@ extension Engine {
             let loaded = try await images.load(from: stream, platform: platform, progress: progress)
             for image in loaded {
                 let names = image.references.isEmpty ? [image.id.description] : image.references.map(\.familiar)
-                for name in names { emit("load", image.id.description, name: name) }
+                for name in names { await emit("load", image.id, name: name) }
             }
             return loaded
         } catch {
@@ -44,7 +45,7 @@ extension Engine {
     ) async throws {
         do {
             for id in try await images.save(names, platforms: platforms, to: stream) {
-                emit("save", id.description, name: id.description)
+                await emit("save", id, name: id.description)
             }
         } catch {
             throw EngineError(error)
@@ -55,7 +56,7 @@ extension Engine {
     package func tagImage(_ name: String, as reference: ImageReference) async throws {
         do {
             let image = try await images.tag(name, as: reference)
-            emit("tag", image.id.description, name: reference.familiar)
+            await emit("tag", image.id, name: reference.familiar)
         } catch {
             throw EngineError(error)
         }
@@ -63,15 +64,18 @@ extension Engine {
 
     /// See `Images.remove`; knows which containers use an image.
     package func removeImage(
-        _ name: String, force: Bool = false, noPrune: Bool = false
+        _ name: String, platforms: [Platform] = [], force: Bool = false, noPrune: Bool = false
     ) async throws -> [ImageDeletion] {
         do {
-            let id = try await images.resolve(name).id.description
-            let deletions = try await images.remove(name, force: force, noPrune: noPrune, users: imageUsers)
+            let image = try await images.find(name)
+            let id = image.id.description
+            let labels = image.configuration.config?.labels ?? [:]
+            let deletions = try await images.remove(
+                name, platforms: platforms, force: force, noPrune: noPrune, users: imageUsers)
             for deletion in deletions {
                 switch deletion {
-                case .untagged: emit("untag", id, name: id)
-                case .deleted(let deleted) where deleted == id: emit("delete", id, name: id)
+                case .untagged: emit("untag", id, name: id, labels: labels)
+                case .deleted(let deleted) where deleted == id: emit("delete", id, name: id, labels: labels)
                 case .deleted: break
                 }
             }
@@ -81,8 +85,22 @@ extension Engine {
         }
     }
 
-    /// Publishes an event of an image.
-    func emit(_ action: String, _ id: String, name: String) {
-        services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: ["name": name]))
+    /// How many containers were made of each image.
+    package var containersByImage: [Digest: Int] {
+        let ids = services.registry.all.compactMap { Digest($0.current.imageID) }
+        return Dictionary(ids.map { ($0, 1) }, uniquingKeysWith: +)
+    }
+
+    /// Publishes an event of an image, with its labels; `actor` is what it is about in place of the image's id.
+    func emit(_ action: String, _ image: Digest, actor: String? = nil, name: String) async {
+        // An image that is gone by now, or that cannot be read, has none to tell.
+        let labels = (try? await images.record(image))?.configuration.config?.labels ?? [:]
+        emit(action, actor ?? image.description, name: name, labels: labels)
+    }
+
+    func emit(_ action: String, _ id: String, name: String, labels: [String: String]) {
+        var attributes = labels
+        attributes["name"] = name
+        services.events.publish(EngineEvent(kind: .image, action: action, actorID: id, attributes: attributes))
     }
 }

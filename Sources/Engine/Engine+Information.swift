@@ -1,3 +1,4 @@
+import Distribution
 import GRDB
 import Images
 import LinuxKernel
@@ -25,6 +26,10 @@ extension Engine {
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
+            let proxies = images.registries.settings.proxies
+            information.httpProxy = ProxySettings.masked(proxies.http)
+            information.httpsProxy = ProxySettings.masked(proxies.https)
+            information.noProxy = proxies.exceptions
             information.containers = states.count
             information.containersRunning = states.count { $0.isRunning && !$0.isPaused }
             information.containersPaused = states.count { $0.isPaused }

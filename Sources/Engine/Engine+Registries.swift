@@ -13,7 +13,9 @@ extension Engine {
         do {
             let pulled = try await images.pull(
                 reference, platform: platform, allTags: allTags, credentials: credentials, progress: progress)
-            for image in pulled { emit("pull", image.reference.familiar, name: image.reference.familiarName) }
+            for image in pulled {
+                await emit("pull", image.id, actor: image.reference.familiar, name: image.reference.familiarName)
+            }
         } catch {
             throw Self.translated(error)
         }
@@ -27,7 +29,9 @@ extension Engine {
         do {
             try await images.push(reference, allTags: allTags, credentials: credentials, progress: progress)
             let name = allTags ? reference.familiarName : reference.withDefaultTag.familiar
-            emit("push", name, name: reference.familiarName)
+            let image = try? await images.resolve(reference.withDefaultTag.description)  // removed meanwhile
+            emit(
+                "push", name, name: reference.familiarName, labels: image?.configuration.config?.labels ?? [:])
         } catch {
             throw Self.translated(error)
         }
@@ -64,7 +68,16 @@ extension Engine {
         }
     }
 
-    private static nonisolated func translated(_ error: any Error) -> any Error {
+    /// Begins to fetch an archive that lies on a web server, for an import.
+    package func openArchive(at address: WebAddress) async throws -> WebDownload {
+        do {
+            return try await images.registries.download(address)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    private static func translated(_ error: any Error) -> any Error {
         switch error {
         case is CancellationError: return error
         default: return EngineError(error)

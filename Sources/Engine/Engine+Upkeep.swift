@@ -52,7 +52,9 @@ extension Engine {
         defer { endPruning("images") }
         return try await finishing {
             let pruned = try await self.images.prune(filters, users: self.imageUsers)
-            for id in pruned.images { self.emit("delete", id.description, name: id.description) }
+            for id in pruned.images {
+                self.emit("delete", id.description, name: id.description, labels: pruned.labels[id] ?? [:])
+            }
             self.emitPrune(.image, reclaimed: pruned.reclaimed)
             return pruned
         }
@@ -63,11 +65,10 @@ extension Engine {
         try await reporting {
             var usage = EngineDiskUsage()
             if wantsImages {
-                let records = services.registry.all.map(\.current)
-                let counts = Dictionary(records.map { ($0.imageID, 1) }, uniquingKeysWith: +)
+                let counts = containersByImage
                 usage.layersSize = try await images.usage().layersSize
                 usage.images = try await images.list(sharedSize: true).map { summary in
-                    (summary, counts[summary.record.id.description] ?? 0)
+                    (summary, counts[summary.record.id] ?? 0)
                 }
             }
             if wantsContainers {

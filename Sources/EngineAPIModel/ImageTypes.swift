@@ -81,6 +81,10 @@ package struct ImageInspection: WireObject {
     @Always package var dockerVersion: String = ""
     /// Who made it.
     @Always package var author: String = ""
+    /// The container it was made of, for clients older than API 1.45: empty.
+    @OmittedIfEmpty package var container: String? = nil
+    /// What that container ran, for clients older than API 1.45.
+    @OmittedIfEmpty package var containerConfig: ImageConfig? = nil
     /// What its containers run.
     @Always package var config: ImageConfig? = nil
     /// As Go names it: `amd64`, `arm64`, …
@@ -116,6 +120,8 @@ package struct ImageInspection: WireObject {
         case created = "Created"
         case dockerVersion = "DockerVersion"
         case author = "Author"
+        case container = "Container"
+        case containerConfig = "ContainerConfig"
         case config = "Config"
         case architecture = "Architecture"
         case variant = "Variant"
@@ -130,32 +136,53 @@ package struct ImageInspection: WireObject {
     }
 }
 
-/// What containers of an image run, with empty fields left out.
+/// What containers of an image run. Empty fields are left out but for those that clients of old read without looking.
 package struct ImageConfig: WireObject {
     /// The user: `name[:group]` or `uid[:gid]`.
-    @OmittedIfEmpty package var user: String = ""
+    @Always package var user: String = ""
     /// Ports as `80/tcp`.
     @OmittedIfEmpty package var exposedPorts: [String: EmptyObject] = [:]
     /// `NAME=value`.
-    @OmittedIfEmpty package var env: [String] = []
+    @Always package var env: [String]? = nil
     /// The entry point.
-    @OmittedIfEmpty package var entrypoint: [String] = []
+    @Always package var entrypoint: [String]? = nil
     /// The command.
-    @OmittedIfEmpty package var cmd: [String] = []
+    @Always package var cmd: [String]? = nil
     /// Mount points of anonymous volumes.
-    @OmittedIfEmpty package var volumes: [String: EmptyObject] = [:]
+    @Always package var volumes: [String: EmptyObject]? = nil
     /// The working directory.
-    @OmittedIfEmpty package var workingDir: String = ""
+    @Always package var workingDir: String = ""
     /// Labels.
-    @OmittedIfEmpty package var labels: [String: String] = [:]
+    @Always package var labels: [String: String]? = nil
     /// The signal that asks the process to end.
     @OmittedIfEmpty package var stopSignal: String = ""
     /// The health check.
     @OmittedIfEmpty package var healthcheck: HealthConfig? = nil
     /// Triggers for images built on this one.
-    @OmittedIfEmpty package var onBuild: [String] = []
+    @Always package var onBuild: [String]? = nil
     /// The shell of shell-form instructions.
     @OmittedIfEmpty package var shell: [String] = []
+
+    // What a container has and an image does not, for clients older than API 1.50.
+
+    /// Empty.
+    @OmittedIfEmpty package var hostname: String? = nil
+    /// Empty.
+    @OmittedIfEmpty package var domainname: String? = nil
+    /// False.
+    @OmittedIfEmpty package var attachStdin: Bool? = nil
+    /// False.
+    @OmittedIfEmpty package var attachStdout: Bool? = nil
+    /// False.
+    @OmittedIfEmpty package var attachStderr: Bool? = nil
+    /// False.
+    @OmittedIfEmpty package var tty: Bool? = nil
+    /// False.
+    @OmittedIfEmpty package var openStdin: Bool? = nil
+    /// False.
+    @OmittedIfEmpty package var stdinOnce: Bool? = nil
+    /// Empty.
+    @OmittedIfEmpty package var image: String? = nil
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -173,6 +200,15 @@ package struct ImageConfig: WireObject {
         case healthcheck = "Healthcheck"
         case onBuild = "OnBuild"
         case shell = "Shell"
+        case hostname = "Hostname"
+        case domainname = "Domainname"
+        case attachStdin = "AttachStdin"
+        case attachStdout = "AttachStdout"
+        case attachStderr = "AttachStderr"
+        case tty = "Tty"
+        case openStdin = "OpenStdin"
+        case stdinOnce = "StdinOnce"
+        case image = "Image"
     }
 }
 

@@ -154,6 +154,7 @@ enum OCIArchive {
                 .invalid,
                 "invalid manifest, layers length mismatch: expected \(diffIDs.count), got \(manifest.layers.count)")
         }
+        for layer in manifest.layers { try layer.requireLayer(of: "invalid archive") }
         let layers = try zip(manifest.layers, diffIDs).map { descriptor, diffID in
             guard let blob = try archive.blob(path(descriptor.digest)) else {
                 throw ImagesError(.invalid, "invalid archive: the layer \(descriptor.digest) is missing")

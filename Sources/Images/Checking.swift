@@ -151,6 +151,9 @@ private struct StoreChecker: Sendable {
             guard try isPresent(row.id) else { return }
             report("image \(name): blob \(digest) is missing")
         }
+        for digest in own.compactMap({ Digest($0) }) where damaged.contains(digest) {
+            report("image \(name): blob \(digest) is damaged")
+        }
         guard !damaged.contains(row.id), !damaged.contains(row.manifest),
             images.content.size(of: row.id) != nil, images.content.size(of: row.manifest) != nil
         else { return }

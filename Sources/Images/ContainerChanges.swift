@@ -100,7 +100,7 @@ extension Images {
         _ layer: Ingest?, upon row: ImageTable.Row, _ description: CommitDescription, _ cancellation: Cancellation
     ) throws -> Digest {
         let now = Timestamp.now()
-        var configuration = try configuration(row.id)
+        var configuration = try documents.configuration(row.id)
         configuration.created = now
         configuration.author = description.author.isEmpty ? nil : description.author
         configuration.comment = description.comment.isEmpty ? nil : description.comment
@@ -112,7 +112,7 @@ extension Images {
                     created: now, author: configuration.author, createdBy: description.createdBy,
                     comment: configuration.comment, emptyLayer: layer == nil ? true : nil)
             ]
-        let below = try JSON.decode(ImageManifest.self, from: content.read(row.manifest)).layers
+        let below = try documents.manifest(row.manifest).document.layers
         var layers = zip(below, configuration.rootfs.diffIDs).map { descriptor, diffID in
             ArchivedImage.Layer(
                 name: descriptor.digest.description, blob: .stored(descriptor.digest, size: descriptor.size, content),

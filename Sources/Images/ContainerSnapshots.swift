@@ -1,5 +1,4 @@
 import GRDB
-import JSON
 import OCISpec
 import Snapshots
 
@@ -11,7 +10,7 @@ extension Images {
                 guard let row = try self.database.read({ try ImageTable.row(image, in: $0) }) else {
                     throw ImagesError.noSuchImage(image.description)
                 }
-                let top = try self.record(of: row).topSnapshot
+                let top = try self.resolved(row.id.description).topSnapshot
                 if let top, try self.snapshotter.information(top) == nil {
                     try self.clearingUp { try self.unpackAgain(row) }
                 }
@@ -23,9 +22,9 @@ extension Images {
     /// Unpacks an image from its blobs, when it came in by way of another storage driver.
     private func unpackAgain(_ row: ImageTable.Row) throws {
         logger.info("unpacking an image for this storage driver", metadata: ["image": "\(row.id)"])
-        let manifest = try content.read(row.manifest)
-        let descriptors = try JSON.decode(ImageManifest.self, from: manifest).layers
-        let configuration = try configuration(row.id)
+        let (document, manifest) = try documents.manifest(row.manifest)
+        let descriptors = document.layers
+        let configuration = try documents.configuration(row.id)
         guard descriptors.count == configuration.rootfs.diffIDs.count else {
             throw ImagesError(.system, "the manifest of image \(row.id) does not fit its configuration")
         }
@@ -78,7 +77,7 @@ extension Images {
     }
 
     /// Removes a layer and those below it, up to the first that an image, a container or another layer needs. Returns
-    /// the names of those that went.
+    /// the names of those that went; their files are deleted behind the answer.
     func pruneLayers(from top: String, _ holds: Holds) throws -> [String] {
         var removed: [String] = []
         var next: String? = top
@@ -86,7 +85,8 @@ extension Images {
             if holds.contains(name) { break }
             if try database.read({ try ImageTable.isReferenced(snapshot: name, in: $0) }) { break }
             do throws(SnapshotError) {
-                try snapshotter.remove(name)
+                let bytes = try snapshotter.usage(name).bytes
+                disposal.add(try snapshotter.detach(name), bytes: bytes)
             } catch .inUse {
                 break
             }

@@ -5,7 +5,7 @@ import Text
 package struct ImageFilters: Hashable, Sendable {
     /// `true`: only untagged images; `false`: only tagged ones.
     package var dangling: Bool?
-    /// Patterns as path.Match has them, on `name` or `name:tag`.
+    /// Patterns as path.Match has them, on `name` or `name:tag`, in the short or the full form (`docker.io/library/name`).
     package var references: [String] = []
     /// Names or ids of images; only older ones are listed.
     package var before: [String] = []
@@ -34,11 +34,11 @@ package struct ImageFilters: Hashable, Sendable {
             case "since": since = values
             case "label": labels = values
             case "until":
-                guard values.count == 1, let value = values.first else {
-                    throw ImagesError(.invalid, "more than one until filter specified")
+                // Of several the latest counts.
+                for value in values {
+                    guard let moment = Self.moment(value) else { throw Self.invalid(name, value) }
+                    until = max(until ?? moment, moment)
                 }
-                guard let moment = Self.moment(value) else { throw Self.invalid(name, value) }
-                until = moment
             default: throw ImagesError(.invalid, "invalid filter '\(name)'")
             }
         }

@@ -13,7 +13,7 @@ extension Images {
         let since = try filters.since.map { try self.resolved($0).configuration.created ?? .zero }.max()
         var records: [ImageRecord] = []
         for row in try database.read({ try ImageTable.all(in: $0) }) {
-            let record = try record(of: row)
+            let record = record(of: row)
             let created = record.configuration.created ?? .zero
             if let before, created >= before { continue }
             if let since, created <= since { continue }
@@ -27,7 +27,7 @@ extension Images {
                 continue
             }
             let names = record.references.filter { name in
-                filters.references.contains { Glob($0).matches(name.familiar) || Glob($0).matches(name.familiarName) }
+                filters.references.contains { pattern in name.spellings.contains { Glob(pattern).matches($0) } }
             }
             if !names.isEmpty { records.append(record.withReferences(names)) }
         }
@@ -65,7 +65,12 @@ extension [String: String] {
 extension ImageRecord {
     fileprivate func withReferences(_ references: [ImageReference]) -> ImageRecord {
         ImageRecord(
-            id: id, manifest: manifest, configuration: configuration, size: size, storedAt: storedAt,
-            references: references, lastTaggedAt: lastTaggedAt)
+            id: id, manifest: manifest, manifestDescriptor: manifestDescriptor, configuration: configuration,
+            damage: damage, size: size, storedAt: storedAt, references: references, lastTaggedAt: lastTaggedAt)
     }
+}
+
+extension ImageReference {
+    /// All that people write for it.
+    fileprivate var spellings: [String] { [familiar, familiarName, description, name] }
 }

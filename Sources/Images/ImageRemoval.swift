@@ -4,13 +4,28 @@ import OCISpec
 extension Images {
     /// Removes a name, and the image with its last name, by Docker's rules: `force` overrides stopped containers and several
     /// names; running containers always keep an image. `users` says which containers were made from an image.
+    ///
+    /// Returns when the image is gone; the files of its layers are deleted behind the answer.
+    ///
+    /// - Parameter platforms: remove only what the image has for these; as an image is for one platform here, that is all or nothing.
     package func remove(
-        _ nameOrID: String, force: Bool = false, noPrune: Bool = false,
+        _ nameOrID: String, platforms: [Platform] = [], force: Bool = false, noPrune: Bool = false,
         users: @escaping @Sendable (Digest) throws -> [ImageUser]
     ) async throws -> [ImageDeletion] {
         try await pool.run {
-            try self.changes.withLock { holds in
-                try self.remove(nameOrID, force: force, users: users, holds)
+            try ImagesError.translating {
+                try self.changes.withLock { holds in
+                    if !platforms.isEmpty {
+                        let own = try self.resolved(nameOrID).configuration.platform
+                        for platform in platforms where !own.satisfies(platform) {
+                            throw ImagesError(
+                                .notFound,
+                                "image with reference \(nameOrID) was found but its platform (\(own)) does not match the specified platform (\(platform))"
+                            )
+                        }
+                    }
+                    return try self.remove(nameOrID, force: force, users: users, holds)
+                }
             }
         }
     }
@@ -19,7 +34,7 @@ extension Images {
     func remove(
         _ nameOrID: String, force: Bool, users: @Sendable (Digest) throws -> [ImageUser], _ holds: Holds
     ) throws -> [ImageDeletion] {
-        let record = try resolved(nameOrID)
+        let record = try known(nameOrID)
         let containers = try users(record.id)
         let isByID = record.id.description.hasPrefix(nameOrID) || record.id.encoded.hasPrefix(nameOrID)
         var names = record.references
@@ -63,25 +78,33 @@ extension Images {
     private func carryOut(
         _ record: ImageRecord, untagged: [ImageReference], deletes: Bool, _ holds: Holds
     ) throws -> [ImageDeletion] {
-        let unused = try database.write { database in
+        let (blobs, layers) = try database.read { database in
+            (
+                try ImageTable.blobs(of: record.id, in: database).filter {
+                    try !ImageTable.isReferenced(blob: $0, besidesBy: record.id, in: database)
+                }.filter { !holds.contains($0.description) },
+                try ImageTable.layers(of: record.id, in: database)
+            )
+        }
+        func forget(in database: Database) throws {
             for name in untagged { try ImageTable.removeReference(name, in: database) }
-            var unused: [Digest] = []
-            if deletes {
-                let blobs = try ImageTable.blobs(of: record.id, in: database)
-                try ImageTable.delete(record.id, in: database)
-                unused = try blobs.filter { try !ImageTable.isReferenced(blob: $0, in: database) }
-            }
-            try writeIndex(in: database)
-            return unused
+            if deletes { try ImageTable.delete(record.id, in: database) }
+        }
+        do {
+            try database.write(forget)
+        } catch let error as DatabaseError where deletes && error.resultCode == .SQLITE_FULL {
+            // The disk is full, also for the few bytes that would say so: the image's own blobs go first.
+            for digest in blobs { try content.remove(digest) }
+            try database.write(forget)
         }
         var done = untagged.map { ImageDeletion.untagged($0.familiar) }
-        guard deletes else { return done }
-        done.append(.deleted(record.id.description))
-        forgetConfiguration(record.id)
-        for digest in unused where !holds.contains(digest.description) { try content.remove(digest) }
-        if let top = record.topSnapshot {
-            done += try pruneLayers(from: top, holds).map(ImageDeletion.deleted)
+        if deletes {
+            done.append(.deleted(record.id.description))
+            documents.forget(record.id, manifest: record.manifest)
+            for digest in blobs { try content.remove(digest) }
+            if let top = layers.last { done += try pruneLayers(from: top, holds).map(ImageDeletion.deleted) }
         }
+        updateIndex()
         return done
     }
 

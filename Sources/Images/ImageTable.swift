@@ -204,10 +204,18 @@ enum ImageTable {
         ).map { try Digest(parsing: $0) }
     }
 
-    static func isReferenced(blob: Digest, in database: Database) throws -> Bool {
+    /// Whether an image other than `image` needs a blob.
+    static func isReferenced(blob: Digest, besidesBy image: Digest, in database: Database) throws -> Bool {
         try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM imageBlob WHERE digest = ?)", arguments: [blob.description])
-            ?? false
+            database, sql: "SELECT EXISTS (SELECT 1 FROM imageBlob WHERE digest = ? AND image <> ?)",
+            arguments: [blob.description, image.description]) ?? false
+    }
+
+    /// The snapshots of an image, lowest first.
+    static func layers(of image: Digest, in database: Database) throws -> [String] {
+        try String.fetchAll(
+            database, sql: "SELECT snapshot FROM imageLayer WHERE image = ? ORDER BY position",
+            arguments: [image.description])
     }
 
     static func isReferenced(snapshot: String, in database: Database) throws -> Bool {

@@ -7,8 +7,12 @@ package struct ImageRecord: Hashable, Sendable {
     package let id: Digest
     /// The digest of the manifest under which the image lies in the content store.
     package let manifest: Digest
-    /// The image's configuration.
+    /// The manifest's descriptor; `nil` where the manifest cannot be read.
+    package let manifestDescriptor: Descriptor?
+    /// Empty where the image is damaged.
     package let configuration: ImageConfiguration
+    /// What of the image's documents cannot be read any more, in words; `nil` where all is well.
+    package let damage: String?
     /// The bytes of all unpacked layers together.
     package let size: Int64
     /// When the image came to this machine.
@@ -18,6 +22,22 @@ package struct ImageRecord: Hashable, Sendable {
     /// When it last got a tag; `nil` if it never had one.
     package let lastTaggedAt: Timestamp?
 
+    /// A record of these parts; see the properties.
+    package init(
+        id: Digest, manifest: Digest, manifestDescriptor: Descriptor?, configuration: ImageConfiguration,
+        damage: String?, size: Int64, storedAt: Timestamp, references: [ImageReference], lastTaggedAt: Timestamp?
+    ) {
+        self.id = id
+        self.manifest = manifest
+        self.manifestDescriptor = manifestDescriptor
+        self.configuration = configuration
+        self.damage = damage
+        self.size = size
+        self.storedAt = storedAt
+        self.references = references
+        self.lastTaggedAt = lastTaggedAt
+    }
+
     /// The name of the snapshot that containers are stacked on; `nil` for an image without layers.
     package var topSnapshot: String? { ChainID.chain(of: configuration.rootfs.diffIDs).last?.description }
 
@@ -26,6 +46,9 @@ package struct ImageRecord: Hashable, Sendable {
 
     /// `RepoDigests` of the API.
     package var repositoryDigests: [String] { references.filter { $0.digest != nil }.map(\.familiar) }
+
+    /// What people call it: a name, or else the id's beginning.
+    package var shownName: String { references.first?.familiar ?? id.short }
 
     /// Whether no tag names the image.
     package var isDangling: Bool { references.isEmpty }
@@ -39,6 +62,13 @@ package struct ImageDetails: Hashable, Sendable {
     package let driver: String
     /// `GraphDriver.Data`: `LowerDir`, `UpperDir`, … (overlay only).
     package let driverData: [String: String]
+
+    /// Details of an image whose layers a driver keeps.
+    package init(record: ImageRecord, driver: String, driverData: [String: String]) {
+        self.record = record
+        self.driver = driver
+        self.driverData = driverData
+    }
 }
 
 /// One line of `docker images`.
@@ -47,6 +77,12 @@ package struct ImageSummary: Hashable, Sendable {
     package let record: ImageRecord
     /// Bytes of layers that other images have as well; computed only when asked for, otherwise -1.
     package let sharedSize: Int64
+
+    /// A line for an image; `sharedSize` is -1 where it was not computed.
+    package init(record: ImageRecord, sharedSize: Int64) {
+        self.record = record
+        self.sharedSize = sharedSize
+    }
 }
 
 /// One line of `docker history`, newest first.
@@ -84,6 +120,8 @@ package struct LoadedImage: Hashable, Sendable {
     package let id: Digest
     /// The names it was given; none: Docker then says `Loaded image ID: …`.
     package let references: [ImageReference]
+    /// What machine it is for.
+    package let platform: Platform
 }
 
 /// What `docker rmi` did, in order.

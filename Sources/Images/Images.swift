@@ -36,8 +36,9 @@ package final class Images: Sendable {
     let leftovers = Mutex<Set<String>>([])
     /// Tells this start of the machine from every other.
     let boot = BootIdentifier.current
-    /// Configurations never change, and every list needs all of them.
-    private let configurations = Mutex<[Digest: ImageConfiguration]>([:])
+    let documents: ImageDocuments
+    /// Deletes the files of layers that have been removed.
+    let disposal: LayerDisposal
 
     /// Where images come from and go to.
     package let registries: Registries
@@ -59,31 +60,52 @@ package final class Images: Sendable {
         self.database = database
         self.snapshotter = snapshotter
         self.logger = logger
-        content = try ContentStore(opening: directory.appending("content"))
+        let root = directory.appending("content")
+        try StoreIdentity.check(root, database, setAsideIn: directory, logger)
+        content = try ContentStore(opening: root)
+        documents = ImageDocuments(content)
+        disposal = LayerDisposal(snapshotter, logger)
         slots = TransferSlots(concurrentDownloads)
         uploadSlots = TransferSlots(concurrentUploads)
         downloads = Downloads(content: content, slots: slots)
         try recover()
+        let aside = SetAside.folder(in: directory)
+        if Files.exists(aside) {
+            logger.error(
+                "the database does not know what lies in the data root; it was set aside and not deleted",
+                metadata: ["path": "\(aside)"])
+        }
     }
 
     /// Adds this module's migrations; their names begin with `images-`.
     package static func registerMigrations(in migrator: inout DatabaseMigrator) {
         ImageTable.registerMigrations(in: &migrator)
         ImageTable.registerCompressedLayers(in: &migrator)
+        StoreIdentity.registerMigrations(in: &migrator)
     }
 
     /// The image that a user means: a name with or without tag (`latest`), a name with a digest, an id or the
-    /// beginning of one. Throws `notFound`, "No such image: …".
+    /// beginning of one. Throws `notFound`, "No such image: …", `invalid` for what is neither name nor id, and `system` for
+    /// an image that is damaged.
     package func resolve(_ nameOrID: String) async throws -> ImageRecord {
         try await pool.run { try self.resolved(nameOrID) }
     }
 
-    /// The image with this id, or `nil`.
+    /// The same for what needs none of the image's documents: one that is damaged is found, too.
+    package func find(_ nameOrID: String) async throws -> ImageRecord {
+        try await pool.run { try self.known(nameOrID) }
+    }
+
+    /// The image with this id, or `nil`; it may be damaged.
     package func record(_ id: Digest) async throws -> ImageRecord? {
         try await pool.run {
-            try self.database.read { try ImageTable.row(id, in: $0) }.map { try self.record(of: $0) }
+            try self.database.read { try ImageTable.row(id, in: $0) }.map { self.record(of: $0) }
         }
     }
+
+    /// Waits until the files of all layers that have been removed are deleted. They are gone for everybody before; this is for those
+    /// who look at the disk.
+    package func finishDisposal() async { await disposal.finished() }
 
     /// All that `docker image inspect` shows.
     package func inspect(_ nameOrID: String) async throws -> ImageDetails {
@@ -108,10 +130,10 @@ package final class Images: Sendable {
         return try await pool.run {
             try self.changes.withLock { _ in
                 let record = try self.resolved(nameOrID)
-                try self.database.write { database in
+                _ = try self.database.write { database in
                     try ImageTable.setReference(reference.withDefaultTag, to: record.id, at: .now(), in: database)
-                    try self.writeIndex(in: database)
                 }
+                self.updateIndex()
                 return try self.resolved(record.id.description)
             }
         }
@@ -126,7 +148,8 @@ package final class Images: Sendable {
                     try String.fetchAll(database, sql: "SELECT DISTINCT snapshot FROM imageLayer")
                 )
             }
-            return ImagesUsage(imageCount: count, layersSize: try layers.reduce(0) { try $0 + self.layerSize($1) })
+            let size = try layers.reduce(0) { try $0 + self.layerSize($1) }
+            return ImagesUsage(imageCount: count, layersSize: size + self.disposal.pendingBytes)
         }
     }
 }
@@ -136,6 +159,16 @@ package final class Images: Sendable {
 extension Images {
     /// `resolve`, on a thread that may block.
     func resolved(_ nameOrID: String) throws -> ImageRecord {
+        let record = try known(nameOrID)
+        guard let damage = record.damage else { return record }
+        throw ImagesError(
+            .system,
+            "image \(record.shownName) (\(record.id.short)) is damaged: \(damage). Remove it, then pull or load it again"
+        )
+    }
+
+    /// The same for what has no need of the image's documents: a damaged one, too.
+    func known(_ nameOrID: String) throws -> ImageRecord {
         let row = try database.read { database in
             try find(nameOrID, in: database).flatMap { try ImageTable.row($0, in: database) }
         }
@@ -143,13 +176,20 @@ extension Images {
             let name = (try? ImageReference(parsing: nameOrID))?.withDefaultTag.familiar  // else it was meant as an id
             throw ImagesError.noSuchImage(name ?? nameOrID)
         }
-        return try record(of: row)
+        return record(of: row)
     }
 
     private func find(_ nameOrID: String, in database: Database) throws -> Digest? {
         if let id = Digest(nameOrID) { return try ImageTable.row(id, in: database)?.id }
-        // A text that is no name may still be an id.
-        if let reference = try? ImageReference(parsing: nameOrID) {
+        // 64 digits are an id, and no name; anything else is a name, or the beginning of an id, which looks like one.
+        let reference: ImageReference?
+        do throws(ImageReferenceError) {
+            reference = try ImageReference(parsing: nameOrID)
+        } catch {
+            guard case .identifier = error else { throw ImagesError(.invalid, error.description) }
+            reference = nil
+        }
+        if let reference {
             if let id = try ImageTable.image(named: reference.withDefaultTag, in: database) { return id }
             if let digest = reference.digest {
                 return try ImageTable.image(named: reference.pinned(to: digest), in: database)
@@ -162,20 +202,21 @@ extension Images {
         return found.count == 1 ? found[0] : nil
     }
 
-    func record(of row: ImageTable.Row) throws -> ImageRecord {
-        ImageRecord(
-            id: row.id, manifest: row.manifest, configuration: try configuration(row.id), size: row.size,
-            storedAt: row.storedAt, references: row.references, lastTaggedAt: row.lastTaggedAt)
+    func record(of row: ImageTable.Row) -> ImageRecord {
+        var configuration = ImageConfiguration(platform: .host, diffIDs: [])
+        var manifest: Descriptor?
+        var damage: String?
+        do {
+            manifest = try documents.descriptor(ofManifest: row.manifest)
+            configuration = try documents.configuration(row.id)
+        } catch {
+            damage = error.message
+        }
+        return ImageRecord(
+            id: row.id, manifest: row.manifest, manifestDescriptor: manifest, configuration: configuration,
+            damage: damage, size: row.size, storedAt: row.storedAt, references: row.references,
+            lastTaggedAt: row.lastTaggedAt)
     }
-
-    func configuration(_ id: Digest) throws -> ImageConfiguration {
-        if let known = configurations.withLock({ $0[id] }) { return known }
-        let configuration = try JSON.decode(ImageConfiguration.self, from: content.read(id))
-        configurations.withLock { $0[id] = configuration }
-        return configuration
-    }
-
-    func forgetConfiguration(_ id: Digest) { _ = configurations.withLock { $0.removeValue(forKey: id) } }
 
     func layerSize(_ snapshot: String) throws -> Int64 {
         // A layer of an image that was unpacked by another driver is not here.
@@ -208,14 +249,22 @@ extension Images {
         return entries
     }
 
-    /// Rewrites the layout's `index.json` from the database, for other tools. Called within the transaction that changed it.
-    func writeIndex(in database: Database) throws {
+    /// Rewrites the layout's `index.json` from the database, for other tools. Called with the lock on changes held, after what has
+    /// changed is in the database. A failure is no failure of the change: the next one, or the next start, writes it again.
+    func updateIndex() {
+        do {
+            try content.setIndex(ImageIndex(manifests: try database.read { try self.indexEntries(in: $0) }))
+        } catch {
+            logger.warning("index.json cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func indexEntries(in database: Database) throws -> [Descriptor] {
         var manifests: [Descriptor] = []
         for row in try ImageTable.all(in: database) {
-            guard let size = content.size(of: row.manifest) else { continue }
-            let plain = Descriptor(
-                mediaType: try mediaType(ofManifest: row.manifest), digest: row.manifest, size: size,
-                platform: try configuration(row.id).platform)
+            let record = record(of: row)
+            guard var plain = record.manifestDescriptor, record.damage == nil else { continue }
+            plain.platform = record.configuration.platform
             if row.references.isEmpty { manifests.append(plain) }
             for reference in row.references where reference.tag != nil {
                 var named = plain
@@ -226,18 +275,15 @@ extension Images {
                 manifests.append(named)
             }
         }
-        try content.setIndex(ImageIndex(manifests: manifests))
+        return manifests
     }
 
-    private func mediaType(ofManifest digest: Digest) throws -> String {
-        try JSON.decode(ImageManifest.self, from: content.read(digest)).mediaType ?? MediaType.ociManifest
-    }
-
-    /// Removes what a crash left: blobs and layers that belong to no image.
+    /// Removes what a crash left: blobs and layers that belong to no image. Names the images that cannot be read.
     private func recover() throws {
         try dropUnsettled()
-        let (blobs, layers) = try database.read { database in
+        let (rows, blobs, layers) = try database.read { database in
             (
+                try ImageTable.all(in: database),
                 Set(try String.fetchAll(database, sql: "SELECT digest FROM imageBlob")),
                 Set(try String.fetchAll(database, sql: "SELECT snapshot FROM imageLayer"))
             )
@@ -247,7 +293,7 @@ extension Images {
         for snapshot in try snapshotter.list().reversed() where snapshot.state == .committed {
             guard !layers.contains(snapshot.name) else { continue }
             do throws(SnapshotError) {
-                try snapshotter.remove(snapshot.name)
+                disposal.add(try snapshotter.detach(snapshot.name), bytes: 0)
             } catch .inUse {
                 continue  // a container whose image was removed by force still stands on it
             }
@@ -257,8 +303,15 @@ extension Images {
         try database.write { database in
             try database.execute(
                 sql: "DELETE FROM imageCompressedLayer WHERE layer NOT IN (SELECT digest FROM imageBlob)")
-            try writeIndex(in: database)
         }
+        for row in rows {
+            let record = record(of: row)
+            guard let damage = record.damage else { continue }
+            logger.error(
+                "an image is damaged",
+                metadata: ["image": "\(record.shownName)", "id": "\(row.id)", "why": "\(damage)"])
+        }
+        updateIndex()
         settleSoon()
     }
 }

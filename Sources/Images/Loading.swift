@@ -52,9 +52,11 @@ extension Images {
         for image in images {
             let id = ContentHasher.digest(of: image.configuration)
             if let index = loaded.firstIndex(where: { $0.id == id }) {
-                loaded[index] = LoadedImage(id: id, references: loaded[index].references + image.references)
+                loaded[index] = LoadedImage(
+                    id: id, references: loaded[index].references + image.references, platform: loaded[index].platform)
             } else {
-                loaded.append(LoadedImage(id: id, references: image.references))
+                let platform = try documents.configuration(id).platform
+                loaded.append(LoadedImage(id: id, references: image.references, platform: platform))
             }
         }
         return loaded

@@ -25,7 +25,9 @@ package struct PruneFilters: Hashable, Sendable {
             case "dangling": dangling = try ImageFilters(["dangling": values]).dangling ?? true
             case "label": labels = values
             case "label!": unwantedLabels = values
-            case "until": until = try ImageFilters(["until": values]).until
+            case "until":
+                guard values.count <= 1 else { throw ImagesError(.invalid, "more than one until filter specified") }
+                until = try ImageFilters(["until": values]).until
             default: break
             }
         }
@@ -52,6 +54,8 @@ package struct PrunedImages: Hashable, Sendable {
     package var deletions: [ImageDeletion] = []
     /// The images that are gone.
     package var images: [Digest] = []
+    /// The labels they had.
+    package var labels: [Digest: [String: String]] = [:]
     /// Bytes of the unpacked layers, and of unfinished downloads, that are gone.
     package var reclaimed: Int64 = 0
 }
@@ -72,11 +76,11 @@ extension Images {
     private func pruneImages(
         _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
     ) async throws -> PrunedImages {
-        try await pool.run {
+        let pruned = try await pool.run {
             try ImagesError.translating {
                 var pruned = PrunedImages()
                 for row in try self.database.read({ try ImageTable.all(in: $0) }) {
-                    let record = try self.record(of: row)
+                    let record = self.record(of: row)
                     if filters.dangling, record.references.contains(where: { $0.digest == nil }) { continue }
                     let labels = record.configuration.config?.labels ?? [:]
                     guard filters.admit(labels: labels, created: record.configuration.created ?? record.storedAt) else {
@@ -87,6 +91,9 @@ extension Images {
                 return pruned
             }
         }
+        // Room is what a prune is for: its answer comes when there is some.
+        await disposal.finished()
+        return pruned
     }
 
     private func prune(
@@ -96,7 +103,7 @@ extension Images {
             // Asked with the lock, so that no container is made of it in between by way of a name.
             guard try users(record.id).isEmpty else { return }
             var sizes: [String: Int64] = [:]
-            for layer in ChainID.chain(of: record.configuration.rootfs.diffIDs).map(\.description) {
+            for layer in try database.read({ try ImageTable.layers(of: record.id, in: $0) }) {
                 sizes[layer] = try layerSize(layer)
             }
             let deletions: [ImageDeletion]
@@ -106,6 +113,7 @@ extension Images {
                 return  // removed or used by somebody meanwhile
             }
             pruned.images.append(record.id)
+            pruned.labels[record.id] = record.configuration.config?.labels ?? [:]
             pruned.deletions += deletions
             for case .deleted(let name) in deletions { pruned.reclaimed += sizes[name] ?? 0 }
         }

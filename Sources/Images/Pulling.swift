@@ -123,7 +123,7 @@ extension Images {
         _ progress: @escaping @Sendable (ImageProgress) -> Void
     ) async throws -> (Digest, isNew: Bool) {
         let id = found.manifest.config.digest
-        if let known = try await record(id) {
+        if let known = try await record(id), known.damage == nil {
             try Self.check(known.configuration, is: platform, names[0])
             let isNamed = names.allSatisfy { known.references.contains($0) }
             // It may have come by another way, with other blobs for the same layers: then those stay.
@@ -149,8 +149,8 @@ extension Images {
             try database.write { database in
                 guard try ImageTable.row(id, in: database) != nil else { throw ImagesError.noSuchImage(id.description) }
                 for name in names { try ImageTable.setReference(name, to: id, at: .now(), in: database) }
-                try writeIndex(in: database)
             }
+            updateIndex()
         }
     }
 
@@ -227,6 +227,7 @@ struct RemoteImage: Sendable {
             throw ImagesError(
                 .invalid, "\(reference.familiar) is not an image: unsupported config media type \(type)")
         }
+        for layer in manifest.layers { try layer.requireLayer(of: reference.familiar) }
     }
 
     private static func digest(_ bytes: [UInt8], _ algorithm: Digest.Algorithm) -> Digest {

@@ -35,8 +35,8 @@ extension Images {
                 }
                 try database.write { database in
                     for (image, size) in zip(images, sizes) { try insert(image, size: size, now: now, in: database) }
-                    try writeIndex(in: database)
                 }
+                updateIndex()
             } catch {
                 for step in undo.reversed() {
                     do {
@@ -74,9 +74,32 @@ extension Images {
             try blob.commit(expecting: digest)
             undo.append { [content] in try content.remove(digest) }
         }
+        try repair(image)
         for document in [image.configuration, image.manifest] {
             let (digest, isNew) = try content.store(document)
             if isNew { undo.append { [content] in try content.remove(digest) } }
+        }
+    }
+
+    /// Takes away documents of an image that are there and cannot be read, as they are about to come anew, and what the database says
+    /// of the image but for its names.
+    private func repair(_ image: NewImage) throws {
+        guard let row = try database.read({ try ImageTable.row(image.id, in: $0) }),
+            record(of: row).damage != nil
+        else { return }
+        logger.notice("a damaged image is being replaced", metadata: ["image": "\(image.id)"])
+        for digest in [row.id, row.manifest] {
+            guard try !content.verify(digest) else { continue }
+            try content.remove(digest)
+        }
+        documents.forget(row.id, manifest: row.manifest)
+        let names = row.references
+        let now = Timestamp.now()
+        let size = row.size
+        try database.write { database in
+            try ImageTable.delete(row.id, in: database)
+            try insert(image, size: size, now: now, in: database)
+            for name in names { try ImageTable.setReference(name, to: row.id, at: now, in: database) }
         }
     }
 

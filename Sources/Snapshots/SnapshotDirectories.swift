@@ -24,10 +24,39 @@ extension SnapshotTable {
         } catch {
             throw .system("list", root, error)
         }
-        for name in names.map({ String(decoding: $0, as: UTF8.self) })
-        where !known.contains(name) && !otherNames.contains(name) {
-            try removeDirectory(root.appending(name))
+        let strays = names.map { String(decoding: $0, as: UTF8.self) }
+            .filter { !known.contains($0) && !otherNames.contains($0) }
+        let foreign = try setForeignAside(strays)
+        for name in strays where !foreign.contains(name) { try removeDirectory(root.appending(name)) }
+    }
+
+    /// Moves directories out of the way that this database cannot have made, as it has never had a row of their number: they are
+    /// another database's, which may have been lost. Empty ones are of a transaction that a crash cut short.
+    private func setForeignAside(_ strays: [String]) throws(SnapshotError) -> Set<String> {
+        let newest = try read { database in
+            try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'snapshot'") ?? 0
         }
+        let foreign = strays.filter { name in
+            guard let id = Int64(name), id > newest else { return false }
+            // A directory that cannot be read is not an empty one.
+            return (try? DirectoryListing.names(of: files(of: id)).isEmpty) != true
+        }
+        guard let highest = foreign.compactMap({ Int64($0) }).max() else { return [] }
+        do throws(Errno) {
+            let place = SetAside.folder(in: root.removingLastComponent().removingLastComponent())
+                .appending("snapshots").appending(root.lastComponent?.string ?? driver)
+            try Files.makeDirectories(place, mode: 0o700)
+            for name in foreign { try Files.rename(root.appending(name), to: place.appending(name)) }
+        } catch {
+            throw .system("set aside what another database has left in", root, error)
+        }
+        // So that no directory, and no device that is named by the number, is met a second time.
+        try write { database in
+            try database.execute(sql: "DELETE FROM sqlite_sequence WHERE name = 'snapshot'")
+            try database.execute(
+                sql: "INSERT INTO sqlite_sequence (name, seq) VALUES ('snapshot', ?)", arguments: [highest])
+        }
+        return Set(foreign)
     }
 
     /// Makes the directories of a new snapshot; undone by itself if it fails.

@@ -95,6 +95,13 @@ package protocol Snapshotter: Sendable {
     /// Opens a committed or active snapshot for reading.
     func view(_ name: String) throws(SnapshotError) -> SnapshotView
 
+    /// The first half of `remove`, which takes no time: the snapshot is gone for good, and its name can be used again. What it
+    /// takes on the disk is deleted by `dispose`, or when the driver is opened the next time.
+    func detach(_ name: String) throws(SnapshotError) -> DetachedSnapshot
+
+    /// The second half, which takes as long as there are files.
+    func dispose(of snapshot: DetachedSnapshot) throws(SnapshotError)
+
     /// Removes a snapshot that is nobody's parent.
     func remove(_ name: String) throws(SnapshotError)
 
@@ -149,6 +156,12 @@ package struct SnapshotMount: Hashable, Sendable, Codable {
         self.options = options
         self.target = target
     }
+}
+
+/// What a snapshot that is gone has left on the disk; see `Snapshotter.detach`.
+package struct DetachedSnapshot: Hashable, Sendable {
+    /// The id its row had, by which its directory is named.
+    let id: Int64
 }
 
 /// A directory to be filled with one layer.

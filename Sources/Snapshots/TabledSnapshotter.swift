@@ -8,6 +8,14 @@ extension TabledSnapshotter {
         try table.remove(name)
     }
 
+    func detach(_ name: String) throws(SnapshotError) -> DetachedSnapshot {
+        DetachedSnapshot(id: try table.write { try table.delete(name, in: $0) }.id)
+    }
+
+    func dispose(of snapshot: DetachedSnapshot) throws(SnapshotError) {
+        try table.removeDirectory(table.directory(of: snapshot.id))
+    }
+
     func information(_ name: String) throws(SnapshotError) -> SnapshotInformation? {
         try table.read { database in
             try table.find(name, in: database).map { try table.information($0, in: database) }

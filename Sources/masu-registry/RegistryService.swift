@@ -81,6 +81,7 @@ struct RegistryService: Sendable {
         }
         var settings = RegistrySettings()
         settings.userAgent = "masu-registry/\(MasuVersion.version)"
+        settings.proxies = ProxySettings { name in getenv(name).map { String(cString: $0) } }
         guard let address = WebAddress(text.contains("://") ? text : "https://" + text), address.target == "/" else {
             throw ProgramError("invalid registry \"\(text)\" (--proxy): expected docker.io or http(s)://host[:port]")
         }

@@ -1,3 +1,4 @@
+import Distribution
 import Flags
 import JSON
 import LinuxKernel
@@ -26,6 +27,7 @@ struct ConfigurationFile {
     private static let onlyFlags: Set = [
         "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
         "add-runtime", "default-ulimit", "dns-opt", "insecure-registry", "registry-mirror", "storage-opt",
+        "http-proxy", "https-proxy", "no-proxy",
     ]
 
     /// Reads the text of a file.
@@ -36,6 +38,13 @@ struct ConfigurationFile {
         var settings: [String: String] = [:]
         var runtimeArguments: [String: [String]] = [:]
         for (key, value) in try Self.object(json) {
+            if key == "proxies" {
+                for (flag, text) in try Self.proxies(value) {
+                    arguments.append("--\(flag)=\(text)")
+                    settings[flag] = ProxySettings.masked(text)
+                }
+                continue
+            }
             let flag = Self.lists[key] ?? key
             let texts = Self.lists[key] == nil ? [try Self.scalar(value, key)] : try Self.elements(value, key)
             arguments += texts.map { "--\(flag)=\($0)" }
@@ -60,12 +69,27 @@ struct ConfigurationFile {
         guard json.contains(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else { return JSONObject() }
         guard let object = try JSON.parse(json).object else { throw ConfigurationError("must be a JSON object") }
         let names = Set(DaemonFlags.all.map(\.definition.name)).subtracting(onlyFlags)
-        let unknown = object.keys.filter { !names.contains($0) && lists[$0] == nil }.sorted()
+        let unknown = object.keys.filter { !names.contains($0) && lists[$0] == nil && $0 != "proxies" }.sorted()
         guard unknown.isEmpty else {
             throw ConfigurationError(
                 "the following directives don't match any configuration option: \(unknown.joined(separator: ", "))")
         }
         return object
+    }
+
+    /// The flags and values of `proxies`, whose keys are named as the flags.
+    private static func proxies(_ value: JSONValue) throws -> [(flag: String, text: String)] {
+        let keys = ["http-proxy", "https-proxy", "no-proxy"]
+        guard let members = value.object else {
+            throw ConfigurationError("proxies: must be an object, not \(value.kindName)")
+        }
+        return try members.map { key, member in
+            guard keys.contains(key) else {
+                throw ConfigurationError(
+                    "the following directives don't match any configuration option: proxies.\(key)")
+            }
+            return (key, try scalar(member, "proxies.\(key)"))
+        }
     }
 
     private static func scalar(_ value: JSONValue, _ key: String) throws -> String {

@@ -3,6 +3,7 @@ import Distribution
 import Engine
 import EngineAPI
 import Flags
+import Glibc
 import Snapshots
 import SystemPackage
 
@@ -53,7 +54,7 @@ struct DaemonConfiguration: Sendable {
         return DaemonFlags.all.compactMap { flag in
             let name = flag.definition.name
             guard let inFile = file.settings[name], given.isSet(flag) else { return nil }
-            return "\(name): (from flag: \(flag.text(in: given)), from file: \(inFile))"
+            return "\(name): (from flag: \(ProxySettings.masked(flag.text(in: given))), from file: \(inFile))"
         }
     }
 
@@ -95,6 +96,13 @@ struct DaemonConfiguration: Sendable {
         where flags[flag] < 1 {
             throw ConfigurationError("invalid max concurrent \(name): \(flags[flag])")
         }
+        for flag in [DaemonFlags.httpProxy, DaemonFlags.httpsProxy] {
+            do {
+                try ProxySettings.check(flags[flag])
+            } catch {
+                throw ConfigurationError("--\(flag.definition.name): \(error.message)")
+            }
+        }
         _ = try seccompProfile()
     }
 
@@ -104,6 +112,9 @@ struct DaemonConfiguration: Sendable {
         settings.insecureRegistries = flags[DaemonFlags.insecureRegistries]
         settings.mirrors = try flags[DaemonFlags.mirrors].map { try RegistrySettings.mirror($0) }
         settings.userAgent = "masu/\(MasuVersion.version)"
+        settings.proxies = ProxySettings(
+            overrides: (flags[DaemonFlags.httpProxy], flags[DaemonFlags.httpsProxy], flags[DaemonFlags.noProxy])
+        ) { name in getenv(name).map { String(cString: $0) } }
         return settings
     }
 

@@ -71,6 +71,13 @@ enum DaemonFlags {
     static let mirrors = Flag.list(
         "registry-mirror", "Mirror of Docker Hub, tried first: http(s)://host[:port]",
         check: RegistryOption.checkMirror)
+    static let httpProxy = Flag.string(
+        "http-proxy", "Proxy for http addresses of registries (default: the environment's HTTP_PROXY)")
+    static let httpsProxy = Flag.string(
+        "https-proxy", "Proxy for https addresses of registries (default: the environment's HTTPS_PROXY)")
+    static let noProxy = Flag.string(
+        "no-proxy", "Hosts, domains and networks that are reached without a proxy (default: the environment's NO_PROXY)"
+    )
     static let downloads = Flag.integer(
         "max-concurrent-downloads", "Number of layers to fetch at once", default: 3)
     static let uploads = Flag.integer("max-concurrent-uploads", "Number of layers to send at once", default: 5)
@@ -84,7 +91,8 @@ enum DaemonFlags {
         initProcess,
         initPath,
         shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,
-        dnsSearch, insecureRegistries, mirrors, downloads, uploads, shutdownTimeout, validate, version,
+        dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads, shutdownTimeout,
+        validate, version,
     ]
 
     static let command = Command(

@@ -25,6 +25,9 @@ extension FaultyRegistry {
         case .status(let code, let headers)?:
             _ = try await request.body.collect(limit: 1 << 30)
             return HTTPResponse(status: HTTPResponseStatus(statusCode: code), headers: headers)
+        case .answer(let code, let headers, let bytes)?:
+            _ = try await request.body.collect(limit: 1 << 30)
+            return HTTPResponse(status: HTTPResponseStatus(statusCode: code), headers: headers, body: .bytes(bytes))
         case .refusedBody(let limit)?: return try await swallow(request, limit, path)
         default: break
         }

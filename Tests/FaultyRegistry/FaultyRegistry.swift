@@ -19,6 +19,8 @@ package final class FaultyRegistry: Sendable {
         case corrupted
         /// The body is that of a blob that has so many bytes less, or more.
         case resized(Int)
+        /// Another answer: status, headers and body.
+        case answer(Int, HTTPHeaders, [UInt8])
         /// The request's body is read to so many bytes, then the connection ends.
         case refusedBody(after: Int)
     }
@@ -66,7 +68,9 @@ package final class FaultyRegistry: Sendable {
     }
 
     /// Runs `body` with a registry on a port of its own.
-    package static func run(_ body: (FaultyRegistry) async throws -> Void) async throws {
+    ///
+    /// - Parameter usesTLS: with a certificate that nobody trusts.
+    package static func run(usesTLS: Bool = false, _ body: (FaultyRegistry) async throws -> Void) async throws {
         let slot = Slot()
         let responder = HTTPResponder(
             respond: { request in
@@ -75,7 +79,9 @@ package final class FaultyRegistry: Sendable {
                 }
                 return try await registry.respond(to: request)
             }, failure: { _, _ in HTTPResponse(status: .internalServerError) })
-        let server = HTTPServer(group: MultiThreadedEventLoopGroup.singleton, responder: responder)
+        let server = HTTPServer(
+            group: MultiThreadedEventLoopGroup.singleton, responder: responder,
+            tls: usesTLS ? try TestCertificate.context() : nil)
         let registry = FaultyRegistry(server: server, port: try await server.listen(host: "127.0.0.1", port: 0))
         slot.registry.withLock { $0 = registry }
         let result: Result<Void, any Error>

@@ -28,12 +28,48 @@ struct ImageRulesTests {
         arguments: [
             ("nope", "No such image: nope:latest"), ("nope:2", "No such image: nope:2"),
             ("reg.io/x/y", "No such image: reg.io/x/y:latest"),
-            ("UPPER", "No such image: UPPER"), ("", "No such image: "),
+            (
+                "sha256:" + String(repeating: "f", count: 64),
+                "No such image: sha256:" + String(repeating: "f", count: 64)
+            ),
+            (String(repeating: "f", count: 64), "No such image: " + String(repeating: "f", count: 64)),
         ])
     func unknown(name: String, text: String) async throws {
         let (fixture, _) = try await fixture()
         let error = await #expect(throws: ImagesError.self) { _ = try await fixture.images.resolve(name) }
         #expect(error == ImagesError(.notFound, text))
+    }
+
+    @Test(
+        "what is neither name nor id is refused",
+        arguments: [
+            ("UPPER", "invalid reference format: repository name (library/UPPER) must be lowercase"),
+            ("", "invalid reference format"), ("a b", "invalid reference format"),
+            ("busybox:sha256:" + String(repeating: "0", count: 64), "invalid reference format"),
+        ])
+    func noNames(name: String, text: String) async throws {
+        let (fixture, _) = try await fixture()
+        let error = await #expect(throws: ImagesError.self) { _ = try await fixture.images.resolve(name) }
+        #expect(error == ImagesError(.invalid, text))
+        let removal = await #expect(throws: ImagesError.self) {
+            _ = try await fixture.images.remove(name, users: { _ in [] })
+        }
+        #expect(removal == ImagesError(.invalid, text))
+    }
+
+    @Test("removing what an image has for a platform that it is not for removes nothing")
+    func removingPlatforms() async throws {
+        let (fixture, id) = try await fixture()
+        let other = Platform(os: "linux", architecture: "s390x")
+        for platforms in [[other], [Platform.host, other]] {
+            let error = await #expect(throws: ImagesError.self) {
+                _ = try await fixture.images.remove("app:1", platforms: platforms, users: { _ in [] })
+            }
+            #expect(error?.kind == .notFound && error?.message.contains("specified platform (linux/s390x)") == true)
+        }
+        #expect(try await fixture.images.resolve("app:1").id == id)
+        let done = try await fixture.images.remove("app:1", platforms: [.host], users: { _ in [] })
+        #expect(done.contains(.deleted(id.description)))
     }
 
     @Test("a name is one of several: only it goes; the last takes the image along, with all of its files")
@@ -44,7 +80,7 @@ struct ImageRulesTests {
         let done = try await fixture.images.remove("other:2", users: { _ in [] })
         #expect(done.prefix(2) == [.untagged("other:2"), .deleted(id.description)])
         #expect(done.count == 3)
-        #expect(try fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
+        #expect(try await fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
     }
 
     @Test("an id with names in several repositories needs force")
@@ -102,7 +138,7 @@ struct ImageRulesTests {
         #expect(done == [.untagged("app:1"), .deleted(id.description)])
         #expect(try await fixture.images.mounts(key: "c").count == 1)
         try await fixture.images.removeSnapshot(key: "c")
-        #expect(try fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
+        #expect(try await fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
     }
 
     @Test("lists are newest first, and filtered as Docker does")
@@ -118,6 +154,12 @@ struct ImageRulesTests {
         #expect(try await ids(["reference": ["*"]]) == [first])
         #expect(try await ids(["reference": ["*/*:d?v", "nothing"]]) == [second])
         #expect(try await ids(["reference": ["me/[a-t]ool"]]) == [second])
+        #expect(try await ids(["reference": ["docker.io/library/app"]]) == [first])
+        #expect(try await ids(["reference": ["docker.io/library/app:*"]]) == [first])
+        #expect(try await ids(["reference": ["docker.io/me/tool"]]) == [second])
+        #expect(try await ids(["reference": ["docker.io/me/tool:dev"]]) == [second])
+        #expect(try await ids(["until": ["0s", "1h"]]) == [second, first], "the latest counts")
+        #expect(try await ids(["until": ["2h", "1h"]]).isEmpty)
         #expect(try await ids(["label": ["tier"]]) == [first])
         #expect(try await ids(["label": ["tier=web"]]) == [first])
         #expect(try await ids(["label": ["tier=db"]]).isEmpty)
@@ -130,7 +172,7 @@ struct ImageRulesTests {
 
     @Test(
         "a wrong filter is refused",
-        arguments: [["foo": ["bar"]], ["dangling": ["perhaps"]], ["until": ["soon"]], ["until": ["1h", "2h"]]])
+        arguments: [["foo": ["bar"]], ["dangling": ["perhaps"]], ["until": ["soon"]], ["until": ["1h", "later"]]])
     func wrongFilter(filters: [String: [String]]) {
         let error = #expect(throws: ImagesError.self) { try ImageFilters(filters) }
         #expect(error?.kind == .invalid)
@@ -139,7 +181,7 @@ struct ImageRulesTests {
     @Test("all of it is still there after a restart, and what belongs to no image is swept away")
     func restart() async throws {
         let (fixture, id) = try await fixture()
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let stray = fixture.directory.appending("content/blobs/sha256").appending(String(repeating: "0", count: 64))
         try FileDescriptor.open(stray, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
             .close()
@@ -149,7 +191,7 @@ struct ImageRulesTests {
         ).close()
         let (_, images) = try ImagesFixture.open(fixture.directory, "overlay")
         #expect(try await images.resolve("app:1").id == id)
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test("an image that came by way of another storage driver is unpacked when it is first used")
@@ -165,14 +207,15 @@ struct ImageRulesTests {
     func unsettled() async throws {
         let (fixture, _) = try await fixture()
         try await fixture.database.write { try $0.execute(sql: "UPDATE image SET unsettledBoot = 'another boot'") }
-        _ = try ImagesFixture.open(fixture.directory, "overlay")
-        #expect(try fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
+        let (_, images) = try ImagesFixture.open(fixture.directory, "overlay")
+        await images.finishDisposal()
+        #expect(try await fixture.inventory().allSatisfy { $0.hasSuffix(": 0") })
     }
 
     @Test("making and removing a container's snapshot leaves nothing, also many at once")
     func containerSnapshots() async throws {
         let (fixture, id) = try await fixture()
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for index in 0..<50 {
                 group.addTask {
@@ -184,6 +227,6 @@ struct ImageRulesTests {
             }
             try await group.waitForAll()
         }
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 }

@@ -32,7 +32,8 @@ final class ImagesFixture: Sendable {
         // As the daemon's: the restart of the write-ahead log may make the writer wait for a reader for a moment.
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
-        let database = try DatabasePool(path: directory.appending("masu.db").string, configuration: configuration)
+        let path = directory.appending("masu.db").string
+        let database = try DatabasePool(path: path, configuration: configuration)
         var migrator = DatabaseMigrator()
         Snapshots.registerMigrations(in: &migrator)
         Images.registerMigrations(in: &migrator)
@@ -85,13 +86,14 @@ final class ImagesFixture: Sendable {
     }
 
     /// All that is on disk and in the database, to compare before and after.
-    func inventory() throws -> [String] {
+    func inventory() async throws -> [String] {
+        await images.finishDisposal()
         var all: [String] = []
         for folder in ["content/blobs/sha256", "content/ingest", "snapshots/\(images.snapshotter.driver)"] {
             let names = try DirectoryListing.names(of: directory.appending(folder))
             all += names.map { folder + "/" + String(decoding: $0, as: UTF8.self) }
         }
-        return try all.sorted()
+        return try await all.sorted()
             + database.read { database in
                 try ["image", "imageBlob", "imageLayer", "imageReference", "snapshot"].map { table in
                     "\(table): \(try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM \(table)") ?? -1)"

@@ -63,21 +63,21 @@ struct ImportTests {
         ])
     func wrongChange(change: String) async throws {
         let fixture = try ImagesFixture()
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let error = await #expect(throws: ImagesError.self) {
             try await fixture.importing(Tar.text([("a", "b")]), changes: [change])
         }
         #expect(error?.kind == .invalid)
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test("bad data leaves nothing behind and is called invalid", arguments: BadArchive.all)
     func badData(example: BadArchive) async throws {
         let fixture = try ImagesFixture()
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let error = await #expect(throws: ImagesError.self) { try await fixture.importing(example.bytes, as: "x") }
         #expect(error?.kind == .invalid, "\(error?.message ?? "")")
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     struct BadArchive: Sendable, CustomTestStringConvertible {
@@ -118,7 +118,7 @@ struct ImportTests {
     @Test("a cancelled import leaves nothing behind")
     func cancelled() async throws {
         let fixture = try ImagesFixture()
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let (read, write) = try FileDescriptor.makePipe()
         try write.writeAll(Tar.make([("a", [UInt8](repeating: 1, count: 10_000))], endsProperly: false))
         let task = Task { try await fixture.images.importImage(from: read, reference: nil) }
@@ -130,7 +130,7 @@ struct ImportTests {
         await #expect(throws: ImagesError.self) { _ = try await task.value }
         try read.close()
         try write.close()
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test(
@@ -140,12 +140,12 @@ struct ImportTests {
         let disk = try SmallDisk("12m")
         defer { disk.remove() }
         let fixture = try ImagesFixture(directory: disk.path)
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let tar = try Tar.make((0..<10).map { ("f\($0)", [UInt8](repeating: 1, count: 1 << 20)) })
         let error = await #expect(throws: ImagesError.self) { try await fixture.importing(tar, as: "x") }
         #expect(error?.kind == .system)
         #expect(error?.message.contains("No space left on device") == true, "\(error?.message ?? "")")
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
         try await fixture.importing(Tar.text([("a", "1")]), as: "x")
     }
 

@@ -188,9 +188,9 @@ struct LoadTests {
         let fixture = try ImagesFixture()
         let parts = try Parts()
         try await fixture.loading(parts.dockerArchive())
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         try await fixture.loading(parts.dockerArchive())
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test("images that share layers share their snapshots")
@@ -206,14 +206,14 @@ struct LoadTests {
                 ("a", parts.layers[0]), ("b", parts.layers[1]), ("c.json", twin),
                 ("manifest.json", Array(manifest.utf8)),
             ]))
-        #expect(try fixture.inventory().contains("snapshot: 2"))
+        #expect(try await fixture.inventory().contains("snapshot: 2"))
         let sizes = try await fixture.images.list(sharedSize: true).map(\.sharedSize)
         #expect(sizes == [3, 3])
         // Removing one leaves the other whole.
         _ = try await fixture.images.remove("app:1", users: { _ in [] })
         try await checkContents(fixture, fixture.images.resolve("twin:1").id)
         _ = try await fixture.images.remove("twin:1", users: { _ in [] })
-        #expect(try fixture.inventory().filter { !$0.hasSuffix(": 0") }.isEmpty)
+        #expect(try await fixture.inventory().filter { !$0.hasSuffix(": 0") }.isEmpty)
     }
 
     struct Bad: Sendable, CustomTestStringConvertible {
@@ -276,12 +276,12 @@ struct LoadTests {
         ])
     func bad(driver: String, example: Bad) async throws {
         let fixture = try ImagesFixture(driver: driver)
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         let bytes = try example.archive()
         let error = await #expect(throws: ImagesError.self) { try await fixture.loading(bytes) }
         #expect(error?.kind == .invalid)
         #expect(error?.message.contains(example.expected) == true, "\(error?.message ?? "")")
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test(
@@ -291,7 +291,7 @@ struct LoadTests {
         let disk = try SmallDisk("16m")
         defer { disk.remove() }
         let fixture = try ImagesFixture(directory: disk.path)
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         // Fits as an archive, but not unpacked as well.
         let layer = try Tar.make((0..<9).map { ("f\($0)", [UInt8](repeating: 1, count: 1 << 20)) })
         let configuration = #"{"rootfs":{"type":"layers","diff_ids":["\#(try Parts.digest(layer))"]}}"#
@@ -303,7 +303,7 @@ struct LoadTests {
         #expect(
             error?.kind == .system && error?.message.contains("No space left on device") == true,
             "\(error?.message ?? "")")
-        #expect(try fixture.inventory() == before)
+        #expect(try await fixture.inventory() == before)
     }
 
     @Test("several loads of the same image at the same time are one image")
@@ -314,7 +314,7 @@ struct LoadTests {
             for _ in 0..<6 { group.addTask { try await fixture.loading(archive) } }
             try await group.waitForAll()
         }
-        #expect(try fixture.inventory().contains("snapshot: 2"))
+        #expect(try await fixture.inventory().contains("snapshot: 2"))
         try await checkContents(fixture, fixture.images.resolve("app:1").id)
     }
 }

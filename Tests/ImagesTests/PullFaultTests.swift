@@ -85,7 +85,7 @@ struct PullFaultTests {
             let reference = try PullTests.name(registry)
             let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
             #expect(error?.message.contains(wrong.rawValue) == true, "\(String(describing: error))")
-            let left = try fixture.inventory().filter {
+            let left = try await fixture.inventory().filter {
                 $0.hasPrefix("content/blobs") || $0.hasPrefix("snapshots/overlay/")
             }
             #expect(left.isEmpty, "\(left)")
@@ -111,7 +111,7 @@ struct PullFaultTests {
             let reference = try PullTests.name(registry)
             let error = await #expect(throws: ImagesError.self) { try await fixture.images.pull(reference) }
             #expect(error?.message.contains("but the image's configuration says \(wrong[1])") == true)
-            let left = try fixture.inventory().filter {
+            let left = try await fixture.inventory().filter {
                 $0.hasPrefix("content/blobs") || $0.hasPrefix("snapshots/\(driver)/")
             }
             #expect(left.isEmpty, "\(left)")
@@ -184,7 +184,7 @@ struct PullFaultTests {
         let disk = try SmallDisk("16m")
         defer { disk.remove() }
         let fixture = try ImagesFixture(directory: disk.path)
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         try await FaultyRegistry.run { registry in
             // The blob fits; unpacked as well it does not.
             try registry.add(image: [try PullTests.layer("a", 9 << 20)], to: "app", as: "1")
@@ -193,7 +193,7 @@ struct PullFaultTests {
             #expect(
                 error?.kind == .system && error?.message.contains("No space left on device") == true,
                 "\(String(describing: error))")
-            let left = try fixture.inventory().filter { $0 != "content/ingest/resumable" }
+            let left = try await fixture.inventory().filter { $0 != "content/ingest/resumable" }
             #expect(left == before)
             #expect(try Self.resumable(fixture).isEmpty)
         }
@@ -215,7 +215,7 @@ struct PullFaultTests {
             #expect(try Self.resumable(fixture).count == 1)
             #expect(try await fixture.images.prune(PruneFilters()) { _ in [] }.reclaimed > 0)
             #expect(try Self.resumable(fixture).isEmpty)
-            #expect(try fixture.inventory().allSatisfy { !$0.contains("aside") })
+            #expect(try await fixture.inventory().allSatisfy { !$0.contains("aside") })
         }
     }
 
@@ -286,5 +286,37 @@ struct PullFaultTests {
             let configuration = try await fixture.images.resolve(try PullTests.name(registry).description).id
             #expect(registry.blobBytes == layer.count + (registry.blob(configuration)?.count ?? 0))
         }
+    }
+
+    @Test(
+        "a layer that is no archive, or that lies outside of the registry, is named",
+        arguments: [
+            ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", nil, "which is not that of an archive of files"),
+            ("application/vnd.cncf.helm.chart.content.v1.tar+gzip", nil, "which is not that of an archive of files"),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "https://elsewhere.test/layer",
+                "it lies at https://elsewhere.test/layer"
+            ),
+        ] as [(String, String?, String)])
+    func strangeLayers(_ type: String, _ url: String?, _ words: String) async throws {
+        let fixture = try ImagesFixture()
+        let before = try await fixture.inventory()
+        try await FaultyRegistry.run { registry in
+            let layer = try PullTests.layer("a", 1000)
+            let image = try registry.add(image: [layer], to: "app", as: "1", layerType: type)
+            if let url {
+                let text = String(decoding: image.bytes, as: UTF8.self)
+                let size = "\"size\":\(layer.count)"
+                registry.state(
+                    replacing: "app/1", with: Array(text.replacing(size, with: size + ",\"urls\":[\"\(url)\"]").utf8))
+            }
+            let error = await #expect(throws: ImagesError.self) {
+                _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+            }
+            let digest = ContentHasher.digest(of: layer)
+            #expect(error?.message.contains("layer \(digest)") == true && error?.message.contains(type) == true)
+            #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        }
+        #expect(try await fixture.inventory() == before)
     }
 }

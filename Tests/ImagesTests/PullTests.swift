@@ -227,7 +227,7 @@ struct PullTests {
             _ = try await (first, second)
             #expect(registry.count("GET", "\(ContentHasher.digest(of: base))") == 1)
             #expect(try await fixture.images.list().count == 2)
-            #expect(try fixture.inventory().filter { $0.contains("resumable/") }.isEmpty)
+            #expect(try await fixture.inventory().filter { $0.contains("resumable/") }.isEmpty)
         }
     }
 }

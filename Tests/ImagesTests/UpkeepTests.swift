@@ -69,7 +69,7 @@ struct UpkeepTests {
         let base = try await fixture.importing(Tar.text([("a", "1")]), as: "base")
         try await fixture.images.prepareContainerSnapshot(key: "c", image: base)
         try await working(in: "c", fixture, "echo new > c")
-        let before = try fixture.inventory()
+        let before = try await fixture.inventory()
         // The blob that the new image's manifest needs is not there any more.
         let record = try #require(try await fixture.images.record(base))
         try fixture.images.content.remove(record.manifest)
@@ -77,7 +77,7 @@ struct UpkeepTests {
             _ = try await fixture.images.commit(
                 key: "c", image: base, mountPoints: [], live: nil, CommitDescription(process: ImageProcess()))
         }
-        #expect(try fixture.inventory() == before.filter { !$0.contains(record.manifest.encoded) })
+        #expect(try await fixture.inventory() == before.filter { !$0.contains(record.manifest.encoded) })
     }
 
     @Test("prune removes what has no tag, or with all what nobody uses, and counts shared layers once")
@@ -126,6 +126,9 @@ struct UpkeepTests {
         let until = try PruneFilters(["until": ["1h"]], accepting: PruneFilters.forContainers)
         #expect(!until.admit(labels: [:], created: .now()))
         #expect(until.admit(labels: [:], created: Timestamp(seconds: 0)))
+        #expect(throws: ImagesError(.invalid, "more than one until filter specified")) {
+            try PruneFilters(["until": ["1h", "2h"]], accepting: PruneFilters.forContainers)
+        }
         #expect(throws: ImagesError(.invalid, "invalid filter 'dangling'")) {
             try PruneFilters(["dangling": ["true"]], accepting: PruneFilters.forContainers)
         }
@@ -162,6 +165,7 @@ struct UpkeepTests {
                     "blob \(plain) is damaged: its bytes have another digest",
                     "blob \(stray) belongs to no image",
                     "container c2: its root file system is missing",
+                    "image plain:latest (\(plain.short)): blob \(plain) is damaged",
                     "image plain:latest (\(plain.short)): blob \(record.manifest) is missing",
                     "snapshot c1 belongs to no container",
                     "snapshot \(layer.name): a is missing",

@@ -20,6 +20,7 @@ struct ConfigurationTests {
             #"{"runtimes":{"gvisor":{"path":"/usr/bin/runsc","runtimeArgs":["--debug"]}},"default-runtime":"gvisor"}"#,
             #"{"default-ulimits":{"nofile":{"Name":"nofile","Hard":20,"Soft":10}}}"#,
             #"{"exec-opts":["native.cgroupdriver=systemd"],"storage-driver":"overlay2","log-driver":"none"}"#,
+            #"{"proxies":{"http-proxy":"http://u:p@h:1","https-proxy":"https://h","no-proxy":"*.test,10.0.0.0/8"}}"#,
         ])
     func accepted(_ configuration: String) throws {
         let result = try validate(configuration)
@@ -42,6 +43,10 @@ struct ConfigurationTests {
                 "runtimeArgs of a must be an array of strings"
             ),
             (#"{"runtimes":{"masu":{"path":"/x"}}}"#, "runtime name 'masu' is reserved"),
+            (#"{"proxies":{"https-proxy":"ftp://me:secret@h"}}"#, "invalid proxy address \"ftp://xxxxx:xxxxx@h\""),
+            (#"{"proxies":{"ftp-proxy":"h"}}"#, "don't match any configuration option: proxies.ftp-proxy"),
+            (#"{"proxies":[]}"#, "proxies: must be an object"),
+            (#"{"http-proxy":"h"}"#, "don't match any configuration option: http-proxy"),
             (#"{"storage-driver":"zfs"}"#, #"unknown storage driver "zfs""#),
             (#"{"exec-opts":["native.cgroupdriver=other"]}"#, "native.cgroupdriver option other not supported"),
             (#"{"data-root":"relative"}"#, "--data-root must be an absolute path"),

@@ -21,4 +21,10 @@ struct PlatformTests {
         #expect(try !Platform(parsing: "linux/arm/v6").satisfies(Platform(parsing: "linux/arm")))
         #expect(try !Platform(parsing: "linux/amd64").satisfies(Platform(parsing: "windows/amd64")))
     }
+
+    @Test("a word that is the name of no system and no processor is refused with the words of Docker")
+    func unknown() {
+        let error = #expect(throws: PlatformError.self) { try Platform(parsing: "foobar") }
+        #expect(error?.description == "\"foobar\": unknown operating system or architecture: invalid argument")
+    }
 }

@@ -98,7 +98,8 @@ extension Engine {
             container.emit(
                 "commit",
                 ["comment": comment, "imageID": id.description, "imageRef": reference?.familiar ?? ""])
-            if let reference { self.emit("tag", id.description, name: reference.familiar) }
+            await self.emit("create", id, name: id.description)
+            if let reference { await self.emit("tag", id, name: reference.familiar) }
             return id
         }
     }

@@ -143,12 +143,12 @@ extension ImageProcess {
         func given<T: WireValue>(_ value: T) -> T? { value.isEmptyValue ? nil : value }
         user = given(wire.user)
         exposedPorts = wire.exposedPorts.isEmpty ? nil : NameSet(wire.exposedPorts.keys)
-        env = given(wire.env)
-        entrypoint = given(wire.entrypoint)
-        cmd = given(wire.cmd)
-        volumes = wire.volumes.isEmpty ? nil : NameSet(wire.volumes.keys)
+        env = given(wire.env ?? [])
+        entrypoint = given(wire.entrypoint ?? [])
+        cmd = given(wire.cmd ?? [])
+        volumes = wire.volumes.flatMap { $0.isEmpty ? nil : NameSet($0.keys) }
         workingDir = given(wire.workingDir)
-        labels = given(wire.labels)
+        labels = given(wire.labels ?? [:])
         stopSignal = given(wire.stopSignal)
         healthcheck = wire.healthcheck.map { check in
             Healthcheck(
@@ -156,7 +156,7 @@ extension ImageProcess {
                 startPeriod: given(check.startPeriod), startInterval: given(check.startInterval),
                 retries: given(check.retries))
         }
-        onBuild = given(wire.onBuild)
+        onBuild = given(wire.onBuild ?? [])
         shell = given(wire.shell)
     }
 }

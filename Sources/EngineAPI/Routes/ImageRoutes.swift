@@ -1,3 +1,4 @@
+import Distribution
 import HTTPServing
 import Engine
 import EngineAPIModel
@@ -29,7 +30,12 @@ extension EngineRoutes {
     private func listImages(_ request: RoutedRequest) async throws -> HTTPResponse {
         let filters = try ImageFilters(try request.query.filters().values)
         let summaries = try await images.list(filters, sharedSize: request.query.flag("shared-size"))
-        return .json(summaries.map { EngineAPIModel.ImageSummary($0, version: request.version) })
+        let counts = request.version < .v(51) ? nil : engine.containersByImage
+        return .json(
+            summaries.map { summary in
+                let containers = counts.map { $0[summary.record.id] ?? 0 }
+                return EngineAPIModel.ImageSummary(summary, containers: containers, version: request.version)
+            })
     }
 
     /// Import; and pull.
@@ -37,16 +43,16 @@ extension EngineRoutes {
         let query = request.query
         guard query.text("fromImage").isEmpty else { return try await pullImage(request) }
         let source = query.text("fromSrc")
-        guard source == "-" else {
-            throw source.isEmpty
-                ? APIError.invalid("either fromImage or fromSrc is needed")
-                : APIError.notImplemented("importing from a URL")
-        }
+        guard !source.isEmpty else { throw APIError.invalid("either fromImage or fromSrc is needed") }
         let reference = try Self.reference(repository: query.text("repo"), tag: query.text("tag"))
         let platformText = query.text("platform")
         let platform = platformText.isEmpty ? nil : try Platform(parsing: platformText)
-        let message = query.text("message").isEmpty ? "Imported from -" : query.text("message")
+        let message = query.text("message").isEmpty ? "Imported from \(source)" : query.text("message")
         let changes = query.all("changes")
+        guard source == "-" else {
+            return try await importImage(
+                from: source, reference: reference, changes: changes, message: message, platform: platform)
+        }
         let group = eventLoopGroup
         return HTTPResponse(
             status: .ok, headers: ["Content-Type": "application/json"],
@@ -56,6 +62,33 @@ extension EngineRoutes {
                         from: archive, reference: reference, changes: changes, message: message, platform: platform)
                 }
                 try await writer.write(WireLine.progress(ProgressMessage(status: id.description)))
+            })
+    }
+
+    /// Import of an archive that lies elsewhere.
+    private func importImage(
+        from source: String, reference: ImageReference?, changes: [String], message: String, platform: Platform?
+    ) async throws -> HTTPResponse {
+        let text = source.contains("://") ? source : "http://" + source
+        guard let address = WebAddress(text) else {
+            throw APIError.invalid("cannot import from \"\(source)\": it is no http or https URL")
+        }
+        let archive = try await engine.openArchive(at: address)
+        let group = eventLoopGroup
+        return HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .stream { writer in
+                await writer.begin()
+                try await writer.write(WireLine.progress(ProgressMessage(status: "Downloading from \(address)")))
+                do {
+                    let id = try await BodyPipe.reading({ try await archive.next()?.buffer }, on: group) { stream in
+                        try await engine.importImage(
+                            from: stream, reference: reference, changes: changes, message: message, platform: platform)
+                    }
+                    try await writer.write(WireLine.progress(ProgressMessage(status: id.description)))
+                } catch {
+                    try await writer.write(WireLine.failure(error))
+                }
             })
     }
 
@@ -100,8 +133,10 @@ extension EngineRoutes {
     }
 
     private static func lines(of image: LoadedImage) -> [String] {
-        image.references.isEmpty
+        let names =
+            image.references.isEmpty
             ? ["Loaded image ID: \(image.id)\n"] : image.references.map { "Loaded image: \($0.familiar)\n" }
+        return names + (HostPlatform.warning(about: image.platform).map { ["WARNING: \($0)\n"] } ?? [])
     }
 
     private func tagImage(_ request: RoutedRequest) async throws -> HTTPResponse {
@@ -116,9 +151,10 @@ extension EngineRoutes {
 
     private func removeImage(_ request: RoutedRequest) async throws -> HTTPResponse {
         guard request.name.contains(where: { $0 != " " }) else { throw APIError.invalid("image name cannot be blank") }
+        let platforms = request.version < .v(50) ? [] : try request.query.platforms("platforms")
         let deletions = try await engine.removeImage(
-            request.name, force: request.query.flag("force"), noPrune: request.query.flag("noprune")
-        )
+            request.name, platforms: platforms, force: request.query.flag("force"),
+            noPrune: request.query.flag("noprune"))
         return .json(deletions.map(EngineAPIModel.ImageDeletion.init))
     }
 

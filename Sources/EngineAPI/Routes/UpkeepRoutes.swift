@@ -52,9 +52,7 @@ extension EngineRoutes {
         var wire = DiskUsage()
         wire.layersSize = usage.layersSize
         wire.images = usage.images?.map { summary, containers in
-            var image = EngineAPIModel.ImageSummary(summary, version: request.version)
-            image.containers = containers
-            return image
+            EngineAPIModel.ImageSummary(summary, containers: containers, version: request.version)
         }
         wire.containers = usage.containers?.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
         if wants("volume") { wire.volumes = [] }

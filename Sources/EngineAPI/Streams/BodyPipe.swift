@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 import struct SystemPackage.FileDescriptor
 
-/// The body of a request as a file descriptor, for readers that block (tar archives).
+/// A stream that comes over the network as a file descriptor, for readers that block (tar archives).
 enum BodyPipe {
     /// Pumps `body` into a socket while `use` reads from its other end.
     ///
@@ -12,6 +12,14 @@ enum BodyPipe {
     /// breaks off, `use` is cancelled before it can see an end of file, so that half an archive is never taken for a whole one.
     static func reading<Result: Sendable>(
         _ body: RequestBody, on group: any EventLoopGroup,
+        _ use: @escaping @Sendable (FileDescriptor) async throws -> Result
+    ) async throws -> Result {
+        try await reading({ try await body.nextPiece() }, on: group, use)
+    }
+
+    /// The same with pieces from anywhere; `nil` ends them.
+    static func reading<Result: Sendable>(
+        _ next: @escaping @Sendable () async throws -> ByteBuffer?, on group: any EventLoopGroup,
         _ use: @escaping @Sendable (FileDescriptor) async throws -> Result
     ) async throws -> Result {
         // A socket pair and not a pipe, because it can be made close-on-exec from Swift in one step: a writing end inherited by
@@ -31,12 +39,12 @@ enum BodyPipe {
                 return try await use(readEnd)
             }
             group.addTask {
-                do {
-                    while let piece = try await body.nextPiece() { try await writer.writeAndFlush(piece) }
-                } catch let error as HTTPServerError {
-                    throw BrokenBody(reason: error)
-                } catch {
-                    // The reader has ended; what it returned or threw is the result.
+                while let piece = try await Self.piece(next) {
+                    do {
+                        try await writer.writeAndFlush(piece)
+                    } catch {
+                        break  // the reader has ended; what it returned or threw is the result
+                    }
                 }
                 await close(writer)
                 return nil
@@ -65,12 +73,20 @@ enum BodyPipe {
         }
     }
 
+    private static func piece(_ next: @Sendable () async throws -> ByteBuffer?) async throws -> ByteBuffer? {
+        do {
+            return try await next()
+        } catch {
+            throw BrokenBody(reason: error)
+        }
+    }
+
     private static func close(_ writer: any Channel) async {
         // It fails only where it is closed already.
         try? await writer.close()
     }
 
     private struct BrokenBody: Error {
-        let reason: HTTPServerError
+        let reason: any Error
     }
 }

@@ -2,6 +2,6 @@ import Images
 
 // As in EngineNames.swift, for the types of Images.
 
-typealias StoredImageSummary = ImageSummary
+package typealias StoredImageSummary = ImageSummary
 typealias StoredImageHistoryEntry = ImageHistoryEntry
 typealias StoredImageDeletion = ImageDeletion

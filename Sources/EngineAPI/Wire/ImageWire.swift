@@ -3,15 +3,16 @@ import Images
 import OCISpec
 
 extension EngineAPIModel.ImageSummary {
-    /// A row of `GET /images/json`.
-    init(_ summary: StoredImageSummary, version: APIVersion) {
+    /// A row of `GET /images/json`; `containers` is how many were made of it, `nil` if that was not counted.
+    package init(_ summary: StoredImageSummary, containers: Int?, version: APIVersion) {
         self.init()
         let record = summary.record
-        // Not counted: -1 is the API's word for that.
-        containers = -1
+        self.containers = containers ?? -1
+        if version >= .v(48) { descriptor = record.manifestDescriptor.map(ImageDescriptor.init) }
         created = (record.configuration.created ?? Timestamp(seconds: 0)).seconds
         id = record.id.description
-        labels = record.configuration.config?.labels
+        // Nothing else in a list could say it.
+        labels = record.damage.map { ["masu.damage": $0] } ?? record.configuration.config?.labels
         repoDigests = record.repositoryDigests
         repoTags = record.repositoryTags
         if version < .v(43), repoTags.isEmpty, repoDigests.isEmpty {
@@ -26,7 +27,7 @@ extension EngineAPIModel.ImageSummary {
 
 extension ImageInspection {
     /// What `GET /images/{name}/json` answers.
-    init(_ details: ImageDetails, version: APIVersion) {
+    package init(_ details: ImageDetails, version: APIVersion) {
         self.init()
         let record = details.record
         let configuration = record.configuration
@@ -34,10 +35,15 @@ extension ImageInspection {
         repoTags = record.repositoryTags
         repoDigests = record.repositoryDigests
         comment = configuration.comment ?? configuration.history?.last?.comment ?? ""
-        created = (configuration.created ?? .zero).description
+        created = configuration.created?.description ?? (version < .v(44) ? Timestamp.zero.description : "")
         dockerVersion = configuration.dockerVersion ?? ""
         author = configuration.author ?? ""
-        config = configuration.config.map(ImageConfig.init)
+        config = ImageConfig(configuration.config ?? ImageProcess(), version: version)
+        if version < .v(45) {
+            container = ""
+            containerConfig = ImageConfig(ImageProcess(), version: version)
+        }
+        if version >= .v(48) { descriptor = record.manifestDescriptor.map(ImageDescriptor.init) }
         architecture = configuration.platform.architecture
         variant = configuration.platform.variant ?? ""
         os = configuration.platform.os
@@ -52,19 +58,33 @@ extension ImageInspection {
     }
 }
 
+extension ImageDescriptor {
+    init(_ descriptor: Descriptor) {
+        self.init()
+        mediaType = descriptor.mediaType
+        digest = descriptor.digest.description
+        size = descriptor.size
+    }
+}
+
 extension ImageConfig {
     /// How containers of an image run.
-    init(_ process: ImageProcess) {
+    init(_ process: ImageProcess, version: APIVersion) {
         self.init()
         user = process.user ?? ""
-        exposedPorts = Self.set(process.exposedPorts)
-        env = process.env ?? []
-        entrypoint = process.entrypoint ?? []
-        cmd = process.cmd ?? []
+        exposedPorts = Self.set(process.exposedPorts) ?? [:]
+        env = process.env
+        entrypoint = process.entrypoint
+        cmd = process.cmd
         volumes = Self.set(process.volumes)
         workingDir = process.workingDir ?? ""
-        labels = process.labels ?? [:]
+        labels = process.labels
         stopSignal = process.stopSignal ?? ""
+        if version < .v(50) {
+            (hostname, domainname, image) = ("", "", "")
+            (attachStdin, attachStdout, attachStderr) = (false, false, false)
+            (tty, openStdin, stdinOnce) = (false, false, false)
+        }
         healthcheck = process.healthcheck.map { check in
             var wire = HealthConfig()
             wire.test = check.test ?? []
@@ -75,12 +95,12 @@ extension ImageConfig {
             wire.retries = check.retries ?? 0
             return wire
         }
-        onBuild = process.onBuild ?? []
+        onBuild = process.onBuild
         shell = process.shell ?? []
     }
 
-    private static func set(_ names: NameSet?) -> [String: EmptyObject] {
-        Dictionary((names?.sorted ?? []).map { ($0, EmptyObject()) }, uniquingKeysWith: { first, _ in first })
+    private static func set(_ names: NameSet?) -> [String: EmptyObject]? {
+        names.map { Dictionary($0.sorted.map { ($0, EmptyObject()) }, uniquingKeysWith: { first, _ in first }) }
     }
 }
 

@@ -23,6 +23,22 @@ package enum MediaType {
     /// Docker's layer, compressed with gzip.
     package static let dockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
+    package static let dockerForeignLayer = "application/vnd.docker.image.rootfs.foreign.diff.tar"
+    package static let ociForeignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+
+    /// Whether the type is that of a layer as an archive, in whatever compression.
+    package static func isLayer(_ type: String) -> Bool {
+        let kinds = [ociLayer, dockerLayer, dockerForeignLayer, ociForeignLayer]
+        return kinds.contains { kind in
+            ["", "+gzip", "+zstd", ".gzip", ".zstd"].contains { type == kind + $0 }
+        }
+    }
+
+    /// Whether the type is that of a layer that registries need not have.
+    package static func isForeignLayer(_ type: String) -> Bool {
+        isLayer(type) && (type.hasPrefix(dockerForeignLayer) || type.hasPrefix(ociForeignLayer))
+    }
+
     /// Whether the type is that of a list of manifests.
     package static func isIndex(_ type: String?) -> Bool { type == ociIndex || type == dockerManifestList }
 

@@ -35,13 +35,17 @@ package struct Platform: Hashable, Sendable, Codable {
     /// other names (`x86_64`, `aarch64`, …) replaced by the registered ones.
     package init(parsing text: String) throws(PlatformError) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { $0.lowercased() }
-        guard (1...3).contains(parts.count), parts.allSatisfy(Self.isValidPart) else { throw PlatformError(text: text) }
+        guard (1...3).contains(parts.count), parts.allSatisfy(Self.isValidPart) else {
+            throw PlatformError(text: text, reason: .form)
+        }
         if parts.count == 1 {
             if Self.knownSystems.contains(parts[0]) {
                 self.init(os: parts[0], architecture: Platform.host.architecture)
             } else {
                 let (architecture, variant) = Self.normalised(architecture: parts[0], variant: nil)
-                guard Self.knownArchitectures.contains(architecture) else { throw PlatformError(text: text) }
+                guard Self.knownArchitectures.contains(architecture) else {
+                    throw PlatformError(text: text, reason: .unknown)
+                }
                 self.init(os: Platform.host.os, architecture: architecture, variant: variant)
             }
             return
@@ -98,9 +102,15 @@ package struct Platform: Hashable, Sendable, Codable {
         }
     }
 
-    private static let knownSystems: Set<String> = ["linux", "windows", "darwin", "freebsd"]
+    // What Go has names for.
+    private static let knownSystems: Set<String> = [
+        "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl", "netbsd",
+        "openbsd", "plan9", "solaris", "windows", "zos",
+    ]
     private static let knownArchitectures: Set<String> = [
-        "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x",
+        "386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be", "loong64", "mips", "mipsle", "mips64",
+        "mips64le", "mips64p32", "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc",
+        "sparc64", "wasm",
     ]
 
     private static func isValidPart(_ part: String) -> Bool {
@@ -118,10 +128,24 @@ extension Platform: CustomStringConvertible {
 
 /// A text that names no platform.
 package struct PlatformError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What is wrong with the text.
+    package enum Reason: Hashable, Sendable {
+        /// It has too many parts, or one of them is none.
+        case form
+        /// A single word that is the name of nothing.
+        case unknown
+    }
+
     /// The text.
     package let text: String
+    /// What is wrong with it.
+    package let reason: Reason
 
     package var description: String {
-        "\"\(text)\" is an invalid platform: expected os/architecture[/variant], such as linux/amd64"
+        switch reason {
+        case .form: "\"\(text)\" is an invalid platform: expected os/architecture[/variant], such as linux/amd64"
+        // The words of Docker's library for platforms.
+        case .unknown: "\"\(text)\": unknown operating system or architecture: invalid argument"
+        }
     }
 }
