@@ -167,7 +167,9 @@ struct Creation {
     }
 
     /// Does this side's share of the work while the process does its own.
-    private func prepare(_ pid: Int32, _ channel: InitChannel, _ made: inout Made) throws(RuntimeError) -> ContainerRecord {
+    private func prepare(
+        _ pid: Int32, _ channel: InitChannel, _ made: inout Made
+    ) throws(RuntimeError) -> ContainerRecord {
         let record = try writeState(pid)
         if plan.newNamespaces.contains(.user) {
             try UserNamespaceMaps.write(

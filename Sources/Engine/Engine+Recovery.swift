@@ -55,7 +55,8 @@ extension Engine {
                 let names = try await services.pool.run { try Files.names(in: directory) }
                 for name in names where !known.contains(name) {
                     let path = directory.appending(name)
-                    services.logger.notice("removing a directory that belongs to no container", metadata: ["path": "\(path)"])
+                    services.logger.notice(
+                        "removing a directory that belongs to no container", metadata: ["path": "\(path)"])
                     try await services.pool.run { try TreeRemoval.remove(path) }
                 }
             } catch {
