@@ -109,4 +109,9 @@ struct FilterArgumentsTests {
         #expect(try FilterArguments(json: "").truth("d") == nil)
         #expect(throws: APIError.self) { try FilterArguments(json: #"{"d":["1","0"]}"#).truth("d") }
     }
+
+    @Test("a NUL in a name or a value is refused", arguments: ["a=%00", "a=b&%00c=d", "name=x%00y"])
+    func null(_ text: String) {
+        #expect(throws: APIError.self) { try Query(text) }
+    }
 }

@@ -178,6 +178,55 @@ import Testing
         #expect(spec.linux?.cgroupsPath == "/custom/abc")
     }
 
+    @Test("the harmless devices may be used, the host's console may not")
+    func deviceRules() throws {
+        let rules = try #require(spec().linux?.resources?.devices)
+        func isAllowed(_ major: Int64, _ minor: Int64) -> Bool {
+            rules.contains {
+                $0.allow && $0.type == "c" && $0.major == major && $0.minor == minor && $0.access == "rwm"
+            }
+        }
+        #expect(isAllowed(1, 3) && isAllowed(5, 0) && isAllowed(5, 2) && !isAllowed(5, 1))
+    }
+
+    @Test("control groups are mounted for writing if that was chosen")
+    func writableCgroups() throws {
+        for (choice, option) in [(nil, "ro"), (false, "ro"), (true, "rw")] as [(Bool?, String)] {
+            let spec = try spec { configuration, _ in
+                if let choice { configuration.host.securityOptions = SecurityOptions([.writableCgroups(choice)]) }
+            }
+            let mount = try #require(spec.mounts?.first { $0.destination == "/sys/fs/cgroup" })
+            #expect(mount.options?.contains(option) ?? false)
+        }
+    }
+
+    @Test("a read-only bind mount is recursive, unless the client is older than that")
+    func readOnlyBinds() throws {
+        let spec = try spec { configuration, _ in
+            var old = BindSpecification(source: "/tmp", target: try MountTarget("/old"), options: [.ro])
+            old.isReadOnlyNonRecursive = true
+            var mount = MountSpecification(
+                kind: .bind, source: "/tmp", target: try MountTarget("/mount"), readOnly: true)
+            mount.isReadOnlyNonRecursive = true
+            configuration.host.binds = [
+                old, BindSpecification(source: "/tmp", target: try MountTarget("/new"), options: [.ro, .rslave]),
+            ]
+            configuration.host.mounts = [mount]
+        }
+        func options(_ path: String) -> [String]? { spec.mounts?.first { $0.destination == path }?.options }
+        #expect(options("/old") == ["rbind", "rprivate", "ro"] && options("/new") == ["rbind", "rslave", "rro"])
+        #expect(options("/mount") == ["rbind", "rprivate", "ro"])
+    }
+
+    @Test("without network a container has a name space of its own, whatever its network mode says")
+    func networkDisabled() throws {
+        let spec = try spec { configuration, _ in
+            configuration.networkDisabled = true
+            configuration.host.networkMode = .host
+        }
+        #expect(spec.linux?.namespaces?.contains(LinuxNamespace(type: .network)) ?? false)
+    }
+
     @Test("an unknown device is refused by name")
     func unknownDevice() {
         #expect {
