@@ -46,13 +46,13 @@ extension Integration.Options {
             guard mounts.contains(" /dev/pts ") else { return }
             for (version, access) in [("v1.43", "rw"), ("v1.44", "ro")] {
                 let body = """
-                    {"Image":"busybox","Cmd":["sh","-c","grep -o ' /h/pts r[ow]' /proc/self/mountinfo"],
+                    {"Image":"busybox","Cmd":["sh","-c","grep -o '/h/pts r[ow]' /proc/self/mountinfo | sort -u"],
                     "HostConfig":{"Binds":["/dev:/h:ro"]}}
                     """
                 let name = "ro-\(access)"
                 let answer = try daemon.http("POST", "/\(version)/containers/create?name=\(name)", body: body)
                 #expect(answer.status == 201, "\(answer)")
-                #expect(try daemon.ok(.masu, "start", "-a", name) == " /h/pts \(access)")
+                #expect(try daemon.ok(.masu, "start", "-a", name) == "/h/pts \(access)")
             }
         }
     }
