@@ -273,6 +273,7 @@ let package = Package(
                 "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON",
                 database, logging, system,
             ]),
+        testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
             "TasksTests",
             ["Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", logging, system]),

@@ -149,6 +149,7 @@ struct Daemon {
         } catch {
             throw StartError("cannot open the database \(path): \(error)")
         }
+        try EmptyDatabase.refuse(pool, at: path, in: dataRoot)
         var migrator = DatabaseMigrator()
         Images.registerMigrations(in: &migrator)
         Snapshots.registerMigrations(in: &migrator)

@@ -3,7 +3,7 @@ import LinuxKernel
 import SystemPackage
 
 /// A directory for one test, removed with the object.
-final class TemporaryDirectory {
+final class TemporaryDirectory: Sendable {
     let path: FilePath
 
     init() throws {

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import LinuxKernel
 import ShimProtocol
 import Synchronization
@@ -181,6 +182,9 @@ final class ShimClient: Sendable {
             do {
                 try take(chunk)
             } catch {
+                // What comes next cannot be told from the middle of a message: nobody will ever hear of this task again. Its shim
+                // cannot be worked with, and must not go on with it alone.
+                killShim()
                 fail(error)
                 return
             }
@@ -196,12 +200,26 @@ final class ShimClient: Sendable {
                 do throws(ShimError) { return .success(try state.reader.next()) } catch { return .failure(error) }
             }
             guard let body = try body.get() else { return }
-            switch try MessageFraming.message(ShimMessage.self, from: body) {
+            switch try message(body) {
+            case nil: break
             case .event(let event, _): eventContinuation.yield(event)
             case .response(let response):
                 let caller = state.withLock { $0.callers.isEmpty ? nil : $0.callers.removeFirst() }
                 caller?.continuation?.resume(returning: response)
             }
+        }
+    }
+
+    /// The message in a whole body; nil for an event that this version does not know, which a newer shim may send. An answer that
+    /// cannot be read is a failure of the request.
+    private func message(_ body: [UInt8]) throws(ShimError) -> ShimMessage? {
+        do throws(ShimError) {
+            return try MessageFraming.message(ShimMessage.self, from: body)
+        } catch {
+            // What is no JSON at all is thrown as the error it was.
+            guard let members = (try? JSON.parse(body))?.object else { throw error }
+            if members["event"] != nil { return nil }
+            return .response(.failure(ShimError(.system, "the shim sent an answer that cannot be read: \(error)")))
         }
     }
 

@@ -1,0 +1,122 @@
+import Glibc
+import LinuxKernel
+import SystemPackage
+import Tasks
+import Testing
+
+@Suite(
+    "Tasks: shims that do not do what they should", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"),
+    .timeLimit(.minutes(2)))
+struct PatienceTests {
+    @Test("a shim that is stopped is killed when its task is to be killed, and the task is lost")
+    func stopped() async throws {
+        let fake = try FakeTasks { $0.kill = .milliseconds(200) }
+        let task = try await fake.create()
+        try await task.start()
+        kill(task.shimPID, SIGSTOP)
+        try await task.signal(.kill)
+        let exit = try #require(await task.exit())
+        #expect(exit.code == 137 && exit.warning != nil)
+        #expect(await eventually { !lives(task.shimPID) })
+        kill(task.pid, SIGKILL)
+    }
+
+    @Test("any other call fails in time, names the request, and the shim lives", arguments: ["processes", "kill-USR1"])
+    func silent(_ request: String) async throws {
+        let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
+        let task = try await fake.create("one", ["fake.\(request)": "silent"])
+        try await task.start()
+        let error = await refusal {
+            if request == "processes" {
+                _ = try await task.processes()
+            } else {
+                try await task.signal(#require(.init("USR1")))
+            }
+        }
+        #expect(error?.kind == .unavailable)
+        #expect(error?.message.contains("has not answered \"\(request == "processes" ? request : "kill")\"") ?? false)
+        #expect(lives(task.shimPID))
+        await task.discard()
+    }
+
+    @Test("a caller may have less patience than there is")
+    func hurried() async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create("one", ["fake.kill-TERM": "silent"])
+        try await task.start()
+        #expect(await refusal { try await task.signal(.terminate, within: .milliseconds(100)) }?.kind == .unavailable)
+        await task.discard()
+    }
+
+    @Test("a pause that nobody waits for any more is undone when the shim comes to itself")
+    func latePause() async throws {
+        let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
+        let task = try await fake.create("one", ["fake.pause": "slow"])
+        try await task.start()
+        #expect(await refusal { try await task.pause() }?.kind == .unavailable)
+        try fake.order("go")
+        #expect(await eventually { fake.requests().suffix(2) == ["pause", "resume"] })
+        await task.discard()
+    }
+
+    @Test("a start that is not answered ends the task")
+    func silentStart() async throws {
+        let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
+        let task = try await fake.create("one", ["fake.start": "silent"])
+        #expect(await refusal { try await task.start() }?.kind == .unavailable)
+        #expect(try fake.tasks.ids().isEmpty)
+        #expect(await eventually { !lives(task.shimPID) })
+    }
+
+    @Test("garbage costs the shim its life, an event from a newer version nothing")
+    func garbage() async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create("one", ["fake.processes": "garbage"])
+        try await task.start()
+        #expect(await refusal { try await task.processes() } != nil)
+        #expect(await task.exit()?.code == 137)
+        #expect(await eventually { !lives(task.shimPID) })
+        kill(task.pid, SIGKILL)
+
+        let newer = try await fake.create("two", ["fake.processes": "unknown"])
+        try await newer.start()
+        #expect(try await newer.processes() == [newer.pid])
+        await newer.discard()
+    }
+
+    @Test("a task whose bundle was deleted can still be killed: its runtime finds nothing, its process is known")
+    func deletedBundle() async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create("one", ["fake.kill-KILL": "gone", "fake.kill-TERM": "gone"])
+        try await task.start()
+        let control = try Files.open(fake.tasks.bundle(of: "one").appending("control"), [.readWrite])
+        defer { control.discard() }
+        try TreeRemoval.remove(fake.tasks.bundle(of: "one"))
+        try await task.signal(.kill)
+        #expect(await task.exit()?.code == 137)
+        #expect(
+            await refusal { try await task.signal(.terminate) }?.saysEnded ?? false, "a second one finds no process")
+    }
+
+    @Test("holds and pauses: it is frozen as long as somebody wants it to be, and asked no more than necessary")
+    func holds() async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create()
+        try await task.start()
+        func asked() -> [String] { fake.requests().filter { $0 == "pause" || $0 == "resume" } }
+        try await task.hold()
+        try await task.hold()
+        #expect(task.isHeld && asked() == ["pause"])
+        try await task.pause()
+        await task.release()
+        await task.release()
+        #expect(!task.isHeld && asked() == ["pause"], "its user still wants it")
+        try await task.resume()
+        #expect(asked() == ["pause", "resume"])
+        try await task.hold()
+        await task.thaw()
+        await task.release()
+        #expect(!task.isHeld && asked() == ["pause", "resume", "pause", "resume"], "thawed to take a signal")
+        await task.discard()
+    }
+}
