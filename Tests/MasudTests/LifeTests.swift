@@ -50,6 +50,29 @@ struct LifeTests {
         }
     }
 
+    @Test(
+        "an empty or missing database over a data root in use is refused, and nothing is deleted",
+        arguments: ["containers/c1/log", "snapshots/overlay/s1/fs", "content/blobs/sha256/abc"], [true, false])
+    func emptyDatabase(_ file: String, _ isMissing: Bool) throws {
+        let masud = try Masud()
+        defer { try? masud.remove() }
+        try masud.write("{}")
+        let path = masud.path("data/" + file)
+        try FileManager.default.createDirectory(
+            atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try Data("kept".utf8).write(to: URL(fileURLWithPath: path))
+        if !isMissing { try Data().write(to: URL(fileURLWithPath: masud.path("data/masu.db"))) }
+        for _ in 0..<2 {
+            // The second time the database is what the first has made.
+            let refused = try masud.run(masud.roots)
+            #expect(refused.status == 1)
+            #expect(
+                refused.errors.contains("the database \(masud.path("data/masu.db")) is missing or empty"), "\(refused)")
+            #expect(refused.errors.contains("Put masu.db back from a backup"))
+            #expect(try text(path) == "kept")
+        }
+    }
+
     @Test("a second one is refused the roots and the socket, and does not harm the first")
     func second() throws {
         try withDaemon { masud, _, _ in

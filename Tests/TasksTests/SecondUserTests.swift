@@ -9,13 +9,17 @@ import Tasks
 import Testing
 
 /// A user of `Tasks` that is not the engine: no images, no names, no database. It runs busybox from a directory, by the real shim.
-@Suite("Tasks: a second user", .enabled(if: SecondUser.obstacle.isEmpty, "\(SecondUser.obstacle)"), .timeLimit(.minutes(2)))
+@Suite(
+    "Tasks: a second user", .enabled(if: SecondUser.obstacle.isEmpty, "\(SecondUser.obstacle)"), .timeLimit(.minutes(2))
+)
 struct SecondUserTests {
     @Test("runs a program, talks to it, takes it over after a crash, looks into it, and kills it")
     func all() async throws {
         let user = try SecondUser()
         defer { user.removeCgroup() }
-        let task = try await user.tasks.create("tiny") { [user] in user.description("while read x; do echo got $x; done") }
+        let task = try await user.tasks.create("tiny") { [user] in
+            user.description("while read x; do echo got $x; done")
+        }
         let stream = try await task.attach(StreamChoice(stdin: true))
         try await task.start()
         try stream.writeEntire(Array("ping\n".utf8))
