@@ -180,7 +180,7 @@ final class FakeShim {
     }
 
     private func tell(_ event: ShimEvent) throws {
-        for client in clients where client.isSubscribed { try client.send(.event(event)) }
+        for client in clients where client.isSubscribed { try client.send(.event(event, container: nil)) }
     }
 
     private func obey(_ words: [String]) throws {
