@@ -5,12 +5,15 @@ import Text
 struct OutputError: Error, CustomStringConvertible {
     /// `write /dev/stdout: no space left on device`.
     let description: String
+    /// Whether the reader has gone away.
+    let isBrokenPipe: Bool
 
     /// - Parameters:
     ///   - operation: `write` or `close`.
     ///   - code: the errno.
     init(_ operation: String, _ descriptor: Int32, _ code: Int32) {
         description = "\(operation) /dev/\(descriptor == STDERR_FILENO ? "stderr" : "stdout"): \(Console.words(code))"
+        isBrokenPipe = code == EPIPE
     }
 }
 

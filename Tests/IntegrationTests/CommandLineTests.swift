@@ -105,6 +105,32 @@ extension Integration {
             #expect(result.errors.contains("write /dev/stdout: no space left on device"), "\(result)")
         }
 
+        @Test("a reader that goes away ends a command as docker ends", arguments: Client.available)
+        func brokenPipe(_ client: Client) throws {
+            try withDaemon { daemon in
+                let lines = "i=0; while [ $i -lt 20000 ]; do echo \"this is line $i\"; i=$((i+1)); done"
+                try daemon.ok(.masu, "run", "-d", "--name", "service", "busybox", "sleep", "1000")
+                let cases: [(arguments: [String], status: Int, says: String)] = [
+                    (["run", "--rm", "busybox", "sh", "-c", lines], 1, "write /dev/stdout: broken pipe"),
+                    (["run", "--rm", "-t", "busybox", "sh", "-c", lines], 1, "write /dev/stdout: broken pipe"),
+                    (["exec", "service", "sh", "-c", lines], 141, ""),
+                    (["exec", "-t", "service", "sh", "-c", lines], 141, ""),
+                ]
+                for (arguments, status, text) in cases {
+                    var command = daemon.command(client, [])
+                    command.path = "/bin/sh"
+                    command.arguments = [
+                        "-c", "{ \"$0\" \"$@\"; echo \"status $?\" >&2; } | head -n 1", client.path,
+                    ]
+                    command.arguments += arguments
+                    let result = try command.runToEnd(timeout: 30)
+                    #expect(result.output.hasPrefix("this is line 0"), "\(result)")
+                    #expect(result.errors.contains("status \(status)\n"), "\(result)")
+                    #expect(result.errors.contains(text), "\(result)")
+                }
+            }
+        }
+
         // MARK: Control characters
 
         @Test("a terminal gets control characters written out, a file gets them as they are")

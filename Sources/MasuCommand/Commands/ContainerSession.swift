@@ -67,12 +67,14 @@ struct ContainerSession {
     private func relay(_ resizer: WindowResizer?, restore: @escaping () -> Void) throws -> SignalRelay? {
         guard tty || proxiesSignals else { return nil }
         let numbers = proxiesSignals ? SignalNames.forwarded.map(\.number) : SignalNames.fatal
-        return try SignalRelay(tty ? Array(Set(numbers + [SIGWINCH, SIGPIPE])) : numbers) { number in
+        return try SignalRelay(Array(Set(numbers + (tty ? [SIGWINCH, SIGPIPE] : [SIGPIPE])))) { number in
             if tty, number == SIGWINCH {
                 resizer?.resize()
                 return
             }
-            guard proxiesSignals, number != SIGPIPE else {
+            // As with docker, the write that failed is the error; the container is not the one to get the signal.
+            if number == SIGPIPE { return }
+            guard proxiesSignals else {
                 restore()
                 SignalRelay.die(of: number)
             }

@@ -114,10 +114,17 @@ extension ContainerCommands {
             }
             if request.attachStdin { terminal = RawTerminal() }
             resizer.resize()
-            let ending = try StreamSession(
+            let session = StreamSession(
                 stream: stream, tty: true, forwardsInput: request.attachStdin,
-                detachKeys: request.attachStdin ? keys : .none, signals: signals, resizer: resizer
-            ).run()
+                detachKeys: request.attachStdin ? keys : .none, signals: signals, resizer: resizer)
+            let ending: StreamSession.Ending
+            do {
+                ending = try session.run()
+            } catch let error as OutputError where error.isBrokenPipe {
+                // The signal was taken to put the terminal back first. Without a terminal, it ends this program itself.
+                terminal?.restore()
+                SignalRelay.die(of: SIGPIPE)
+            }
             if ending == .detached { throw StreamSession.detached }
         }
     }
