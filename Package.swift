@@ -238,6 +238,7 @@ let package = Package(
                 "Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
+        tests("DaemonLogTests", ["DaemonLog", "OCISpec"]),
         tests("FailureTests", ["Failure"]),
         tests("HashingTests", ["Hashing", "OCISpec", system]),
         tests("JSONTests", ["JSON"]),
@@ -264,7 +265,7 @@ let package = Package(
             "EngineAPITests",
             [
                 "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel",
-                logging, system,
+                logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(

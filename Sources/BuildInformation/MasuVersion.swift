@@ -9,6 +9,14 @@ package enum MasuVersion {
     /// The newest Docker Engine API version spoken.
     package static let apiVersion = "1.51"
 
+    /// The Docker Engine whose newest API is `apiVersion`.
+    package static let compatibleEngine = "28.3.0"
+
+    /// What the API says where Docker's daemon says its own version. Clients compare it with versions of Docker to
+    /// learn what they may ask for, so it begins with that of the engine this one answers like; what follows the plus
+    /// sign, which Semantic Versioning leaves out of every comparison, is this program's own.
+    package static let engineVersion = compatibleEngine + "+masu" + version
+
     /// The oldest Docker Engine API version answered.
     package static let minimumAPIVersion = "1.24"
 

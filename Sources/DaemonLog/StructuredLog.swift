@@ -45,10 +45,11 @@ package final class LogOutput: Sendable {
     }
 }
 
-/// The two ways to write a line.
-enum LogLineFormat {
+/// The two ways to write a line. In both, what an error or a name brings along is shown as text: whoever looks at a log
+/// in a terminal sees control characters instead of obeying them, and no value can begin a line of its own.
+package enum LogLineFormat {
     /// `time="…" level=info msg="…" key=value`, as `dockerd` writes to a pipe.
-    static func text(
+    package static func text(
         _ level: Logger.Level, _ message: String, _ fields: [(key: String, value: String)], at time: Timestamp
     ) -> String {
         var line = "time=\"\(time.fixedWidthDescription)\" level=\(word(level)) msg=\(quoted(message, always: true))"
@@ -57,7 +58,7 @@ enum LogLineFormat {
     }
 
     /// One JSON object.
-    static func json(
+    package static func json(
         _ level: Logger.Level, _ message: String, _ fields: [(key: String, value: String)], at time: Timestamp
     ) -> String {
         var line =
@@ -98,14 +99,21 @@ enum LogLineFormat {
             case "\n": result += "\\n"
             case "\r": result += "\\r"
             case "\t": result += "\\t"
-            // The C0 and C1 controls and DEL: a terminal would obey them.
-            case _ where scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value):
+            case _ where isControl(scalar):
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
             default: result.unicodeScalars.append(scalar)
             }
         }
         return result + "\""
+    }
+
+    /// What a terminal does not show but does: C0 and C1, and what turns the direction of text or separates lines.
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
     }
 }
 

@@ -4,29 +4,36 @@ import NIOPosix
 import OCISpec
 import Synchronization
 
-/// The way to all registries (OCI distribution-spec 1.1): finds out where one is and how it wants to be asked, and hands out a `Repository`.
+/// The way to all registries (OCI distribution-spec 1.1): finds out where one is and how it wants to be asked, and
+/// hands out a `Repository`.
 ///
 /// It knows nothing of where blobs are kept: what comes is given to a closure, what goes is taken from one.
 package final class Registries: Sendable {
-    /// Where registries are and how far they are trusted.
-    package let settings: RegistrySettings
+    private let current: Mutex<RegistrySettings>
     let group: any EventLoopGroup
-    /// Whether some blob is being fetched over several connections; one at a time is enough to fill a line, and bounds the memory.
+    /// Whether some blob is being fetched over several connections; one at a time is enough to fill a line, and bounds
+    /// the memory.
     let usesRanges = Atomic<Bool>(false)
 
     /// A way to registries with these settings.
     package init(_ settings: RegistrySettings = RegistrySettings(), group: any EventLoopGroup) {
-        self.settings = settings
+        current = Mutex(settings)
         self.group = group
     }
+
+    /// What holds for whatever begins now.
+    package var settings: RegistrySettings { current.withLock { $0 } }
+
+    /// Replaces the settings for what begins from now on.
+    package func reload(_ settings: RegistrySettings) { current.withLock { $0 = settings } }
 
     /// On event loops of its own, which are started when they are first needed.
     package convenience init(_ settings: RegistrySettings = RegistrySettings()) {
         self.init(settings, group: MultiThreadedEventLoopGroup.singleton)
     }
 
-    /// Does something with the repository of a name, at the first address where that succeeds: a mirror that has not got it, or a port that speaks no
-    /// TLS, is passed over.
+    /// Does something with the repository of a name, at the first address where that succeeds: a mirror that has not
+    /// got it, or a port that speaks no TLS, is passed over.
     ///
     /// - Parameter sources: other repositories of the same registry, to mount blobs from.
     /// - Throws: `DistributionError`, worded as Docker does; or what `body` throws.

@@ -108,6 +108,7 @@ package struct RetryPolicy: Sendable {
     /// How long a registry may be silent within an answer.
     package var patience = Duration.seconds(60)
 
+    /// The usual patience.
     package init() {}
 
     /// Before the try after `failures` failed ones, the last of them by `error`: what the registry asks for, within bounds.

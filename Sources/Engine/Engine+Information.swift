@@ -9,7 +9,6 @@ extension Engine {
     /// What `docker info` shows.
     package func information() async throws -> EngineInformation {
         try await reporting {
-            let settings = settings.withLock { $0 }
             let states = services.registry.all.map { $0.current.state }
             var information = EngineInformation(
                 id: try await identity(), driver: images.snapshotter.driver,
@@ -19,10 +18,10 @@ extension Engine {
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
                 architecture: Machine.architecture, cpus: Machine.processors, memoryTotal: Machine.memory,
-                dataRoot: configuration.dataRoot.string, name: Machine.hostname, labels: settings.labels,
+                dataRoot: configuration.dataRoot.string, name: Machine.hostname, labels: configuration.labels,
                 runtimes: runtimes(), defaultRuntime: configuration.defaultRuntime,
                 initBinary: configuration.initPath.lastComponent?.string ?? "",
-                liveRestore: !configuration.stopsContainersOnShutdown, debug: settings.isDebugging,
+                liveRestore: !configuration.stopsContainersOnShutdown, debug: configuration.debug,
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
@@ -44,6 +43,10 @@ extension Engine {
             information.pidsLimit = Machine.hasController("pids")
             information.oomKillDisable = !Machine.usesCgroupV2 && information.memoryLimit
             information.ipv4Forwarding = Machine.text("/proc/sys/net/ipv4/ip_forward") == "1"
+            information.bridgeFilter = (
+                Machine.text("/proc/sys/net/bridge/bridge-nf-call-iptables") == "1",
+                Machine.text("/proc/sys/net/bridge/bridge-nf-call-ip6tables") == "1"
+            )
             if !information.memoryLimit { information.warnings.append("WARNING: No memory limit support") }
             if !information.swapLimit { information.warnings.append("WARNING: No swap limit support") }
             return information
@@ -51,7 +54,7 @@ extension Engine {
     }
 
     /// Made at first use, then the same for ever.
-    private func identity() async throws -> String {
+    func identity() async throws -> String {
         try await services.database.write { database in
             let sql = "SELECT value FROM engineSetting WHERE name = 'id'"
             if let id = try String.fetchOne(database, sql: sql) { return id }

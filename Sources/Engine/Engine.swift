@@ -14,12 +14,11 @@ import Tasks
 /// Containers are named by full id, unique id prefix or name (with or without a leading `/`). All methods throw
 /// `EngineError`. An operation either happens completely or leaves nothing behind.
 package final class Engine: Sendable {
-    /// What the daemon was started with.
-    package let configuration: EngineConfiguration
+    /// What holds now: `reload` changes some of it.
+    package var configuration: EngineConfiguration { services.configuration }
     /// The images, for all that needs no knowledge of containers and causes no events (list, inspect, history).
     package let images: Images
     let services: EngineServices
-    let settings: Mutex<EngineSettings>
     /// The prunes under way: of each kind only one at a time.
     let pruning = Mutex<Set<String>>([])
 
@@ -27,15 +26,13 @@ package final class Engine: Sendable {
     package init(
         configuration: EngineConfiguration, images: Images, database: any DatabaseWriter, logger: Logger
     ) throws {
-        self.configuration = configuration
         self.images = images
-        settings = Mutex(EngineSettings(labels: configuration.labels, isDebugging: configuration.debug))
         let pool = BlockingPool(threads: 16, name: "engine")
         let tasks = TasksConfiguration(
             directory: configuration.execRoot.appending("containers"), shimProgram: configuration.shimPath,
             filterCache: configuration.execRoot.appending("seccomp"))
         services = EngineServices(
-            configuration: configuration, database: database, images: images, events: EventHub(),
+            settings: EngineSettings(configuration), database: database, images: images, events: EventHub(),
             registry: ContainerRegistry(), tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
             logger: logger)
         do {
@@ -71,14 +68,16 @@ package final class Engine: Sendable {
         try await Task { try await self.reporting(body) }.value
     }
 
-    /// Takes over what can change while the daemon runs.
-    package func reload(labels: [String], debug: Bool) {
-        settings.withLock { $0 = EngineSettings(labels: labels, isDebugging: debug) }
-        services.events.publish(
-            EngineEvent(
-                kind: .daemon, action: "reload", actorID: configuration.dataRoot.string,
-                attributes: ["name": Machine.hostname])
-        )
+    /// Takes over what of a configuration can change while the daemon runs (`EngineConfiguration.takingOver`), and
+    /// tells of it by an event.
+    ///
+    /// - Parameter attributes: what else has changed, for the event.
+    package func reload(_ configuration: EngineConfiguration, attributes: [String: String]) async throws {
+        let id = try await reporting { try await identity() }
+        let now = services.settings.reload(configuration)
+        var all = attributes.merging(now.reloadableAttributes) { own, _ in own }
+        all["name"] = Machine.hostname
+        services.events.publish(EngineEvent(kind: .daemon, action: "reload", actorID: id, attributes: all))
     }
 
     // MARK: Life cycle
@@ -222,12 +221,6 @@ package final class Engine: Sendable {
     package func events(
         filters: ListFilters = ListFilters(), since: Timestamp? = nil, until: Timestamp? = nil
     ) async throws -> AsyncStream<EngineEvent> {
-        services.events.listen(filter: try EventFilter(filters), since: since, until: until)
+        services.events.listen(filter: EventFilter(filters), since: since, until: until)
     }
-}
-
-/// What `info` says and a reload may change.
-struct EngineSettings {
-    var labels: [String]
-    var isDebugging: Bool
 }

@@ -44,6 +44,8 @@ package struct EngineInformation: Sendable {
     package var oomKillDisable = false
     /// Whether the kernel forwards packets.
     package var ipv4Forwarding = false
+    /// Whether the kernel shows packets of bridges to the packet filter.
+    package var bridgeFilter = (v4: false, v6: false)
     /// `name=seccomp,profile=builtin`, `name=cgroupns`, …
     package var securityOptions: [String]
     /// As uname(2) says it.

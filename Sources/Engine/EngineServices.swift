@@ -9,7 +9,7 @@ import Tasks
 
 /// What all containers of an engine share.
 struct EngineServices: Sendable {
-    let configuration: EngineConfiguration
+    let settings: EngineSettings
     let database: any DatabaseWriter
     let images: Images
     let events: EventHub
@@ -22,6 +22,8 @@ struct EngineServices: Sendable {
     let transfers = BlockingPool(threads: 16, name: "engine-stream")
     let logger: Logger
 
+    /// What holds now; a reload changes it for the next one who asks.
+    var configuration: EngineConfiguration { settings.current }
     /// Memory that containers share with `--ipc`.
     var sharedMemory: FilePath { configuration.execRoot.appending("shm") }
     /// Files and logs of all containers.

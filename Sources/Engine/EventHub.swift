@@ -84,7 +84,8 @@ package final class EventHub: Sendable {
     }
 }
 
-/// The `filters` of `docker events`, by Docker's rules.
+/// The `filters` of `docker events`, by Docker's rules: values of one key are alternatives, except for labels, which an
+/// event must have all; a key that is not known filters nothing.
 package struct EventFilter: Sendable {
     private let filters: ListFilters
 
@@ -93,17 +94,16 @@ package struct EventFilter: Sendable {
         "service", "type", "volume", "builder",
     ]
 
-    package init(_ filters: ListFilters) throws(EngineError) {
-        for key in filters.values.keys.sorted() where !Self.known.contains(key) {
-            throw .invalid("invalid filter '\(key)'")
-        }
-        self.filters = filters
+    /// A filter from what a client sent.
+    package init(_ filters: ListFilters) {
+        self.filters = ListFilters(filters.values.filter { Self.known.contains($0.key) })
     }
 
     /// Whether an event passes.
     package func matches(_ event: EngineEvent) -> Bool {
         filters.values.allSatisfy { key, values in
             if values.isEmpty { return true }
+            if key == "label" { return values.allSatisfy { matches(event, key, $0) } }
             return values.contains { matches(event, key, $0) }
         }
     }

@@ -34,6 +34,10 @@ package struct SystemInfo: WireObject {
     @Always package var pidsLimit: Bool = false
     /// Whether the host forwards IPv4.
     @Always package var ipv4Forwarding: Bool = false
+    /// Whether the kernel shows packets of bridges to the filter; before 1.50.
+    @OmittedIfEmpty package var bridgeNfIptables: Bool? = nil
+    /// The same for IPv6; before 1.50.
+    @OmittedIfEmpty package var bridgeNfIp6tables: Bool? = nil
     /// Whether the daemon logs for debugging.
     @Always package var debug: Bool = false
     /// How many descriptors the daemon has open.
@@ -136,6 +140,8 @@ package struct SystemInfo: WireObject {
         case cpuSet = "CPUSet"
         case pidsLimit = "PidsLimit"
         case ipv4Forwarding = "IPv4Forwarding"
+        case bridgeNfIptables = "BridgeNfIptables"
+        case bridgeNfIp6tables = "BridgeNfIp6tables"
         case debug = "Debug"
         case nFd = "NFd"
         case oomKillDisable = "OomKillDisable"
@@ -248,6 +254,8 @@ package struct RuntimeInfo: WireObject {
     @OmittedIfEmpty package var path: String = ""
     /// Arguments before the command.
     @OmittedIfEmpty package var runtimeArgs: [String] = []
+    /// What is known of it, by names of annotations; since 1.44.
+    @OmittedIfEmpty package var status: [String: String] = [:]
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -255,6 +263,7 @@ package struct RuntimeInfo: WireObject {
     enum CodingKeys: String, CodingKey {
         case path
         case runtimeArgs
+        case status
     }
 }
 
@@ -290,12 +299,15 @@ package struct SwarmInfo: WireObject {
 package struct CommitInfo: WireObject {
     /// The version.
     @Always package var id: String = ""
+    /// The version that the daemon was built for; before 1.49.
+    @OmittedIfEmpty package var expected: String? = nil
 
     /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
         case id = "ID"
+        case expected = "Expected"
     }
 }
 

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import struct SystemPackage.FileDescriptor
 
 /// Answers one request, in the task of that request, and leaves the connection ready for the next.
@@ -12,9 +13,6 @@ struct Answer: Sendable {
     let version: HTTPVersion
     /// Whether the connection ends with this response.
     let isLast: Bool
-    /// Whether what is sent has to be encrypted on its way.
-    let isEncrypted: Bool
-
     func run() async {
         let response: HTTPResponse
         do {
@@ -32,7 +30,7 @@ struct Answer: Sendable {
         case .stream(let write):
             let writer = BodyWriter(channel: channel, head: head(of: response))
             await writer.begin()
-            onLoop { $0.beginStreaming() }
+            onLoop { $0.beginPieces(isEndless: true) }
             do {
                 try await write(writer)
                 try await writer.drain()
@@ -42,6 +40,7 @@ struct Answer: Sendable {
             }
         case .lateStream(let write):
             let writer = BodyWriter(channel: channel, head: head(of: response))
+            onLoop { $0.beginPieces(isEndless: true) }
             do {
                 try await write(writer)
                 await writer.begin()
@@ -76,15 +75,19 @@ struct Answer: Sendable {
         head.headers.replaceOrAdd(name: "Content-Length", value: "\(range.count)")
         let complete = head
         guard request.method != .HEAD, range.count > 0 else { return onLoop { $0.respond(complete, body: []) } }
-        guard isEncrypted else { return onLoop { $0.respond(complete, file: range) } }
         let writer = BodyWriter(channel: channel, head: complete)
+        onLoop { $0.beginPieces(isEndless: false) }
         do {
             var position = range.offset
             let end = range.offset + range.count
             while position < end {
-                let piece = try range.descriptor.piece(at: position, limit: Int(min(end - position, 256 << 10)))
+                // Reading waits for the disk if it has to: not on a thread that others need.
+                let (offset, limit) = (position, Int(min(end - position, Self.fileStep)))
+                let piece = try await NIOThreadPool.singleton.runIfActive {
+                    try range.descriptor.buffer(at: offset, limit: limit)
+                }
+                position += Int64(piece.readableBytes)
                 try await writer.write(piece)
-                position += Int64(piece.count)
             }
             try await writer.drain()
             onLoop { $0.endStreaming() }
@@ -92,6 +95,9 @@ struct Answer: Sendable {
             onLoop { $0.abort() }
         }
     }
+
+    /// How much of a file is read at once.
+    private static let fileStep: Int64 = 256 << 10
 
     private func hijack(_ response: HTTPResponse, _ use: @Sendable (HijackedConnection) async -> Void) async {
         // Written by hand: the encoder would add framing, and there is none any more.
@@ -125,6 +131,16 @@ struct Answer: Sendable {
 }
 
 extension FileDescriptor {
+    /// At most `limit` bytes at `offset`, at least one.
+    fileprivate func buffer(at offset: Int64, limit: Int) throws -> ByteBuffer {
+        var buffer = ByteBufferAllocator().buffer(capacity: limit)
+        let count = try buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: limit) { space in
+            try read(fromAbsoluteOffset: offset, into: UnsafeMutableRawBufferPointer(rebasing: space[..<limit]))
+        }
+        guard count > 0 else { throw HTTPServerError.connectionClosed }
+        return buffer
+    }
+
     /// At most `limit` bytes at `offset`, at least one.
     func piece(at offset: Int64, limit: Int) throws -> [UInt8] {
         let piece = try [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in

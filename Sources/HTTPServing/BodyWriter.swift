@@ -3,8 +3,8 @@ import NIOHTTP1
 
 /// Writes the pieces of a streamed response, and makes the writer wait while the client is slower.
 ///
-/// At most one write is under way; what is written meanwhile is gathered and sent as the next one. So a single line of a
-/// log leaves at once, and a hundred thousand of them leave in large pieces.
+/// At most one write is under way; what is written meanwhile is gathered and sent as the next one. So a single line of
+/// a log leaves at once, and a hundred thousand of them leave in large pieces.
 package actor BodyWriter {
     private let channel: any Channel
     private let head: HTTPResponseHead
@@ -39,6 +39,18 @@ package actor BodyWriter {
         if let failure { throw failure }
         begin()
         pending.writeBytes(bytes)
+        try await startAndWait()
+    }
+
+    /// The same with a buffer, which is not copied if nothing else waits.
+    func write(_ buffer: ByteBuffer) async throws {
+        if let failure { throw failure }
+        begin()
+        if pending.readableBytes == 0 { pending = buffer } else { pending.writeImmutableBuffer(buffer) }
+        try await startAndWait()
+    }
+
+    private func startAndWait() async throws {
         startWriting()
         while pending.readableBytes > Self.highWaterMark, failure == nil {
             await withCheckedContinuation { waiters.append($0) }

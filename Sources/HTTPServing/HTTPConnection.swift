@@ -7,8 +7,10 @@ struct ServerStopping: Sendable {}
 
 /// The server's side of one client connection: takes requests one after the other, each answered by a task of its own.
 ///
-/// Nothing is read from the socket while a request is being answered unless its body is asked for, so neither bodies nor
-/// pipelined requests pile up. A client that disconnects cancels the task of its request.
+/// The next request is looked at when the kernel has taken the answer to the one before. Nothing is read from the
+/// socket while a request is being answered unless its body is asked for. So neither bodies nor requests nor answers
+/// pile up. A client that disconnects cancels the task of its request; one that makes no progress is cut off
+/// (`ConnectionLimits`).
 final class HTTPConnection: ChannelInboundHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -16,59 +18,60 @@ final class HTTPConnection: ChannelInboundHandler {
     private enum State {
         case idle
         case answering(Exchange)
+        /// The answer is complete, and the client has not taken all of it.
+        case delivering(Exchange)
         /// The connection left HTTP; the tunnel handler has taken over.
         case hijacked(Exchange, Tunnel)
         /// All is said; what the client still sends is thrown away until it closes.
         case closing
     }
 
-    /// One request and what is known about its progress.
-    private final class Exchange {
-        var task: Task<Void, Never>?
-        var bodyEnded = false
-        var bodyWaiter: EventLoopPromise<ByteBuffer?>?
-        var expectsContinue: Bool
-        var isStreaming = false
-        /// Whether the connection ends with this exchange. The decoder stops at a request that asks for an upgrade, so nothing
-        /// can follow that one either.
-        var isLast: Bool
-
-        init(head: HTTPRequestHead) {
-            expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
-            isLast = !head.isKeepAlive || head.version.minor < 1 || head.headers.contains(name: "Upgrade")
-        }
-    }
-
-    private let responder: HTTPResponder
+    private let service: HTTPService
     private let eventLoop: any EventLoop
+    private let gate: InputGate
     private var state = State.idle
     private var parts = CircularBuffer<HTTPServerRequestPart>()
     private var inputClosed = false
     private var inputFailed = false
     private var decoderIsGone = false
+    /// Whether part of a head has come.
+    private var isReadingHead = false
+    /// Whether there is an end of a response that the kernel has not taken.
+    private var isWriting = false
     private var context: ChannelHandlerContext?
-    /// The end of a response that the kernel has not taken completely.
-    private var lastWrite: EventLoopFuture<Void>?
+    private lazy var deadline = Deadline(on: eventLoop) { [weak self] in self?.deadlinePassed() }
+    /// How far the client had taken what was written when the deadline was set.
+    private var lastProgress = Progress(waiting: 0, writes: 0)
 
-    /// A client that does not close its side after we closed ours is cut off after this time.
-    private static let lingering = TimeAmount.seconds(5)
-
-    private let isEncrypted: Bool
-
-    init(responder: HTTPResponder, eventLoop: any EventLoop, isEncrypted: Bool) {
-        self.responder = responder
-        self.isEncrypted = isEncrypted
-        self.eventLoop = eventLoop
+    private struct Progress: Equatable {
+        /// Bytes that the kernel has not taken.
+        var waiting: Int
+        var writes: Int
     }
 
-    /// Adds the handlers of a connection to a fresh channel, in the order that lets a hijacked stream pass the encoder by.
-    static func install(on channel: any Channel, responder: HTTPResponder, tls: NIOSSLContext?) throws {
-        let connection = HTTPConnection(
-            responder: responder, eventLoop: channel.eventLoop, isEncrypted: tls != nil)
+    /// A client that does not close its side after we closed ours is cut off after this time.
+    private static let lingering = Duration.seconds(5)
+
+    private init(service: HTTPService, eventLoop: any EventLoop, gate: InputGate) {
+        self.service = service
+        self.eventLoop = eventLoop
+        self.gate = gate
+    }
+
+    /// Adds the handlers of a connection to a fresh channel, in the order that lets a hijacked stream pass the encoder
+    /// by.
+    static func install(on channel: any Channel, service: HTTPService) throws {
+        let gate = InputGate()
+        let connection = HTTPConnection(service: service, eventLoop: channel.eventLoop, gate: gate)
+        gate.inputClosed = { [weak connection] in connection?.endOfInput() }
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = service.limits.headBytes
+        decoding.maxHeaderListSize = service.limits.headBytes
+        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding)
         let pipeline = channel.pipeline.syncOperations
-        if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
-        try pipeline.addHandler(HalfCloseGate { [weak connection] in connection?.endOfInput() })
-        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes)))
+        if let tls = service.tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+        try pipeline.addHandler(gate)
+        try pipeline.addHandler(ByteToMessageHandler(decoder))
         try pipeline.addHandler(HTTPResponseEncoder())
         try pipeline.addHandler(connection)
     }
@@ -77,53 +80,77 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        deadline.cancel()
+    }
 
-    func channelActive(context: ChannelHandlerContext) { context.read() }
+    func channelActive(context: ChannelHandlerContext) {
+        deadline.set(service.limits.headTime)
+        context.read()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        gate.fruitless = 0
         if case .closing = state { return }
         parts.append(unwrapInboundIn(data))
         advance()
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        let isTooMuch = gate.fruitless > service.limits.headBytes
         switch state {
-        case .idle, .closing: context.read()
+        case .idle where isTooMuch: refuse(.requestHeaderFieldsTooLarge, context: context)
+        case .idle:
+            if gate.fruitless > 0, !isReadingHead {
+                isReadingHead = true
+                deadline.set(service.limits.headTime)
+            }
+            context.read()
+        case .closing: context.read()
+        case .answering(let exchange) where isTooMuch: failInput(of: exchange, HTTPServerError.malformedBody)
         case .answering(let exchange): if exchange.bodyWaiter != nil { context.read() }
-        case .hijacked: break
+        case .delivering, .hijacked: break
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         inputClosed = true
+        deadline.cancel()
         switch state {
         case .answering(let exchange), .hijacked(let exchange, _):
             exchange.task?.cancel()
-            exchange.bodyWaiter?.fail(HTTPServerError.connectionClosed)
-            exchange.bodyWaiter = nil
-        case .idle, .closing: break
+            exchange.failBody(HTTPServerError.connectionClosed)
+        case .idle, .delivering, .closing: break
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError, case .idle = state {
-            refuse("400 Bad Request", context: context)
-        } else if error is HTTPParserError, case .answering(let exchange) = state {
-            // What follows the request is not HTTP. The request itself was, and gets its answer.
+        guard let error = error as? HTTPParserError else { return context.close(promise: nil) }
+        switch state {
+        case .idle: refuse(error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest, context: context)
+        // What follows the request is not HTTP. The request itself was, and gets its answer.
+        case .answering(let exchange): failInput(of: exchange, HTTPServerError.malformedBody)
+        case .delivering(let exchange):
             exchange.isLast = true
             inputFailed = true
-            exchange.bodyWaiter?.fail(error)
-            exchange.bodyWaiter = nil
-        } else {
-            context.close(promise: nil)
+        case .hijacked, .closing: context.close(promise: nil)
         }
     }
 
+    /// The rest of what the client sends is of no use.
+    private func failInput(of exchange: Exchange, _ error: any Error) {
+        exchange.isLast = true
+        inputFailed = true
+        awaitProgress(exchange.patience)
+        exchange.failBody(error)
+    }
+
     /// Answers what is no proper HTTP request, as Go's server words it, and closes.
-    private func refuse(_ text: String, context: ChannelHandlerContext) {
+    private func refuse(_ status: HTTPResponseStatus, _ reason: String = "", context: ChannelHandlerContext) {
+        let text = "\(status.code) \(status.reasonPhrase)\(reason)"
         let head = HTTPResponseHead(
-            version: .http1_1, status: .badRequest,
+            version: .http1_1, status: status,
             headers: [
                 "Content-Type": "text/plain; charset=utf-8", "Connection": "close",
                 "Content-Length": "\(text.utf8.count)",
@@ -139,9 +166,46 @@ final class HTTPConnection: ChannelInboundHandler {
             exchange.isLast = true
             // An endless response would use up the time that the others have to end.
             if exchange.isStreaming { exchange.task?.cancel() }
+        case .delivering(let exchange): exchange.isLast = true
         case .hijacked(_, let tunnel): tunnel.finish()
         case .closing: break
         }
+    }
+
+    // MARK: Patience
+
+    /// The client made no progress for as long as it may.
+    private func deadlinePassed() {
+        guard let context else { return }
+        switch state {
+        case .idle where gate.fruitless > 0: refuse(.requestTimeout, context: context)
+        case .idle: context.close(promise: nil)
+        case .answering(let exchange) where exchange.bodyWaiter != nil:
+            failInput(of: exchange, HTTPServerError.bodyStalled(service.limits.bodyTime))
+        case .answering(let exchange): closeUnlessProgressing(exchange.patience, context)
+        case .delivering: closeUnlessProgressing(service.limits.answerTime, context)
+        case .closing where isWriting: closeUnlessProgressing(service.limits.answerTime, context)
+        case .closing: context.close(promise: nil)
+        case .hijacked: break
+        }
+    }
+
+    /// Gives the client `time` to take something of what was written.
+    private func awaitProgress(_ time: Duration?) {
+        lastProgress = progress
+        deadline.set(time)
+    }
+
+    private func closeUnlessProgressing(_ time: Duration?, _ context: ChannelHandlerContext) {
+        // Nothing waits: it is not the client's turn.
+        if progress == lastProgress, progress.waiting > 0 { return context.close(promise: nil) }
+        awaitProgress(time)
+    }
+
+    private var progress: Progress {
+        // A channel that does not know what it has not written is one that is closed.
+        let waiting = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        return Progress(waiting: waiting, writes: gate.writes)
     }
 
     /// The client has shut down its write side.
@@ -149,29 +213,26 @@ final class HTTPConnection: ChannelInboundHandler {
         inputClosed = true
         switch state {
         case .idle:
-            // The last response may still be on its way to a client that reads slowly.
-            if let lastWrite { closeGently(after: lastWrite) } else { context?.close(promise: nil) }
+            // Requests that came before the end are answered first; `read` brings them on.
+            if !gate.hasMore { context?.close(promise: nil) }
         case .closing:
-            if lastWrite == nil { context?.close(promise: nil) }
+            if !isWriting { context?.close(promise: nil) }
         case .hijacked(_, let tunnel):
             // While the decoder is being removed, what it holds has to come first (see `hijack`).
-            if decoderIsGone { tunnel.endOfInput() }
+            if decoderIsGone, !gate.hasMore { tunnel.endOfInput() }
         case .answering(let exchange):
-            if let waiter = exchange.bodyWaiter, parts.isEmpty {
-                exchange.bodyWaiter = nil
-                waiter.fail(HTTPServerError.connectionClosed)
-            }
+            if parts.isEmpty, !gate.hasMore { exchange.failBody(HTTPServerError.connectionClosed) }
             cancelIfAbandoned(exchange)
+        case .delivering: break
         }
     }
 
-    /// On a Unix socket a client that has gone altogether is told apart from one that only has nothing more to say; on TCP it
-    /// is not. There the end of input during an endless response means that nobody listens.
+    /// On a Unix socket a client that has gone altogether is told apart from one that only has nothing more to say; on
+    /// TCP it is not. There the end of input after a whole request means that nobody waits for the answer, as in
+    /// Docker's daemon.
     private func cancelIfAbandoned(_ exchange: Exchange) {
-        guard inputClosed, exchange.isStreaming, let address = context?.remoteAddress, address.protocol != .unix else {
-            return
-        }
-        exchange.task?.cancel()
+        guard inputClosed, let address = context?.remoteAddress, address.protocol != .unix else { return }
+        if exchange.isStreaming || exchange.bodyEnded && parts.isEmpty && !gate.hasMore { exchange.task?.cancel() }
     }
 
     // MARK: Requests
@@ -188,14 +249,17 @@ final class HTTPConnection: ChannelInboundHandler {
                 guard let waiter = exchange.bodyWaiter else { return }
                 parts.removeFirst()
                 exchange.bodyWaiter = nil
+                awaitProgress(exchange.patience)
                 waiter.succeed(piece)
             case (.answering(let exchange), .end):
                 guard !exchange.bodyEnded else { return }
                 parts.removeFirst()
                 exchange.bodyEnded = true
+                gate.handsOnSlices = true
+                awaitProgress(exchange.patience)
                 exchange.bodyWaiter?.succeed(nil)
                 exchange.bodyWaiter = nil
-            case (.answering, .head):
+            case (.answering, .head), (.delivering, _):
                 return
             }
         }
@@ -206,13 +270,15 @@ final class HTTPConnection: ChannelInboundHandler {
         let hosts = head.headers[canonicalForm: "host"].count
         guard hosts == 1 || hosts == 0 && head.version != .http1_1 else {
             let reason = hosts == 0 ? "missing required Host header" : "too many Host headers"
-            return refuse("400 Bad Request: \(reason)", context: context)
+            return refuse(.badRequest, ": \(reason)", context: context)
         }
         let exchange = Exchange(head: head)
         state = .answering(exchange)
+        isReadingHead = false
+        deadline.set(nil)
         let eventLoop = eventLoop
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
-        let body = RequestBody {
+        let body = RequestBody(share: ByteBudget.Share(of: service.budget)) {
             try await withTaskCancellationHandler {
                 try Task.checkCancellation()
                 return try await eventLoop.flatSubmit { connection.value.nextBodyPiece() }.get()
@@ -221,10 +287,11 @@ final class HTTPConnection: ChannelInboundHandler {
             }
         }
         let request = HTTPRequest(
-            method: head.method, target: head.uri, headers: head.headers, body: body, isEncrypted: isEncrypted)
+            method: head.method, target: head.uri, headers: head.headers, body: body,
+            isEncrypted: service.tls != nil)
         let answer = Answer(
-            connection: connection, channel: context.channel, responder: responder, request: request,
-            version: head.version, isLast: exchange.isLast, isEncrypted: isEncrypted)
+            connection: connection, channel: context.channel, responder: service.responder, request: request,
+            version: head.version, isLast: exchange.isLast)
         exchange.task = Task { await answer.run() }
     }
 
@@ -237,24 +304,26 @@ final class HTTPConnection: ChannelInboundHandler {
         exchange.bodyWaiter = promise
         advance()
         guard exchange.bodyWaiter != nil else { return promise.futureResult }
-        if inputClosed || inputFailed {
+        guard !inputFailed, !inputClosed || gate.hasMore else {
             exchange.bodyWaiter = nil
             promise.fail(HTTPServerError.connectionClosed)
-        } else {
-            if exchange.expectsContinue {
-                exchange.expectsContinue = false
-                let head = HTTPResponseHead(version: .http1_1, status: .continue)
-                context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
-            }
-            context.read()
+            return promise.futureResult
         }
+        if exchange.expectsContinue {
+            exchange.expectsContinue = false
+            let head = HTTPResponseHead(version: .http1_1, status: .continue)
+            context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        }
+        gate.handsOnSlices = false
+        deadline.set(service.limits.bodyTime)
+        context.read()
         return promise.futureResult
     }
 
     private func stopWaitingForBody() {
-        guard case .answering(let exchange) = state else { return }
-        exchange.bodyWaiter?.fail(CancellationError())
-        exchange.bodyWaiter = nil
+        guard case .answering(let exchange) = state, exchange.bodyWaiter != nil else { return }
+        awaitProgress(exchange.patience)
+        exchange.failBody(CancellationError())
     }
 
     // MARK: Responses (called by `Answer` on the event loop)
@@ -263,24 +332,6 @@ final class HTTPConnection: ChannelInboundHandler {
     func respond(_ head: HTTPResponseHead, body: [UInt8]) {
         guard let context else { return }
         endExchange(after: send(head, body: body, context: context))
-    }
-
-    /// Sends a head and part of a file, and ends the exchange.
-    func respond(_ head: HTTPResponseHead, file: FileRange) {
-        guard let context else { return }
-        // Only a number to NIO: the range closes the descriptor when the last byte has been taken.
-        let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: file.descriptor.rawValue)
-        let region = FileRegion(
-            fileHandle: handle, readerIndex: Int(file.offset), endIndex: Int(file.offset + file.count))
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.fileRegion(region))), promise: nil)
-        let written = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        written.whenComplete { _ in
-            // It does not close it, and must not be asked to when it goes. Taking it twice is the only way to fail.
-            _ = try? handle.takeDescriptorOwnership()
-            withExtendedLifetime(file) {}
-        }
-        endExchange(after: written)
     }
 
     private func send(
@@ -293,10 +344,14 @@ final class HTTPConnection: ChannelInboundHandler {
         return context.writeAndFlush(wrapOutboundOut(.end(nil)))
     }
 
-    /// A response without an announced length begins: its client is watched for going away.
-    func beginStreaming() {
+    /// A response begins that is written piece by piece: from now on its client is watched.
+    ///
+    /// - Parameter isEndless: whether it may never end by itself.
+    func beginPieces(isEndless: Bool) {
         guard case .answering(let exchange) = state else { return }
-        exchange.isStreaming = true
+        exchange.isStreaming = isEndless
+        exchange.patience = isEndless ? service.limits.streamTime : service.limits.answerTime
+        if exchange.bodyWaiter == nil { awaitProgress(exchange.patience) }
         cancelIfAbandoned(exchange)
     }
 
@@ -311,35 +366,43 @@ final class HTTPConnection: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    /// Makes the connection ready for its next request, or closes it.
+    /// Makes the connection ready for its next request when the kernel has the whole answer, or closes it then.
     private func endExchange(after written: EventLoopFuture<Void>) {
-        guard let context, case .answering(let exchange) = state else { return }
+        guard case .answering(let exchange) = state else { return }
         while !exchange.bodyEnded, let part = parts.popFirst() {
             if case .end = part { exchange.bodyEnded = true }
         }
-        guard exchange.bodyEnded, !exchange.isLast, !inputClosed else { return closeGently(after: written) }
-        state = .idle
-        lastWrite = written
+        guard exchange.bodyEnded, !exchange.isLast else { return closeGently(after: written) }
+        state = .delivering(exchange)
+        gate.handsOnSlices = true
+        isWriting = true
+        awaitProgress(service.limits.answerTime)
         written.assumeIsolated().whenComplete { _ in
-            if self.lastWrite === written { self.lastWrite = nil }
+            self.isWriting = false
+            guard case .delivering = self.state, let context = self.context, context.channel.isActive else { return }
+            guard !exchange.isLast else { return self.closeGently(after: written) }
+            self.state = .idle
+            self.isReadingHead = false
+            self.deadline.set(self.service.limits.idleTime)
+            self.advance()
+            if case .idle = self.state { context.read() }
         }
-        advance()
-        if case .idle = state { context.read() }
     }
 
-    /// Closes after the client had the chance to read the response: a socket closed with unread input is reset, and the client
-    /// may lose what it was sent.
+    /// Closes after the client had the chance to read the response: a socket closed with unread input is reset, and the
+    /// client may lose what it was sent.
     private func closeGently(after written: EventLoopFuture<Void>) {
         state = .closing
         parts.removeAll()
-        lastWrite = written
+        isWriting = true
+        awaitProgress(service.limits.answerTime)
         written.assumeIsolated().whenComplete { _ in
-            self.lastWrite = nil
+            self.isWriting = false
             guard let context = self.context else { return }
             guard !self.inputClosed, !self.inputFailed else { return context.close(promise: nil) }
             context.close(mode: .output, promise: nil)
             context.read()
-            self.eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { self.context?.close(promise: nil) }
+            self.deadline.set(Self.lingering)
         }
     }
 
@@ -356,13 +419,15 @@ final class HTTPConnection: ChannelInboundHandler {
         try pipeline.addHandler(tunnel, position: .after(decoder))
         state = .hijacked(exchange, tunnel)
         parts.removeAll()
+        deadline.set(nil)
+        gate.handsOnSlices = false
         tunnel.writeAndFlush(head, promise: eventLoop.makePromise())
         // What the decoder holds beyond the request is handed to the tunnel now; only then may the end of input follow.
         let bound = NIOLoopBound(tunnel, eventLoop: eventLoop)
         let removed = eventLoop.makePromise(of: Void.self)
         removed.futureResult.assumeIsolated().whenComplete { _ in
             self.decoderIsGone = true
-            if self.inputClosed { tunnel.endOfInput() }
+            if self.inputClosed, !self.gate.hasMore { tunnel.endOfInput() }
         }
         pipeline.removeHandler(decoder, promise: removed)
         return HijackedConnection(channel: context.channel, tunnel: bound)

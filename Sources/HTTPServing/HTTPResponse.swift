@@ -14,7 +14,7 @@ package struct HTTPResponse: Sendable {
         case stream(@Sendable (BodyWriter) async throws -> Void)
         /// As `stream`, but the head waits for the first piece: an error before it becomes a response of its own.
         case lateStream(@Sendable (BodyWriter) async throws -> Void)
-        /// Part of a file; its length is announced. On a plain connection the kernel copies it from the page cache to the socket.
+        /// Part of a file; its length is announced.
         case file(FileRange)
         /// The connection leaves HTTP and belongs to the closure; it is closed when the closure returns.
         case hijack(@Sendable (HijackedConnection) async -> Void)

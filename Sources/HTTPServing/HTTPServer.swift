@@ -10,27 +10,23 @@ import struct SystemPackage.FileDescriptor
 /// The caller opens the sockets and decides about addresses, owners and modes; the server only accepts.
 package actor HTTPServer {
     private let group: any EventLoopGroup
-    private let responder: HTTPResponder
+    private let service: HTTPService
     private var listeners: [any Channel] = []
     private var connections: [ObjectIdentifier: any Channel] = [:]
     /// How many connections have been accepted and are open.
     private let count = ConnectionCount()
 
-    private let connectionLimit: Int
-    private let tls: NIOSSLContext?
-
     /// A server whose connections live on `group` and are answered by `responder`.
     ///
     /// - Parameters:
-    ///   - connectionLimit: how many connections there may be at a time.
+    ///   - limits: deadlines and byte budgets.
     ///   - tls: certificate and key of a server that encrypts; nil for plain HTTP.
     package init(
-        group: any EventLoopGroup, responder: HTTPResponder, connectionLimit: Int = .max, tls: NIOSSLContext? = nil
+        group: any EventLoopGroup, responder: HTTPResponder, limits: ConnectionLimits = ConnectionLimits(),
+        tls: NIOSSLContext? = nil
     ) {
-        self.connectionLimit = connectionLimit
-        self.tls = tls
         self.group = group
-        self.responder = responder
+        service = HTTPService(responder: responder, limits: limits, tls: tls)
     }
 
     /// Accepts connections on a listening stream socket, which the server owns from now on.
@@ -58,8 +54,7 @@ package actor HTTPServer {
     }
 
     private func listener() -> ServerBootstrap {
-        let responder = responder
-        let (count, limit, tls) = (count, connectionLimit, tls)
+        let (count, service) = (count, service)
         return ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
@@ -68,25 +63,25 @@ package actor HTTPServer {
             .childChannelInitializer { channel in
                 // Descriptors are needed for containers as well; one connection too many ends at once.
                 channel.closeFuture.whenComplete { _ in count.value.wrappingSubtract(1, ordering: .relaxed) }
-                if count.value.wrappingAdd(1, ordering: .relaxed).newValue > limit {
+                if count.value.wrappingAdd(1, ordering: .relaxed).newValue > service.limits.connections {
                     return channel.eventLoop.makeFailedFuture(HTTPServerError.connectionClosed)
                 }
                 Task { await self.opened(channel) }
                 return channel.eventLoop.makeCompletedFuture {
-                    try HTTPConnection.install(on: channel, responder: responder, tls: tls)
+                    try HTTPConnection.install(on: channel, service: service)
                 }
             }
     }
 
     /// Serves one connected stream socket, which the server owns from now on.
     package func serve(_ descriptor: FileDescriptor) async throws {
-        let (responder, tls) = (responder, tls)
+        let service = service
         let channel = try await ClientBootstrap(group: group)
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try HTTPConnection.install(on: channel, responder: responder, tls: tls)
+                    try HTTPConnection.install(on: channel, service: service)
                 }
             }
             .withConnectedSocket(descriptor.rawValue)
@@ -123,6 +118,22 @@ package actor HTTPServer {
 
     private func closed(_ identity: ObjectIdentifier) {
         connections[identity] = nil
+    }
+}
+
+/// What all connections of a server have in common.
+struct HTTPService: Sendable {
+    let responder: HTTPResponder
+    let limits: ConnectionLimits
+    let tls: NIOSSLContext?
+    /// What bodies that are collected in memory have together.
+    let budget: ByteBudget
+
+    init(responder: HTTPResponder, limits: ConnectionLimits, tls: NIOSSLContext?) {
+        self.responder = responder
+        self.limits = limits
+        self.tls = tls
+        budget = ByteBudget(limit: limits.collectedBytes)
     }
 }
 

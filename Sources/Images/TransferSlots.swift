@@ -3,6 +3,8 @@ import Synchronization
 /// Lets so many transfers go on at once and the others wait, in the order they came.
 final class TransferSlots: Sendable {
     private struct State {
+        var count: Int
+        /// Below zero while more go on than there may be since the number was changed.
         var free: Int
         var waiting: [(ticket: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
         var nextTicket: UInt64 = 0
@@ -10,12 +12,24 @@ final class TransferSlots: Sendable {
     }
 
     /// How many go on at once.
-    let count: Int
+    var count: Int { state.withLock { $0.count } }
     private let state: Mutex<State>
 
     init(_ count: Int) {
-        self.count = max(1, count)
-        state = Mutex(State(free: self.count))
+        state = Mutex(State(count: max(1, count), free: max(1, count)))
+    }
+
+    /// Changes how many go on at once. What goes on already is not touched.
+    func resize(to count: Int) {
+        let next = state.withLock { state in
+            state.free += max(1, count) - state.count
+            state.count = max(1, count)
+            let ready = min(max(0, state.free), state.waiting.count)
+            state.free -= ready
+            defer { state.waiting.removeFirst(ready) }
+            return state.waiting.prefix(ready).map(\.continuation)
+        }
+        for continuation in next { continuation.resume(returning: true) }
     }
 
     /// Runs `body` as soon as it is its turn.
@@ -59,7 +73,7 @@ final class TransferSlots: Sendable {
 
     private func give() {
         let next: CheckedContinuation<Bool, Never>? = state.withLock { state in
-            guard !state.waiting.isEmpty else {
+            guard !state.waiting.isEmpty, state.free >= 0 else {
                 state.free += 1
                 return nil
             }

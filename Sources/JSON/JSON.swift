@@ -8,12 +8,17 @@ package enum JSON {
 
     /// The value that `bytes` spell.
     ///
+    /// - Parameter valueLimit: how many values, those within arrays and objects included, there may be. A value takes
+    ///   many times
+    ///   the room of the two bytes that spell a short one.
     /// - Throws: `JSONError.syntax` where the bytes are not exactly one JSON value in UTF-8.
-    package static func parse(_ bytes: some Collection<UInt8>) throws(JSONError) -> JSONValue {
-        let result = bytes.withContiguousStorageIfAvailable { parse(buffer: $0) }
+    package static func parse(
+        _ bytes: some Collection<UInt8>, valueLimit: Int = .max
+    ) throws(JSONError) -> JSONValue {
+        let result = bytes.withContiguousStorageIfAvailable { parse(buffer: $0, valueLimit) }
         if let result { return try result.get() }
         let copy = Array(bytes)
-        return try copy.withUnsafeBufferPointer { parse(buffer: $0) }.get()
+        return try copy.withUnsafeBufferPointer { parse(buffer: $0, valueLimit) }.get()
     }
 
     /// The value that `text` spells.
@@ -23,8 +28,10 @@ package enum JSON {
         try parse(text.utf8)
     }
 
-    private static func parse(buffer: UnsafeBufferPointer<UInt8>) -> Result<JSONValue, JSONError> {
-        var parser = JSONParser(buffer)
+    private static func parse(
+        buffer: UnsafeBufferPointer<UInt8>, _ valueLimit: Int
+    ) -> Result<JSONValue, JSONError> {
+        var parser = JSONParser(buffer, valueLimit: valueLimit)
         do throws(JSONError) {
             return .success(try parser.parseDocument())
         } catch {

@@ -3,9 +3,13 @@ struct JSONParser {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
     private var depth = 0
+    private let valueLimit: Int
+    private var valuesLeft: Int
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, valueLimit: Int) {
         self.bytes = bytes
+        self.valueLimit = valueLimit
+        valuesLeft = valueLimit
     }
 
     mutating func parseDocument() throws(JSONError) -> JSONValue {
@@ -20,6 +24,8 @@ struct JSONParser {
     private mutating func parseValue() throws(JSONError) -> JSONValue {
         skipWhitespace()
         guard position < bytes.count else { throw failure("unexpected end of input") }
+        guard valuesLeft > 0 else { throw failure("more than \(valueLimit) values") }
+        valuesLeft -= 1
         switch bytes[position] {
         case UInt8(ascii: "{"): return try parseObject()
         case UInt8(ascii: "["): return try parseArray()

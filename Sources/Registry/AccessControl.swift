@@ -119,7 +119,7 @@ package struct AccessControl: Sendable {
 
     /// Answers `GET /auth/token` and, as OAuth 2 clients do, `POST`.
     func answerTokenRequest(
-        _ http: HTTPRequest, _ query: QueryParameters, publicURL: String?
+        _ http: HTTPRequest, _ query: Query, publicURL: String?
     ) async throws -> HTTPResponse {
         guard let tokens, let passwords else {
             throw RegistryError(.notFound, .unsupported, "this registry issues no tokens")
@@ -128,11 +128,11 @@ package struct AccessControl: Sendable {
         var credentials = Credentials(http.headers.first(name: "Authorization"))
         if http.method == .POST {
             let body = try await http.body.collect(limit: 64 << 10)
-            parameters = try QueryParameters(String(decoding: body, as: UTF8.self))
+            parameters = try Query(String(decoding: body, as: UTF8.self))
             switch parameters["grant_type"] {
             case "password": credentials = .basic(parameters["username"] ?? "", parameters["password"] ?? "")
             case "refresh_token": credentials = parameters["refresh_token"].map { .bearer($0) }
-            default: throw RegistryError(.badRequest, .unsupported, "grant_type must be password or refresh_token")
+            default: throw RegistryError(.invalid, .unsupported, "grant_type must be password or refresh_token")
             }
         }
         var user: String?

@@ -43,8 +43,8 @@ enum ByteRange: Hashable {
     }
 }
 
-/// What a chunk of an upload says about its place: `Content-Range: 0-1023` (distribution-spec, "Pushing a blob in chunks"), with
-/// or without the unit and the total that HTTP would have.
+/// What a chunk of an upload says about its place: `Content-Range: 0-1023` (distribution-spec, "Pushing a blob in
+/// chunks"), with or without the unit and the total that HTTP would have.
 struct ContentRange: Hashable {
     let first: Int64
     let last: Int64
@@ -57,7 +57,7 @@ struct ContentRange: Hashable {
         let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let first = Int64(parts[0]), let last = Int64(parts[1]), first >= 0, last >= first - 1
         else {
-            throw RegistryError(.badRequest, .blobUploadInvalid, "invalid Content-Range: \"\(header)\"")
+            throw RegistryError(.invalid, .blobUploadInvalid, "invalid Content-Range: \"\(header)\"")
         }
         self.first = first
         self.last = last

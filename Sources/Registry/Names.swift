@@ -1,7 +1,7 @@
 import OCISpec
 
-/// The name of a repository: path components of lower-case letters, digits and separators (distribution-spec, "Pulling manifests":
-/// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`).
+/// The name of a repository: path components of lower-case letters, digits and separators (distribution-spec, "Pulling
+/// manifests": `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`).
 package struct RepositoryName: Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
@@ -10,7 +10,7 @@ package struct RepositoryName: Hashable, Sendable, CustomStringConvertible {
         let components = text.split(separator: "/", omittingEmptySubsequences: false)
         guard text.utf8.count <= 255, components.allSatisfy({ Self.isComponent(Substring($0)) }) else {
             throw RegistryError(
-                .badRequest, .nameInvalid, "invalid repository name: \(text)", detail: ["name": .string(String(text))])
+                .invalid, .nameInvalid, "invalid repository name: \(text)", detail: ["name": .string(String(text))])
         }
         description = String(text)
     }

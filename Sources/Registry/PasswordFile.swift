@@ -7,13 +7,16 @@ import OCISpec
 import Synchronization
 import SystemPackage
 
-/// Users and their passwords' hashes, one `name:hash` a line as `htpasswd -B` writes them; read again when the file changes.
+/// Users and their passwords' hashes, one `name:hash` a line as `htpasswd -B` writes them; read again when the file
+/// changes.
 package final class PasswordFile: Sendable {
     private struct State {
         var stamp: Stamp?
         var hashes: [String: String] = [:]
-        /// Digests of name and password that were right a short time ago, and until when they count: a hash costs a tenth of a
-        /// second by design, and clients send the password with each request.
+        /// One hash for each way of hashing (kind and cost) that the file has.
+        var ways: [String: String] = [:]
+        /// Digests of name and password that were right a short time ago, and until when they count: a hash costs a
+        /// tenth of a second by design, and clients send the password with each request.
         var known: [Digest: Int64] = [:]
     }
 
@@ -26,6 +29,7 @@ package final class PasswordFile: Sendable {
     }
 
     private let path: FilePath
+    private let hashing: Hashing
     private let state = Mutex(State())
     /// Hashing is slow on purpose: it must not keep other requests waiting.
     private let pool = BlockingPool(threads: 2, name: "passwords")
@@ -33,11 +37,16 @@ package final class PasswordFile: Sendable {
     private static let knownFor: Int64 = 300
     private static let knownLimit = 1000
 
+    /// Hashes a password as another hash was made; nil if that cannot be.
+    package typealias Hashing = @Sendable (_ password: String, _ setting: String) -> String?
+
     /// Reads a file.
     ///
+    /// - Parameter hashing: nil for crypt(3).
     /// - Throws: `PasswordFileError`.
-    package init(_ path: FilePath) throws {
+    package init(_ path: FilePath, hashing: Hashing? = nil) throws {
         self.path = path
+        self.hashing = hashing ?? { Self.hash($0, like: $1) }
         try reload()
     }
 
@@ -74,6 +83,7 @@ package final class PasswordFile: Sendable {
         state.withLock { state in
             state.stamp = stamp
             state.hashes = hashes
+            state.ways = Dictionary(hashes.values.map { (Self.way(of: $0), $0) }) { first, _ in first }
             state.known = [:]
         }
     }
@@ -89,20 +99,34 @@ package final class PasswordFile: Sendable {
             try? reload()
             let key = ContentHasher.digest(of: Array("\(name)\u{0}\(password)".utf8))
             let now = RegistryStore.now()
-            let (hash, isKnown) = state.withLock { ($0.hashes[name], ($0.known[key] ?? 0) > now) }
+            let (hash, isKnown, ways) = state.withLock { ($0.hashes[name], ($0.known[key] ?? 0) > now, $0.ways) }
             if isKnown, hash != nil { return true }
-            // The time that an answer takes does not tell whether there is such a user.
-            let found = Self.hash(password, like: hash ?? Self.nobodys)
-            guard let hash, let found, Self.areEqual(found, hash) else { return false }
-            state.withLock { state in
-                if state.known.count >= Self.knownLimit { state.known = [:] }
-                state.known[key] = now + Self.knownFor
+            // The time that an answer takes must not tell whether there is such a user: a wrong password costs one hash
+            // of each way that the file has, whoever it is said to be of.
+            let own = hash.map(Self.way)
+            if let hash, let found = hashing(password, hash), Self.areEqual(found, hash) {
+                remember(key, until: now + Self.knownFor)
+                return true
             }
-            return true
+            for (way, setting) in ways where way != own { _ = hashing(password, setting) }
+            return false
         }
     }
 
-    private static let nobodys = "$2y$10$abcdefghijklmnopqrstuu4T826PRnz0Hu6YlprUuxkZxOOj5Fw5S"
+    private func remember(_ key: Digest, until end: Int64) {
+        state.withLock { state in
+            if state.known.count >= Self.knownLimit { state.known = [:] }
+            state.known[key] = end
+        }
+    }
+
+    /// What decides how long a hash takes: all but salt and hash, which are its last parts. bcrypt writes both as one
+    /// (`$2y$10$…`), the others as two (`$6$rounds=5000$salt$hash`).
+    private static func way(of hash: String) -> String {
+        let parts = hash.split(separator: "$", omittingEmptySubsequences: false)
+        let isBcrypt = parts.count > 1 && parts[1].hasPrefix("2")
+        return parts.dropLast(isBcrypt ? 1 : 2).joined(separator: "$")
+    }
 
     private static func hash(_ password: String, like setting: String) -> String? {
         withUnsafeTemporaryAllocation(of: crypt_data.self, capacity: 1) { data in

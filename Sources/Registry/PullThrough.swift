@@ -6,8 +6,8 @@ import SystemPackage
 
 /// Another registry, of which this one keeps whatever is pulled through it.
 ///
-/// What is named by a digest is asked for once. What a tag means is asked each time; while the other registry cannot be reached, it is
-/// what it meant the last time.
+/// What is named by a digest is asked for once. What a tag means is asked each time; while the other registry cannot be
+/// reached, it is what it meant the last time.
 package actor PullThrough {
     /// A blob for a client.
     enum Blob: Sendable {
@@ -44,7 +44,7 @@ package actor PullThrough {
         do {
             reference = try ImageReference(parsing: "\(domain)/\(name)")
         } catch {
-            throw RegistryError(.badRequest, .nameInvalid, "\(domain) can have no repository \(name): \(error)")
+            throw RegistryError(.invalid, .nameInvalid, "\(domain) can have no repository \(name): \(error)")
         }
         return try await registries.with(reference, .pull, credentials: credentials, body)
     }
@@ -126,8 +126,8 @@ package actor PullThrough {
 
     // MARK: Blobs
 
-    /// A blob. If it is not here, this starts to fetch it, once for all clients. The download goes on if the clients go away, and
-    /// continues where it was if the registry is killed.
+    /// A blob. If it is not here, this starts to fetch it, once for all clients. The download goes on if the clients go
+    /// away, and continues where it was if the registry is killed.
     func blob(_ digest: Digest, in name: RepositoryName) async throws -> Blob {
         while true {
             do {
@@ -199,8 +199,10 @@ package actor PullThrough {
     private static func translated(_ error: DistributionError) -> RegistryError {
         switch error.status {
         case 429:
-            RegistryError(.tooManyRequests, .tooManyRequests, "the other registry limits requests: \(error)")
-        default: RegistryError(.badGateway, .unknown, "the other registry: \(error)")
+            RegistryError(
+                .exhausted, .tooManyRequests, "the other registry limits requests: \(error)",
+                status: .tooManyRequests)
+        default: RegistryError(.unavailable, .unknown, "the other registry: \(error)", status: .badGateway)
         }
     }
 }

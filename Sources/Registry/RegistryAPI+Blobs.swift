@@ -40,7 +40,7 @@ extension RegistryAPI {
             return content.response(.partialContent, headers, from: first, count: last - first + 1)
         case .unsatisfiable:
             throw RegistryError(
-                .rangeNotSatisfiable, .unknown, "the blob has \(size) bytes",
+                .invalid, .unknown, "the blob has \(size) bytes", status: .rangeNotSatisfiable,
                 headers: ["Content-Range": "bytes */\(size)"])
         }
     }
@@ -86,7 +86,7 @@ extension RegistryAPI {
         case .PUT:
             guard let text = request.query["digest"] else {
                 throw RegistryError(
-                    .badRequest, .digestInvalid, "the query parameter digest is missing: PUT …?digest=<digest>")
+                    .invalid, .digestInvalid, "the query parameter digest is missing: PUT …?digest=<digest>")
             }
             let digest = try Self.digest(text)
             try await inOrder(id, repository) {
@@ -108,7 +108,7 @@ extension RegistryAPI {
         let range = try ContentRange(header)
         if let length = request.http.contentLength, Int64(length) != range.count {
             throw RegistryError(
-                .badRequest, .sizeInvalid, "Content-Range has \(range.count) bytes, but Content-Length is \(length)")
+                .invalid, .sizeInvalid, "Content-Range has \(range.count) bytes, but Content-Length is \(length)")
         }
         return range.first
     }
@@ -122,7 +122,8 @@ extension RegistryAPI {
         } catch let error as RegistryError where error.status == .rangeNotSatisfiable {
             var headers = error.headers
             headers.add(name: "Location", value: location(of: id, repository))
-            throw RegistryError(error.status, error.code, error.message, detail: error.detail, headers: headers)
+            throw RegistryError(
+                error.kind, error.code, error.message, detail: error.detail, status: error.status, headers: headers)
         }
     }
 

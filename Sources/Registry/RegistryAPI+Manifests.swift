@@ -41,7 +41,8 @@ extension RegistryAPI {
             body = try await request.http.body.collect(limit: limit)
         } catch HTTPServerError.bodyTooLarge {
             throw RegistryError(
-                .payloadTooLarge, .manifestInvalid, "a manifest must not be larger than \(limit) bytes")
+                .invalid, .manifestInvalid, "a manifest must not be larger than \(limit) bytes",
+                status: .payloadTooLarge)
         }
         let document = try ManifestDocument(body, contentType: request.header("Content-Type"))
         let tags = request.query.all("tag")
@@ -96,7 +97,7 @@ extension RegistryAPI {
         guard let text = request.query["n"] else { return nil }
         guard let number = Int(text), number >= 0 else {
             throw RegistryError(
-                .badRequest, .unknown, "invalid number of results requested: \"\(text)\"", detail: ["n": .string(text)])
+                .invalid, .unknown, "invalid number of results requested: \"\(text)\"", detail: ["n": .string(text)])
         }
         return min(number, 1 << 20)
     }

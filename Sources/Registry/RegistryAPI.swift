@@ -44,19 +44,15 @@ package struct RegistryAPI: Sendable {
     }
 
     private func respond(to http: HTTPRequest) async throws -> HTTPResponse {
-        let parts = http.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let text = PercentCoding.decode(parts[0]) else {
-            throw RegistryError(.badRequest, .unknown, "invalid URL escape in \"\(parts[0])\"")
+        let target = try RequestTarget(http.target)
+        if target.path == AccessControl.tokenPath {
+            return try await access.answerTokenRequest(http, target.query, publicURL: publicURL)
         }
-        let query = try QueryParameters(parts.count > 1 ? parts[1] : "")
-        if text == AccessControl.tokenPath {
-            return try await access.answerTokenRequest(http, query, publicURL: publicURL)
-        }
-        guard let path = try RegistryPath(text) else {
-            throw RegistryError(.notFound, .unknown, "no such path: \(text)")
+        guard let path = try RegistryPath(target.path) else {
+            throw RegistryError(.notFound, .unknown, "no such path: \(target.path)")
         }
         logger.debug("request", metadata: ["method": "\(http.method)", "target": "\(http.target)"])
-        let request = Request(http: http, query: query)
+        let request = Request(http: http, query: target.query)
         try await authorize(request, path)
         if upstream != nil { try refusePush(http) }
         switch path {
@@ -87,7 +83,7 @@ package struct RegistryAPI: Sendable {
     /// A request with its query.
     struct Request: Sendable {
         let http: HTTPRequest
-        let query: QueryParameters
+        let query: Query
 
         func header(_ name: String) -> String? { http.headers.first(name: name) }
     }
@@ -118,14 +114,14 @@ package struct RegistryAPI: Sendable {
     private func refusePush(_ http: HTTPRequest) throws(RegistryError) {
         guard [.POST, .PUT, .PATCH].contains(http.method) else { return }
         throw RegistryError(
-            .methodNotAllowed, .unsupported, "this registry is a cache of another one; push to that one",
-            headers: ["Allow": "GET, HEAD, DELETE"])
+            .invalid, .unsupported, "this registry is a cache of another one; push to that one",
+            status: .methodNotAllowed, headers: ["Allow": "GET, HEAD, DELETE"])
     }
 
     func allow(_ methods: [HTTPMethod], _ http: HTTPRequest) throws(RegistryError) {
         guard !methods.contains(http.method) else { return }
         throw RegistryError(
-            .methodNotAllowed, .unsupported, "\(http.method) is not supported here",
+            .invalid, .unsupported, "\(http.method) is not supported here", status: .methodNotAllowed,
             headers: ["Allow": methods.map { "\($0)" }.joined(separator: ", ")])
     }
 
@@ -138,9 +134,7 @@ package struct RegistryAPI: Sendable {
     }
 
     private func failure(_ error: any Error, _ request: HTTPRequest) -> HTTPResponse {
-        let known =
-            error as? RegistryError
-            ?? RegistryError(.internalServerError, .unknown, "\(error)")
+        let known = RegistryError(error)
         if known.status.code >= 500 {
             logger.error(
                 "request failed",
@@ -159,24 +153,4 @@ extension HTTPResponse {
             status: status, headers: ["Content-Type": "application/json; charset=utf-8"],
             body: .bytes(Array(value.text().utf8)))
     }
-}
-
-/// The parameters of a query.
-struct QueryParameters: Sendable {
-    private var pairs: [(name: String, value: String)] = []
-
-    /// - Throws: `RegistryError` for a broken percent-encoding.
-    init(_ text: some StringProtocol) throws(RegistryError) {
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(parts[0], plusIsSpace: true),
-                let value = PercentCoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
-            else { throw RegistryError(.badRequest, .unknown, "invalid URL escape in \"\(pair)\"") }
-            pairs.append((name, value))
-        }
-    }
-
-    subscript(name: String) -> String? { pairs.first { $0.name == name }?.value }
-
-    func all(_ name: String) -> [String] { pairs.filter { $0.name == name }.map(\.value) }
 }

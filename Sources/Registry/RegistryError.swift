@@ -1,8 +1,10 @@
+import Failure
+import HTTPServing
 import JSON
 import NIOHTTP1
 
 /// An error of the distribution API: status, code and text as clients know them (distribution-spec, "Error Codes").
-package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct RegistryError: Failure, Hashable {
     /// The registered codes.
     package enum Code: String, Hashable, Sendable {
         case blobUnknown = "BLOB_UNKNOWN"
@@ -23,8 +25,8 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         case unknown = "UNKNOWN"
     }
 
-    /// The HTTP status of the answer.
-    package let status: HTTPResponseStatus
+    /// What a caller decides by.
+    package let kind: FailureKind
     /// The code of the distribution specification, such as `MANIFEST_UNKNOWN`.
     package let code: Code
     /// One sentence for the user of the client.
@@ -34,11 +36,16 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     /// Headers that belong to the answer, such as the range that was received.
     package let headers: HTTPHeaders
 
+    /// The status of the answer: that of the kind, where the specification does not ask for another one.
+    package let status: HTTPResponseStatus
+
+    /// An error from its parts; `status` only where that of the kind is not the one that clients expect.
     package init(
-        _ status: HTTPResponseStatus, _ code: Code, _ message: String, detail: JSONValue? = nil,
-        headers: HTTPHeaders = [:]
+        _ kind: FailureKind, _ code: Code, _ message: String, detail: JSONValue? = nil,
+        status: HTTPResponseStatus? = nil, headers: HTTPHeaders = [:]
     ) {
-        self.status = status
+        self.kind = kind
+        self.status = status ?? kind.httpStatus
         self.code = code
         self.message = message
         self.detail = detail
@@ -55,7 +62,15 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
         hasher.combine(message)
     }
 
-    package var description: String { message }
+    /// Any error as one that clients can read.
+    init(_ error: any Error) {
+        switch error {
+        case let error as RegistryError: self = error
+        case let error as HTTPServerError: self.init(error.kind, .unknown, error.message, status: error.httpStatus)
+        case let error as any Failure: self.init(error.kind, .unknown, error.message)
+        default: self.init(.system, .unknown, "\(error)")
+        }
+    }
 
     /// The body of the answer.
     package var document: JSONValue {
@@ -88,10 +103,10 @@ package struct RegistryError: Error, Hashable, Sendable, CustomStringConvertible
     }
 
     static func digestInvalid(_ text: some StringProtocol, _ reason: String) -> RegistryError {
-        RegistryError(.badRequest, .digestInvalid, reason, detail: ["digest": .string(String(text))])
+        RegistryError(.invalid, .digestInvalid, reason, detail: ["digest": .string(String(text))])
     }
 
     static func manifestInvalid(_ reason: String) -> RegistryError {
-        RegistryError(.badRequest, .manifestInvalid, "manifest invalid: \(reason)")
+        RegistryError(.invalid, .manifestInvalid, "manifest invalid: \(reason)")
     }
 }

@@ -14,40 +14,43 @@ enum RegistryPath: Hashable {
     case tags(RepositoryName)
     case referrers(RepositoryName, String)
 
-    /// Reads a path, read from its end because a repository's name has any number of components.
+    /// Reads a path.
     ///
     /// - Returns: nil for what is no path of this API.
     /// - Throws: `RegistryError` (NAME_INVALID).
     init?(_ path: String) throws(RegistryError) {
-        var parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count >= 2, parts[0].isEmpty, parts[1] == "v2" else { return nil }
-        parts.removeFirst(2)
-        // A slash at the end is no component.
-        if parts.last?.isEmpty == true { parts.removeLast() }
-        guard let last = parts.last else {
-            self = .base
-            return
-        }
-        func name(_ dropped: Int) throws(RegistryError) -> RepositoryName {
-            try RepositoryName(parts.dropLast(dropped).joined(separator: "/"))
-        }
-        let before = parts.dropLast()
-        if parts == ["_catalog"] {
-            self = .catalog
-        } else if parts.count > 2, last == "uploads", before.last == "blobs" {
-            self = .uploads(try name(2))
-        } else if parts.count > 3, before.last == "uploads", before.dropLast().last == "blobs" {
-            self = .upload(try name(3), String(last))
-        } else if parts.count > 2, last == "list", before.last == "tags" {
-            self = .tags(try name(2))
-        } else if parts.count > 2, before.last == "blobs" {
-            self = .blob(try name(2), String(last))
-        } else if parts.count > 2, before.last == "manifests" {
-            self = .manifest(try name(2), String(last))
-        } else if parts.count > 2, before.last == "referrers" {
-            self = .referrers(try name(2), String(last))
-        } else {
-            return nil
+        var segments = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard segments.first?.isEmpty == true else { return nil }
+        segments.removeFirst()
+        // A slash at the end is no component; others that are empty make an invalid name.
+        if segments.last?.isEmpty == true { segments.removeLast() }
+        guard let (kind, parameters) = Self.table.find(.GET, segments) else { return nil }
+        let reference = parameters["reference"]
+        var name: RepositoryName { get throws(RegistryError) { try RepositoryName(parameters["name"]) } }
+        switch kind {
+        case .base: self = .base
+        case .catalog: self = .catalog
+        case .blob: self = .blob(try name, reference)
+        case .uploads: self = .uploads(try name)
+        case .upload: self = .upload(try name, reference)
+        case .manifest: self = .manifest(try name, reference)
+        case .tags: self = .tags(try name)
+        case .referrers: self = .referrers(try name, reference)
         }
     }
+
+    private enum Kind {
+        case base, catalog, blob, uploads, upload, manifest, tags, referrers
+    }
+
+    private static let table = RouteTable<Kind>([
+        .init(nil, "/v2", .base),
+        .init(nil, "/v2/_catalog", .catalog),
+        .init(nil, "/v2/{name}/blobs/uploads", .uploads),
+        .init(nil, "/v2/{name}/blobs/uploads/{reference}", .upload),
+        .init(nil, "/v2/{name}/blobs/{reference}", .blob),
+        .init(nil, "/v2/{name}/manifests/{reference}", .manifest),
+        .init(nil, "/v2/{name}/tags/list", .tags),
+        .init(nil, "/v2/{name}/referrers/{reference}", .referrers),
+    ])
 }

@@ -5,8 +5,8 @@ import OCISpec
 
 /// The blobs that clients are pushing: begun, not yet finished.
 ///
-/// The bytes of an upload are a resumable ingest under the upload's id and its row is in the database, so a client goes on
-/// where it was also after the registry was killed and started again.
+/// The bytes of an upload are a resumable ingest under the upload's id and its row is in the database, so a client goes
+/// on where it was also after the registry was killed and started again.
 package actor Uploads {
     private struct Upload {
         let repository: RepositoryName
@@ -79,9 +79,9 @@ package actor Uploads {
     ) async throws {
         if let start, start != ingest.size {
             throw RegistryError(
-                .rangeNotSatisfiable, .blobUploadInvalid,
+                .invalid, .blobUploadInvalid,
                 "the chunk begins at byte \(start), the upload has \(ingest.size) bytes",
-                headers: ["Range": Self.range(ingest.size)])
+                status: .rangeNotSatisfiable, headers: ["Range": Self.range(ingest.size)])
         }
         // Few large writes instead of one for each packet.
         var gathered = ByteBuffer()
@@ -104,7 +104,8 @@ package actor Uploads {
 
     /// Appends the last chunk and makes the upload a blob of its repository.
     ///
-    /// - Throws: as `append`; `RegistryError` (DIGEST_INVALID) for other bytes than announced, and the upload is over then.
+    /// - Throws: as `append`; `RegistryError` (DIGEST_INVALID) for other bytes than announced, and the upload is over
+    ///   then.
     package func finish(
         _ id: String, as digest: Digest, in repository: RepositoryName, from start: Int64?,
         _ next: @escaping @Sendable () async throws -> ByteBuffer?

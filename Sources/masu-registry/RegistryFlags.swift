@@ -29,6 +29,8 @@ enum RegistryFlags {
     static let grace = Flag.integer(
         "grace-period", "Minutes that a pushed blob waits for its manifest before it counts as unused", default: 60)
     static let untagged = Flag.boolean("delete-untagged", "Remove manifests without a tag, too")
+    static let maxConnections = Flag.integer(
+        "max-connections", "Connections at a time; one more is closed at once", default: 4096)
     static let logLevel = Flag.choice(
         "log-level", "Lowest level to log: debug, info, warn or error", among: ["debug", "info", "warn", "error"],
         default: "info"
@@ -40,7 +42,7 @@ enum RegistryFlags {
 
     static let serving: [any FlagDeclaration] = [
         root, listen, certificate, key, passwords, method, anonymousPull, publicURL, proxy, proxyUser, proxyPassword,
-        interval, grace, untagged,
+        interval, grace, untagged, maxConnections,
         logLevel, logFormat, version,
     ]
 

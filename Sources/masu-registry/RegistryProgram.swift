@@ -15,7 +15,8 @@ import SystemPackage
 enum RegistryProgram {
     static func main() {
         Descriptors.secureStandardStreams()
-        // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for them.
+        // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for
+        // them.
         SignalSet([SIGTERM, SIGINT]).block()
         Signals.ignore(SIGPIPE)
         let (signals, continuation) = AsyncStream.makeStream(of: Int32.self)
@@ -63,7 +64,7 @@ enum RegistryProgram {
         try makeDirectory(root)
         let grace = Int64(flags[RegistryFlags.grace]) * 60
         if invocation.command.name == "collect" {
-            let store = try RegistryStore(root: root, logger: logger)
+            let store = try Self.store(root, logger)
             let report = try await store.collect(grace: grace, removesUntagged: flags[RegistryFlags.untagged])
             write(
                 "removed \(report.manifests) manifests and \(report.blobs) blobs, \(report.freed) bytes",
@@ -78,9 +79,25 @@ enum RegistryProgram {
     }
 
     private static func makeDirectory(_ path: FilePath) throws {
-        guard path.withPlatformString({ mkdir($0, 0o700) }) != 0, errno != EEXIST else { return }
+        guard path.withPlatformString({ mkdir($0, 0o700) }) != 0 else { return }
         let error = Errno(rawValue: errno)
-        throw ProgramError("cannot make the directory \(path) (--root): \(error)")
+        guard error == .fileExists else { throw ProgramError("cannot make the directory \(path) (--root): \(error)") }
+        do {
+            guard try FileStatus.of(path).kind == .directory else { throw Errno.notDirectory }
+        } catch {
+            throw ProgramError("cannot use \(path) as --root: \(error)")
+        }
+    }
+
+    /// Opens what is below the root.
+    ///
+    /// - Throws: `ProgramError` with the path.
+    static func store(_ root: FilePath, _ logger: Logger) throws -> RegistryStore {
+        do {
+            return try RegistryStore(root: root, logger: logger)
+        } catch {
+            throw ProgramError("cannot use \(root) as --root: \(error)")
+        }
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

@@ -26,7 +26,7 @@ struct RegistryService: Sendable {
         let given = flags[RegistryFlags.listen]
         addresses = try (given.isEmpty ? ["127.0.0.1:5000"] : given).map(Self.address)
         let tls = try Self.tls(flags[RegistryFlags.certificate], flags[RegistryFlags.key])
-        store = try RegistryStore(root: root, logger: logger)
+        store = try RegistryProgram.store(root, logger)
         uploads = Uploads(of: store)
         let access = try await Self.access(flags, store)
         let publicURL = flags[RegistryFlags.publicURL]
@@ -36,12 +36,25 @@ struct RegistryService: Sendable {
             publicURL: publicURL.isEmpty ? nil : publicURL,
             logger: logger)
         server = HTTPServer(
-            group: MultiThreadedEventLoopGroup.singleton, responder: api.responder, connectionLimit: 4096, tls: tls)
+            group: MultiThreadedEventLoopGroup.singleton, responder: api.responder, limits: Self.limits(flags), tls: tls
+        )
         self.logger = logger
         let minutes = flags[RegistryFlags.interval]
         interval = minutes > 0 ? .seconds(minutes * 60) : nil
         grace = Int64(flags[RegistryFlags.grace]) * 60
         removesUntagged = flags[RegistryFlags.untagged]
+    }
+
+    /// Clients are programs, and may be anybody's: none of them has a reason to stand still.
+    private static func limits(_ flags: ParsedFlags) -> ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.connections = max(1, flags[RegistryFlags.maxConnections])
+        limits.headTime = .seconds(30)
+        limits.idleTime = .seconds(60)
+        limits.bodyTime = .seconds(120)
+        limits.answerTime = .seconds(60)
+        limits.streamTime = .seconds(120)
+        return limits
     }
 
     private static func access(_ flags: ParsedFlags, _ store: RegistryStore) async throws -> AccessControl {

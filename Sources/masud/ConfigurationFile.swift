@@ -15,6 +15,10 @@ struct ConfigurationFile {
     /// `runtimeArgs` of each of the `runtimes`, which have no flag.
     let runtimeArguments: [String: [String]]
 
+    /// Options without effect by their keys; whatever they hold is taken.
+    private static let borrowed = Dictionary(
+        uniqueKeysWithValues: BorrowedOption.all.map { ($0.key, $0.name) })
+
     /// Keys whose names differ from the flag's because they hold several values.
     private static let lists = [
         "hosts": "host", "labels": "label", "exec-opts": "exec-opt", "log-opts": "log-opt", "runtimes": "add-runtime",
@@ -45,6 +49,12 @@ struct ConfigurationFile {
                 }
                 continue
             }
+            if let flag = Self.borrowed[key] {
+                let texts = Self.texts(value)
+                arguments += texts.map { "--\(flag)=\($0)" }
+                settings[flag] = texts.joined(separator: ", ")
+                continue
+            }
             let flag = Self.lists[key] ?? key
             let texts = Self.lists[key] == nil ? [try Self.scalar(value, key)] : try Self.elements(value, key)
             arguments += texts.map { "--\(flag)=\($0)" }
@@ -58,18 +68,25 @@ struct ConfigurationFile {
 
     /// Reads the file at `path`; `nil` if there is none.
     static func read(_ path: FilePath) throws -> ConfigurationFile? {
+        let bytes: [UInt8]
         do {
-            return try ConfigurationFile(json: try FileDescriptor.contents(of: path))
+            bytes = try FileDescriptor.contents(of: path)
         } catch Errno.noSuchFileOrDirectory {
             return nil
+        } catch {
+            throw ConfigurationError("cannot read the file: \(error)")
         }
+        return try ConfigurationFile(json: bytes)
     }
 
     private static func object(_ json: [UInt8]) throws -> JSONObject {
         guard json.contains(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else { return JSONObject() }
         guard let object = try JSON.parse(json).object else { throw ConfigurationError("must be a JSON object") }
         let names = Set(DaemonFlags.all.map(\.definition.name)).subtracting(onlyFlags)
-        let unknown = object.keys.filter { !names.contains($0) && lists[$0] == nil && $0 != "proxies" }.sorted()
+            .subtracting(BorrowedOption.all.map(\.name))
+        let unknown = object.keys.filter {
+            !names.contains($0) && lists[$0] == nil && borrowed[$0] == nil && $0 != "proxies"
+        }.sorted()
         guard unknown.isEmpty else {
             throw ConfigurationError(
                 "the following directives don't match any configuration option: \(unknown.joined(separator: ", "))")
@@ -89,6 +106,17 @@ struct ConfigurationFile {
                     "the following directives don't match any configuration option: proxies.\(key)")
             }
             return (key, try scalar(member, "proxies.\(key)"))
+        }
+    }
+
+    /// Any value as texts: what it holds, one each.
+    private static func texts(_ value: JSONValue) -> [String] {
+        func text(_ value: JSONValue) -> String { value.string ?? value.text() }
+        switch value {
+        case .null: return []
+        case .array(let elements): return elements.map(text)
+        case .object(let members): return members.map { "\($0.0)=\(text($0.1))" }
+        default: return [text(value)]
         }
     }
 

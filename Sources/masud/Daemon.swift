@@ -15,10 +15,10 @@ import SystemPackage
 
 /// The object graph of a running daemon, put together in one place.
 struct Daemon {
-    /// Half of the descriptors this process may have: containers need some as well.
-    private static var connectionLimit: Int {
-        // It cannot fail for this process; 512 would be right for the smallest limit in use.
-        (try? ResourceLimit.nofile.get()).map { Int(clamping: $0.soft / 2) } ?? 512
+    /// How many descriptors this process may have.
+    private static var openFiles: Int {
+        // It cannot fail for this process; 1024 is the smallest limit in use.
+        (try? ResourceLimit.nofile.get()).map { Int(clamping: $0.soft) } ?? 1024
     }
 
     private let configuration: DaemonConfiguration
@@ -36,11 +36,15 @@ struct Daemon {
     ///
     /// Clients can connect from the first moment; they are answered when recovery is done.
     static func start(_ configuration: DaemonConfiguration, logger: Logger) async throws -> Daemon {
-        try makeDirectory(configuration.dataRoot)
-        try makeDirectory(configuration.execRoot)
         let locks = try [
-            RootLock(configuration.dataRoot, flag: "data-root"), RootLock(configuration.execRoot, flag: "exec-root"),
+            RootLock(making: configuration.dataRoot, flag: "data-root"),
+            RootLock(making: configuration.execRoot, flag: "exec-root"),
         ]
+        try adjustOOMScore(configuration)
+        for option in configuration.withoutEffect {
+            logger.warning(
+                "option has no effect", metadata: ["option": "\(option.name)", "reason": "\(option.reason)"])
+        }
         let pidFile = try PIDFile(configuration.pidFile)
         var made: [ListeningSocket] = []
         do {
@@ -64,9 +68,12 @@ struct Daemon {
                 configuration: try configuration.engine(programs: try programs()), images: images, database: database,
                 logger: Logger(label: "engine"))
             try await engine.recover()
-            let routes = EngineRoutes(engine: engine, eventLoopGroup: group, logger: Logger(label: "api"))
+            let routes = EngineRoutes(
+                engine: engine, eventLoopGroup: group, oldest: try configuration.oldestVersion(),
+                documentLimit: Int(configuration.flags[DaemonFlags.maxDocument]), logger: Logger(label: "api"))
             let server = HTTPServer(
-                group: group, responder: routes.responder, connectionLimit: Self.connectionLimit)
+                group: group, responder: routes.responder,
+                limits: configuration.connectionLimits(openFiles: Self.openFiles))
             for socket in made { try await server.accept(on: socket.descriptor) }
             for address in configuration.addresses { logger.info("API listens", metadata: ["address": "\(address)"]) }
             logger.info(
@@ -84,9 +91,10 @@ struct Daemon {
 
     /// Serves until a signal says otherwise, then stops. Containers live on.
     func run(_ signals: AsyncStream<Int32>, output: LogOutput, arguments: [String]) async {
+        var current = configuration
         for await signal in signals {
             if signal == SIGHUP {
-                await reload(output: output, arguments: arguments)
+                if let reloaded = await reload(output: output, arguments: arguments) { current = reloaded }
                 continue
             }
             logger.info("processing signal", metadata: ["signal": signal == SIGTERM ? "terminated" : "interrupt"])
@@ -96,12 +104,11 @@ struct Daemon {
         let impatience = Task {
             if await signals.first(where: { $0 != SIGHUP }) != nil { _exit(1) }
         }
-        await stop()
+        await stop(timeout: current.flags[DaemonFlags.shutdownTimeout])
         impatience.cancel()
     }
 
-    private func stop() async {
-        let timeout = configuration.flags[DaemonFlags.shutdownTimeout]
+    private func stop(timeout: Int) async {
         await engine.shutdown()
         // Streams of containers that live on never end by themselves; requests under way get a moment.
         await server.stop(grace: .seconds(timeout < 0 ? 2 : min(2, timeout)))
@@ -117,30 +124,41 @@ struct Daemon {
         logger.info("daemon shutdown complete")
     }
 
-    /// SIGHUP: takes over from the configuration file what can change while running.
-    private func reload(output: LogOutput, arguments: [String]) async {
+    /// SIGHUP: takes over what can change while running: what Docker's daemon takes over, as far as there are such
+    /// options. Either all of it changes or nothing.
+    private func reload(output: LogOutput, arguments: [String]) async -> DaemonConfiguration? {
         do {
             let configuration = try DaemonConfiguration(arguments: arguments)
+            let registries = try configuration.registries()
+            try await engine.reload(
+                try configuration.engine(programs: try Self.programs()), attributes: configuration.reloadAttributes)
+            engine.images.reload(
+                registries: registries, concurrentDownloads: configuration.flags[DaemonFlags.downloads],
+                concurrentUploads: configuration.flags[DaemonFlags.uploads])
             output.level = LogOutput.level(named: configuration.logLevel)
-            engine.reload(
-                labels: configuration.flags[DaemonFlags.labels], debug: configuration.flags[DaemonFlags.debug])
             logger.info("reloaded configuration", metadata: ["log-level": "\(configuration.logLevel)"])
+            return configuration
         } catch {
             logger.error(
                 "cannot reload the configuration; the daemon keeps the old one", metadata: ["error": "\(error)"])
+            return nil
         }
     }
 
     private static func openDatabase(_ dataRoot: FilePath) throws -> DatabasePool {
         let path = dataRoot.appending("masu.db")
         // SQLite would make it with the umask's mode; what is in it is nobody else's business.
-        try FileDescriptor.open(path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
-            .close()
+        try StartError.naming("cannot open the database \(path)") {
+            try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite]
+            ).close()
+        }
         var configuration = Configuration()
         configuration.maximumReaderCount = 2
         configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { database in
-            // In WAL mode NORMAL cannot corrupt the database; a power failure may undo the last transactions as a whole.
+            // In WAL mode NORMAL cannot corrupt the database; a power failure may undo the last transactions as a
+            // whole.
             try database.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024")
         }
         let pool: DatabasePool
@@ -165,8 +183,9 @@ struct Daemon {
         } catch {
             throw StartError("cannot bring the database \(path) up to date: \(error)")
         }
-        // Even on a full disk the end of a container has to be recorded and its removal, which frees space: the write-ahead
-        // log gets room for that beforehand. Where the file system cannot reserve (or is full already), there is none.
+        // Even on a full disk the end of a container has to be recorded and its removal, which frees space: the
+        // write-ahead log gets room for that beforehand. Where the file system cannot reserve (or is full already),
+        // there is none.
         try? ReservedSpace.reserve(1 << 20, for: FilePath(path.string + "-wal"))
         return pool
     }
@@ -176,18 +195,13 @@ struct Daemon {
         FilePath(try FileDescriptor.workingDirectory.readSymlink("/proc/self/exe")).removingLastComponent()
     }
 
-    private static func makeDirectory(_ path: FilePath) throws {
-        var sofar = FilePath("/")
-        for component in path.components {
-            sofar.append(component)
-            do {
-                // Searchable by all: containers' users pass through to their own files.
-                try FileDescriptor.workingDirectory.makeDirectory(sofar.string, mode: sofar == path ? 0o711 : 0o755)
-            } catch Errno.fileExists {
-                continue
-            } catch {
-                throw StartError("cannot create \(sofar): \(error)")
-            }
+    /// How readily the kernel ends this process when memory runs out.
+    private static func adjustOOMScore(_ configuration: DaemonConfiguration) throws {
+        let score = configuration.flags[DaemonFlags.oomScore]
+        guard score != 0 else { return }
+        try StartError.naming("cannot set --oom-score-adjust") {
+            let file = try FileDescriptor.open("/proc/self/oom_score_adj", .writeOnly, options: .closeOnExec)
+            try file.closeAfter { _ = try file.writeAll("\(score)".utf8) }
         }
     }
 }

@@ -4,6 +4,8 @@ import Engine
 import EngineAPI
 import Flags
 import Glibc
+import HTTPServing
+import JSON
 import Snapshots
 import SystemPackage
 
@@ -103,7 +105,67 @@ struct DaemonConfiguration: Sendable {
                 throw ConfigurationError("--\(flag.definition.name): \(error.message)")
             }
         }
+        for option in BorrowedOption.all where option.consequence == .refusal {
+            guard option.objections(in: flags).isEmpty else {
+                throw ConfigurationError("--\(option.name) cannot be honoured: \(option.reason)")
+            }
+        }
+        guard flags[DaemonFlags.downloadAttempts] >= 1 else {
+            throw ConfigurationError("invalid max download attempts: \(flags[DaemonFlags.downloadAttempts])")
+        }
+        guard (-1000...1000).contains(flags[DaemonFlags.oomScore]) else {
+            throw ConfigurationError("invalid oom-score-adjust: \(flags[DaemonFlags.oomScore]) is not in -1000…1000")
+        }
+        guard flags[DaemonFlags.maxConnections] >= 0 else {
+            throw ConfigurationError("invalid max connections: \(flags[DaemonFlags.maxConnections])")
+        }
+        guard (1 << 10...1 << 30).contains(flags[DaemonFlags.maxDocument]) else {
+            throw ConfigurationError(
+                "invalid max request document: \(flags[DaemonFlags.maxDocument]) bytes are not between 1 KiB and 1 GiB")
+        }
+        _ = try oldestVersion()
         _ = try seccompProfile()
+    }
+
+    /// The oldest version of the API that is answered.
+    func oldestVersion() throws -> APIVersion {
+        let text = flags[DaemonFlags.oldestVersion]
+        guard let version = APIVersion(text), version >= .oldest, version <= .newest else {
+            throw ConfigurationError(
+                "invalid min-api-version \"\(text)\": the API has the versions \(APIVersion.oldest) to \(APIVersion.newest)"
+            )
+        }
+        return version
+    }
+
+    /// What a reload takes over besides the engine's own, for its event, by the names of `daemon.json`.
+    var reloadAttributes: [String: String] {
+        func list(_ texts: [String]) -> String { JSONValue.array(texts.map { .string($0) }).text() }
+        return [
+            "allow-nondistributable-artifacts": "[]", "features": "map[]",
+            "insecure-registries": list(flags[DaemonFlags.insecureRegistries]),
+            "max-concurrent-downloads": "\(flags[DaemonFlags.downloads])",
+            "max-concurrent-uploads": "\(flags[DaemonFlags.uploads])",
+            "max-download-attempts": "\(flags[DaemonFlags.downloadAttempts])",
+            "registry-mirrors": list(flags[DaemonFlags.mirrors]),
+            "shutdown-timeout": "\(flags[DaemonFlags.shutdownTimeout])",
+        ]
+    }
+
+    /// What was asked for and has no effect: the option, and why.
+    var withoutEffect: [BorrowedOption] {
+        BorrowedOption.all.filter { $0.consequence == .warning && !$0.objections(in: flags).isEmpty }
+    }
+
+    /// Deadlines and byte budgets of the API's connections; `openFiles` is how many this process may have.
+    func connectionLimits(openFiles: Int) -> ConnectionLimits {
+        var limits = ConnectionLimits()
+        let given = flags[DaemonFlags.maxConnections]
+        // Containers need descriptors as well.
+        limits.connections = given > 0 ? given : min(openFiles / 2, 16384)
+        // One document of the largest size must always fit.
+        limits.collectedBytes = max(limits.collectedBytes, 2 * Int(flags[DaemonFlags.maxDocument]))
+        return limits
     }
 
     /// Which registries are where, and how far they are trusted.
@@ -115,6 +177,7 @@ struct DaemonConfiguration: Sendable {
         settings.proxies = ProxySettings(
             overrides: (flags[DaemonFlags.httpProxy], flags[DaemonFlags.httpsProxy], flags[DaemonFlags.noProxy])
         ) { name in getenv(name).map { String(cString: $0) } }
+        settings.retries.attempts = flags[DaemonFlags.downloadAttempts]
         return settings
     }
 
@@ -193,6 +256,7 @@ struct DaemonConfiguration: Sendable {
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]
         engine.debug = flags[DaemonFlags.debug]
+        engine.stopTimeout = flags[DaemonFlags.stopTimeout]
         try engine.validate()
         return engine
     }

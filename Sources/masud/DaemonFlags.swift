@@ -1,5 +1,7 @@
+import BuildInformation
 import Distribution
 import Engine
+import EngineAPI
 import Flags
 import Snapshots
 
@@ -81,19 +83,34 @@ enum DaemonFlags {
     static let downloads = Flag.integer(
         "max-concurrent-downloads", "Number of layers to fetch at once", default: 3)
     static let uploads = Flag.integer("max-concurrent-uploads", "Number of layers to send at once", default: 5)
+    static let downloadAttempts = Flag.integer(
+        "max-download-attempts", "How often in a row a download may fail without any progress",
+        default: RetryPolicy().attempts)
+    static let stopTimeout = Flag.integer(
+        "default-stop-timeout", "Seconds between stop signal and SIGKILL for containers which name none",
+        default: 10)
+    static let oldestVersion = Flag.string(
+        "min-api-version", "Oldest version of the API to answer", default: MasuVersion.minimumAPIVersion)
+    static let oomScore = Flag.integer("oom-score-adjust", "The daemon's own oom_score_adj, from -1000 to 1000")
+    static let maxConnections = Flag.integer(
+        "max-connections", "Connections to the API at a time (default: half of the open files allowed, at most 16384)")
+    static let maxDocument = Flag.bytes(
+        "max-request-document", "Size of a JSON document in a request to the API",
+        default: Int64(RoutedRequest.usualDocumentLimit))
     static let validate = Flag.boolean("validate", "Check flags and configuration file, then exit")
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
 
-    static let all: [any DaemonFlag] = [
-        dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
-        storageOptions, runtimes,
-        defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode,
-        initProcess,
-        initPath,
-        shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns, dnsOptions,
-        dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads, shutdownTimeout,
-        validate, version,
-    ]
+    static let all: [any DaemonFlag] =
+        [
+            dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
+            storageOptions, runtimes,
+            defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
+            initPath,
+            shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns,
+            dnsOptions,
+            dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads, downloadAttempts, shutdownTimeout, stopTimeout,
+            oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
+        ] + BorrowedOption.all.map(\.flag)
 
     static let command = Command(
         "masud", "The Masu daemon: runs containers and serves the Docker Engine API",

@@ -49,7 +49,9 @@ struct ListeningSocket: Sendable {
 
     /// Removes a socket that a killed daemon left; refuses one that somebody answers.
     private static func removeStale(_ path: FilePath) throws {
-        guard let status = try status(of: path) else { return }
+        guard let status = try StartError.naming("cannot listen on unix://\(path)", { try status(of: path) }) else {
+            return
+        }
         guard status.kind == .socket else {
             throw StartError("cannot listen on unix://\(path): a file that is not a socket exists at that path")
         }
@@ -58,7 +60,9 @@ struct ListeningSocket: Sendable {
             connection.discard()
             throw StartError("cannot listen on unix://\(path): another daemon answers there")
         }
-        try FileDescriptor.workingDirectory.remove(path.string)
+        try StartError.naming("cannot listen on unix://\(path): cannot remove the socket of a daemon that has ended") {
+            try FileDescriptor.workingDirectory.remove(path.string)
+        }
     }
 
     private static func status(of path: FilePath) throws -> FileStatus? {
@@ -148,4 +152,15 @@ struct StartError: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// Runs `body`; an error is told as `what` could not be done, and why.
+    static func naming<T>(_ what: @autoclosure () -> String, _ body: () throws -> T) throws -> T {
+        do {
+            return try body()
+        } catch let error as StartError {
+            throw error
+        } catch {
+            throw StartError("\(what()): \(error)")
+        }
+    }
 }

@@ -8,15 +8,19 @@ import SystemPackage
 struct RootLock: Sendable {
     private let file: FileDescriptor
 
-    /// Takes the lock of `directory`, which must exist.
+    /// Takes the lock of `directory`, which is made if it is not there.
     ///
-    /// - Throws: `StartError` naming the process that has it.
-    init(_ directory: FilePath, flag: String) throws {
+    /// - Throws: `StartError` naming the flag, the path and what is wrong with it, or the process that has the lock.
+    init(making directory: FilePath, flag: String) throws {
+        try Self.make(directory, flag)
         let path = directory.appending("masud.lock")
-        file = try FileDescriptor.open(
-            path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        file = try StartError.naming("cannot use \(directory) as --\(flag): cannot open \(path) for writing") {
+            try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite])
+        }
         if flock(file.rawValue, LOCK_EX | LOCK_NB) != 0 {
             let error = Errno(rawValue: errno)
+            // Without the number the message is still true.
             let holder = (try? file.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
             file.discard()
             guard error == .wouldBlock else { throw StartError("cannot lock \(path): \(error)") }
@@ -24,8 +28,28 @@ struct RootLock: Sendable {
             throw StartError(
                 "another masud\(process) uses \(directory): stop it, or give this one its own with --\(flag)")
         }
-        try file.resize(to: 0)
-        _ = try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+        try StartError.naming("cannot use \(directory) as --\(flag): cannot write to \(path)") { [file] in
+            try file.resize(to: 0)
+            _ = try file.writeAll(toAbsoluteOffset: 0, "\(getpid())\n".utf8)
+        }
+    }
+
+    private static func make(_ directory: FilePath, _ flag: String) throws {
+        var sofar = FilePath("/")
+        for component in directory.components {
+            sofar.append(component)
+            let name = sofar
+            try StartError.naming("cannot use \(directory) as --\(flag): cannot make the directory \(name)") {
+                do {
+                    // Searchable by all: containers' users pass through to their own files.
+                    try FileDescriptor.workingDirectory.makeDirectory(
+                        name.string, mode: name == directory ? 0o711 : 0o755)
+                } catch Errno.fileExists {
+                    guard try FileStatus.of(name).kind != .directory else { return }
+                    throw Errno.notDirectory
+                }
+            }
+        }
     }
 }
 
@@ -44,10 +68,12 @@ struct PIDFile: Sendable {
         {
             throw StartError("process with PID \(pid) is still running (\(path)): stop it, or choose another --pidfile")
         }
-        let file = try FileDescriptor.open(
-            path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-            permissions: [.ownerReadWrite, .groupRead, .otherRead])
-        try file.closeAfter { _ = try file.writeAll("\(getpid())".utf8) }
+        try StartError.naming("cannot write the daemon's process id to \(path) (--pidfile)") {
+            let file = try FileDescriptor.open(
+                path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            try file.closeAfter { _ = try file.writeAll("\(getpid())".utf8) }
+        }
     }
 
     /// Removes the file.
@@ -56,8 +82,8 @@ struct PIDFile: Sendable {
         try? FileDescriptor.workingDirectory.remove(path.string)
     }
 
-    /// Process ids are used again; a process of another name is not a daemon that was left running, and neither is one that has
-    /// ended and is only not reaped yet.
+    /// Process ids are used again; a process of another name is not a daemon that was left running, and neither is one
+    /// that has ended and is only not reaped yet.
     private static func isDaemon(_ pid: Int32) -> Bool {
         // It is gone if there is nothing to be read.
         guard let bytes = try? FileDescriptor.contents(of: FilePath("/proc/\(pid)/stat")) else { return false }

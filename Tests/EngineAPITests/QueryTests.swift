@@ -1,4 +1,5 @@
 import EngineAPI
+import HTTPServing
 import OCISpec
 import Testing
 
@@ -23,7 +24,7 @@ struct QueryTests {
     }
 
     @Test("a broken escape is refused", arguments: ["a=%", "a=%4", "a=%zz", "a=%ff"])
-    func brokenEscapes(_ text: String) { #expect(throws: APIError.self) { try Query(text) } }
+    func brokenEscapes(_ text: String) { #expect(throws: HTTPServerError.self) { try Query(text) } }
 
     @Test(
         "a number that is none is refused in Docker's words",

@@ -12,6 +12,7 @@ struct RouterTests {
             Route(.GET, "/images/{name}/json") { request in text("inspect \(request.name)") },
             Route(.DELETE, "/images/{name}") { request in text("remove \(request.name)") },
             Route(.GET, "/version") { request in text("\(request.version) \(request.query.text("a"))") },
+            Route(.OPTIONS, "/{path}") { _ in text("") },
             Route(.GET, "/fails") { _ in throw APIError(.conflict, "no") },
         ], logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
 
@@ -67,6 +68,15 @@ struct RouterTests {
         let old = await answer(.GET, "/v1.23/version")
         #expect(
             old.body.contains("client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade"))
+    }
+
+    @Test("OPTIONS is answered for every path")
+    func options() async {
+        for target in ["/version", "/v1.41/nothing", "*"] {
+            let answer = await answer(.OPTIONS, target)
+            #expect(answer.status == 200)
+            #expect(answer.body.isEmpty)
+        }
     }
 
     @Test("every response tells the API version, errors too")

@@ -1,4 +1,5 @@
 import BlockingCalls
+import Glibc
 import HTTPServing
 import LinuxKernel
 import NIOPosix
@@ -10,15 +11,17 @@ struct TestServer {
     let client: TestClient
     private let server: HTTPServer
 
-    /// Runs `body` with a server that answers by `responder`.
+    /// Runs `body` with a server that answers by `responder`; `early` has been sent before the server looks.
     static func run(
-        _ responder: HTTPResponder, _ body: @escaping @Sendable (TestClient) async throws -> Void
+        _ responder: HTTPResponder, limits: ConnectionLimits = ConnectionLimits(), sending early: String = "",
+        _ body: @escaping @Sendable (TestClient) async throws -> Void
     ) async throws {
         let group = MultiThreadedEventLoopGroup.singleton
-        let server = HTTPServer(group: group, responder: responder)
+        let server = HTTPServer(group: group, responder: responder, limits: limits)
         let (near, far) = try UnixSocket.pair(.stream)
-        try await server.serve(far)
         let client = TestClient(socket: near)
+        try await client.send(early)
+        try await server.serve(far)
         do {
             try await body(client)
         } catch {
@@ -31,8 +34,8 @@ struct TestServer {
     }
 }
 
-/// A client that speaks HTTP by hand, or whatever else is at the end of a socket. Its blocking calls run on threads of their
-/// own.
+/// A client that speaks HTTP by hand, or whatever else is at the end of a socket. Its blocking calls run on threads of
+/// their own.
 final class TestClient: Sendable {
     let socket: FileDescriptor
     private let isClosed = Mutex(false)
@@ -120,6 +123,17 @@ final class TestClient: Sendable {
             return String(decoding: bytes, as: UTF8.self)
         }
         return (head, body)
+    }
+
+    /// Waits until the other end has closed the connection, without reading what it has sent.
+    func waitForHangUp() async throws {
+        let socket = socket
+        try await Self.pool.run {
+            var entry = pollfd(fd: socket.rawValue, events: 0, revents: 0)
+            while poll(&entry, 1, -1) < 0 {
+                guard errno == EINTR else { throw Errno(rawValue: errno) }
+            }
+        }
     }
 
     /// Runs a blocking function beside the test.

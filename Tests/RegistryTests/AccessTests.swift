@@ -4,6 +4,7 @@ import JSON
 import LinuxKernel
 import OCISpec
 import Registry
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -61,6 +62,41 @@ struct AccessTests {
             let begun = try await registry.ask(.POST, "/v2/app/blobs/uploads/", headers: [Self.basic("bob", "secret")])
             #expect(begun.status == 202)
         }
+    }
+
+    @Test(
+        "a wrong password costs the same work for every name, there or not",
+        arguments: [
+            "bob:$2y$05$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n",
+            "bob:$2y$05$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n"
+                + "eve:$2y$10$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n"
+                + "tom:$6$rounds=5000$salt$0123456789\nann:$6$rounds=5000$pepper$0123456789\n",
+        ])
+    func equalWork(file: String) async throws {
+        var template = Array("/tmp/masu-registry-users-XXXXXX".utf8CString)
+        let path = FilePath(String(cString: mkdtemp(&template))).appending("users")
+        defer { try? TreeRemoval.remove(path.removingLastComponent()) }
+        try Self.write(file, to: path)
+        let work = Mutex<[String]>([])
+        let passwords = try PasswordFile(path) { password, setting in
+            // Kind and cost of a hash are what stands before its salt.
+            if !password.isEmpty { work.withLock { $0.append(String(setting.prefix(6))) } }
+            return "$"
+        }
+        let registry = try TestRegistry(
+            access: AccessControl(passwords: passwords, method: .basic, anonymousPull: false, key: "a secret"))
+        var works: Set<[String]> = []
+        for name in ["bob", "eve", "tom", "ann", "nobody", ""] {
+            let answer = try await registry.ask(.GET, "/v2/", headers: [Self.basic(name, "wrong")])
+            #expect(answer.status == 401)
+            works.insert(
+                work.withLock { work in
+                    defer { work = [] }
+                    return work.sorted()
+                })
+        }
+        #expect(works.count == 1)
+        #expect(works.first?.isEmpty == false)
     }
 
     @Test("a token is had for a password, and lets its holder do what it says and nothing else")

@@ -51,7 +51,8 @@ package struct ContainerDetails: Sendable {
     package var sizeRootFs: Int64?
     /// Path of the network namespace while it runs (`NetworkSettings.SandboxKey`), else empty.
     package var sandboxKey: String
-    /// Name under which the container's network appears in `NetworkSettings.Networks` (`none`, `host`, `bridge`); nil with `container:`.
+    /// Name under which the container's network appears in `NetworkSettings.Networks` (`none`, `host`, `bridge`); nil
+    /// with `container:`.
     package var networkName: String?
 }
 

@@ -6,7 +6,8 @@ import Snapshots
 import SystemPackage
 import Tasks
 
-/// Everything one start needs, put together before anything is touched; `describe` then blocks and makes a task's description of it.
+/// Everything one start needs, put together before anything is touched; `describe` then blocks and makes a task's
+/// description of it.
 struct LaunchPlan: Sendable {
     var record: ContainerRecord
     var configuration: EngineConfiguration

@@ -71,7 +71,7 @@ extension EngineRoutes {
     }
 
     private func create(_ request: RoutedRequest) async throws -> HTTPResponse {
-        guard let wire = try await request.decodeBody(ContainerCreateRequest.self) else {
+        guard let wire = try await request.decodeNeededBody(ContainerCreateRequest.self) else {
             throw APIError.invalid("config cannot be empty in order to create a container")
         }
         let platform = request.version < .v(41) ? "" : request.query.text("platform")

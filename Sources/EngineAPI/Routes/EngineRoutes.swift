@@ -9,11 +9,21 @@ package struct EngineRoutes: Sendable {
     let engine: Engine
     let eventLoopGroup: any EventLoopGroup
     let logger: Logger
+    /// The oldest version of the API that is answered.
+    let oldest: APIVersion
+    /// How many bytes a JSON document in a request may have.
+    let documentLimit: Int
 
     var images: Images { engine.images }
 
-    /// Routes onto this engine. Pipes for request bodies run on `eventLoopGroup`.
-    package init(engine: Engine, eventLoopGroup: any EventLoopGroup, logger: Logger) {
+    /// Routes onto this engine. Pipes for request bodies run on `eventLoopGroup`; the other parameters are those of
+    /// `Router`.
+    package init(
+        engine: Engine, eventLoopGroup: any EventLoopGroup, oldest: APIVersion = .oldest,
+        documentLimit: Int = RoutedRequest.usualDocumentLimit, logger: Logger
+    ) {
+        self.oldest = oldest
+        self.documentLimit = documentLimit
         self.engine = engine
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
@@ -23,7 +33,7 @@ package struct EngineRoutes: Sendable {
     package var responder: HTTPResponder {
         Router(
             routes: system + upkeep + containers + containerFiles + executions + registryRoutes + imageTransfers
-                + imageRoutes + networks + notYet, logger: logger
+                + imageRoutes + networks + notYet, oldest: oldest, documentLimit: documentLimit, logger: logger
         ).responder
     }
 }

@@ -1,12 +1,13 @@
+import JSON
 import NIOHTTP1
 
 extension EngineRoutes {
-    /// Routes of Docker's API that this version knows but does not serve. They answer with the name of the missing function
-    /// instead of "page not found".
+    /// Routes of Docker's API that this version knows but does not serve. They answer with the name of the missing
+    /// function instead of "page not found".
     var notYet: [Route] {
         Self.missing.map { method, path, what in
             Route(method, path) { _ in throw APIError.notImplemented(what) }
-        }
+        } + plugins + swarm
     }
 
     private static let missing: [(HTTPMethod, String, String)] = [
@@ -15,6 +16,7 @@ extension EngineRoutes {
         (.POST, "/containers/{name}/update", "updating containers"),
         (.POST, "/containers/{name}/checkpoints", "checkpoints"),
         (.GET, "/containers/{name}/checkpoints", "checkpoints"),
+        (.DELETE, "/containers/{name}/checkpoints/{checkpoint}", "checkpoints"),
         (.POST, "/build", "building images"),
         (.POST, "/build/cancel", "building images"),
         (.POST, "/session", "building images"),
@@ -26,18 +28,45 @@ extension EngineRoutes {
         (.POST, "/volumes/create", "creating volumes"),
         (.PUT, "/volumes/{name}", "updating volumes"),
         (.DELETE, "/volumes/{name}", "removing volumes"),
-        (.GET, "/plugins", "using plugins"), (.GET, "/plugins/{name}", "using plugins"),
-        (.POST, "/plugins/{name}", "using plugins"),
-        (.DELETE, "/plugins/{name}", "using plugins"),
-        (.GET, "/swarm", "Swarm"), (.POST, "/swarm/{name}", "Swarm"), (.GET, "/swarm/{name}", "Swarm"),
-        (.GET, "/nodes", "Swarm"), (.GET, "/nodes/{name}", "Swarm"), (.POST, "/nodes/{name}", "Swarm"),
-        (.DELETE, "/nodes/{name}", "Swarm"),
-        (.GET, "/services", "Swarm"), (.GET, "/services/{name}", "Swarm"), (.POST, "/services/{name}", "Swarm"),
-        (.DELETE, "/services/{name}", "Swarm"),
-        (.GET, "/tasks", "Swarm"), (.GET, "/tasks/{name}", "Swarm"),
-        (.GET, "/secrets", "Swarm"), (.GET, "/secrets/{name}", "Swarm"), (.POST, "/secrets/{name}", "Swarm"),
-        (.DELETE, "/secrets/{name}", "Swarm"),
-        (.GET, "/configs", "Swarm"), (.GET, "/configs/{name}", "Swarm"), (.POST, "/configs/{name}", "Swarm"),
-        (.DELETE, "/configs/{name}", "Swarm"),
+        (.GET, "/plugins/privileges", "using plugins"), (.POST, "/plugins/pull", "using plugins"),
+        (.POST, "/plugins/create", "using plugins"),
     ]
+
+    /// There are no plugins, and none can be had.
+    private var plugins: [Route] {
+        [Route(.GET, "/plugins") { _ in .json([] as JSONValue) }]
+            + [
+                (.GET, "/plugins/{name}/json"), (.DELETE, "/plugins/{name}"), (.POST, "/plugins/{name}/enable"),
+                (.POST, "/plugins/{name}/disable"), (.POST, "/plugins/{name}/push"),
+                (.POST, "/plugins/{name}/upgrade"), (.POST, "/plugins/{name}/set"),
+            ].map { method, path in
+                Route(method, path) { request in
+                    throw APIError(.notFound, "plugin \"\(request.name)\" not found")
+                }
+            }
+    }
+
+    /// Masu is no Swarm node and cannot become one. Clients that look for Swarm's objects as well (`docker stack`,
+    /// dashboards) know what Docker's daemon says when it is none.
+    private var swarm: [Route] {
+        let founding: [Route] = ["/swarm/init", "/swarm/join"].map { path in
+            Route(.POST, path) { _ in throw APIError.notImplemented("Swarm") }
+        }
+        let leaving = Route(.POST, "/swarm/leave") { _ in
+            throw APIError(.unavailable, "This node is not part of a swarm")
+        }
+        let objects: [Route] = ["swarm", "nodes", "services", "tasks", "secrets", "configs"].flatMap { kind in
+            [HTTPMethod.GET, .POST, .DELETE].flatMap { method in
+                ["/\(kind)", "/\(kind)/{name}"].map { path in
+                    Route(method, path) { _ in
+                        throw APIError(
+                            .unavailable,
+                            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect "
+                                + "this node to swarm and try again.")
+                    }
+                }
+            }
+        }
+        return founding + [leaving] + objects
+    }
 }

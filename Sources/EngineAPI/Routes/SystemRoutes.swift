@@ -6,7 +6,7 @@ import NIOHTTP1
 import OCISpec
 
 extension EngineRoutes {
-    /// `/_ping`, `/version`, `/info`, `/events`.
+    /// `/_ping`, `/version`, `/info`, `/events`, and `OPTIONS` of everything.
     var system: [Route] {
         [
             Route(.GET, "/_ping") { _ in Self.ping },
@@ -20,10 +20,14 @@ extension EngineRoutes {
                 return .json(info)
             },
             Route(.GET, "/events", events),
+            Route(.OPTIONS, "/") { _ in .empty(.ok) },
+            Route(.OPTIONS, "/{path}") { _ in .empty(.ok) },
         ]
     }
 
-    /// Builder version 1: a docker CLI then sends builds to `/build`, where it reads why there are none yet.
+    /// Builder version 1 means that there is no BuildKit, as in Docker's daemon with BuildKit switched off. The docker
+    /// CLI looks at it for daemons on Windows only; other clients choose by it between `/build` and `/grpc`. Both
+    /// answer that this version builds nothing.
     private static let ping = HTTPResponse(
         status: .ok,
         headers: [

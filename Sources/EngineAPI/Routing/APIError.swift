@@ -1,21 +1,21 @@
-import HTTPServing
-import NIOHTTP1
+import Failure
 
-/// An error of the interface itself, before or beside the engine: the request makes no sense, or asks for what is not there yet.
-package struct APIError: Error, CustomStringConvertible {
-    /// The status of the response.
-    package let status: HTTPResponseStatus
+/// An error of the interface itself, before or beside the engine: the request makes no sense, or asks for what is not
+/// there yet.
+package struct APIError: Failure, Hashable {
+    /// What decides the status of the response.
+    package let kind: FailureKind
     /// The text for the user.
-    package let description: String
+    package let message: String
 
-    /// An error with a status of its own.
-    package init(_ status: HTTPResponseStatus, _ description: String) {
-        self.status = status
-        self.description = description
+    /// An error of a kind.
+    package init(_ kind: FailureKind, _ message: String) {
+        self.kind = kind
+        self.message = message
     }
 
     /// A request that makes no sense (400).
-    package static func invalid(_ text: String) -> APIError { APIError(.badRequest, text) }
+    package static func invalid(_ text: String) -> APIError { APIError(.invalid, text) }
 
     /// A request for what this version cannot do (501). `what` names it, such as "building images".
     package static func notImplemented(_ what: String) -> APIError {

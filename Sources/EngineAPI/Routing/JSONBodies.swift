@@ -21,24 +21,54 @@ extension HTTPResponse {
 }
 
 extension RoutedRequest {
-    /// Requests as JSON are small; a larger one is a mistake or an attack.
-    private static let bodyLimit = 16 << 20
-
-    /// Decodes the body, which must be one JSON document announced as such. `nil` if there is no body at all.
+    /// Decodes the body, which must be one JSON document announced as such. `nil` if there is no body at all, or it is
+    /// `null`.
     ///
     /// - Throws: `APIError` (invalid) with Docker's words; `JSONError`.
-    package func decodeBody<T: Decodable>(_ type: T.Type) async throws -> T? {
+    package func decodeBody<T: Decodable & Sendable>(_ type: T.Type) async throws -> T? {
+        guard let bytes = try await document() else { return nil }
+        return try await decode(type, bytes)
+    }
+
+    /// The same where there has to be a body.
+    ///
+    /// - Throws: `APIError` (invalid) also if there is none.
+    package func decodeNeededBody<T: Decodable & Sendable>(_ type: T.Type) async throws -> T? {
+        guard let bytes = try await document() else { throw emptyBody }
+        return try await decode(type, bytes)
+    }
+
+    private func document() async throws -> [UInt8]? {
         let contentType = http.headers.first(name: "Content-Type") ?? ""
         if contentType.isEmpty, http.contentLength == 0 { return nil }
         try Self.checkContentType(contentType)
         if http.contentLength == 0 { return nil }
-        let bytes = try await http.body.collect(limit: Self.bodyLimit)
-        guard bytes.contains(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else {
-            throw APIError.invalid("invalid JSON: got EOF while reading request body")
-        }
-        let value = try JSON.parse(bytes)
+        let bytes = try await http.body.collect(limit: documentLimit)
+        guard bytes.contains(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) else { throw emptyBody }
+        return bytes
+    }
+
+    private func decode<T: Decodable & Sendable>(_ type: T.Type, _ bytes: [UInt8]) async throws -> T? {
+        let valueLimit = max(documentLimit / Self.bytesPerValue, 1)
+        guard bytes.count > LargeDocuments.threshold else { return try Self.decode(type, bytes, valueLimit) }
+        return try await LargeDocuments.shared.decode { try Self.decode(type, bytes, valueLimit) }
+    }
+
+    private static func decode<T: Decodable>(_ type: T.Type, _ bytes: [UInt8], _ valueLimit: Int) throws -> T? {
+        let value = try JSON.parse(bytes, valueLimit: valueLimit)
+        // The kernel would take what comes before it: what is checked would not be what is done.
         if value.pathOfNull != nil { throw APIError.invalid("invalid JSON: a string contains a NUL character") }
         return value == .null ? nil : try JSON.decode(type, from: value, ignoringCase: true)
+    }
+
+    /// Documents of the API have longer values on average: with at most one for so many bytes, a document takes a small
+    /// multiple of its own size in memory, whatever it is made of.
+    private static let bytesPerValue = 16
+
+    /// What Docker's daemon answers where a document is missing.
+    private var emptyBody: APIError {
+        APIError.invalid(
+            version < .v(52) ? "invalid JSON: got EOF while reading request body" : "invalid JSON: EOF")
     }
 
     private static func checkContentType(_ text: String) throws {
@@ -50,4 +80,14 @@ extension RoutedRequest {
             throw APIError.invalid("unsupported Content-Type header (\(text)): must be 'application/json'")
         }
     }
+}
+
+/// Decodes large documents one at a time, so that what they take while they are taken apart is needed once.
+private actor LargeDocuments {
+    static let shared = LargeDocuments()
+
+    /// In bytes.
+    static let threshold = 64 << 10
+
+    func decode<T: Sendable>(_ decode: @Sendable () throws -> T) throws -> T { try decode() }
 }

@@ -1,47 +1,8 @@
 import HTTPServing
 import OCISpec
 
-/// The parameters of a request's query, read with Docker's rules.
-package struct Query: Hashable, Sendable {
-    private var pairs: [(name: String, value: String)] = []
-
-    package static func == (left: Query, right: Query) -> Bool {
-        left.pairs.elementsEqual(right.pairs) { $0 == $1 }
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        for (name, value) in pairs {
-            hasher.combine(name)
-            hasher.combine(value)
-        }
-    }
-
-    /// Reads `a=b&c=d`.
-    ///
-    /// - Throws: `APIError` (invalid) for a broken percent-encoding.
-    package init(_ text: some StringProtocol) throws {
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(parts[0], plusIsSpace: true),
-                let value = PercentCoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
-            else { throw APIError.invalid("invalid URL escape in \"\(pair)\"") }
-            // As in a body: what is checked would not be what the kernel is told.
-            if name.utf8.contains(0) || value.utf8.contains(0) {
-                throw APIError.invalid("invalid query: a parameter contains a NUL character")
-            }
-            pairs.append((name, value))
-        }
-    }
-
-    /// The first value of `name`; `nil` if it is absent.
-    package subscript(name: String) -> String? { pairs.first { $0.name == name }?.value }
-
-    /// The first value of `name`; empty if it is absent.
-    package func text(_ name: String) -> String { self[name] ?? "" }
-
-    /// All values of `name`.
-    package func all(_ name: String) -> [String] { pairs.filter { $0.name == name }.map(\.value) }
-
+/// How Docker's daemon reads parameters.
+extension Query {
     /// A truth value: absent, empty, `0`, `no`, `false` and `none` mean false, all else true.
     package func flag(_ name: String, default absent: Bool = false) -> Bool {
         guard let value = self[name] else { return absent }
@@ -73,7 +34,8 @@ package struct Query: Hashable, Sendable {
         throw APIError.invalid("invalid resize \(word) \"\(value)\": \(reason)")
     }
 
-    /// A moment as clients send it: seconds since 1970 with an optional fraction, or RFC 3339. `nil` if absent, empty or `0`.
+    /// A moment as clients send it: seconds since 1970 with an optional fraction, or RFC 3339. `nil` if absent, empty
+    /// or `0`.
     package func moment(_ name: String) throws -> Timestamp? {
         let value = text(name)
         guard !value.isEmpty, value != "0" else { return nil }

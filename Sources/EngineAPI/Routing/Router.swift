@@ -12,59 +12,62 @@ package struct RoutedRequest: Sendable {
     package let version: APIVersion
     /// The query's parameters.
     package let query: Query
+    /// What stands in the pattern's places.
+    package let parameters: PathParameters
+    /// How many bytes a JSON document in the body may have.
+    package let documentLimit: Int
+
     /// What stands in the path's place for a name; empty if the route has none.
-    package let name: String
+    package var name: String { parameters["name"] }
 
     /// A routed request from its parts.
-    package init(http: HTTPRequest, version: APIVersion, query: Query, name: String) {
+    package init(
+        http: HTTPRequest, version: APIVersion, query: Query, parameters: PathParameters = PathParameters(),
+        documentLimit: Int = Self.usualDocumentLimit
+    ) {
         self.http = http
         self.version = version
         self.query = query
-        self.name = name
+        self.parameters = parameters
+        self.documentLimit = documentLimit
     }
+
+    /// JSON documents in requests are small; a larger one is a mistake or an attack.
+    package static let usualDocumentLimit = 4 << 20
 }
 
-/// A method, a path and what answers it.
+/// A method, a path (see `PathPattern`) and what answers it.
 package struct Route: Sendable {
     /// What answers a request.
     package typealias Handler = @Sendable (RoutedRequest) async throws -> HTTPResponse
 
-    let method: HTTPMethod
-    let before: [Substring]
-    let after: [Substring]
-    let takesName: Bool
-    let handler: Handler
+    let line: RouteTable<Handler>.Route
 
-    /// A route for a path such as `/containers/{name}/json`. The one `{name}` takes one or more path segments, because image
-    /// names contain slashes.
+    /// A route for a path such as `/containers/{name}/json`.
     package init(_ method: HTTPMethod, _ path: String, _ handler: @escaping Handler) {
-        self.method = method
-        self.handler = handler
-        let segments = path.split(separator: "/")
-        let position = segments.firstIndex { $0.hasPrefix("{") }
-        takesName = position != nil
-        before = Array(segments[..<(position ?? segments.endIndex)])
-        after = position.map { Array(segments[($0 + 1)...]) } ?? []
-    }
-
-    /// The name in the path, `""` for a route without one; `nil` if the path is not this route's.
-    func match(_ segments: [Substring]) -> String? {
-        guard takesName else { return segments == before ? "" : nil }
-        guard segments.count > before.count + after.count, segments.starts(with: before),
-            segments.suffix(after.count).elementsEqual(after)
-        else { return nil }
-        return segments[before.count..<(segments.count - after.count)].joined(separator: "/")
+        line = RouteTable<Handler>.Route(method, path, handler)
     }
 }
 
 /// Finds the route of a request, checks the version in its path and turns errors into responses.
 package struct Router: Sendable {
-    private let routes: [Route]
+    private let table: RouteTable<Route.Handler>
+    private let oldest: APIVersion
+    private let documentLimit: Int
     private let logger: Logger
 
-    /// A router that tries `routes` in order.
-    package init(routes: [Route], logger: Logger) {
-        self.routes = routes
+    /// A router for `routes`.
+    ///
+    /// - Parameters:
+    ///   - oldest: the oldest version of the API that is answered.
+    ///   - documentLimit: how many bytes a JSON document in a request may have.
+    package init(
+        routes: [Route], oldest: APIVersion = .oldest, documentLimit: Int = RoutedRequest.usualDocumentLimit,
+        logger: Logger
+    ) {
+        table = RouteTable(routes.map(\.line))
+        self.oldest = oldest
+        self.documentLimit = documentLimit
         self.logger = logger
     }
 
@@ -82,41 +85,34 @@ package struct Router: Sendable {
     ]
 
     private func respond(to request: HTTPRequest) async throws -> HTTPResponse {
-        let parts = request.target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let path = PercentCoding.decode(parts[0]) else {
-            throw APIError.invalid("invalid URL escape in \"\(parts[0])\"")
-        }
-        var segments = path.split(separator: "/")[...]
+        let target = try RequestTarget(request.target)
+        var segments = target.segments[...]
         var version = APIVersion.newest
         if let first = segments.first, first.first == "v", let asked = APIVersion(String(first.dropFirst())) {
             segments = segments.dropFirst()
             version = asked
         }
-        let wanted = Array(segments)
-        for route in routes where route.method == request.method {
-            guard let name = route.match(wanted) else { continue }
-            try Self.check(version)
-            let routed = RoutedRequest(
-                http: request, version: version, query: try Query(parts.count > 1 ? parts[1] : ""), name: name)
-            logger.debug(
-                "request", metadata: ["method": "\(request.method)", "target": "\(request.target)"])
-            var response = try await route.handler(routed)
-            response.headers = Self.commonHeaders.merging(response.headers)
-            return response
+        guard let (handler, parameters) = table.find(request.method, segments) else {
+            throw APIError(.notFound, "page not found")
         }
-        throw APIError(.notFound, "page not found")
+        try check(version)
+        let routed = RoutedRequest(
+            http: request, version: version, query: target.query, parameters: parameters,
+            documentLimit: documentLimit)
+        logger.debug("request", metadata: ["method": "\(request.method)", "target": "\(request.target)"])
+        var response = try await handler(routed)
+        response.headers = Self.commonHeaders.merging(response.headers)
+        return response
     }
 
-    private static func check(_ version: APIVersion) throws {
-        if version < .oldest {
-            throw APIError(
-                .badRequest,
-                "client version \(version) is too old. Minimum supported API version is \(APIVersion.oldest), "
+    private func check(_ version: APIVersion) throws {
+        if version < oldest {
+            throw APIError.invalid(
+                "client version \(version) is too old. Minimum supported API version is \(oldest), "
                     + "please upgrade your client to a newer version")
         }
         if version > .newest {
-            throw APIError(
-                .badRequest,
+            throw APIError.invalid(
                 "client version \(version) is too new. Maximum supported API version is \(APIVersion.newest)")
         }
     }

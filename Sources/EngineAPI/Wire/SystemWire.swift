@@ -8,7 +8,7 @@ extension VersionResponse {
     init(_ information: EngineInformation, version requested: APIVersion) {
         self.init()
         platform.name = "Masu"
-        version = MasuVersion.version
+        version = MasuVersion.engineVersion
         apiVersion = MasuVersion.apiVersion
         minAPIVersion = MasuVersion.minimumAPIVersion
         os = information.osType
@@ -21,13 +21,24 @@ extension VersionResponse {
             "ApiVersion": apiVersion, "MinAPIVersion": minAPIVersion, "GitCommit": gitCommit, "GoVersion": goVersion,
             "Os": os, "Arch": arch, "KernelVersion": kernelVersion, "Experimental": "false", "BuildTime": buildTime,
         ]
-        components = [component]
+        components = [component, Self.own("Masu"), Self.own("masu-runtime"), Self.own("masu-init")]
+    }
+}
+
+extension VersionResponse {
+    /// A part of Masu, by its own name and version.
+    private static func own(_ name: String) -> VersionComponent {
+        var component = VersionComponent()
+        component.name = name
+        component.version = MasuVersion.version
+        component.details = [:]
+        return component
     }
 }
 
 extension SystemInfo {
     /// What `GET /info` answers.
-    init(_ information: EngineInformation, version: APIVersion) {
+    init(_ information: EngineInformation, version requested: APIVersion) {
         self.init()
         id = information.id
         containers = information.containers
@@ -69,12 +80,14 @@ extension SystemInfo {
         noProxy = information.noProxy
         name = information.name
         labels = information.labels
-        serverVersion = MasuVersion.version
-        runtimes = information.runtimes.mapValues { program in
+        serverVersion = MasuVersion.engineVersion
+        for (name, program) in information.runtimes {
             var runtime = RuntimeInfo()
             runtime.path = program.path
             runtime.runtimeArgs = program.arguments
-            return runtime
+            // Others would have to be started to be asked; clients take a missing status for an unknown one.
+            if requested >= .v(44), name == EngineConfiguration.builtInRuntime { runtime.status = Self.ownFeatures }
+            runtimes[name] = runtime
         }
         defaultRuntime = information.defaultRuntime
         swarm.localNodeState = "inactive"
@@ -82,10 +95,26 @@ extension SystemInfo {
         initBinary = information.initBinary
         initCommit.id = MasuVersion.version
         runcCommit.id = MasuVersion.version
+        if requested < .v(49) {
+            // Until 1.47 the commit that the daemon was built for, since then nothing.
+            initCommit.expected = requested < .v(48) ? initCommit.id : ""
+            runcCommit.expected = requested < .v(48) ? runcCommit.id : ""
+            containerdCommit.expected = ""
+        }
+        if requested < .v(50) {
+            bridgeNfIptables = information.bridgeFilter.v4
+            bridgeNfIp6tables = information.bridgeFilter.v6
+        }
         securityOptions = information.securityOptions
         cdiSpecDirs = []
         warnings = information.warnings
     }
+
+    /// What the built-in runtime can do, as its program tells in full (`features.md` of the runtime specification).
+    private static let ownFeatures = [
+        "org.opencontainers.runtime-spec.features":
+            #"{"ociVersionMin":"1.0.0","ociVersionMax":"\#(MasuVersion.runtimeSpecification)"}"#
+    ]
 }
 
 extension EventMessage {

@@ -185,14 +185,21 @@ struct VersionReport {
         func field(_ name: String) -> String { server[name].map(TemplateText.shown) ?? "" }
         let platform = server["Platform"]?["Name"]?.string ?? ""
         text += "\nServer:\(platform.isEmpty ? "" : " " + platform)\n Engine:\n"
-        add(2, "Version", field("Version"))
+        // Masu's API gives the version of the Docker Engine it answers like, and its own as a component.
+        let components = server["Components"]?.array ?? []
+        if let own = components.first(where: { $0["Name"]?.string == "Masu" })?["Version"]?.string {
+            add(2, "Version", own)
+            add(2, "Answers like", "Docker Engine \(field("Version").prefix { $0 != "+" })")
+        } else {
+            add(2, "Version", field("Version"))
+        }
         add(2, "API version", "\(field("ApiVersion")) (minimum version \(field("MinAPIVersion")))")
         if !field("GoVersion").isEmpty { add(2, "Go version", field("GoVersion")) }
         if !field("GitCommit").isEmpty { add(2, "Git commit", field("GitCommit")) }
         if !field("BuildTime").isEmpty { add(2, "Built", field("BuildTime")) }
         add(2, "OS/Arch", "\(field("Os"))/\(field("Arch"))")
         add(2, "Kernel", field("KernelVersion"))
-        for component in server["Components"]?.array ?? [] where component["Name"]?.string != "Engine" {
+        for component in components where !["Engine", "Masu"].contains(component["Name"]?.string) {
             text += " \(component["Name"]?.string ?? ""):\n"
             add(2, "Version", component["Version"]?.string ?? "")
             if let commit = component["Details"]?["GitCommit"]?.string, !commit.isEmpty { add(2, "GitCommit", commit) }
