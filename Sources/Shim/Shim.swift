@@ -216,7 +216,7 @@ package final class Shim {
         do throws(ShimError) {
             switch message.request {
             case .containers:
-                client.knownEnds.formUnion(containers.lazy.filter(\.phase.isOver).map(\.id))
+                for container in containers where container.phase.isOver { client.knowsEnd(of: container.id) }
                 return .response(.containers(containers.map { ShimContainer(id: $0.id, state: $0.phase.state) }))
             case .create(let bundle):
                 return .response(.created(pid: try create(bundle: FilePath(bundle))))
@@ -226,7 +226,7 @@ package final class Shim {
                 }
                 let reply = try container.answer(message.request, from: client)
                 if case .response(.state(.exited)) = reply {
-                    client.knownEnds.insert(container.id)
+                    client.knowsEnd(of: container.id)
                     endIfPossibleSoon()
                 }
                 return reply
@@ -240,9 +240,9 @@ package final class Shim {
     @discardableResult
     func tell(_ event: ShimEvent, of container: Container) -> Bool {
         var isTold = false
-        for client in clients where client.subscriptions.contains(container.id) {
+        for client in clients where client.isSubscribed(to: container.id) {
             send(event, of: container, to: client)
-            if case .exited = event { client.knownEnds.insert(container.id) }
+            if case .exited = event { client.knowsEnd(of: container.id) }
             isTold = true
         }
         return isTold
@@ -255,7 +255,7 @@ package final class Shim {
 
     /// Whether anybody wants this container's events.
     func hasSubscriber(of container: Container) -> Bool {
-        clients.contains { $0.subscriptions.contains(container.id) }
+        clients.contains { $0.isSubscribed(to: container.id) }
     }
 
     // MARK: Processes

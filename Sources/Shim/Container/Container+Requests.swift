@@ -29,7 +29,7 @@ extension Container {
     private func perform(_ request: ShimRequest, for client: ControlClient) throws(ShimError) -> ShimResponse? {
         switch request {
         case .subscribe:
-            client.subscriptions.insert(id)
+            client.subscribe(to: id)
             tellEnds(to: client)
             return .state(phase.state)
         case .state:

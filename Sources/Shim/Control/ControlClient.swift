@@ -31,9 +31,9 @@ final class ControlClient {
     private var answeredCount = 0
     private(set) var isGone = false
     /// The containers whose events it wants.
-    var subscriptions: Set<String> = []
+    private var subscriptions: [String] = []
     /// The containers whose ends it has been sent.
-    var knownEnds: Set<String> = []
+    private var knownEnds: [String] = []
 
     /// Takes over a connected socket that does not block.
     init(
@@ -51,7 +51,20 @@ final class ControlClient {
     var isFlushed: Bool { outgoing.isEmpty && answers.isEmpty }
 
     /// Whether it has been sent all ends that it wants to know, and at least one.
-    var knowsEnd: Bool { !knownEnds.isEmpty && subscriptions.isSubset(of: knownEnds) }
+    var knowsEnd: Bool { !knownEnds.isEmpty && subscriptions.allSatisfy(knownEnds.contains) }
+
+    /// Whether it wants the events of the container `id`.
+    func isSubscribed(to id: String) -> Bool { subscriptions.contains(id) }
+
+    /// It wants the events of the container `id` from now on.
+    func subscribe(to id: String) {
+        if !isSubscribed(to: id) { subscriptions.append(id) }
+    }
+
+    /// It has been sent the end of the container `id`.
+    func knowsEnd(of id: String) {
+        if !knownEnds.contains(id) { knownEnds.append(id) }
+    }
 
     /// Ends the connection.
     func close() {
