@@ -55,7 +55,7 @@ extension Images {
         return try await withTaskCancellationHandler {
             try await streams.run {
                 try ImagesError.translating {
-                    try self.clearingUp {
+                    try self.staged.clearingUp {
                         guard let row = try self.database.read({ try ImageTable.row(image, in: $0) }) else {
                             throw ImagesError.noSuchImage(image.description)
                         }
@@ -135,8 +135,8 @@ extension Images {
         let chains = Set(ChainID.chain(of: image.diffIDs).map(\.description))
         changes.withLock { $0.take(chains) }
         defer { changes.withLock { $0.release(chains) } }
-        let unpacked = try unpackLayers(of: [image], cancellation) { _ in }
-        defer { for layer in unpacked.values { discardIfStaged(layer) } }
+        let unpacked = try MissingLayers(self, cancellation).unpack(for: [image])
+        defer { for layer in unpacked.values { staged.discardIfStaged(layer) } }
         if cancellation.isCancelled { throw ArchiveError.cancelled }
         try register([try image.newImage()], blobs: layer.map { [$0.digest: $0] } ?? [:], layers: unpacked)
         return ContentHasher.digest(of: document)

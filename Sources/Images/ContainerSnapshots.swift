@@ -12,7 +12,7 @@ extension Images {
                 }
                 let top = try self.resolved(row.id.description).topSnapshot
                 if let top, try self.snapshotter.information(top) == nil {
-                    try self.clearingUp { try self.unpackAgain(row) }
+                    try self.staged.clearingUp { try self.unpackAgain(row) }
                 }
                 try self.snapshotter.prepare(key, parent: top)
             }
@@ -35,8 +35,8 @@ extension Images {
         }
         let image = ArchivedImage(
             configuration: try content.read(row.id), manifest: manifest, layers: layers, references: [])
-        let unpacked = try unpackLayers(of: [image], Cancellation()) { _ in }
-        defer { for layer in unpacked.values { discardIfStaged(layer) } }
+        let unpacked = try MissingLayers(self, Cancellation()).unpack(for: [image])
+        defer { for layer in unpacked.values { staged.discardIfStaged(layer) } }
         try register([try image.newImage()], blobs: [:], layers: unpacked)
     }
 

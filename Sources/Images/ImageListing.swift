@@ -1,19 +1,19 @@
 import GRDB
 import OCISpec
 
-extension Images {
-    /// The images that pass the filters, newest first. With a `reference` filter an image has only the names that pass it.
-    package func list(_ filters: ImageFilters = ImageFilters(), sharedSize: Bool = false) async throws -> [ImageSummary]
-    {
-        try await pool.run { try self.summaries(filters, sharedSize: sharedSize) }
-    }
+/// A list of the images that pass filters, newest first. With a `reference` filter an image has only the names that pass it.
+struct ImageListing: Sendable {
+    let images: Images
+    let filters: ImageFilters
+    /// Whether to tell how much each image shares with others.
+    let sharedSize: Bool
 
-    private func summaries(_ filters: ImageFilters, sharedSize: Bool) throws -> [ImageSummary] {
-        let before = try filters.before.map { try self.resolved($0).configuration.created ?? .zero }.min()
-        let since = try filters.since.map { try self.resolved($0).configuration.created ?? .zero }.max()
+    func run() throws -> [ImageSummary] {
+        let before = try filters.before.map { try images.resolved($0).configuration.created ?? .zero }.min()
+        let since = try filters.since.map { try images.resolved($0).configuration.created ?? .zero }.max()
         var records: [ImageRecord] = []
-        for row in try database.read({ try ImageTable.all(in: $0) }) {
-            let record = record(of: row)
+        for row in try images.database.read({ try ImageTable.all(in: $0) }) {
+            let record = images.record(of: row)
             let created = record.configuration.created ?? .zero
             if let before, created >= before { continue }
             if let since, created <= since { continue }
@@ -39,14 +39,14 @@ extension Images {
         return try records.map { record in
             guard sharedSize else { return ImageSummary(record: record, sharedSize: -1) }
             let chain = ChainID.chain(of: record.configuration.rootfs.diffIDs).map(\.description)
-            let bytes = try chain.filter { (shared[$0] ?? 0) > 1 }.reduce(Int64(0)) { try $0 + self.layerSize($1) }
+            let bytes = try chain.filter { (shared[$0] ?? 0) > 1 }.reduce(Int64(0)) { try $0 + images.layerSize($1) }
             return ImageSummary(record: record, sharedSize: bytes)
         }
     }
 
     /// How many images have each layer.
     private func sharedLayers() throws -> [String: Int] {
-        try database.read { database in
+        try images.database.read { database in
             let rows = try Row.fetchAll(
                 database, sql: "SELECT snapshot, COUNT(DISTINCT image) AS images FROM imageLayer GROUP BY snapshot")
             return Dictionary(uniqueKeysWithValues: rows.map { ($0["snapshot"], $0["images"]) })

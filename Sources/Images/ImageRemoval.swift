@@ -1,40 +1,20 @@
 import GRDB
 import OCISpec
 
-extension Images {
-    /// Removes a name, and the image with its last name, by Docker's rules: `force` overrides stopped containers and several
-    /// names; running containers always keep an image. `users` says which containers were made from an image.
-    ///
-    /// Returns when the image is gone; the files of its layers are deleted behind the answer.
-    ///
-    /// - Parameter platforms: remove only what the image has for these; as an image is for one platform here, that is all or nothing.
-    package func remove(
-        _ nameOrID: String, platforms: [Platform] = [], force: Bool = false, noPrune: Bool = false,
-        users: @escaping @Sendable (Digest) throws -> [ImageUser]
-    ) async throws -> [ImageDeletion] {
-        try await pool.run {
-            try ImagesError.translating {
-                try self.changes.withLock { holds in
-                    if !platforms.isEmpty {
-                        let own = try self.resolved(nameOrID).configuration.platform
-                        for platform in platforms where !own.satisfies(platform) {
-                            throw ImagesError(
-                                .notFound,
-                                "image with reference \(nameOrID) was found but its platform (\(own)) does not match the specified platform (\(platform))"
-                            )
-                        }
-                    }
-                    return try self.remove(nameOrID, force: force, users: users, holds)
-                }
-            }
-        }
-    }
+/// A removal of a name, and of the image with its last name, by Docker's rules.
+struct ImageRemoval {
+    let images: Images
+    /// Only what the image has for these; as an image is for one platform here, that is all or nothing.
+    var platforms: [Platform] = []
+    /// Overrides stopped containers and several names; running containers always keep an image.
+    let force: Bool
+    /// Which containers were made from an image.
+    let users: @Sendable (Digest) throws -> [ImageUser]
 
-    /// The same with the lock on changes held.
-    func remove(
-        _ nameOrID: String, force: Bool, users: @Sendable (Digest) throws -> [ImageUser], _ holds: Holds
-    ) throws -> [ImageDeletion] {
-        let record = try known(nameOrID)
+    /// Removes what a text means; called with the lock on changes held, whose value is `holds`.
+    func run(_ nameOrID: String, _ holds: Holds) throws -> [ImageDeletion] {
+        let record = try images.known(nameOrID)
+        try checkPlatforms(of: record, nameOrID)
         let containers = try users(record.id)
         let isByID = record.id.description.hasPrefix(nameOrID) || record.id.encoded.hasPrefix(nameOrID)
         var names = record.references
@@ -75,10 +55,20 @@ extension Images {
         return try carryOut(record, untagged: untagged, deletes: !stays, holds)
     }
 
+    private func checkPlatforms(of record: ImageRecord, _ name: String) throws(ImagesError) {
+        let own = record.configuration.platform
+        for platform in platforms where !own.satisfies(platform) {
+            throw ImagesError(
+                .notFound,
+                "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(platform))"
+            )
+        }
+    }
+
     private func carryOut(
         _ record: ImageRecord, untagged: [ImageReference], deletes: Bool, _ holds: Holds
     ) throws -> [ImageDeletion] {
-        let (blobs, layers) = try database.read { database in
+        let (blobs, layers) = try images.database.read { database in
             (
                 try ImageTable.blobs(of: record.id, in: database).filter {
                     try !ImageTable.isReferenced(blob: $0, besidesBy: record.id, in: database)
@@ -91,20 +81,20 @@ extension Images {
             if deletes { try ImageTable.delete(record.id, in: database) }
         }
         do {
-            try database.write(forget)
+            try images.database.write(forget)
         } catch let error as DatabaseError where deletes && error.resultCode == .SQLITE_FULL {
             // The disk is full, also for the few bytes that would say so: the image's own blobs go first.
-            for digest in blobs { try content.remove(digest) }
-            try database.write(forget)
+            for digest in blobs { try images.content.remove(digest) }
+            try images.database.write(forget)
         }
         var done = untagged.map { ImageDeletion.untagged($0.familiar) }
         if deletes {
             done.append(.deleted(record.id.description))
-            documents.forget(record.id, manifest: record.manifest)
-            for digest in blobs { try content.remove(digest) }
-            if let top = layers.last { done += try pruneLayers(from: top, holds).map(ImageDeletion.deleted) }
+            images.documents.forget(record.id, manifest: record.manifest)
+            for digest in blobs { try images.content.remove(digest) }
+            if let top = layers.last { done += try images.pruneLayers(from: top, holds).map(ImageDeletion.deleted) }
         }
-        updateIndex()
+        images.updateIndex()
         return done
     }
 

@@ -60,55 +60,39 @@ package struct PrunedImages: Hashable, Sendable {
     package var reclaimed: Int64 = 0
 }
 
-extension Images {
-    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag; without
-    /// other filters also what unfinished pulls have left. `users` as of `remove`.
-    package func prune(
-        _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
-    ) async throws -> PrunedImages {
-        var pruned = try await pruneImages(filters, users: users)
-        var others = filters
-        others.dangling = true
-        if others == PruneFilters() { pruned.reclaimed += try await removeUnfinishedDownloads() }
-        return pruned
-    }
+/// A prune: removes the images that no container was made from.
+struct Pruning: Sendable {
+    let images: Images
+    let filters: PruneFilters
+    /// Which containers were made from an image.
+    let users: @Sendable (Digest) throws -> [ImageUser]
 
-    private func pruneImages(
-        _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
-    ) async throws -> PrunedImages {
-        let pruned = try await pool.run {
-            try ImagesError.translating {
-                var pruned = PrunedImages()
-                for row in try self.database.read({ try ImageTable.all(in: $0) }) {
-                    let record = self.record(of: row)
-                    if filters.dangling, record.references.contains(where: { $0.digest == nil }) { continue }
-                    let labels = record.configuration.config?.labels ?? [:]
-                    guard filters.admit(labels: labels, created: record.configuration.created ?? record.storedAt) else {
-                        continue
-                    }
-                    try self.prune(record, users: users, into: &pruned)
-                }
-                return pruned
+    func run() throws -> PrunedImages {
+        var pruned = PrunedImages()
+        for row in try images.database.read({ try ImageTable.all(in: $0) }) {
+            let record = images.record(of: row)
+            if filters.dangling, record.references.contains(where: { $0.digest == nil }) { continue }
+            let labels = record.configuration.config?.labels ?? [:]
+            guard filters.admit(labels: labels, created: record.configuration.created ?? record.storedAt) else {
+                continue
             }
+            try prune(record, into: &pruned)
         }
-        // Room is what a prune is for: its answer comes when there is some.
-        await disposal.finished()
         return pruned
     }
 
-    private func prune(
-        _ record: ImageRecord, users: @Sendable (Digest) throws -> [ImageUser], into pruned: inout PrunedImages
-    ) throws {
-        try changes.withLock { holds in
+    private func prune(_ record: ImageRecord, into pruned: inout PrunedImages) throws {
+        try images.changes.withLock { holds in
             // Asked with the lock, so that no container is made of it in between by way of a name.
             guard try users(record.id).isEmpty else { return }
             var sizes: [String: Int64] = [:]
-            for layer in try database.read({ try ImageTable.layers(of: record.id, in: $0) }) {
-                sizes[layer] = try layerSize(layer)
+            for layer in try images.database.read({ try ImageTable.layers(of: record.id, in: $0) }) {
+                sizes[layer] = try images.layerSize(layer)
             }
             let deletions: [ImageDeletion]
             do {
-                deletions = try remove(record.id.description, force: true, users: users, holds)
+                deletions = try ImageRemoval(images: images, force: true, users: users)
+                    .run(record.id.description, holds)
             } catch let error as ImagesError where error.kind == .notFound || error.kind == .conflict {
                 return  // removed or used by somebody meanwhile
             }

@@ -48,7 +48,7 @@ extension Images {
                 throw error
             }
         }
-        settleSoon()
+        settling.soon()
     }
 
     private func place(
@@ -111,7 +111,7 @@ extension Images {
             try ImageTable.insert(
                 ImageTable.Entry(
                     id: id, manifest: manifest, size: size, storedAt: now,
-                    blobs: Set(image.layers + [id, manifest]), chain: chain, boot: boot),
+                    blobs: Set(image.layers + [id, manifest]), chain: chain, boot: settling.boot),
                 in: database)
         }
         for reference in image.references {

@@ -1,4 +1,5 @@
 import Hashing
+import ContentStore
 import Distribution
 import JSON
 import OCISpec
@@ -28,14 +29,14 @@ extension Images {
                     mediaType: remote.mediaType, digest: remote.digest, size: Int64(remote.bytes.count))
                 return RemoteDescription(
                     descriptor: descriptor, document: remote.bytes,
-                    platforms: try await self.platforms(of: remote, in: repository))
+                    platforms: try await Self.platforms(of: remote, in: repository))
             }
         } catch {
-            throw Self.explained(error, wanted)
+            throw ImagesError.explained(error, wanted)
         }
     }
 
-    private func platforms(of remote: RemoteManifest, in repository: Repository) async throws -> [Platform] {
+    private static func platforms(of remote: RemoteManifest, in repository: Repository) async throws -> [Platform] {
         if MediaType.isIndex(remote.mediaType) {
             return try JSON.decode(ImageIndex.self, from: remote.bytes).manifests.compactMap(\.platform)
         }
@@ -43,7 +44,7 @@ extension Images {
         let manifest = try JSON.decode(ImageManifest.self, from: remote.bytes)
         let type = manifest.config.mediaType
         guard type == MediaType.ociConfiguration || type == MediaType.dockerConfiguration else { return [] }
-        let configuration = try await document(manifest.config, from: repository)
+        let configuration = try await repository.document(manifest.config)
         return [try JSON.decode(ImageConfiguration.self, from: configuration).platform]
     }
 }

@@ -1,15 +1,33 @@
+import BlockingCalls
 import GRDB
 import Glibc
 import LinuxKernel
+import Logging
 import OCISpec
 
-// An image's files are written out to the disk in the background, some seconds after it was registered. Until that is
-// done its row says in which boot it was written. If the machine stops before, files of it may be empty although their
-// names are there; so images written in another boot and never settled are dropped at the start.
-extension Images {
+/// Writes images out to the disk in the background, some seconds after they were registered.
+///
+/// Until that is done an image's row says in which boot it was written. If the machine stops before, files of it may be empty although their
+/// names are there; so images written in another boot and never settled are dropped at the start.
+final class Settling: Sendable {
+    private let database: any DatabaseWriter
+    private let pool: BlockingPool
+    /// How long new images wait, so that several are flushed together.
+    private let delay: Duration
+    private let logger: Logger
+    /// Tells this start of the machine from every other.
+    let boot = BootIdentifier.current
+
+    init(_ database: any DatabaseWriter, _ pool: BlockingPool, delay: Duration, _ logger: Logger) {
+        self.database = database
+        self.pool = pool
+        self.delay = delay
+        self.logger = logger
+    }
+
     /// Has what was written so far flushed to the disk, without anyone waiting for it.
-    func settleSoon() {
-        let delay = settlingDelay
+    func soon() {
+        let delay = delay
         Task.detached(priority: .background) { [weak self] in
             // Only cancellation ends the sleep early, and nobody cancels this.
             try? await Task.sleep(for: delay)

@@ -3,20 +3,19 @@ import Archive
 import LinuxKernel
 import OCISpec
 import Snapshots
-import Synchronization
 import SystemPackage
 
-/// A layer that lies in a staged snapshot.
-struct UnpackedLayer: Sendable {
-    /// The staged snapshot's name.
-    let staged: String
-    let contents: LayerApplier.Result
-    /// The digest of the uncompressed archive, if it was asked for.
-    let diffID: Digest?
-}
+/// Turns archives of layers into staged snapshots, for one operation, which can be cancelled.
+struct Unpacking: Sendable {
+    let snapshotter: any Snapshotter
+    let staged: StagedLayers
+    let cancellation: Cancellation
 
-extension Images {
-    private static let serial = Atomic<UInt64>(0)
+    init(_ images: Images, _ cancellation: Cancellation) {
+        snapshotter = images.snapshotter
+        staged = images.staged
+        self.cancellation = cancellation
+    }
 
     /// Unpacks a layer into a new staged snapshot. If it fails, nothing is left of it.
     ///
@@ -27,19 +26,19 @@ extension Images {
     ///   - isComplete: Whether the archive must have its end marker, for want of a digest to check it by.
     ///   - hashing: Whether to compute the digest of the uncompressed bytes.
     ///   - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its end.
-    func unpack(
-        _ source: any ByteSource, parent: String?, isComplete: Bool, hashing: Bool, _ cancellation: Cancellation,
+    func layer(
+        from source: any ByteSource, upon parent: String?, isComplete: Bool, hashing: Bool,
         stopReading: () -> Void = {}
     ) throws -> UnpackedLayer {
-        let name = "unpack-\(Self.serial.wrappingAdd(1, ordering: .relaxed).newValue)"
-        let staged = try snapshotter.stage(name, parent: snapshotter.stagesIndependently ? nil : parent)
+        let name = staged.nextName()
+        let directory = try snapshotter.stage(name, parent: snapshotter.stagesIndependently ? nil : parent)
         do {
             let pipe = ChunkPipe()
             let reader = pipe.reader()
             let reading = try Self.read(source, into: pipe, hashing: hashing)
             let filling = Result {
                 let archive = TarReader(reader, needsEndMarker: isComplete)
-                let contents = try fill(staged, from: archive, cancellation)
+                let contents = try fill(directory, from: archive)
                 try archive.drain()
                 return contents
             }
@@ -53,7 +52,7 @@ extension Images {
             try snapshotter.finish(name, contents: contents)
             return UnpackedLayer(staged: name, contents: contents, diffID: diffID)
         } catch {
-            discard(name)
+            staged.discard(name)
             throw error
         }
     }
@@ -91,37 +90,9 @@ extension Images {
 
     /// Has nothing of the directory open when it returns, as `Snapshotter.finish` needs it.
     private func fill(
-        _ layer: StagedLayer, from archive: TarReader, _ cancellation: Cancellation
+        _ layer: StagedLayer, from archive: TarReader
     ) throws(ArchiveError) -> LayerApplier.Result {
         var applier = try LayerApplier(into: layer.root, whiteouts: layer.whiteouts)
         return try applier.apply(archive, isCancelled: { cancellation.isCancelled })
-    }
-
-    /// Removes a staged snapshot that is not wanted after all.
-    func discard(_ staged: String) {
-        do {
-            try snapshotter.remove(staged)
-        } catch {
-            leftovers.withLock { _ = $0.insert(staged) }
-        }
-    }
-
-    /// Runs a job that fills the disk perhaps, and removes afterwards what it could not remove itself: on a full disk the
-    /// database takes no change before the job's own files are gone.
-    func clearingUp<T>(_ job: () throws -> T) throws -> T {
-        defer {
-            for staged in leftovers.withLock({ names in
-                let all = names; names = []; return all
-            }) {
-                do {
-                    try snapshotter.remove(staged)
-                } catch {
-                    // The next start removes it.
-                    logger.warning(
-                        "cannot remove a layer", metadata: ["snapshot": "\(staged)", "error": "\(error)"])
-                }
-            }
-        }
-        return try job()
     }
 }

@@ -1,72 +1,8 @@
 import Archive
 import ContentStore
-import GRDB
 import JSON
 import OCISpec
 import SystemPackage
-
-extension Images {
-    /// Writes images as an archive: that of `docker save`, which is at the same time an OCI image layout. Blobs are written as
-    /// they are stored, so that digests stay what they are; each once, however many images have it.
-    ///
-    /// - Parameters:
-    ///   - names: A name without a tag stands for all tags of its repository, as with Docker.
-    ///   - platforms: An image for none of them is an error; empty: any.
-    ///   - stream: Stays the caller's. Nothing is written before everything is known to be there.
-    /// - Returns: the ids of the images saved.
-    @discardableResult
-    package func save(
-        _ names: [String], platforms: [Platform] = [], to stream: FileDescriptor
-    ) async throws -> [Digest] {
-        let cancellation = Cancellation()
-        return try await withTaskCancellationHandler {
-            try await streams.run {
-                try ImagesError.translating {
-                    let archive = try self.archive(of: names, platforms)
-                    let sink = DescriptorSink(stream, isCancelled: { cancellation.isCancelled })
-                    try archive.write(to: sink)
-                    return archive.images.map(\.id)
-                }
-            }
-        } onCancel: {
-            cancellation.cancel()
-        }
-    }
-
-    private func archive(of names: [String], _ platforms: [Platform]) throws -> ImageArchive {
-        guard !names.isEmpty else { throw ImagesError(.invalid, "no image named: give at least one image to save") }
-        // Nothing is removed until all blobs are open.
-        return try changes.withLock { _ in
-            var images: [ImageArchive.Image] = []
-            for name in names {
-                for (record, reference) in try records(toSave: name) {
-                    if !platforms.isEmpty, !platforms.contains(where: { record.configuration.platform.satisfies($0) }) {
-                        let wanted = platforms.map(\.description).joined(separator: ", ")
-                        throw ImagesError(.notFound, "no suitable export target found for platform \(wanted)")
-                    }
-                    let index = images.firstIndex { $0.id == record.id } ?? images.count
-                    if index == images.count { images.append(try ImageArchive.Image(record, in: content)) }
-                    if let reference, !images[index].references.contains(reference) {
-                        images[index].references.append(reference)
-                    }
-                }
-            }
-            return try ImageArchive(images, content: content)
-        }
-    }
-
-    /// The images a name stands for, each with the name it is saved under.
-    private func records(toSave name: String) throws -> [(ImageRecord, ImageReference?)] {
-        // What is no name is an id.
-        if let reference = try? ImageReference(parsing: name), reference.isNameOnly {
-            let all = try database.read { try ImageTable.references(inRepository: reference.name, in: $0) }
-            if !all.isEmpty { return try all.map { (try resolved($0.description), $0) } }
-        }
-        let record = try resolved(name)
-        let reference = (try? ImageReference(parsing: name))?.withDefaultTag  // as above
-        return [(record, reference.flatMap { $0.digest == nil && record.references.contains($0) ? $0 : nil })]
-    }
-}
 
 /// What is to be written: images and their blobs.
 struct ImageArchive {

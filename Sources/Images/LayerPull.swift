@@ -41,20 +41,30 @@ private final class PulledLayers: Sendable {
     }
 }
 
-extension Images {
+/// The layers of one image on their way here: those that are missing are fetched and unpacked, all at once, then the image is made.
+struct LayerPull: Sendable {
+    private let images: Images
+    private let image: NewImage
+    private let blobs: [Descriptor]
+    private let repository: Repository
+
+    init(_ images: Images, _ image: NewImage, _ blobs: [Descriptor], from repository: Repository) {
+        self.images = images
+        self.image = image
+        self.blobs = blobs
+        self.repository = repository
+    }
+
     /// Fetches and unpacks the layers that are missing, all at once, and makes the image.
-    func pullLayers(
-        of image: NewImage, _ blobs: [Descriptor], from repository: Repository,
-        _ report: @escaping @Sendable (ImageProgress) -> Void
-    ) async throws {
+    func run(_ report: @escaping @Sendable (ImageProgress) -> Void) async throws {
         let chains = ChainID.chain(of: image.diffIDs)
         let held = Set(chains.map(\.description) + image.layers.map(\.description))
-        let layers = try await pool.run {
-            self.changes.withLock { $0.take(held) }
+        let layers = try await images.pool.run {
+            images.changes.withLock { $0.take(held) }
             do {
-                return try self.plan(blobs, image.diffIDs, chains)
+                return try plan(chains)
             } catch {
-                self.changes.withLock { $0.release(held) }
+                images.changes.withLock { $0.release(held) }
                 throw error
             }
         }
@@ -66,47 +76,45 @@ extension Images {
         var missing = 0
         for layer in layers where !layer.isStored {
             if arrivals[layer.blob.digest] == nil {
-                arrivals[layer.blob.digest] = await downloads.join(layer.blob, from: repository)
+                arrivals[layer.blob.digest] = await images.downloads.join(layer.blob, from: repository)
                 missing += 1
-                if missing > slots.count { progress.waits(layer.index) }
+                if missing > images.slots.count { progress.waits(layer.index) }
             }
             if let arrival = arrivals[layer.blob.digest] { progress.arrives(layer.index, arrival) }
         }
         let result: Result<Void, any Error>
         do {
-            result = .success(try await work(on: layers, image, arrivals, progress))
+            result = .success(try await work(on: layers, arrivals, progress))
         } catch {
             result = .failure(error)
         }
-        for digest in arrivals.keys { await downloads.leave(digest) }
+        for digest in arrivals.keys { await images.downloads.leave(digest) }
         // On a pool, as it may wait for the lock; it cannot fail.
-        try? await pool.run {
-            self.changes.withLock { $0.release(held) }
-            try self.clearingUp {}
+        try? await images.pool.run {
+            images.changes.withLock { $0.release(held) }
+            images.staged.removeLeftovers()
         }
         try result.get()
     }
 
-    private func plan(
-        _ blobs: [Descriptor], _ diffIDs: [Digest], _ chains: [Digest]
-    ) throws -> [PullLayer] {
+    private func plan(_ chains: [Digest]) throws -> [PullLayer] {
         var parent: Digest?
         return try blobs.indices.map { index in
             defer { parent = chains[index] }
             return PullLayer(
-                index: index, blob: blobs[index], diffID: diffIDs[index], chain: chains[index], parent: parent,
-                isStored: content.size(of: blobs[index].digest) == blobs[index].size,
-                isUnpacked: try snapshotter.information(chains[index].description) != nil)
+                index: index, blob: blobs[index], diffID: image.diffIDs[index], chain: chains[index], parent: parent,
+                isStored: images.content.size(of: blobs[index].digest) == blobs[index].size,
+                isUnpacked: try images.snapshotter.information(chains[index].description) != nil)
         }
     }
 
     private func work(
-        on layers: [PullLayer], _ image: NewImage, _ arrivals: [Digest: BlobArrival], _ progress: PullProgress
+        on layers: [PullLayer], _ arrivals: [Digest: BlobArrival], _ progress: PullProgress
     ) async throws {
         let made = PulledLayers()
         let missing = layers.filter { !$0.isUnpacked }
         // The largest first where the order is free, so that no processor is left alone with it at the end.
-        let jobs = snapshotter.stagesIndependently ? missing.sorted { $0.blob.size > $1.blob.size } : missing
+        let jobs = images.snapshotter.stagesIndependently ? missing.sorted { $0.blob.size > $1.blob.size } : missing
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
@@ -116,13 +124,14 @@ extension Images {
                     }
                 }
                 let others = layers.filter { $0.isUnpacked && !$0.isStored }
-                let workers = snapshotter.stagesIndependently ? max(2, Processors.count) : 1
+                let workers = images.snapshotter.stagesIndependently ? max(2, Processors.count) : 1
                 var running = 0
                 for _ in 0..<min(workers, jobs.count) {
                     running += 1
                     group.addTask {
                         while let index = made.next(of: jobs.count) {
-                            try await self.unpack(jobs[index], arrivals[jobs[index].blob.digest], made, progress)
+                            try await unpack(
+                                jobs[index], arrivals[jobs[index].blob.digest], into: made, progress)
                             progress.done(jobs[index].index)
                         }
                     }
@@ -141,32 +150,35 @@ extension Images {
             }
             let ingests = arrivals.compactMapValues(\.ingest)
             let unpacked = made.state.withLock { $0.unpacked }
-            try await pool.run {
-                try self.register([image], blobs: ingests, layers: unpacked)
-                for layer in unpacked.values { self.discardIfStaged(layer) }
+            try await images.pool.run {
+                try images.register([image], blobs: ingests, layers: unpacked)
+                for layer in unpacked.values { images.staged.discardIfStaged(layer) }
             }
         } catch {
             // On a full disk what could be resumed is in the way of everybody.
             if Self.isDiskFull(error) { for arrival in arrivals.values { arrival.discard() } }
             let (unpacked, committed) = made.state.withLock { ($0.unpacked, $0.committed) }
             // What cannot be removed now is noted and removed later.
-            try? await pool.run {
-                for layer in unpacked.values { self.discardIfStaged(layer) }
-                for chain in committed.reversed() { self.discard(chain.description) }
+            try? await images.pool.run {
+                for layer in unpacked.values { images.staged.discardIfStaged(layer) }
+                for chain in committed.reversed() { images.staged.discard(chain.description) }
             }
             throw error
         }
     }
 
+    /// Unpacks a layer while its blob arrives, and waits until the blob is found to be right.
     private func unpack(
-        _ layer: PullLayer, _ arrival: BlobArrival?, _ made: PulledLayers, _ progress: PullProgress
+        _ layer: PullLayer, _ arrival: BlobArrival?, into made: PulledLayers, _ progress: PullProgress
     ) async throws {
         // Waiting for bytes occupies a thread; before the first byte that is not necessary.
         try await arrival?.begun()
         let cancellation = Cancellation()
         do {
             try await withTaskCancellationHandler {
-                try await unpackers.run { try self.unpack(layer, arrival, made, progress, cancellation) }
+                try await images.unpackers.run {
+                    try stage(layer, reading: arrival, into: made, progress, cancellation)
+                }
             } onCancel: {
                 cancellation.cancel()
             }
@@ -199,8 +211,9 @@ extension Images {
         }
     }
 
-    private func unpack(
-        _ layer: PullLayer, _ arrival: BlobArrival?, _ made: PulledLayers, _ progress: PullProgress,
+    /// The blocking part of `unpack`.
+    private func stage(
+        _ layer: PullLayer, reading arrival: BlobArrival?, into made: PulledLayers, _ progress: PullProgress,
         _ cancellation: Cancellation
     ) throws {
         let source: any ByteSource
@@ -209,45 +222,45 @@ extension Images {
                 arrival, owning: try reading(layer.blob.digest, arrival), isCancelled: { cancellation.isCancelled },
                 progress: { progress.extracted(layer.index, $0) })
         } else {
-            source = OwnedSource(try content.open(layer.blob.digest))
+            source = OwnedSource(try images.content.open(layer.blob.digest))
         }
-        let unpacked = try unpack(
-            try Compression.decompressing(source).source, parent: layer.parent?.description, isComplete: false,
-            hashing: true, cancellation, stopReading: { cancellation.cancel() })
+        let unpacked = try Unpacking(images, cancellation).layer(
+            from: try Compression.decompressing(source).source, upon: layer.parent?.description, isComplete: false,
+            hashing: true, stopReading: { cancellation.cancel() })
         guard unpacked.diffID == layer.diffID else {
-            discard(unpacked.staged)
+            images.staged.discard(unpacked.staged)
             arrival?.discard()
             throw ImagesError(
                 .invalid,
                 "layer \(layer.blob.digest) unpacks to \(unpacked.diffID?.description ?? ""), but the image's configuration "
                     + "says \(layer.diffID)")
         }
-        guard !snapshotter.stagesIndependently else {
+        guard !images.snapshotter.stagesIndependently else {
             // The same layer may stand in an image twice, but not upon the same others.
             made.state.withLock { $0.unpacked[layer.chain] = unpacked }
             return
         }
         do {
-            guard try snapshotter.information(layer.chain.description) == nil else {
-                return discardIfStaged(unpacked)
+            guard try images.snapshotter.information(layer.chain.description) == nil else {
+                return images.staged.discardIfStaged(unpacked)
             }
-            try snapshotter.commit(
+            try images.snapshotter.commit(
                 unpacked.staged, as: layer.chain.description, parent: layer.parent?.description,
                 contents: unpacked.contents)
             made.state.withLock { $0.committed.append(layer.chain) }
         } catch {
-            discardIfStaged(unpacked)
+            images.staged.discardIfStaged(unpacked)
             throw error
         }
     }
 
     /// A blob that is arriving, or that another pull has just put into the store.
     private func reading(_ digest: Digest, _ arrival: BlobArrival) throws -> FileDescriptor {
-        guard let ingest = arrival.ingest else { return try content.open(digest) }
+        guard let ingest = arrival.ingest else { return try images.content.open(digest) }
         do throws(ContentError) {
             return try ingest.reading()
         } catch {
-            return try content.open(digest)
+            return try images.content.open(digest)
         }
     }
 }

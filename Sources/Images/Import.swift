@@ -6,43 +6,22 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-extension Images {
-    /// Makes an image of one layer from a tar archive, which may be compressed with gzip, zstd, xz or bzip2.
-    ///
-    /// `stream` (a pipe, socket or file) is read to its end and stays the caller's. `changes` are Dockerfile instructions
-    /// as `docker import --change` takes them. Cancelling the task stops it and leaves nothing behind, like any error.
-    package func importImage(
-        from stream: FileDescriptor, reference: ImageReference?, changes: [String] = [], message: String = "",
-        platform: Platform? = nil, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
-    ) async throws -> Digest {
-        var process = ImageProcess()
-        for change in changes { try ImageChange(parsing: change).apply(to: &process) }
-        if reference?.digest != nil { throw ImagesError(.invalid, "cannot import digest reference") }
-        let (config, comment) = (process, message.isEmpty ? "Imported from -" : message)
-        let cancellation = Cancellation()
-        return try await withTaskCancellationHandler {
-            try await streams.run {
-                try ImagesError.translating {
-                    try self.clearingUp {
-                        try self.importLayer(
-                            from: stream, reference: reference, process: config, comment: comment,
-                            platform: platform ?? .host, cancellation, progress)
-                    }
-                }
-            }
-        } onCancel: {
-            cancellation.cancel()
-        }
-    }
+/// An import: an image of one layer from a tar archive, which may be compressed with gzip, zstd, xz or bzip2.
+struct Import: Sendable {
+    let images: Images
+    let reference: ImageReference?
+    /// How containers of the image run.
+    let process: ImageProcess
+    let comment: String
+    let platform: Platform
+    let cancellation = Cancellation()
+    let progress: @Sendable (ImageProgress) -> Void
 
     /// One thread reads, hashes and stores; this one unpacks what it hands over. Both see each byte once.
-    private func importLayer(
-        from stream: FileDescriptor, reference: ImageReference?, process: ImageProcess, comment: String,
-        platform: Platform, _ cancellation: Cancellation, _ progress: @escaping @Sendable (ImageProgress) -> Void
-    ) throws -> Digest {
+    func run(from stream: FileDescriptor) throws -> Digest {
         let source = DescriptorSource(stream, isCancelled: { cancellation.isCancelled })
         let peeked = try PeekedArchive(source)
-        let ingest = try content.ingest()
+        let ingest = try images.content.ingest()
         let pipe = ChunkPipe()
         let reader = pipe.reader()
         nonisolated(unsafe) let stored = try peeked.stored()
@@ -59,9 +38,9 @@ extension Images {
             }
         }
         let unpacking = Result {
-            try self.unpack(
-                try Compression.decompressing(reader).source, parent: nil, isComplete: true,
-                hashing: peeked.storedCompression != .none, cancellation)
+            try Unpacking(images, cancellation).layer(
+                from: try Compression.decompressing(reader).source, upon: nil, isComplete: true,
+                hashing: peeked.storedCompression != .none)
         }
         reader.abandon()
         // What went wrong in reading is the cause of what went wrong in unpacking.
@@ -71,25 +50,21 @@ extension Images {
             if case .failure(let error) = storingResult { throw error }
             layer = try unpacking.get()
         } catch {
-            if case .success(let layer) = unpacking { discard(layer.staged) }
+            if case .success(let layer) = unpacking { images.staged.discard(layer.staged) }
             throw error
         }
         do {
             if cancellation.isCancelled { throw ArchiveError.cancelled }
-            let image = try imported(
-                ingest, diffID: layer.diffID ?? ingest.digest, compression: peeked.storedCompression,
-                reference: reference, process: process, comment: comment, platform: platform)
+            let image = try newImage(
+                of: ingest, diffID: layer.diffID ?? ingest.digest, compression: peeked.storedCompression)
             let chain = ChainID.chain(of: image.diffIDs)
-            defer { discardIfStaged(layer) }
-            try register([image], blobs: [ingest.digest: ingest], layers: chain.last.map { [$0: layer] } ?? [:])
+            defer { images.staged.discardIfStaged(layer) }
+            try images.register([image], blobs: [ingest.digest: ingest], layers: chain.last.map { [$0: layer] } ?? [:])
             return image.id
         }
     }
 
-    private func imported(
-        _ blob: Ingest, diffID: Digest, compression: Compression, reference: ImageReference?, process: ImageProcess,
-        comment: String, platform: Platform
-    ) throws -> NewImage {
+    private func newImage(of blob: Ingest, diffID: Digest, compression: Compression) throws -> NewImage {
         let now = Timestamp.now()
         let configuration = ImageConfiguration(
             platform: platform, created: now, comment: comment, config: process, diffIDs: [diffID],
@@ -97,14 +72,8 @@ extension Images {
         let document = try JSON.encode(configuration)
         let layer = Descriptor(mediaType: compression.layerMediaType, digest: blob.digest, size: blob.size)
         return NewImage(
-            configuration: document, manifest: try Self.manifest(configuration: document, layers: [layer]),
+            configuration: document, manifest: try Images.manifest(configuration: document, layers: [layer]),
             layers: [blob.digest], diffIDs: [diffID], references: reference.map { [$0] } ?? [])
-    }
-
-    /// Removes the layer's staged snapshot if it was not committed.
-    func discardIfStaged(_ layer: UnpackedLayer) {
-        // Not to be asked is as good as not to be there: the next start looks again.
-        if (try? snapshotter.information(layer.staged)) != nil { discard(layer.staged) }
     }
 }
 
