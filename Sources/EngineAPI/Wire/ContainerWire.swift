@@ -13,7 +13,7 @@ extension ContainerInspection {
         args = details.arguments
         state = EngineAPIModel.ContainerState(details.state)
         image = details.imageID
-        if version >= .v(48) { imageManifestDescriptor = details.imageManifest.map(ImageDescriptor.init(manifest:)) }
+        if version >= .v(48) { imageManifestDescriptor = details.imageManifest.map(ImageDescriptor.init) }
         resolvConfPath = details.resolvConfPath
         hostnamePath = details.hostnamePath
         hostsPath = details.hostsPath
@@ -35,23 +35,6 @@ extension ContainerInspection {
         if let network = details.networkName {
             networkSettings.networks[network] = EndpointSettings(
                 shown: details.configuration.endpoints[network], on: network)
-        }
-    }
-}
-
-extension ImageDescriptor {
-    /// The manifest of a container's image.
-    fileprivate init(manifest descriptor: Descriptor) {
-        self.init()
-        mediaType = descriptor.mediaType
-        digest = descriptor.digest.description
-        size = descriptor.size
-        platform = descriptor.platform.map { own in
-            var platform = PlatformDescription()
-            platform.os = own.os
-            platform.architecture = own.architecture
-            platform.variant = own.variant ?? ""
-            return platform
         }
     }
 }
@@ -88,7 +71,7 @@ extension EngineAPIModel.ContainerSummary {
         names = ["/" + summary.name]
         image = summary.image
         imageID = summary.imageID
-        if version >= .v(48) { imageManifestDescriptor = summary.imageManifest.map(ImageDescriptor.init(manifest:)) }
+        if version >= .v(48) { imageManifestDescriptor = summary.imageManifest.map(ImageDescriptor.init) }
         command = summary.command
         created = summary.created.seconds
         sizeRw = summary.sizeRw ?? 0

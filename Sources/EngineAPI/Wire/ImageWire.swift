@@ -64,6 +64,13 @@ extension ImageDescriptor {
         mediaType = descriptor.mediaType
         digest = descriptor.digest.description
         size = descriptor.size
+        platform = descriptor.platform.map { own in
+            var platform = PlatformDescription()
+            platform.os = own.os
+            platform.architecture = own.architecture
+            platform.variant = own.variant ?? ""
+            return platform
+        }
     }
 }
 
