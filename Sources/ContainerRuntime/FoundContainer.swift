@@ -6,8 +6,8 @@ import SystemPackage
 
 /// A container that has been created, as it was when it was looked for.
 ///
-/// What is done with it needs none of its files: whoever has found a container can end it, freeze it and look into it also when
-/// somebody has removed its directory.
+/// Operations on it need none of its files: a caller that has found a container can end it, freeze it and look into it even
+/// if its directory has been removed.
 package struct FoundContainer: Hashable, Sendable {
     let record: ContainerRecord
     /// `<root>/<id>`.

@@ -36,7 +36,7 @@ package final class Engine: Sendable {
             registry: ContainerRegistry(), tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
             logger: logger)
         do {
-            // Whoever may not do it through the engine does not read logs either.
+            // Users who may not use the engine cannot read logs either.
             for directory in [services.files, services.sharedMemory] {
                 try Files.makeDirectories(directory, mode: 0o711)
             }

@@ -66,8 +66,8 @@ package struct EngineConfiguration: Sendable {
 }
 
 extension EngineConfiguration {
-    /// Throws `invalid` for defaults that no container could be made with: the daemon's administrator shall hear of
-    /// it, not every user.
+    /// Throws `invalid` for defaults that no container could be made with, so that the daemon's administrator gets the
+    /// error and not every user.
     package func validate() throws(EngineError) {
         try validate(cgroupParent: cgroupParent)
     }

@@ -1,7 +1,7 @@
 import OCISpec
 import Synchronization
 
-/// Remembers the newest events and passes new ones on to whoever listens.
+/// Remembers the newest events and passes new ones on to all listeners.
 package final class EventHub: Sendable {
     private struct State {
         var past: [EngineEvent] = []

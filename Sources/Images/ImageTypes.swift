@@ -11,7 +11,7 @@ package struct ImageRecord: Hashable, Sendable {
     package let manifestDescriptor: Descriptor?
     /// Empty where the image is damaged.
     package let configuration: ImageConfiguration
-    /// What of the image's documents cannot be read any more, in words; `nil` where all is well.
+    /// Which of the image's documents cannot be read, in words; `nil` if all can.
     package let damage: String?
     /// The bytes of all unpacked layers together.
     package let size: Int64

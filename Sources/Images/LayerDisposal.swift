@@ -4,7 +4,7 @@ import Logging
 import Snapshots
 import Synchronization
 
-/// Deletes the files of layers that have been removed, one after the other, behind the answer to whoever removed them.
+/// Deletes the files of removed layers, one after the other, after the client has its answer.
 ///
 /// The layers are gone already: their names can be used again. What is left here when the daemon ends is deleted at the next start.
 final class LayerDisposal: Sendable {

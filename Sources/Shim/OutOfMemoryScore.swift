@@ -30,7 +30,7 @@ final class OutOfMemoryExemption {
     func claim() {
         if isClaimed { return }
         isClaimed = true
-        // May be refused to whoever is not privileged; then the shim is as likely a victim as others.
+        // The kernel may refuse it without privileges; then the shim is as likely a victim as others.
         try? OutOfMemoryScore.set(Self.score)
     }
 

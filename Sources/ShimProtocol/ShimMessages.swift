@@ -30,7 +30,7 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case resize(execID: String? = nil, columns: UInt16, rows: UInt16)
     /// Describes an additional process, which `execStart` begins. `process.terminal` decides whether it has a terminal.
     case exec(id: String, process: Process, openStdin: Bool)
-    /// Begins it; answered by `started`, or by the error that made it impossible. Whoever wants its output attaches
+    /// Begins it; answered by `started`, or by the error that made it impossible. Clients that want its output attach
     /// before; without any client it is discarded.
     case execStart(id: String)
     /// Answered by `execState`; `notFound` once a subscriber has been told of the exec's end: the shim forgets it then.

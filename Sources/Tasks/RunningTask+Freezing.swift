@@ -56,7 +56,7 @@ extension RunningTask {
     /// Whether it is held still by a piece of work.
     package var isHeld: Bool { freezing.state.withLock { $0.holds > 0 } }
 
-    /// Thaws it whoever has frozen it, so that it can take a signal; all holds are over.
+    /// Thaws the task, also if a user has paused it, so that it can take a signal; all holds are over.
     package func thaw() async {
         await freezing.gate.enter()
         defer { freezing.gate.leave() }

@@ -151,7 +151,7 @@ package final class RunningTask: Sendable {
         try await call(.resize(execID: execID, columns: columns, rows: rows))
     }
 
-    /// Ends the standard input, whoever is attached to it.
+    /// Ends the standard input, whether a client is attached to it or not.
     package func closeInput(execID: String? = nil) async throws { try await call(.closeStdin(execID: execID)) }
 
     /// Changes limits; those that are not given stay.

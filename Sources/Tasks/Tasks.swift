@@ -96,7 +96,7 @@ package final class Tasks: Sendable {
         self.pool = pool
         self.logger = logger
         do throws(Errno) {
-            // Whoever may not do it through us does not get at control sockets either.
+            // Users who may not use this interface cannot reach the control sockets either.
             try Files.makeDirectories(configuration.directory, mode: 0o711)
             // Both are made here and not at first use, so that descriptors do not seem to leak. If the watches could not be made,
             // followers of a log get that error.
@@ -220,7 +220,7 @@ package final class Tasks: Sendable {
         do {
             guard let found = try await answer.value(within: configuration.patience.recovery) else {
                 logger.warning(
-                    "a shim does not answer; it is waited for in the background", metadata: ["container": "\(id)"])
+                    "a shim does not answer; waiting for it in the background", metadata: ["container": "\(id)"])
                 task.begin(after: answer, staysPaused: isPaused)
                 return .silent(task)
             }

@@ -104,11 +104,13 @@ enum DaemonFlags {
         [
             dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
             storageOptions, runtimes,
-            defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode, initProcess,
+            defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode,
+            initProcess,
             initPath,
             shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns,
             dnsOptions,
-            dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads, downloadAttempts, shutdownTimeout, stopTimeout,
+            dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads,
+            downloadAttempts, shutdownTimeout, stopTimeout,
             oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
         ] + BorrowedOption.all.map(\.flag)
 

@@ -1,7 +1,7 @@
 import LinuxKernel
 
-/// What a container shall be: everything `create` is told. The properties carry the names of the Docker Engine API's
-/// fields.
+/// The wanted container: everything that a `create` request says. The properties carry the names of the Docker Engine
+/// API's fields.
 ///
 /// The values are parsed but not yet checked against each other, the image or the machine; `Engine.create` does that
 /// before it touches anything.

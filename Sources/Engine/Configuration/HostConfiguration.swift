@@ -1,4 +1,4 @@
-/// Docker's `HostConfig`: isolation, resources and what of the host is let in.
+/// Docker's `HostConfig`: isolation, resources, and the parts of the host that the container may use.
 package struct HostConfiguration: Hashable, Sendable, Codable {
     /// Whose network the container has.
     package var networkMode: NetworkMode = .default

@@ -79,7 +79,7 @@ extension Container {
 
     // MARK: Restart policy
 
-    /// How long to wait before the next start, or nil if there shall be none.
+    /// How long to wait before the next start; nil for no further start.
     private func delayBeforeRestart(exitCode: Int32, duration: Double) -> Duration? {
         if isRemoving { return nil }
         let policy = record.configuration.host.restartPolicy

@@ -26,8 +26,8 @@ extension Container {
                 gate.leave()
                 return
             case .silent(let task):
-                // It shall not keep the daemon from serving the other containers. Until it answers, what the row says is taken for
-                // true: one that the row does not know to run was about to be started, and nobody was told that it would.
+                // It must not keep the daemon from serving the other containers. Until it answers, the row counts as the truth: a
+                // container that does not run by its row was about to be started, and no client has an answer yet.
                 if record.state.running != nil {
                     self.task = task
                     follow(task)

@@ -36,8 +36,8 @@ extension Container {
     /// SIGKILL takes with all its deadlines.
     private static let courtesy: Duration = .seconds(15)
 
-    /// Ends whatever the container does, without waiting at the gate: whoever is inside may wait for a shim that does not answer, and
-    /// ends with that shim. Returns whether this is inside the gate: a start that the kernel does not let go, because of a disk or a
+    /// Ends whatever the container does, without waiting at the gate: an operation inside may wait for a shim that does not answer,
+    /// and ends with that shim. Returns whether this is inside the gate: a start that the kernel does not let go, because of a disk or a
     /// server that does not answer, finds the container gone when it comes back.
     private func endForRemoval(_ name: String) async throws -> Bool {
         services.tasks.callOff(id)

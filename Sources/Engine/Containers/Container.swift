@@ -197,7 +197,7 @@ actor Container {
     func requireActive() throws(EngineError) {
         switch record.state {
         case .running(let running):
-            // A process would only begin when whoever holds the container still is done.
+            // A process would only begin when the operation that holds the container frozen is done.
             if running.isPaused || task?.isHeld ?? false { throw .paused(id) }
         case .restarting: throw .restarting(id)
         default: throw .notRunning(id)

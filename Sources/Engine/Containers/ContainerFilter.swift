@@ -43,7 +43,7 @@ package struct ContainerFilter: Sendable {
     /// Whether containers are asked for by their state, which then needs no `--all`.
     package var impliesAll: Bool { !statuses.isEmpty }
 
-    /// Images which containers shall be made from or descend from, as the user named them.
+    /// Images, as the user named them; only containers of these and of images made from them are listed.
     package var ancestors: [String] { filters["ancestor"] }
 
     /// Names or ids of containers the listed ones are older (`before`) or newer (`since`) than.

@@ -49,7 +49,7 @@ struct Exec: Sendable {
         return ContainerWait(stream: stream)
     }
 
-    /// Its client has detached: whoever waits for the end is told that there is nothing to wait for.
+    /// Its client has detached: callers that wait for the end stop waiting.
     mutating func endWaits() {
         for waiter in waiters { waiter.finish() }
         waiters = []

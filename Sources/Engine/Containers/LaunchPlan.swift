@@ -150,7 +150,7 @@ struct LaunchPlan: Sendable {
     }
 }
 
-/// What of other containers a start depends on.
+/// The facts about other containers that a start needs.
 struct NamespaceTargets: Sendable {
     var pid: Int32?
     var ipc: Int32?

@@ -4,7 +4,7 @@ import OCISpec
 import SystemPackage
 
 /// A path in a container as `docker cp` means it. It is resolved by the kernel with the container's root as its root
-/// (openat2(2), `RESOLVE_IN_ROOT`), so that no link leads out, whoever changes it meanwhile.
+/// (openat2(2), `RESOLVE_IN_ROOT`), so that no link leads out, even if a process changes it meanwhile.
 struct ContainerPath: Sendable {
     /// Nothing is there.
     struct Missing: Error {}

@@ -273,7 +273,7 @@ package struct SpecificationBuilder {
     }
 }
 
-/// Docker's lists of kernel files that a container shall not see or not change.
+/// Docker's lists of kernel files that a container must not see or not change.
 package enum DefaultPaths {
     /// Files of the kernel that containers do not see.
     package static let masked =

@@ -71,7 +71,7 @@ extension EngineRoutes {
     ) async throws -> HTTPResponse {
         let text = source.contains("://") ? source : "http://" + source
         guard let address = WebAddress(text) else {
-            throw APIError.invalid("cannot import from \"\(source)\": it is no http or https URL")
+            throw APIError.invalid("cannot import from \"\(source)\": it is not an http or https URL")
         }
         let archive = try await engine.openArchive(at: address)
         let group = eventLoopGroup

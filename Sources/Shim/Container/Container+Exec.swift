@@ -58,7 +58,7 @@ extension Container {
                 exec.state = .running(pid: pid)
                 tell(.execStarted(execID: id, pid: pid))
             case .failure(let error):
-                // Whoever asked for it knows now.
+                // The client has its answer.
                 exec.state = .exited(exitCode: error.exitCode, at: .now())
                 forget(exec)
             }

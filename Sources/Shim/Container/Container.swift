@@ -21,8 +21,8 @@ final class Container {
     unowned let shim: Shim
     /// Whether the kernel ends all other processes with the first one.
     private let hasOwnPIDNamespace: Bool
-    /// The container's root, held to the end of its processes: to let go of an overlay makes the kernel write the whole file system
-    /// below it to disk, and whoever does that inside the container does it within the container's limits, unkillable.
+    /// The container's root, held to the end of its processes. When the last holder of an overlay lets go of it, the kernel writes
+    /// the whole file system below it to disk; a process of the container would do that within its limits, unkillable.
     private var root: FileDescriptor?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
@@ -176,7 +176,7 @@ final class Container {
         case .draining(let record), .endingExecs(let record): phase = .recording(record)
         default: return
         }
-        // Now, so that whoever is told of the end finds it unmounted.
+        // Now, so that it is unmounted when the end is told.
         root?.discard()
         root = nil
         writeRecord()
@@ -189,7 +189,7 @@ final class Container {
             try bundle.write(record)
         } catch {
             // A full disk. An engine that listens writes the end down itself; and with its directory the container has been removed.
-            // Else whoever asks is told by the socket, which therefore stays.
+            // Otherwise the socket stays, and tells the end to those who ask.
             let isNeeded = !shim.hasSubscriber(of: self) && Files.exists(bundle.path)
             if isNeeded {
                 shim.loop.schedule(milliseconds: 1000) { [weak self] in self?.writeRecord() }

@@ -89,7 +89,7 @@ final class LogFile {
         descriptor = next
     }
 
-    /// Puts a new file in the place of the only one there may be. That one is not emptied: whoever follows it reads what is left.
+    /// Puts a new file in the place of the only one there may be. The old one is not emptied: its followers read the rest.
     private func replace() {
         let name = FilePath("\(path).next")
         do throws(Errno) {

@@ -21,7 +21,7 @@ protocol OCIRuntime: AnyObject {
     var changesStreams: Bool { get }
     /// Whether a request is under way.
     var isBusy: Bool { get }
-    /// The shim's `oom_score_adj` before it exempted itself, which is what processes of the runtime shall have.
+    /// The shim's `oom_score_adj` before it exempted itself. Processes of the runtime get this value.
     var scoreBefore: Int? { get set }
 
     /// Creates the container up to the point where its program would be executed. There are no clients yet, so this waits.

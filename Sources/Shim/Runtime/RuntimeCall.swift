@@ -69,7 +69,7 @@ final class RuntimeCall {
 
     // MARK: Running
 
-    /// Executes the program: its own flags, `arguments` given by whoever configured it, the command and its flags.
+    /// Executes the program with its own flags, the configured `arguments`, the command and its flags.
     func begin(
         global: [String], arguments: [String], streams: Streams? = nil, score: Int? = nil
     ) throws(ShimError) {
@@ -96,7 +96,7 @@ final class RuntimeCall {
                     try Descriptors.close(from: 3)
                     Signals.resetAll()
                     SignalSet([]).block()
-                    // May be refused to whoever is not privileged; it was not lowered then either.
+                    // The kernel may refuse it without privileges; then it was not lowered either.
                     if let score { try? OutOfMemoryScore.set(score) }
                     throw ProcessControl.execute(program.path, arguments: words, environment: environment)
                 } catch {

@@ -6,7 +6,7 @@ import SystemPackage
 /// There is a limit, and whatever that is, seven eighths of what is free stay free: that output waits for somebody who does not read
 /// it must not be what fills a disk.
 package final class SpillBudget {
-    /// How many bytes may wait in all if nothing else is configured; whoever is that far behind will hardly catch up.
+    /// How many bytes may wait in all by default; a client that is so far behind will hardly catch up.
     package static let usualLimit: Int64 = 256 << 20
     /// How much is used before it is looked again how much is free.
     private static let step: Int64 = 8 << 20

@@ -72,7 +72,7 @@ package struct LogFiles: ~Copyable {
             let known = lastRead.count
             let bytes = try Self.read(file, at: offset - Int64(known), count: known + chunk)
             guard bytes.starts(with: lastRead) else {
-                // Emptied since. What was read up to the last line that was whole is kept by whoever got it.
+                // Emptied since. The caller keeps the lines that it has read.
                 offset = 0
                 lastRead = []
                 continue

@@ -6,7 +6,7 @@ package enum OutputStream: UInt8, Hashable, Sendable {
     case stderr = 2
 }
 
-/// What of a log is wanted.
+/// Which part of a log a client wants.
 package struct LogOptions: Hashable, Sendable {
     /// Lines of the standard output.
     package var stdout = false
