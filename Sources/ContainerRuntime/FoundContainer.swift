@@ -6,8 +6,8 @@ import SystemPackage
 
 /// A container that has been created, as it was when it was looked for.
 ///
-/// Operations on it need none of its files: a caller that has found a container can end it, freeze it and look into it even
-/// if its directory has been removed.
+/// The calls read none of its files: the caller can end, freeze and examine the container also after somebody has removed its
+/// directory.
 package struct FoundContainer: Hashable, Sendable {
     let record: ContainerRecord
     /// `<root>/<id>`.

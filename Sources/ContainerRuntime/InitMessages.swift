@@ -8,7 +8,7 @@ import SystemPackage
 package enum InitReport: Hashable, Sendable {
     /// It cannot go on.
     case failure(RuntimeError)
-    /// A warning for the caller of the runtime.
+    /// The caller of the runtime should know this.
     case warning(String)
     /// It has made the process that takes its place; `needsGroup`: which is not in its control group yet.
     case replaced(by: Int32, needsGroup: Bool)

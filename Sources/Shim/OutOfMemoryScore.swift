@@ -30,7 +30,7 @@ final class OutOfMemoryExemption {
     func claim() {
         if isClaimed { return }
         isClaimed = true
-        // The kernel may refuse it without privileges; then the shim is as likely a victim as others.
+        // The kernel refuses this to unprivileged users; the shim is as likely a victim as others then.
         try? OutOfMemoryScore.set(Self.score)
     }
 

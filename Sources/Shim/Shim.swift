@@ -29,7 +29,7 @@ package final class Shim {
         case leaving(Farewell)
     }
 
-    /// What a shim without containers still waits for. Those who are attached get all output in any case.
+    /// What a shim without containers still waits for. Attached clients get all output in any case.
     private enum Farewell {
         /// Clients that have not been told of the end.
         case untilKnown
@@ -125,7 +125,7 @@ package final class Shim {
         return try adopt(container)
     }
 
-    /// Takes a container that has just been created among its own.
+    /// Adds a container that has just been created.
     @discardableResult
     func adopt(_ container: Container) throws(ShimError) -> Int32 {
         guard let pid = container.phase.pid else { throw ShimError(.conflict, "the container has ended") }
@@ -201,7 +201,7 @@ package final class Shim {
     }
 
     private func stopServing() {
-        // Those that have connected by now still get an answer; others find the file.
+        // Clients that have connected by now still get an answer; others find the file.
         accept()
         guard case .serving(let listener, let watch) = stage else { return }
         loop.unwatch(watch)

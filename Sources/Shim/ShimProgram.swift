@@ -67,8 +67,8 @@ package enum ShimProgram {
                 // Only here: the container's processes would inherit it.
                 Signals.ignore(SIGPIPE)
                 let result = awaitReport(reading, from: process)
-                // A shim without a container ends by itself. It is reaped here, so that it becomes no orphan. If it cannot be
-                // waited for, it is gone.
+                // A shim without a container ends by itself. It is reaped here, not left to the parent of orphans. That it
+                // cannot be waited for would mean that it is gone.
                 if case .failed = result { _ = try? ProcessControl.wait(for: shim) }
                 let status = print(result)
                 if case .launched = result, status != 0 { abandon(bundle) }
@@ -102,7 +102,7 @@ package enum ShimProgram {
         return result
     }
 
-    /// The caller has gone away before it got the answer, so no one will ever start the container.
+    /// The caller went away before it was told of the container, so nobody will ever start it.
     private static func abandon(_ bundle: FilePath) {
         do throws(ShimError) {
             let connection = try ShimConnection(bundle: bundle)
@@ -111,7 +111,7 @@ package enum ShimProgram {
             while try connection.nextEvent() != nil {}
             try? Files.remove(bundle.appending(ShimBundle.exit))  // Not there if somebody else was faster.
         } catch {
-            // The shim has ended meanwhile, or it lives, and a later daemon finds it.
+            // The shim has ended meanwhile, or it lives and answers on its socket.
         }
     }
 
@@ -196,7 +196,7 @@ package enum ShimProgram {
         let container = try launch.run()
         do throws(ShimError) {
             let pid = try shim.adopt(container)
-            // If the caller has gone away, no one will ever start the container.
+            // If the caller has gone away, nobody will ever start the container.
             try attempt("cannot start the shim") { () throws(Errno) in
                 try report.writeEntire(line(.launched(pid: pid, shimPid: getpid())))
             }

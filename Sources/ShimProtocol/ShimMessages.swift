@@ -6,8 +6,8 @@ import OCISpec
 ///
 /// Most requests are about one of the shim's containers, which `AddressedRequest` names; without a name it is the shim's first.
 package enum ShimRequest: Codable, Hashable, Sendable {
-    /// The container's events are sent on this connection from now on; answered by the present `state`, after which none is
-    /// missed. The ends of execs that nobody has been told of yet come first.
+    /// The shim sends the container's events on this connection from now on; answered by the present `state`, after which no event
+    /// is missed. The ends of execs that the shim has told nobody of come first.
     case subscribe
     /// Answered by `state`.
     case state
@@ -55,9 +55,9 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// Creates another container beside the first, from the bundle in this directory (absolute path; files as in `ShimBundle`,
     /// but the socket and the pid, which are the shim's). Answered by `created`.
     ///
-    /// It shares what its `config.json` joins by path: a name space of the first container (`/proc/<pid>/ns/…`), or a descriptor
-    /// of any process (`/proc/<pid>/fd/…`). Its id is its own, and so are its streams, log, exit record and execs. All containers
-    /// of a shim are made by the built-in runtime: with an external one it answers `conflict`.
+    /// The container shares the name spaces that its `config.json` joins by path: those of the first container
+    /// (`/proc/<pid>/ns/…`), or a descriptor of any process (`/proc/<pid>/fd/…`). It has an id, streams, a log, an exit record and
+    /// execs of its own. The built-in runtime makes all containers of a shim; with an external one the answer is `conflict`.
     case create(bundle: String)
     /// Answered by `containers`.
     case containers

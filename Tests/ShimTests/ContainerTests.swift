@@ -52,7 +52,7 @@ struct ContainerTests {
         #expect(try container.shimFiles == ["exit"])
     }
 
-    @Test("the end before anybody asks is told to whoever asks later")
+    @Test("a client that asks after the end is told of it")
     func lateQuestion() throws {
         let container = try TestContainer(["true"])
         let connection = try ShimConnection(bundle: container.bundle, timeout: 10)

@@ -292,7 +292,7 @@ struct ExternalRuntimeTests {
             return
         }
         #expect(error.message == "fake pause did not finish within 2 s")
-        // What shall be killed is killed, whatever the runtime does.
+        // The shim kills the container whatever the runtime does.
         try Files.replace(directory.path.appending("hang"), with: Array("kill".utf8))
         try connection.call(.kill(signal: .kill))
         #expect(try connection.exit().exitCode == 137)

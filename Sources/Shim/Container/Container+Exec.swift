@@ -58,7 +58,7 @@ extension Container {
                 exec.state = .running(pid: pid)
                 tell(.execStarted(execID: id, pid: pid))
             case .failure(let error):
-                // The client has its answer.
+                // The client that asked for it gets this error.
                 exec.state = .exited(exitCode: error.exitCode, at: .now())
                 forget(exec)
             }

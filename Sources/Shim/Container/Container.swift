@@ -21,8 +21,8 @@ final class Container {
     unowned let shim: Shim
     /// Whether the kernel ends all other processes with the first one.
     private let hasOwnPIDNamespace: Bool
-    /// The container's root, held to the end of its processes. When the last holder of an overlay lets go of it, the kernel writes
-    /// the whole file system below it to disk; a process of the container would do that within its limits, unkillable.
+    /// The container's root, held to the end of its processes. The kernel writes the whole file system below an overlay to disk when
+    /// the last user lets it go; a process inside the container would do that within the container's limits, and could not be killed.
     private var root: FileDescriptor?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
@@ -176,7 +176,7 @@ final class Container {
         case .draining(let record), .endingExecs(let record): phase = .recording(record)
         default: return
         }
-        // Now, so that it is unmounted when the end is told.
+        // Now, so that clients that are told of the end find it unmounted.
         root?.discard()
         root = nil
         writeRecord()
@@ -188,8 +188,8 @@ final class Container {
         do throws(ShimError) {
             try bundle.write(record)
         } catch {
-            // A full disk. An engine that listens writes the end down itself; and with its directory the container has been removed.
-            // Otherwise the socket stays, and tells the end to those who ask.
+            // A full disk. An engine that listens writes the end down itself, and a container without its directory has been removed.
+            // Otherwise the socket stays and answers those who ask, until the record is written.
             let isNeeded = !shim.hasSubscriber(of: self) && Files.exists(bundle.path)
             if isNeeded {
                 shim.loop.schedule(milliseconds: 1000) { [weak self] in self?.writeRecord() }

@@ -12,7 +12,7 @@ import SystemPackage
 /// It is executed for each request, and the shim does not wait for it: its end is an event like others, and one that takes too long
 /// is killed. What it leaves running becomes the shim's child, as that is the subreaper.
 final class ExternalRuntime: OCIRuntime {
-    /// How long the runtime has for killing a container, in milliseconds; then the shim kills it.
+    /// How long the runtime may take to kill a container, in milliseconds; then the shim does.
     private static let killPatience: Int64 = 3000
     /// What becomes of calls that are under way when the container ends.
     private static let ended = ShimError(.conflict, "the container has ended")
@@ -187,7 +187,7 @@ final class ExternalRuntime: OCIRuntime {
         }
     }
 
-    /// Sets the size of the terminal, because not every runtime does.
+    /// Sets the size of a terminal; not every runtime does.
     private func setSize(_ size: Box?, of console: FileDescriptor?) throws(ShimError) {
         guard let size, let console else { return }
         try attempt("cannot set the terminal's size") { () throws(Errno) in
@@ -253,8 +253,8 @@ final class ExternalRuntime: OCIRuntime {
             }
         }
         run("kill", arguments, patience: Self.killPatience) { [unowned self] _ in
-            // Whatever the runtime says, the process is killed, even if it is frozen (in version 1 it gets the signal only when it
-            // is thawed).
+            // Whatever the runtime says, the shim kills too, also a frozen process (in version 1 it would get the signal
+            // only when it is thawed).
             try? process?.send(signal: SIGKILL)  // Fails if it has ended.
             if all { try? cgroup?.signalAll(SIGKILL) }  // As above.
             try? cgroup?.thawIfFrozen()  // If it stays frozen, the process is seen not to end.

@@ -11,7 +11,7 @@ import SystemPackage
 enum RootMounting {
     /// Leaves the host's mount namespace, once and for all, for one in which mounts on `path` do not appear on the host.
     ///
-    /// - Parameter hidingUnified: Whether to hide version 2 of control groups beside version 1.
+    /// - Parameter hidingUnified: Whether to hide version 2 of control groups where version 1 is mounted.
     static func leaveHost(for path: FilePath, hidingUnified: Bool) throws(ShimError) {
         try attempt("cannot make a mount namespace") { () throws(Errno) in
             try Namespaces.mount.unshare()

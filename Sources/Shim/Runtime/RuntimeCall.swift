@@ -69,7 +69,7 @@ final class RuntimeCall {
 
     // MARK: Running
 
-    /// Executes the program with its own flags, the configured `arguments`, the command and its flags.
+    /// Executes the program with the flags `global`, those of its configuration, the command and the command's `arguments`.
     func begin(
         global: [String], arguments: [String], streams: Streams? = nil, score: Int? = nil
     ) throws(ShimError) {
@@ -96,7 +96,7 @@ final class RuntimeCall {
                     try Descriptors.close(from: 3)
                     Signals.resetAll()
                     SignalSet([]).block()
-                    // The kernel may refuse it without privileges; then it was not lowered either.
+                    // The kernel refuses this to unprivileged users, whose score was not lowered either.
                     if let score { try? OutOfMemoryScore.set(score) }
                     throw ProcessControl.execute(program.path, arguments: words, environment: environment)
                 } catch {
