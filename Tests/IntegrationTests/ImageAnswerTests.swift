@@ -77,8 +77,8 @@ extension Integration {
                 try daemon.ok(.masu, "commit", "c", "committed:1")
                 try daemon.ok(.masu, "rmi", "committed:1")
                 let lines = try daemon.ok(
-                    .masu, "events", "--since", "0", "--until", "1s", "--filter", "label=tier=web", "--filter",
-                    "type=image", "--format", "{{.Action}}"
+                    .masu, "events", "--since", "1", "--until", String(Int(Date().timeIntervalSince1970) + 1),
+                    "--filter", "label=tier=web", "--filter", "type=image", "--format", "{{.Action}}"
                 ).split(separator: "\n").map(String.init)
                 #expect(lines == ["create", "tag", "import", "create", "tag", "untag", "delete"], "\(lines)")
             }
