@@ -38,8 +38,8 @@ package struct HTTPRequest: Sendable {
         return rest[path] == "/" ? String(rest[path...]) : "/" + rest[path...]
     }
 
-    /// Whether the client asked to leave HTTP on this connection (`Upgrade: tcp`), as the docker CLI does for attach and
-    /// exec. Without it a hijacked stream is answered with `200 OK` and raw bytes.
+    /// Whether the client asked to leave HTTP on this connection (`Upgrade: tcp`), as the docker CLI does for attach
+    /// and exec. Without it a hijacked stream is answered with `200 OK` and raw bytes.
     package var asksForUpgrade: Bool { headers.contains(name: "Upgrade") }
 
     /// The announced length of the body; `nil` if it is chunked.

@@ -22,8 +22,8 @@ package struct HijackedConnection: Sendable {
         }.get()
     }
 
-    /// Joins the client with a connected stream socket, byte for byte with back-pressure in both directions and half-closes
-    /// passed on, until both are closed. Bytes the client sent before are delivered first.
+    /// Joins the client with a connected stream socket, byte for byte with back-pressure in both directions and
+    /// half-closes passed on, until both are closed. Bytes the client sent before are delivered first.
     ///
     /// The descriptor is owned by this call and closed in every case.
     ///

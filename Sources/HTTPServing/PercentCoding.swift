@@ -1,7 +1,7 @@
 /// Percent-encoding as in URLs (RFC 3986 section 2.1).
 package enum PercentCoding {
-    /// The text that `encoded` stands for; with `plusIsSpace` by the rules of a query. `nil` if a `%` is not followed by two
-    /// hexadecimal digits.
+    /// The text that `encoded` stands for; with `plusIsSpace` by the rules of a query. `nil` if a `%` is not followed
+    /// by two hexadecimal digits.
     package static func decode(_ encoded: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         var bytes: [UInt8] = []
         var rest = encoded.utf8.makeIterator()

@@ -13,7 +13,8 @@ package struct ManifestDocument: Hashable, Sendable {
     package let manifests: Set<Digest>
     /// The manifest that this one is about.
     package let subject: Digest?
-    /// The type of an artifact: the manifest's own, or that of its configuration (image-spec, manifest.md, "artifactType").
+    /// The type of an artifact: the manifest's own, or that of its configuration (image-spec, manifest.md,
+    /// "artifactType").
     package let artifactType: String?
     /// The annotations, which lists of referrers show.
     package let annotations: [String: String]

@@ -20,8 +20,8 @@ package struct CollectionReport: Hashable, Sendable {
 extension RegistryStore {
     /// Removes what no manifest needs any more, while pushes and pulls go on.
     ///
-    /// A blob of a repository stays as long as a manifest of that repository refers to it, and for `grace` after it was pushed or
-    /// mounted, because clients push blobs before the manifest. A pull that has a blob open keeps reading it.
+    /// A blob of a repository stays as long as a manifest of that repository refers to it, and for `grace` after it was
+    /// pushed or mounted, because clients push blobs before the manifest. A pull that has a blob open keeps reading it.
     ///
     /// - Parameters:
     ///   - grace: seconds.
@@ -121,9 +121,10 @@ extension RegistryStore {
 
     // MARK: Settling
 
-    // A push is answered when its bytes are the kernel's. They are flushed to the disk in the background; until that is done
-    // a blob's row says in which boot it was written. Blobs of another boot that were never flushed are read once at the start,
-    // and those that a failure of the machine has damaged are forgotten, with the manifests that were among them.
+    // A push is answered when its bytes are the kernel's. They are flushed to the disk in the background; until that is
+    // done a blob's row says in which boot it was written. Blobs of another boot that were never flushed are read once
+    // at the start, and those that a failure of the machine has damaged are forgotten, with the manifests that were
+    // among them.
 
     /// Flushes what was pushed since the last time.
     package func settle() async throws {

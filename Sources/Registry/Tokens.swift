@@ -3,7 +3,8 @@ import Hashing
 import JSON
 import OCISpec
 
-/// One thing that a token lets its holder do: `repository:library/debian:pull,push` (distribution's token specification, "scope").
+/// One thing that a token lets its holder do: `repository:library/debian:pull,push` (distribution's token
+/// specification, "scope").
 struct TokenScope: Hashable, Sendable {
     let type: String
     let name: String
@@ -39,7 +40,8 @@ struct TokenScope: Hashable, Sendable {
     }
 }
 
-/// Makes and reads the tokens of one registry: JSON web tokens, signed with a secret that never leaves it (RFC 7519, HS256).
+/// Makes and reads the tokens of one registry: JSON web tokens, signed with a secret that never leaves it (RFC 7519,
+/// HS256).
 struct TokenIssuer: Sendable {
     /// What a valid token says.
     struct Claims: Sendable {

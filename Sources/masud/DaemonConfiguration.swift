@@ -36,8 +36,8 @@ struct DaemonConfiguration: Sendable {
         let conflicts = try Self.conflicts(between: given.flags, and: file, path: path)
         guard conflicts.isEmpty else {
             throw ConfigurationError(
-                "unable to configure masud with file \(path): the following directives are specified both as a flag and in "
-                    + "the configuration file: \(conflicts.joined(separator: ", "))")
+                "unable to configure masud with file \(path): the following directives are specified both as a flag "
+                    + "and in the configuration file: \(conflicts.joined(separator: ", "))")
         }
         do {
             flags = try DaemonFlags.command.parse((file?.arguments ?? []) + arguments).flags
@@ -132,7 +132,8 @@ struct DaemonConfiguration: Sendable {
         let text = flags[DaemonFlags.oldestVersion]
         guard let version = APIVersion(text), version >= .oldest, version <= .newest else {
             throw ConfigurationError(
-                "invalid min-api-version \"\(text)\": the API has the versions \(APIVersion.oldest) to \(APIVersion.newest)"
+                "invalid min-api-version \"\(text)\": the API has the versions \(APIVersion.oldest) to "
+                    + "\(APIVersion.newest)"
             )
         }
         return version

@@ -2,11 +2,14 @@ import GRDB
 import LinuxKernel
 import SystemPackage
 
-/// A database without a single table under a data root that is in use: it was deleted, or emptied, or a backup was put back by half.
+/// A database without a single table under a data root that is in use: it was deleted, or emptied, or a backup was put
+/// back by half.
 ///
-/// Everything on disk that no row names is garbage to a running daemon. On the word of such a database that would be all there is.
+/// Everything on disk that no row names is garbage to a running daemon. On the word of such a database that would be
+/// all there is.
 enum EmptyDatabase {
-    /// Throws what has been found and what to do about it. Does nothing for a data root that is new, or a database that is not.
+    /// Throws what has been found and what to do about it. Does nothing for a data root that is new, or a database that
+    /// is not.
     static func refuse(_ database: DatabasePool, at path: FilePath, in dataRoot: FilePath) throws {
         let isNew = try database.read { database in
             try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master WHERE type = 'table'") == 0

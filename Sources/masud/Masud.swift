@@ -10,7 +10,8 @@ import Logging
 enum Masud {
     static func main() {
         Descriptors.secureStandardStreams()
-        // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for them.
+        // Before there is a second thread: all threads are to hold these signals back, so that this one can wait for
+        // them.
         SignalSet(watched).block()
         Signals.ignore(SIGPIPE)
         limitMemory()
@@ -72,8 +73,8 @@ enum Masud {
 
     private static let watched: [Int32] = [SIGTERM, SIGINT, SIGHUP]
 
-    /// The allocator makes an arena of its own for each thread, up to eight times the processors, and keeps what they free.
-    /// A daemon that is idle most of the time does better with two.
+    /// The allocator makes an arena of its own for each thread, up to eight times the processors, and keeps what they
+    /// free. A daemon that is idle most of the time does better with two.
     private static func limitMemory() {
         typealias Function = @convention(c) (CInt, CInt) -> CInt
         // <malloc.h> is not part of what Swift sees of the C library.

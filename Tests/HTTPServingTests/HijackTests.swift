@@ -8,7 +8,8 @@ import Testing
 /// The far end of a hijacked stream: what a shim is to the daemon.
 @Suite("Hijacked streams", .timeLimit(.minutes(10)))
 struct HijackTests {
-    /// Runs a server whose every request is hijacked and joined with a socket; `body` has the client and that socket's other end.
+    /// Runs a server whose every request is hijacked and joined with a socket; `body` has the client and that socket's
+    /// other end.
     private static func run(
         beforeJoining: (@Sendable () async throws -> Void)? = nil, beforeEnd: (@Sendable () async -> Void)? = nil,
         _ body: @escaping @Sendable (TestClient, TestClient) async throws -> Void

@@ -4,7 +4,8 @@ import Testing
 @Suite("Answers of the API", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(2)))
 struct RouteTests {
     private static let notManager =
-        #"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."#
+        #"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node "#
+        + "to swarm and try again."
 
     @Test("routes without anything behind them answer as Docker's daemon does without it")
     func routes() throws {
@@ -95,7 +96,8 @@ struct RouteTests {
                 #"""
                 {"labels":["a=b"],"debug":true,"default-runtime":"other","runtimes":{"other":{"path":"/bin/true"}},
                  "default-shm-size":"128m","default-ipc-mode":"shareable","live-restore":false,"shutdown-timeout":7,
-                 "max-concurrent-downloads":9,"insecure-registries":["r.test:5000"],"registry-mirrors":["http://m.test"]}
+                 "max-concurrent-downloads":9,
+                 "insecure-registries":["r.test:5000"],"registry-mirrors":["http://m.test"]}
                 """#)
             let events = try client.connect()
             defer { close(events) }

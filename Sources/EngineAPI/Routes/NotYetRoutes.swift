@@ -46,6 +46,10 @@ extension EngineRoutes {
             }
     }
 
+    private static let notAManager =
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm "
+        + "and try again."
+
     /// Masu is no Swarm node and cannot become one. Clients that look for Swarm's objects as well (`docker stack`,
     /// dashboards) know what Docker's daemon says when it is none.
     private var swarm: [Route] {
@@ -59,10 +63,7 @@ extension EngineRoutes {
             [HTTPMethod.GET, .POST, .DELETE].flatMap { method in
                 ["/\(kind)", "/\(kind)/{name}"].map { path in
                     Route(method, path) { _ in
-                        throw APIError(
-                            .unavailable,
-                            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect "
-                                + "this node to swarm and try again.")
+                        throw APIError(.unavailable, Self.notAManager)
                     }
                 }
             }

@@ -41,7 +41,8 @@ extension EngineRoutes {
         let until = try request.query.moment("until")
         if let since, let until, until < since {
             throw APIError.invalid(
-                "`since` time (\(request.query.text("since"))) cannot be after `until` time (\(request.query.text("until")))"
+                "`since` time (\(request.query.text("since"))) cannot be after `until` time "
+                    + "(\(request.query.text("until")))"
             )
         }
         let filters = ListFilters(try request.query.filters().values)
