@@ -52,12 +52,16 @@ extension Engine {
         }
         for directory in [services.files, services.sharedMemory] {
             do {
-                let names = try await services.pool.run { try Files.names(in: directory) }
-                for name in names where !known.contains(name) {
+                for name in try await services.pool.run({ try Files.names(in: directory) }) where !known.contains(name)
+                {
                     let path = directory.appending(name)
-                    services.logger.notice(
-                        "removing a directory that belongs to no container", metadata: ["path": "\(path)"])
-                    try await services.pool.run { try TreeRemoval.remove(path) }
+                    try await services.pool.run { [self] in
+                        if directory == services.sharedMemory {
+                            try TreeRemoval.remove(path)
+                        } else {
+                            try removeStrayFiles(path, known: known)
+                        }
+                    }
                 }
             } catch {
                 services.logger.error("cannot remove a directory of no container in \(directory): \(error)")
@@ -73,6 +77,28 @@ extension Engine {
         } catch {
             services.logger.error("cannot remove snapshots that belong to no container: \(error)")
         }
+    }
+}
+
+extension Engine {
+    /// Deals with a directory among those of containers that no row names. What a removal has left is removed; anything else may be
+    /// all there is of a container whose row was lost, and is set aside.
+    private func removeStrayFiles(_ path: FilePath, known: Set<String>) throws {
+        let name = path.lastComponent?.string ?? ""
+        if name.hasSuffix(Container.removedSuffix) {
+            let id = String(name.dropLast(Container.removedSuffix.utf8.count))
+            // The row is still there: the removal has not begun yet when the daemon was killed.
+            if known.contains(id) { return try Files.rename(path, to: services.files.appending(id)) }
+            return try TreeRemoval.remove(path)
+        }
+        // Made for a container whose row was never written.
+        if try Files.names(in: path).isEmpty { return try TreeRemoval.remove(path) }
+        let place = SetAside.folder(in: configuration.dataRoot).appending("containers")
+        try Files.makeDirectories(place, mode: 0o700)
+        try Files.rename(path, to: place.appending(name))
+        services.logger.warning(
+            "the database does not know this container: its log and network files were set aside; delete them if nobody misses them",
+            metadata: ["path": "\(place.appending(name))"])
     }
 }
 

@@ -1,5 +1,6 @@
 import Engine
 import Glibc
+import LinuxKernel
 import OCISpec
 import Testing
 
@@ -154,6 +155,9 @@ import Testing
         try await next.recover()
         #expect(try await next.inspect("web").id == id)
         #expect(try fixture.leftovers().filter { $0 == stray }.isEmpty)
+        let aside = fixture.directory.path.appending("data/set-aside")
+        let place = aside.appending(try #require(try Files.names(in: aside).first)).appending("containers")
+        #expect(try Files.names(in: place) == [stray], "files of an unknown container are not deleted")
         #expect(try await next.list(ListOptions()).isEmpty)
         var all = ListOptions()
         all.all = true
@@ -187,6 +191,24 @@ import Testing
         try await next.remove("hurt")
         #expect(try fixture.leftovers().filter { $0 == id }.isEmpty)
         try await next.remove("whole")
+    }
+
+    @Test("a removal that was cut short is ended by the next engine, or undone where the row is still there")
+    func removalCutShort() async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let id = try await fixture.engine.create(configuration(), name: "web").id
+        let gone = String(repeating: "b", count: 64)
+        try fixture.directory.write("data/containers/\(gone).removed/x", "")
+        try fixture.directory.write("data/containers/\(id)/x", "")
+        try fixture.directory.rename("data/containers/\(id)", "data/containers/\(id).removed")
+        let next = try fixture.restarted()
+        try await next.recover()
+        let files = fixture.directory.path.appending("data/containers")
+        #expect(try Files.names(in: files) == [id])
+        #expect(try Files.names(in: files.appending(id)) == ["x"])
+        try await next.remove("web")
+        #expect(try fixture.leftovers().isEmpty)
     }
 
     @Test("an image in use is not removed, and its events are told")

@@ -66,8 +66,8 @@ extension Container {
 
     /// Deletes everything there is of it; behind the gate.
     ///
-    /// The row goes first: from then on it does not exist. What a crash or an error leaves of its files belongs to no row
-    /// and is removed at the daemon's next start.
+    /// The row goes first: from then on it does not exist. What a crash or an error leaves of its files belongs to no row, and
+    /// has a name that says that it is to be deleted: the daemon's next start does that.
     func removeNow() async {
         if case .removing = record.state { return }
         isRemoving = true
@@ -75,10 +75,13 @@ extension Container {
         let exit = record.state.exit
         record.state = .removing(exit)
         let id = id
+        let removed = services.files.appending(id + Self.removedSuffix)
+        let hasMoved = moveFiles(from: files, to: removed)
         do {
             try await services.database.write { try ContainerRecord.delete(id: id, in: $0) }
         } catch {
             logger.error("cannot delete the container's row: \(error)")
+            if hasMoved { _ = moveFiles(from: removed, to: files) }
             record.state = .dead(exit)
             isRemoving = false
             notifyRemoved()
@@ -93,7 +96,7 @@ extension Container {
             logger.error("cannot remove the container's root: \(error)")
         }
         await removeBundle()
-        let path = files
+        let path = hasMoved ? removed : files
         do {
             try await services.pool.run { try TreeRemoval.remove(path) }
         } catch {
@@ -103,5 +106,19 @@ extension Container {
         dropPendingAttachments()
         notifyRemoved()
         emit("destroy")
+    }
+
+    /// What the name of a container's directory ends with when its files are to be deleted.
+    static let removedSuffix = ".removed"
+
+    private func moveFiles(from old: FilePath, to new: FilePath) -> Bool {
+        do throws(Errno) {
+            try Files.rename(old, to: new)
+            return true
+        } catch {
+            // There may be none, after an earlier attempt.
+            logger.debug("cannot rename \(old): \(error)")
+            return false
+        }
     }
 }
