@@ -1,4 +1,5 @@
 import Failure
+import Text
 
 /// Why an image operation failed. The texts are what Docker's clients expect.
 package struct ImagesError: Failure, Hashable, Sendable {
@@ -9,7 +10,7 @@ package struct ImagesError: Failure, Hashable, Sendable {
 
     package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
-        self.message = message
+        self.message = message.showingControls()
     }
 
     static func noSuchImage(_ name: String) -> ImagesError { ImagesError(.notFound, "No such image: \(name)") }

@@ -319,4 +319,17 @@ struct PullFaultTests {
         }
         #expect(try await fixture.inventory() == before)
     }
+
+    @Test("a media type that a registry has chosen cannot command a terminal")
+    func mediaTypeWithEscapes() async throws {
+        let fixture = try ImagesFixture()
+        try await FaultyRegistry.run { registry in
+            try registry.add(
+                image: [try PullTests.layer("a", 1000)], to: "app", as: "1", layerType: "x/\u{1B}]0;title\u{7}")
+            let error = await #expect(throws: ImagesError.self) {
+                _ = try await PullTests.pull(fixture.images, try PullTests.name(registry))
+            }
+            #expect(error?.message.contains("x/\\u001b]0;title\\u0007") == true, "\(error?.message ?? "")")
+        }
+    }
 }
