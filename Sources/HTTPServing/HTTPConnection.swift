@@ -39,15 +39,7 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Whether there is an end of a response that the kernel has not taken.
     private var isWriting = false
     private var context: ChannelHandlerContext?
-    private lazy var deadline = Deadline(on: eventLoop) { [weak self] in self?.deadlinePassed() }
-    /// How far the client had taken what was written when the deadline was set.
-    private var lastProgress = Progress(waiting: 0, writes: 0)
-
-    private struct Progress: Equatable {
-        /// Bytes that the kernel has not taken.
-        var waiting: Int
-        var writes: Int
-    }
+    private lazy var patience = Patience(on: eventLoop, gate: gate) { [weak self] in self?.patienceEnded() }
 
     /// A client that does not close its side after we closed ours is cut off after this time.
     private static let lingering = Duration.seconds(5)
@@ -78,15 +70,18 @@ final class HTTPConnection: ChannelInboundHandler {
 
     // MARK: Events of the channel
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        patience.channel = context.channel
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        deadline.cancel()
+        patience.end()
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        deadline.set(service.limits.headTime)
+        patience.wait(service.limits.headTime)
         context.read()
     }
 
@@ -104,7 +99,7 @@ final class HTTPConnection: ChannelInboundHandler {
         case .idle:
             if gate.fruitless > 0, !isReadingHead {
                 isReadingHead = true
-                deadline.set(service.limits.headTime)
+                patience.wait(service.limits.headTime)
             }
             context.read()
         case .closing: context.read()
@@ -116,7 +111,7 @@ final class HTTPConnection: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         inputClosed = true
-        deadline.cancel()
+        patience.end()
         switch state {
         case .answering(let exchange), .hijacked(let exchange, _):
             exchange.task?.cancel()
@@ -142,7 +137,7 @@ final class HTTPConnection: ChannelInboundHandler {
     private func failInput(of exchange: Exchange, _ error: any Error) {
         exchange.isLast = true
         inputFailed = true
-        awaitProgress(exchange.patience)
+        patience.awaitProgress(exchange.patience)
         exchange.failBody(error)
     }
 
@@ -175,7 +170,7 @@ final class HTTPConnection: ChannelInboundHandler {
     // MARK: Patience
 
     /// The client made no progress for as long as it may.
-    private func deadlinePassed() {
+    private func patienceEnded() {
         guard let context else { return }
         switch state {
         case .idle where gate.fruitless > 0: refuse(.requestTimeout, context: context)
@@ -190,22 +185,9 @@ final class HTTPConnection: ChannelInboundHandler {
         }
     }
 
-    /// Gives the client `time` to take something of what was written.
-    private func awaitProgress(_ time: Duration?) {
-        lastProgress = progress
-        deadline.set(time)
-    }
-
     private func closeUnlessProgressing(_ time: Duration?, _ context: ChannelHandlerContext) {
-        // Nothing waits: it is not the client's turn.
-        if progress == lastProgress, progress.waiting > 0 { return context.close(promise: nil) }
-        awaitProgress(time)
-    }
-
-    private var progress: Progress {
-        // A channel that does not know what it has not written is one that is closed.
-        let waiting = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        return Progress(waiting: waiting, writes: gate.writes)
+        if patience.clientStandsStill { return context.close(promise: nil) }
+        patience.awaitProgress(time)
     }
 
     /// The client has shut down its write side.
@@ -249,14 +231,14 @@ final class HTTPConnection: ChannelInboundHandler {
                 guard let waiter = exchange.bodyWaiter else { return }
                 parts.removeFirst()
                 exchange.bodyWaiter = nil
-                awaitProgress(exchange.patience)
+                patience.awaitProgress(exchange.patience)
                 waiter.succeed(piece)
             case (.answering(let exchange), .end):
                 guard !exchange.bodyEnded else { return }
                 parts.removeFirst()
                 exchange.bodyEnded = true
                 gate.handsOnSlices = true
-                awaitProgress(exchange.patience)
+                patience.awaitProgress(exchange.patience)
                 exchange.bodyWaiter?.succeed(nil)
                 exchange.bodyWaiter = nil
             case (.answering, .head), (.delivering, _):
@@ -275,7 +257,7 @@ final class HTTPConnection: ChannelInboundHandler {
         let exchange = Exchange(head: head)
         state = .answering(exchange)
         isReadingHead = false
-        deadline.set(nil)
+        patience.wait(nil)
         let eventLoop = eventLoop
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
         let body = RequestBody(share: ByteBudget.Share(of: service.budget)) {
@@ -315,14 +297,14 @@ final class HTTPConnection: ChannelInboundHandler {
             context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
         }
         gate.handsOnSlices = false
-        deadline.set(service.limits.bodyTime)
+        patience.wait(service.limits.bodyTime)
         context.read()
         return promise.futureResult
     }
 
     private func stopWaitingForBody() {
         guard case .answering(let exchange) = state, exchange.bodyWaiter != nil else { return }
-        awaitProgress(exchange.patience)
+        patience.awaitProgress(exchange.patience)
         exchange.failBody(CancellationError())
     }
 
@@ -351,7 +333,7 @@ final class HTTPConnection: ChannelInboundHandler {
         guard case .answering(let exchange) = state else { return }
         exchange.isStreaming = isEndless
         exchange.patience = isEndless ? service.limits.streamTime : service.limits.answerTime
-        if exchange.bodyWaiter == nil { awaitProgress(exchange.patience) }
+        if exchange.bodyWaiter == nil { patience.awaitProgress(exchange.patience) }
         cancelIfAbandoned(exchange)
     }
 
@@ -376,14 +358,14 @@ final class HTTPConnection: ChannelInboundHandler {
         state = .delivering(exchange)
         gate.handsOnSlices = true
         isWriting = true
-        awaitProgress(service.limits.answerTime)
+        patience.awaitProgress(service.limits.answerTime)
         written.assumeIsolated().whenComplete { _ in
             self.isWriting = false
             guard case .delivering = self.state, let context = self.context, context.channel.isActive else { return }
             guard !exchange.isLast else { return self.closeGently(after: written) }
             self.state = .idle
             self.isReadingHead = false
-            self.deadline.set(self.service.limits.idleTime)
+            self.patience.wait(self.service.limits.idleTime)
             self.advance()
             if case .idle = self.state { context.read() }
         }
@@ -395,14 +377,14 @@ final class HTTPConnection: ChannelInboundHandler {
         state = .closing
         parts.removeAll()
         isWriting = true
-        awaitProgress(service.limits.answerTime)
+        patience.awaitProgress(service.limits.answerTime)
         written.assumeIsolated().whenComplete { _ in
             self.isWriting = false
             guard let context = self.context else { return }
             guard !self.inputClosed, !self.inputFailed else { return context.close(promise: nil) }
             context.close(mode: .output, promise: nil)
             context.read()
-            self.deadline.set(Self.lingering)
+            self.patience.wait(Self.lingering)
         }
     }
 
@@ -419,7 +401,7 @@ final class HTTPConnection: ChannelInboundHandler {
         try pipeline.addHandler(tunnel, position: .after(decoder))
         state = .hijacked(exchange, tunnel)
         parts.removeAll()
-        deadline.set(nil)
+        patience.wait(nil)
         gate.handsOnSlices = false
         tunnel.writeAndFlush(head, promise: eventLoop.makePromise())
         // What the decoder holds beyond the request is handed to the tunnel now; only then may the end of input follow.

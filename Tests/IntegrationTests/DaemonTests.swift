@@ -21,6 +21,23 @@ extension Integration {
             }
         }
 
+        @Test("masu version tells Masu's version, and that of the Docker Engine the daemon answers like")
+        func ownVersion() throws {
+            try withDaemon(image: false) { daemon in
+                let client = try daemon.run(.masu, "version", "--format", "{{.Client.Version}}").output
+                let own = client.filter { !$0.isNewline }
+                let server = try daemon.run(.masu, "version", "--format", "{{.Server.Version}}").output
+                #expect(server.hasSuffix("+masu\(client)"), "\(server)")
+                let text = try daemon.run(.masu, "version").output
+                let lines = text.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+                let engine = lines.drop { $0 != "Engine:" }
+                #expect(engine.dropFirst().first == "Version: \(own)", "\(text)")
+                #expect(engine.dropFirst(2).first?.hasPrefix("Answers like: Docker Engine ") == true, "\(text)")
+                guard Programs.docker != nil else { return }
+                #expect(try daemon.run(.docker, "version", "--format", "{{.Server.Version}}").output == server)
+            }
+        }
+
         @Test(
             "an old client is spoken to in its version",
             .enabled(if: Programs.docker != nil, "no docker of version 23 or newer"))
