@@ -144,7 +144,7 @@ struct DamageTests {
         #expect(identity == (try Files.readText(fixture.directory.appending("content/identity"))))
     }
 
-    @Test("on a full disk images are removed and pruned, and that frees the disk")
+    @Test("on a full disk containers' snapshots and images are removed and pruned, and that frees the disk")
     func fullDisk() async throws {
         let disk = try SmallDisk("40m")
         defer { disk.remove() }
@@ -153,6 +153,7 @@ struct DamageTests {
         try ReservedSpace.reserve(1 << 20, for: disk.path.appending("masu.db-wal"))
         let one = try await fixture.importing(PullTests.layer("a", 4 << 20), as: "one")
         let two = try await fixture.importing(PullTests.layer("b", 4 << 20))
+        try await fixture.images.prepareContainerSnapshot(key: "c", image: two)
         let filler = try FileDescriptor.open(
             disk.path.appending("filler"), .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         defer { try? filler.close() }
@@ -161,6 +162,8 @@ struct DamageTests {
             while (try? filler.writeAll(piece)) != nil {}
         }
         await #expect(throws: ImagesError.self) { _ = try await fixture.importing(Tar.text([("c", "3")])) }
+        try await fixture.images.removeSnapshot(key: "c")
+        while (try? filler.writeAll([UInt8](repeating: 1, count: 4096))) != nil {}
         let done = try await fixture.images.remove("one", users: { _ in [] })
         #expect(done.contains(.deleted(one.description)))
         await fixture.images.finishDisposal()
