@@ -84,6 +84,7 @@ private struct StoreChecker: Sendable {
 
     func run(containers: Set<String>) throws -> StoreCheck {
         try checkDatabase()
+        try images.completeBlobs()
         // All of it at one moment, in which nobody registers or removes an image.
         let inventory = try images.changes.withLock { holds in
             var inventory = Inventory()
@@ -192,6 +193,10 @@ private struct StoreChecker: Sendable {
     private func checkSnapshots(_ inventory: Inventory, _ containers: Set<String>) throws {
         let byName = Dictionary(inventory.snapshots.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var needed = Set(inventory.layers.map(\.snapshot))
+        for retained in inventory.snapshots where retained.isRetained {
+            var next: String? = retained.name
+            while let name = next, needed.insert(name).inserted { next = byName[name]?.parent }
+        }
         for container in containers.sorted() {
             guard let snapshot = byName[container] else {
                 if try images.snapshotter.information(container) == nil, presence(container) == .whole {

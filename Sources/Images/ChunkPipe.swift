@@ -59,6 +59,52 @@ final class ChunkPipe: Sendable {
         }
     }
 
+    /// Gathers what is written in pieces of any size.
+    final class Sink {
+        private var writer: Writer
+        private var pending: [UInt8] = []
+        /// Whether the reader takes anything any more: one that has gone gives no chunk back.
+        private var isWanted = true
+
+        init(_ writer: Writer) {
+            self.writer = writer
+            pending.reserveCapacity(ChunkPipe.capacity)
+        }
+
+        /// Takes bytes. Throws `cancelled` when the reader wants no more.
+        func write(_ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
+            var rest = bytes
+            while !rest.isEmpty {
+                let count = min(rest.count, ChunkPipe.capacity - pending.count)
+                pending.append(contentsOf: rest[..<count])
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                if pending.count == ChunkPipe.capacity { try flush() }
+            }
+        }
+
+        private func flush() throws(ArchiveError) {
+            guard isWanted else { throw .cancelled }
+            do {
+                isWanted = try writer.send { chunk in
+                    chunk.copyBytes(from: pending)
+                    return pending.count
+                }
+            } catch {
+                isWanted = false
+            }
+            pending.removeAll(keepingCapacity: true)
+            if !isWanted { throw .cancelled }
+        }
+
+        /// Hands over the rest, and says that it was that; also after an error.
+        func end() {
+            // A reader that has gone needs neither.
+            if !pending.isEmpty { try? flush() }
+            guard isWanted else { return }
+            _ = try? writer.send { _ in 0 }  // the same
+        }
+    }
+
     /// The reading side.
     final class Reader: ByteSource {
         private let pipe: ChunkPipe

@@ -89,6 +89,8 @@ extension Images {
                 disposal.add(try snapshotter.detach(name), bytes: bytes)
             } catch .inUse {
                 break
+            } catch .retained {
+                break
             }
             removed.append(name)
             next = information.parent

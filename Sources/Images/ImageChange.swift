@@ -26,20 +26,30 @@ struct ImageChange {
         "WORKDIR",
     ]
 
-    /// Makes the change.
-    func apply(to process: inout ImageProcess) throws(ImagesError) {
+    /// Whether it says what containers run by default.
+    var setsCommand: Bool { instruction == "CMD" }
+
+    /// Makes the change. Variables in it are those that the configuration has so far.
+    ///
+    /// - Parameter keepsCommand: whether an entry point leaves the command as it is, which was meant for another one.
+    func apply(to process: inout ImageProcess, keepsCommand: Bool) throws(ImagesError) {
+        let words = ShellWords(environment: process.env ?? [])
         switch instruction {
         case "CMD": process.cmd = command(arguments)
-        case "ENTRYPOINT": process.entrypoint = command(arguments)
+        case "ENTRYPOINT":
+            process.entrypoint = command(arguments)
+            if !keepsCommand { process.cmd = nil }
         case "ENV":
-            for (name, value) in try pairs() {
+            for (name, value) in try pairs(words) {
                 process.env = (process.env ?? []).filter { !$0.hasPrefix(name + "=") } + ["\(name)=\(value)"]
             }
         case "LABEL":
-            for (name, value) in try pairs() { process.labels = (process.labels ?? [:]).merging([name: value]) { $1 } }
+            for (name, value) in try pairs(words) {
+                process.labels = (process.labels ?? [:]).merging([name: value]) { $1 }
+            }
         case "EXPOSE":
             var ports = process.exposedPorts ?? []
-            for word in try words(arguments) { ports.names.formUnion(try Self.ports(word)) }
+            for word in try words.split(arguments) { ports.names.formUnion(try Self.ports(word)) }
             process.exposedPorts = ports
         case "HEALTHCHECK": process.healthcheck = try healthcheck()
         case "ONBUILD":
@@ -48,17 +58,18 @@ struct ImageChange {
                 throw ImagesError(.invalid, "\(trigger) isn't allowed as an ONBUILD trigger")
             }
             process.onBuild = (process.onBuild ?? []) + [arguments]
-        case "STOPSIGNAL": process.stopSignal = arguments
-        case "USER": process.user = arguments
+        case "STOPSIGNAL": process.stopSignal = try words.word(arguments)
+        case "USER": process.user = try words.word(arguments)
         case "VOLUME":
             var volumes = process.volumes ?? []
-            let paths = if let list = command(arguments, isShell: false) { list } else { try words(arguments) }
+            let list = command(arguments, isShell: false)
+            let paths = if let list { try words.each(list) } else { try words.split(arguments) }
             for path in paths {
                 guard !path.isEmpty else { throw ImagesError(.invalid, "VOLUME specified can not be an empty string") }
                 volumes.names.insert(path)
             }
             process.volumes = volumes
-        default: process.workingDir = Self.joined(process.workingDir ?? "/", arguments)
+        default: process.workingDir = Self.joined(process.workingDir ?? "/", try words.word(arguments))
         }
     }
 
@@ -72,14 +83,14 @@ struct ImageChange {
     }
 
     /// `A=b C="d e"`, or the old form `A b c`, which is one pair.
-    private func pairs() throws(ImagesError) -> [(String, String)] {
-        let list = try words(arguments)
-        guard let first = list.first else { return [] }
+    private func pairs(_ words: ShellWords) throws(ImagesError) -> [(String, String)] {
+        let first = arguments.prefix { !$0.isWhitespace }
         guard first.contains("=") else {
             let value = String(arguments.dropFirst(first.count)).trimmed
             guard !value.isEmpty else { throw ImagesError(.invalid, "\(instruction) must have two arguments") }
-            return [(first, value)]
+            return [(try words.word(String(first)), try words.word(value))]
         }
+        let list = try words.split(arguments)
         var pairs: [(String, String)] = []
         for word in list {
             guard let equals = word.firstIndex(of: "="), equals != word.startIndex else {
@@ -89,35 +100,6 @@ struct ImageChange {
             pairs.append((String(word[..<equals]), String(word[word.index(after: equals)...])))
         }
         return pairs
-    }
-
-    /// Words as a shell splits them: quotes group, a backslash takes the next character as it is.
-    private func words(_ text: String) throws(ImagesError) -> [String] {
-        var words: [String] = []
-        var word: String?
-        var quote: Character?
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                word = (word ?? "") + String(character)
-                isEscaped = false
-            } else if character == "\\", quote != "'" {
-                isEscaped = true
-            } else if let open = quote {
-                if character == open { quote = nil } else { word = (word ?? "") + String(character) }
-            } else if character == "\"" || character == "'" {
-                quote = character
-                word = word ?? ""
-            } else if character.isWhitespace {
-                if let done = word { words.append(done) }
-                word = nil
-            } else {
-                word = (word ?? "") + String(character)
-            }
-        }
-        if quote != nil { throw ImagesError(.invalid, "unexpected end of statement while looking for matching quote") }
-        if let done = word { words.append(done) }
-        return words
     }
 
     /// `80`, `53/udp`, `8000-8010/tcp`.
@@ -188,7 +170,12 @@ extension ImageProcess {
     /// Makes the changes that `--change` of import and commit asks for: instructions of a Dockerfile that only touch the
     /// configuration.
     package mutating func apply(_ changes: [String]) throws(ImagesError) {
-        for change in changes { try ImageChange(parsing: change).apply(to: &self) }
+        var hasCommand = false
+        for change in changes {
+            let change = try ImageChange(parsing: change)
+            hasCommand = hasCommand || change.setsCommand
+            try change.apply(to: &self, keepsCommand: hasCommand)
+        }
     }
 }
 

@@ -66,7 +66,8 @@ extension ImageRecord {
     fileprivate func withReferences(_ references: [ImageReference]) -> ImageRecord {
         ImageRecord(
             id: id, manifest: manifest, manifestDescriptor: manifestDescriptor, configuration: configuration,
-            damage: damage, size: size, storedAt: storedAt, references: references, lastTaggedAt: lastTaggedAt)
+            damage: damage, size: size, storedAt: storedAt, references: references, lastTaggedAt: lastTaggedAt,
+            parent: parent)
     }
 }
 

@@ -63,7 +63,7 @@ extension Images {
         return ImageRecord(
             id: row.id, manifest: row.manifest, manifestDescriptor: manifest, configuration: configuration,
             damage: damage, size: row.size, storedAt: row.storedAt, references: row.references,
-            lastTaggedAt: row.lastTaggedAt)
+            lastTaggedAt: row.lastTaggedAt, parent: row.parent)
     }
 
     func layerSize(_ snapshot: String) throws -> Int64 {

@@ -9,6 +9,8 @@ enum ImageTable {
         let size: Int64
         let storedAt: Timestamp
         let lastTaggedAt: Timestamp?
+        /// The image of the container that it was committed of.
+        let parent: Digest?
         let references: [ImageReference]
     }
 
@@ -18,6 +20,8 @@ enum ImageTable {
         let manifest: Digest
         let size: Int64
         let storedAt: Timestamp
+        /// The image of the container that it was committed of.
+        let parent: Digest?
         /// Configuration, manifest and layers.
         let blobs: Set<Digest>
         /// Snapshots, lowest first.
@@ -56,6 +60,23 @@ enum ImageTable {
                         image TEXT NOT NULL REFERENCES image (id) ON DELETE CASCADE
                     ) WITHOUT ROWID;
                     CREATE INDEX imageReferenceImage ON imageReference (image);
+                    """)
+        }
+    }
+
+    /// What images were committed of.
+    static func registerParents(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("images-parents-1") { database in
+            try database.execute(sql: "ALTER TABLE image ADD COLUMN parent TEXT")
+        }
+    }
+
+    /// Layers whose blobs are still to be written, and the snapshots that have their files; see `LateBlobs`.
+    static func registerLateBlobs(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("images-late-blobs-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE imageLateBlob (layer TEXT PRIMARY KEY NOT NULL, snapshot TEXT NOT NULL) WITHOUT ROWID
                     """)
         }
     }
@@ -115,6 +136,7 @@ enum ImageTable {
             id: try Digest(parsing: id), manifest: try Digest(parsing: row["manifest"] as String), size: row["size"],
             storedAt: Timestamp(row["storedAt"] as String) ?? .zero,
             lastTaggedAt: (row["lastTaggedAt"] as String?).flatMap { Timestamp($0) },
+            parent: (row["parent"] as String?).flatMap { Digest($0) },
             references: try names.map { try ImageReference(parsing: $0) })
     }
 
@@ -157,10 +179,10 @@ enum ImageTable {
 
     static func insert(_ entry: Entry, in database: Database) throws {
         try database.execute(
-            sql: "INSERT INTO image (id, manifest, size, storedAt, unsettledBoot) VALUES (?, ?, ?, ?, ?)",
+            sql: "INSERT INTO image (id, manifest, size, storedAt, unsettledBoot, parent) VALUES (?, ?, ?, ?, ?, ?)",
             arguments: [
                 entry.id.description, entry.manifest.description, entry.size, entry.storedAt.fixedWidthDescription,
-                entry.boot,
+                entry.boot, entry.parent?.description,
             ])
         for blob in entry.blobs {
             try database.execute(
@@ -202,6 +224,13 @@ enum ImageTable {
         try String.fetchAll(
             database, sql: "SELECT digest FROM imageBlob WHERE image = ?", arguments: [id.description]
         ).map { try Digest(parsing: $0) }
+    }
+
+    /// Whether any image needs a blob.
+    static func isReferenced(blob: Digest, in database: Database) throws -> Bool {
+        try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM imageBlob WHERE digest = ?)", arguments: [blob.description])
+            ?? false
     }
 
     /// Whether an image other than `image` needs a blob.

@@ -21,11 +21,14 @@ package struct ImageRecord: Hashable, Sendable {
     package let references: [ImageReference]
     /// When it last got a tag; `nil` if it never had one.
     package let lastTaggedAt: Timestamp?
+    /// The image of the container that it was committed of.
+    package let parent: Digest?
 
     /// A record of these parts; see the properties.
     package init(
         id: Digest, manifest: Digest, manifestDescriptor: Descriptor?, configuration: ImageConfiguration,
-        damage: String?, size: Int64, storedAt: Timestamp, references: [ImageReference], lastTaggedAt: Timestamp?
+        damage: String?, size: Int64, storedAt: Timestamp, references: [ImageReference], lastTaggedAt: Timestamp?,
+        parent: Digest? = nil
     ) {
         self.id = id
         self.manifest = manifest
@@ -36,6 +39,7 @@ package struct ImageRecord: Hashable, Sendable {
         self.storedAt = storedAt
         self.references = references
         self.lastTaggedAt = lastTaggedAt
+        self.parent = parent
     }
 
     /// The name of the snapshot that containers are stacked on; `nil` for an image without layers.

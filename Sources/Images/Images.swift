@@ -32,6 +32,8 @@ package final class Images: Sendable {
     let changes = Mutex(Holds())
     let settling: Settling
     let staged: StagedLayers
+    /// Held while blobs of captured layers are written.
+    let blobCompletion = Mutex(())
     let documents: ImageDocuments
     /// Deletes the files of layers that have been removed.
     let disposal: LayerDisposal
@@ -79,6 +81,8 @@ package final class Images: Sendable {
         ImageTable.registerMigrations(in: &migrator)
         ImageTable.registerCompressedLayers(in: &migrator)
         StoreIdentity.registerMigrations(in: &migrator)
+        ImageTable.registerParents(in: &migrator)
+        ImageTable.registerLateBlobs(in: &migrator)
     }
 
     /// The image that a user means: a name with or without tag (`latest`), a name with a digest, an id or the

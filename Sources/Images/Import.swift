@@ -39,7 +39,7 @@ struct Import: Sendable {
         }
         let unpacking = Result {
             try Unpacking(images, cancellation).layer(
-                from: try Compression.decompressing(reader).source, upon: nil, isComplete: true,
+                from: try Compression.decompressing(reader).source, upon: nil,
                 hashing: peeked.storedCompression != .none)
         }
         reader.abandon()

@@ -225,7 +225,7 @@ struct LayerPull: Sendable {
             source = OwnedSource(try images.content.open(layer.blob.digest))
         }
         let unpacked = try Unpacking(images, cancellation).layer(
-            from: try Compression.decompressing(source).source, upon: layer.parent?.description, isComplete: false,
+            from: try Compression.decompressing(source).source, upon: layer.parent?.description,
             hashing: true, stopReading: { cancellation.cancel() })
         guard unpacked.diffID == layer.diffID else {
             images.staged.discard(unpacked.staged)

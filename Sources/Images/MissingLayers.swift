@@ -98,7 +98,7 @@ struct MissingLayers: Sendable {
         // Of a layer that is not compressed the digest is known from when it was written.
         let isPlain = compression == .none
         let layer = try unpacking.layer(
-            from: archive, upon: job.parent?.description, isComplete: false, hashing: !isPlain)
+            from: archive, upon: job.parent?.description, hashing: !isPlain)
         let found = isPlain ? job.layer.blob.digest : layer.diffID
         guard found == job.layer.diffID else {
             staged.discard(layer.staged)

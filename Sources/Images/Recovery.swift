@@ -37,6 +37,7 @@ extension Images {
     /// Removes what a crash left: blobs and layers that belong to no image. Names the images that cannot be read.
     func recover() throws {
         try settling.dropUnsettled()
+        try dropLateBlobs()
         let (rows, blobs, layers) = try database.read { database in
             (
                 try ImageTable.all(in: database),
@@ -52,6 +53,8 @@ extension Images {
                 disposal.add(try snapshotter.detach(snapshot.name), bytes: 0)
             } catch .inUse {
                 continue  // a container whose image was removed by force still stands on it
+            } catch .retained {
+                continue
             }
         }
         // What was downloaded of an image that nobody has pulled to its end for a week.
@@ -69,5 +72,6 @@ extension Images {
         }
         updateIndex()
         settling.soon()
+        completeBlobsSoon()
     }
 }

@@ -13,6 +13,10 @@ struct NewImage: Sendable {
     let layers: [Digest]
     let diffIDs: [Digest]
     let references: [ImageReference]
+    /// The image of the container that it is committed of.
+    var parent: Digest?
+    /// Layers whose blobs are written later, and the snapshots that have them.
+    var lateLayers: [Digest: String] = [:]
 
     var id: Digest { ContentHasher.digest(of: configuration) }
 }
@@ -23,11 +27,15 @@ extension Images {
     /// - Parameters:
     ///   - blobs: Layers' blobs that may not be in the store yet, by digest.
     ///   - layers: Layers just unpacked, by chain id.
-    func register(_ images: [NewImage], blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer]) throws {
+    ///   - captured: Committed snapshots that are to be layers, by chain id. One that is a layer already stays what it
+    /// is.
+    func register(
+        _ images: [NewImage], blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], captured: [Digest: String] = [:]
+    ) throws {
         try changes.withLock { _ in
             var undo: [() throws -> Void] = []
             do {
-                for image in images { try place(image, blobs: blobs, layers: layers, undo: &undo) }
+                for image in images { try place(image, blobs: blobs, layers: layers, captured: captured, undo: &undo) }
                 let now = Timestamp.now()
                 // Before the transaction: snapshots are asked by transactions of their own, which do not nest.
                 let sizes = try images.map { image in
@@ -52,12 +60,19 @@ extension Images {
     }
 
     private func place(
-        _ image: NewImage, blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], undo: inout [() throws -> Void]
+        _ image: NewImage, blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], captured: [Digest: String],
+        undo: inout [() throws -> Void]
     ) throws {
         var parent: Digest?
         for chain in ChainID.chain(of: image.diffIDs) {
             // Another image of the same archive, or another request, may have been faster; then ours is left over.
             if try snapshotter.information(chain.description) == nil {
+                if let snapshot = captured[chain] {
+                    try snapshotter.rename(snapshot, to: chain.description)
+                    undo.append { [snapshotter] in try snapshotter.rename(chain.description, to: snapshot) }
+                    parent = chain
+                    continue
+                }
                 guard let layer = layers[chain] else {
                     throw ImagesError(.system, "layer \(chain) vanished while the image was loaded")
                 }
@@ -67,7 +82,8 @@ extension Images {
             }
             parent = chain
         }
-        for digest in image.layers where content.size(of: digest) == nil {
+        let late = try Set(lateBlobs().map(\.layer)).union(image.lateLayers.keys)
+        for digest in image.layers where content.size(of: digest) == nil && !late.contains(digest) {
             guard let blob = blobs[digest] else {
                 throw ImagesError(.system, "blob \(digest) vanished while the image was loaded")
             }
@@ -110,9 +126,14 @@ extension Images {
             let manifest = ContentHasher.digest(of: image.manifest)
             try ImageTable.insert(
                 ImageTable.Entry(
-                    id: id, manifest: manifest, size: size, storedAt: now,
+                    id: id, manifest: manifest, size: size, storedAt: now, parent: image.parent,
                     blobs: Set(image.layers + [id, manifest]), chain: chain, boot: settling.boot),
                 in: database)
+        }
+        for (layer, snapshot) in image.lateLayers where content.size(of: layer) == nil {
+            try database.execute(
+                sql: "INSERT OR IGNORE INTO imageLateBlob (layer, snapshot) VALUES (?, ?)",
+                arguments: [layer.description, snapshot])
         }
         for reference in image.references {
             try ImageTable.setReference(reference.withDefaultTag, to: id, at: now, in: database)

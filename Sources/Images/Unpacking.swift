@@ -23,11 +23,10 @@ struct Unpacking: Sendable {
     ///
     /// - Parameters:
     ///   - parent: The snapshot below; needed where the driver does not stage independently.
-    ///   - isComplete: Whether the archive must have its end marker, for want of a digest to check it by.
     ///   - hashing: Whether to compute the digest of the uncompressed bytes.
     ///   - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its end.
     func layer(
-        from source: any ByteSource, upon parent: String?, isComplete: Bool, hashing: Bool,
+        from source: any ByteSource, upon parent: String?, hashing: Bool,
         stopReading: () -> Void = {}
     ) throws -> UnpackedLayer {
         let name = staged.nextName()
@@ -37,7 +36,7 @@ struct Unpacking: Sendable {
             let reader = pipe.reader()
             let reading = try Self.read(source, into: pipe, hashing: hashing)
             let filling = Result {
-                let archive = TarReader(reader, needsEndMarker: isComplete)
+                let archive = TarReader(reader)
                 let contents = try fill(directory, from: archive)
                 try archive.drain()
                 return contents

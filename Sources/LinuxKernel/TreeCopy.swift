@@ -21,7 +21,28 @@ package enum TreeCopy {
         let to = destination.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard to >= 0 else { throw Failure(path: destination, errno: Errno(rawValue: errno)) }
         defer { close(to) }
-        var walk = Walk(root: to)
+        try run(Walk(root: to), source, from: from, to: to)
+    }
+
+    /// Fills the existing, empty directory `destination` with what `source` has at the paths that `isKept` wants:
+    /// directories are copied, all else gets one more name. Nobody may change the files any more, whichever name they
+    /// use.
+    ///
+    /// - Parameter isKept: asked for each path below `source`; what lies below one that is not kept is not asked for.
+    package static func link(
+        _ source: FilePath, to destination: FilePath, isKept: @escaping ([UInt8]) -> Bool
+    ) throws(Failure) {
+        let from = source.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard from >= 0 else { throw Failure(path: source, errno: Errno(rawValue: errno)) }
+        defer { close(from) }
+        let to = destination.withPlatformString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard to >= 0 else { throw Failure(path: destination, errno: Errno(rawValue: errno)) }
+        defer { close(to) }
+        try run(Walk(root: to, isLinked: isKept), source, from: from, to: to)
+    }
+
+    private static func run(_ walk: Walk, _ source: FilePath, from: Int32, to: Int32) throws(Failure) {
+        var walk = walk
         do throws(Errno) {
             try walk.copyContents(of: from, to: to, path: "")
         } catch {
@@ -31,6 +52,8 @@ package enum TreeCopy {
 
     private struct Walk {
         let root: Int32
+        /// Which paths get one more name instead of a copy; nil: all are copied.
+        let isLinked: (([UInt8]) -> Bool)?
         /// The path being copied, for messages.
         var present = ""
         /// Where the first of several hard links to an inode was copied to.
@@ -46,7 +69,10 @@ package enum TreeCopy {
         /// Each level takes stack and two descriptors.
         private static let depthLimit = 200
 
-        init(root: Int32) { self.root = root }
+        init(root: Int32, isLinked: (([UInt8]) -> Bool)? = nil) {
+            self.root = root
+            self.isLinked = isLinked
+        }
 
         mutating func copyContents(of from: Int32, to: Int32, path: String) throws(Errno) {
             depth += 1
@@ -60,7 +86,7 @@ package enum TreeCopy {
                 present = full
                 let length = location.count
                 location += (location.isEmpty ? [] : [UInt8(ascii: "/")]) + name
-                try copy(name + [0], from: from, to: to, path: full)
+                if isLinked?(location) != false { try copy(name + [0], from: from, to: to, path: full) }
                 location.removeSubrange(length...)
             }
             var status = stat()
@@ -72,6 +98,7 @@ package enum TreeCopy {
             var status = stat()
             try check(call(name) { fstatat(from, $0, &status, AT_SYMLINK_NOFOLLOW) })
             let kind = status.st_mode & S_IFMT
+            if kind != S_IFDIR, isLinked != nil { return try check(call(name) { linkat(from, $0, to, $0, 0) }) }
             if kind != S_IFDIR, status.st_nlink > 1 {
                 if let first = copies[UInt64(status.st_ino)] {
                     try check(call(name) { name in call(first) { linkat(root, $0, to, name, 0) } })

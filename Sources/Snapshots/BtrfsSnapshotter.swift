@@ -70,7 +70,7 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
-        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        let usage = try usage(committing: staged, contents)
         try table.write { database in
             let row = try table.commit(staged, as: name, parent: parent, usage: usage, in: database)
             let files = table.files(of: row.id)

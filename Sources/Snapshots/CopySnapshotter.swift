@@ -40,6 +40,7 @@ struct CopySnapshotter: WholeTreeSnapshotter {
         do {
             if let parent = row.parent {
                 try copy(table.files(of: parent), to: table.files(of: row.id))
+                try table.noteTime(of: row.id)
             }
             if state != .staged {
                 try table.write {
@@ -66,7 +67,7 @@ struct CopySnapshotter: WholeTreeSnapshotter {
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
-        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        let usage = try usage(committing: staged, contents)
         _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
     }
 }

@@ -48,9 +48,10 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
-        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        let usage = try usage(committing: staged, contents)
         try table.write { database in
             let row = try table.commit(staged, as: name, parent: parent, usage: usage, in: database)
+            try table.removeWork(of: row.id)
             guard row.parent != nil, !contents.impliedDirectories.isEmpty else { return }
             // They exist in the layers below, and would hide those directories' owners and modes.
             let below = try table.parents(of: row, in: database).map(table.files)
@@ -77,6 +78,74 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         }
     }
 
+    /// The changed files get a second name each, in a directory of the new snapshot's; then the container gets a new
+    /// upper directory upon it, and the old one with the first names goes. So nobody writes to the files any more, and
+    /// the container
+    /// may start again at once.
+    func capture(
+        _ active: String, as name: String, _ changes: TreeChanges
+    ) throws(SnapshotError) -> SnapshotCapture {
+        let row = try table.read { try table.capturable(active, as: name, in: $0) }
+        guard !changes.hasSockets else { return .needsCopy("sockets stay with the container, and are in no layer") }
+        guard !row.wasCaptured else { return .needsCopy("it was captured before") }
+        guard changes.isOfUpper || row.parent == nil else {
+            return .needsCopy("its upper directory refers to the lower ones by name")
+        }
+        let layer = try table.write { database in
+            let layer = try table.insert(name, .staged, parent: nil, in: database)
+            try table.makeDirectories(of: layer.id, withWork: false, rootLike: nil)
+            return layer
+        }
+        do throws(SnapshotError) {
+            let kept = Set(changes.all.map(\.path))
+            do throws(TreeCopy.Failure) {
+                try TreeCopy.link(table.files(of: row.id), to: table.files(of: layer.id)) { kept.contains($0) }
+            } catch {
+                guard [.tooManyLinks, .fileNameTooLong].contains(error.errno) else {
+                    throw SnapshotError.system("link", error.path, error.errno)
+                }
+                try remove(name)
+                return .needsCopy("\(error.path) cannot get another name: \(error.errno)")
+            }
+            // Changes of a root directory itself are in no layer either.
+            if let parent = row.parent {
+                try table.copyRoot(from: table.files(of: parent), to: table.files(of: layer.id))
+            }
+            try goOn(row, upon: layer, usage: try table.usage(of: table.files(of: layer.id)))
+        } catch {
+            try? remove(name)  // the first error is the one to tell; the next start removes what stays
+            throw error
+        }
+        try table.removeDirectory(table.directory(of: row.id))
+        return .captured
+    }
+
+    /// Commits a layer that was captured and gives the container a new row and directory upon it, in one transaction.
+    private func goOn(
+        _ row: SnapshotTable.Row, upon layer: SnapshotTable.Row, usage: SnapshotUsage
+    ) throws(SnapshotError) {
+        var made: Int64?
+        do throws(SnapshotError) {
+            try table.write { database in
+                try database.execute(
+                    literal: """
+                        UPDATE snapshot SET state = 'committed', parent = \(row.parent), bytes = \(usage.bytes),
+                            inodes = \(usage.inodes) WHERE id = \(layer.id)
+                        """)
+                try database.execute(sql: "DELETE FROM snapshot WHERE id = ?", arguments: [row.id])
+                let next = try table.insert(row.name, .active, parent: layer.name, in: database)
+                made = next.id
+                try database.execute(
+                    sql: "UPDATE snapshot SET wasCaptured = 1 WHERE id = ?", arguments: [next.id])
+                try table.makeDirectories(of: next.id, withWork: true, rootLike: table.files(of: row.id))
+            }
+        } catch {
+            // Only the rows are undone with the transaction. The first error is the one to tell.
+            if let made { try? table.removeDirectory(table.directory(of: made)) }
+            throw error
+        }
+    }
+
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount] {
         let (row, parents) = try table.read { database in
             let row = try table.require(name, in: database)
@@ -96,7 +165,9 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     func view(_ name: String) throws(SnapshotError) -> SnapshotView {
         try table.read { database in
             let row = try table.readable(name, in: database)
-            return SnapshotView(([row.id] + (try table.parents(of: row, in: database))).map(table.files))
+            return SnapshotView(
+                ([row.id] + (try table.parents(of: row, in: database))).map(table.files),
+                overlayOptions: options.common)
         }
     }
 }

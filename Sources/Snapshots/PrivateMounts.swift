@@ -1,6 +1,7 @@
 import Glibc
 import LinuxKernel
 import SystemPackage
+import Tar
 
 /// Mounts that nobody else ever sees: on a thread of their own, in a mount name space that ends with it.
 ///
@@ -62,6 +63,74 @@ package final class PrivateMounts {
         return try root(of: place)
     }
 
+    /// Mounts a snapshot so that nothing is written to it and it may be mounted elsewhere at the same time, or begin to
+    /// be: what an overlay writes to is one more lower directory here, below an upper one in memory, in which places to
+    /// mount on
+    /// can be made.
+    package func mountForReading(_ mounts: [SnapshotMount]) throws(SnapshotError) -> FileDescriptor {
+        guard let overlay = mounts.last, overlay.type == "overlay", let upper = overlay.upperDirectory else {
+            // The kernel has one file system for all mounts of the others.
+            return try mount(mounts)
+        }
+        let scratch = base.procPath.appending(try makePlace())
+        let (top, work) = (scratch.appending("top"), scratch.appending("work"))
+        for path in [top, work] {
+            do throws(Errno) {
+                try Files.makeDirectory(path, mode: 0o755)
+            } catch {
+                throw .system("create directory", path, error)
+            }
+        }
+        do throws(ArchiveError) {
+            try ImpliedDirectories.complete(["."], in: top, below: [FilePath(upper)])
+        } catch {
+            throw .contents(error)
+        }
+        let kept = overlay.options.filter { option in
+            !["upperdir=", "workdir=", "lowerdir=", "lowerdir+=", "volatile"].contains { option.hasPrefix($0) }
+        }
+        let lower = ([upper] + overlay.lowerDirectories).joined(separator: ":")
+        return try mount(
+            mounts.dropLast() + [
+                SnapshotMount(
+                    type: "overlay", source: "overlay",
+                    options: kept + ["lowerdir=\(lower)", "upperdir=\(top)", "workdir=\(work)"])
+            ])
+    }
+
+    /// Mounts what lies below the topmost layer of a view: the snapshot's parent, as it looks.
+    package func mountParent(of view: SnapshotView) throws(SnapshotError) -> FileDescriptor {
+        try mount(view.layers.dropFirst(), view.overlayOptions)
+    }
+
+    /// Mounts the snapshot of a view, as it looks.
+    package func mount(_ view: SnapshotView) throws(SnapshotError) -> FileDescriptor {
+        try mount(view.layers[...], view.overlayOptions)
+    }
+
+    private func mount(
+        _ layers: ArraySlice<FilePath>, _ overlayOptions: [String]
+    ) throws(SnapshotError) -> FileDescriptor {
+        let lower = layers.map(\.string)
+        guard let first = lower.first else { return try emptyDirectory() }
+        guard lower.count > 1 else {
+            // Nothing to be put together; some of them are mounts that are nowhere, which cannot be mounted elsewhere.
+            do throws(Errno) {
+                let directory = try Files.open(FilePath(first), [.readOnly, .directory])
+                opened.append(directory)
+                return directory
+            } catch {
+                throw .system("open", FilePath(first), error)
+            }
+        }
+        let options = overlayOptions.filter { $0 != "index=off" }
+        return try mount([
+            SnapshotMount(
+                type: "overlay", source: "overlay",
+                options: ["lowerdir=" + lower.joined(separator: ":")] + options + ["ro"])
+        ])
+    }
+
     /// Mounts the parents of an overlay together, as they look without the snapshot itself; `nil` if it is no overlay.
     package func mountParents(of mounts: [SnapshotMount]) throws(SnapshotError) -> FileDescriptor? {
         guard let overlay = mounts.last, overlay.type == "overlay" else { return nil }
@@ -103,6 +172,20 @@ package final class PrivateMounts {
         } catch {
             throw .system("attach a mount to", FilePath(path), error)
         }
+    }
+
+    /// Attaches an empty file system in memory to a path in a tree, as `attach` does, and returns the mount, which stays open
+    /// as long as this object lives.
+    package func attachEmpty(at path: String, in root: FileDescriptor) throws(SnapshotError) -> FileDescriptor {
+        let tree: FileDescriptor
+        do throws(Errno) {
+            tree = try Mounts.newFileSystem("tmpfs", options: [(key: "mode", value: "0755")])
+        } catch {
+            throw .system("make a file system for", FilePath(path), error)
+        }
+        opened.append(tree)
+        try attach(tree, at: path, in: root)
+        return tree
     }
 
     /// An empty directory.

@@ -73,6 +73,14 @@ extension SnapshotTable {
         }
     }
 
+    /// Gives a snapshot's directory the present time: what is older in the snapshot is its parent's.
+    func noteTime(of id: Int64) throws(SnapshotError) {
+        let path = directory(of: id)
+        guard path.withPlatformString({ utimensat(AT_FDCWD, $0, nil, 0) }) == 0 else {
+            throw .system("set time of", path, Errno(rawValue: errno))
+        }
+    }
+
     /// Removes a snapshot: first its row, so that it is gone for good before the first file is; but the files of a staged
     /// one first, since they may be what fills the disk, and then the database cannot be written.
     func remove(_ name: String) throws(SnapshotError) {
@@ -84,11 +92,19 @@ extension SnapshotTable {
     }
 
     func removeDirectory(_ path: FilePath) throws(SnapshotError) {
-        if let id = path.lastComponent.flatMap({ Int64($0.string) }) { try removeDevice(id) }
         do throws(Errno) {
             try removeTree(path)
         } catch {
             throw .system("remove", path, error)
+        }
+    }
+
+    /// Removes what only a snapshot that is mounted to be written to needs.
+    func removeWork(of id: Int64) throws(SnapshotError) {
+        do throws(Errno) {
+            try TreeRemoval.remove(work(of: id))
+        } catch {
+            throw .system("remove", work(of: id), error)
         }
     }
 

@@ -7,6 +7,8 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
     case notFound(String)
     /// The snapshot is the parent of others.
     case inUse(String)
+    /// Somebody holds the snapshot: who.
+    case retained(String, by: String)
     /// The operation is not for a snapshot in this state.
     case wrongState(String, SnapshotInformation.State)
     /// A system call failed: what was done, to which path.
@@ -27,6 +29,7 @@ package enum SnapshotError: Error, Hashable, Sendable, CustomStringConvertible {
         case .exists(let name): "snapshot \(name) already exists"
         case .notFound(let name): "no such snapshot: \(name)"
         case .inUse(let name): "snapshot \(name) is the parent of others"
+        case .retained(let name, let holder): "snapshot \(name) is retained for \(holder)"
         case .wrongState(let name, let state): "snapshot \(name) is \(state.rawValue)"
         case .system(let operation, let path, let errno): "\(operation) \(shownName(path.string.utf8)): \(errno)"
         case .database(let message): "snapshot database: \(message)"

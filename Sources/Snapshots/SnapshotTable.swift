@@ -13,6 +13,8 @@ struct SnapshotTable: Sendable {
         let state: SnapshotInformation.State
         let parent: Int64?
         let usage: SnapshotUsage
+        /// Whether the parent of an active snapshot was captured of it.
+        var wasCaptured = false
     }
 
     let database: any DatabaseWriter
@@ -21,9 +23,6 @@ struct SnapshotTable: Sendable {
     let root: FilePath
     /// Removes a snapshot's directory with all that the driver has there. One that does not exist is no error.
     var removeTree: @Sendable (FilePath) throws(Errno) -> Void = { path throws(Errno) in try TreeRemoval.remove(path) }
-
-    /// Removes what a snapshot has outside of its directory, by id. What does not exist is no error.
-    var removeDevice: @Sendable (Int64) throws(SnapshotError) -> Void = { _ throws(SnapshotError) in }
     /// What else the driver has in its directory.
     var otherNames: Set<String> = []
 
@@ -43,6 +42,18 @@ struct SnapshotTable: Sendable {
                         UNIQUE (driver, name)
                     );
                     CREATE INDEX snapshot_parent ON snapshot (parent);
+                    """)
+        }
+        migrator.registerMigration("snapshots-2") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE snapshot ADD COLUMN wasCaptured BOOLEAN NOT NULL DEFAULT 0;
+                    CREATE TABLE snapshotRetention (
+                        snapshot INTEGER NOT NULL REFERENCES snapshot (id),
+                        holder TEXT NOT NULL,
+                        PRIMARY KEY (snapshot, holder)
+                    ) WITHOUT ROWID;
+                    CREATE INDEX snapshotRetentionHolder ON snapshotRetention (holder);
                     """)
         }
     }
@@ -132,9 +143,10 @@ struct SnapshotTable: Sendable {
         _ staged: String, as name: String, parent: String?, usage: SnapshotUsage, in database: Database
     ) throws -> Row {
         let row = try require(staged, in: database)
-        guard row.state == .staged else { throw SnapshotError.wrongState(staged, row.state) }
+        guard row.state != .committed else { throw SnapshotError.wrongState(staged, row.state) }
         if try find(name, in: database) != nil { throw SnapshotError.exists(name) }
         let parentID = try parent.map { try committed($0, in: database).id }
+        guard row.state == .staged || row.parent == parentID else { throw SnapshotError.wrongState(staged, row.state) }
         try database.execute(
             literal: """
                 UPDATE snapshot SET name = \(name), state = 'committed', parent = \(parentID),
@@ -150,15 +162,36 @@ struct SnapshotTable: Sendable {
             try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM snapshot WHERE parent = ?)", arguments: [row.id]) ?? false
         if hasChildren { throw SnapshotError.inUse(name) }
+        let holder = try String.fetchOne(
+            database, sql: "SELECT holder FROM snapshotRetention WHERE snapshot = ?", arguments: [row.id])
+        if let holder { throw SnapshotError.retained(name, by: holder) }
         try database.execute(sql: "DELETE FROM snapshot WHERE id = ?", arguments: [row.id])
         return row
     }
 
     func information(_ row: Row, in database: Database) throws -> SnapshotInformation {
-        let parent = try row.parent.flatMap {
-            try String.fetchOne(database, sql: "SELECT name FROM snapshot WHERE id = ?", arguments: [$0])
+        func name(_ id: Int64) throws -> String? {
+            try String.fetchOne(database, sql: "SELECT name FROM snapshot WHERE id = ?", arguments: [id])
         }
-        return SnapshotInformation(name: row.name, state: row.state, parent: parent, directory: directory(of: row.id))
+        let parent = try row.parent.flatMap { try name($0) }
+        let origin = row.wasCaptured ? try self.origin(of: row, in: database).flatMap { try name($0) } : parent
+        let isRetained = try Bool.fetchOne(
+            database, sql: "SELECT EXISTS (SELECT 1 FROM snapshotRetention WHERE snapshot = ?)", arguments: [row.id])
+        return SnapshotInformation(
+            name: row.name, state: row.state, parent: parent, origin: origin, isRetained: isRetained ?? false,
+            directory: directory(of: row.id))
+    }
+
+    /// What an active snapshot was prepared upon.
+    func origin(of row: Row, in database: Database) throws -> Int64? {
+        guard row.wasCaptured, let parent = row.parent else { return row.parent }
+        return try Int64.fetchOne(database, sql: "SELECT parent FROM snapshot WHERE id = ?", arguments: [parent])
+    }
+
+    /// The recorded usage of a committed snapshot.
+    func usage(of id: Int64, in database: Database) throws -> SnapshotUsage {
+        let row = try SQLRow.fetchOne(database, sql: "SELECT * FROM snapshot WHERE id = ?", arguments: [id])
+        return try row.map(Self.row)?.usage ?? SnapshotUsage()
     }
 
     func all(in database: Database) throws -> [Row] {
@@ -172,7 +205,7 @@ struct SnapshotTable: Sendable {
         }
         return Row(
             id: row["id"], name: row["name"], state: state, parent: row["parent"],
-            usage: SnapshotUsage(bytes: row["bytes"], inodes: row["inodes"]))
+            usage: SnapshotUsage(bytes: row["bytes"], inodes: row["inodes"]), wasCaptured: row["wasCaptured"])
     }
 }
 

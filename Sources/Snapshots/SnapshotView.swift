@@ -9,12 +9,15 @@ package final class SnapshotView: Sendable {
     /// Directories, the topmost first; `Snapshotter` says what they are together. Valid in this process only, and not longer than
     /// this object: keep the object while you use the paths (`withExtendedLifetime`).
     package let layers: [FilePath]
+    /// What an overlay of the layers has to be mounted with.
+    package let overlayOptions: [String]
     private let mounts: [FileDescriptor]
     private let ended: (@Sendable () -> Void)?
 
     /// Directories that are there anyway.
-    init(_ directories: [FilePath]) {
+    init(_ directories: [FilePath], overlayOptions: [String] = []) {
         layers = directories
+        self.overlayOptions = overlayOptions
         mounts = []
         ended = nil
     }
@@ -22,6 +25,7 @@ package final class SnapshotView: Sendable {
     /// Directories some of which are detached mounts, which the view closes in the end; `ended` is called after that.
     init(_ directories: [FilePath], mounts: [FileDescriptor], ended: (@Sendable () -> Void)? = nil) {
         layers = directories
+        overlayOptions = []
         self.mounts = mounts
         self.ended = ended
     }

@@ -10,6 +10,7 @@ package enum Snapshots {
     /// Adds this module's migrations; their names begin with `snapshots-`.
     package static func registerMigrations(in migrator: inout DatabaseMigrator) {
         SnapshotTable.registerMigrations(in: &migrator)
+        ThinDeviceTable.registerMigrations(in: &migrator)
     }
 
     /// Opens the snapshotter below `directory` (the data root): the given driver (one of `drivers`; `overlay` is the same as

@@ -11,8 +11,9 @@ import SystemPackage
 /// - *staged*: a layer being unpacked. Made by `stage`, which says which directory to fill and in which form
 ///   whiteouts are to be left there; `finish` says that it is filled. Ended by `commit` or `remove`. A staged snapshot does not
 ///   survive a restart: nobody could finish it.
-/// - *committed*: immutable, and the parent of others. Made by `commit` only.
-/// - *active*: writable, the root of one container. Made by `prepare`; `mounts` says how to mount it.
+/// - *committed*: immutable, and the parent of others. Made by `commit` and `capture`.
+/// - *active*: writable, the root of one container. Made by `prepare`; `mounts` says how to mount it. Ended by
+///   `remove`, or by `commit`, which makes a layer of it where it stands.
 ///
 /// Images are chains of committed snapshots, each named by its chain id (image-spec, config.md, "Layer ChainID").
 /// A container's snapshot has the container's id as its name.
@@ -38,6 +39,35 @@ import SystemPackage
 /// ```
 /// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has one.
 ///
+/// ## Making a layer of what a container wrote
+/// A container that is needed no more (a step of a build) becomes a layer itself. Nothing is copied:
+/// ```
+/// try snapshotter.finish(containerID, contents: …)
+/// try snapshotter.commit(containerID, as: chainABC, parent: chainAB, contents: …)
+/// ```
+/// One that stays gives its files away and goes on upon them. Where that would be a copy the driver says so, and the
+/// caller unpacks an archive of the changes like any other layer:
+/// ```
+/// switch try snapshotter.capture(containerID, as: "commit-1", changes) {
+/// case .captured: …                     // read `view("commit-1")` for the digest, at leisure
+///     try snapshotter.rename("commit-1", to: chainABC)
+/// case .needsCopy(let reason): …
+/// }
+/// ```
+/// A container that was captured has the captured snapshot as its parent, and as its `origin` still the one it was
+/// prepared upon: its changes and its usage count from there.
+///
+/// ## Keeping
+/// What no image and no container needs is removed when the daemon starts, and when an image goes. `retain` keeps a
+/// committed snapshot, and with it all below, for somebody else (a build's cache), also over restarts, until the same
+/// holder says `release`:
+/// ```
+/// try snapshotter.retain(chainABC, for: "build/sha256:…")
+/// …
+/// for name in try snapshotter.retained(for: "build/sha256:…") { try snapshotter.release(name, for: "build/sha256:…") }
+/// ```
+/// Holders' names begin with the module that uses them and a slash. A snapshot may have any number of holders.
+///
 /// ## Looking at files
 /// `view` opens a committed or active snapshot for reading in this process, mounted elsewhere or not: a list of directories, the
 /// topmost first, which together are the tree. One directory is the tree itself. Of several each has only what differs
@@ -50,7 +80,8 @@ import SystemPackage
 ///
 /// ## Rules
 /// - A name that exists is refused (`SnapshotError.exists`); one that does not, too (`.notFound`).
-/// - A parent must be committed; a snapshot that is a parent cannot be removed (`.inUse`).
+/// - A parent must be committed; a snapshot that is a parent cannot be removed (`.inUse`), nor one that is retained
+///   (`.retained`).
 /// - A call that throws has changed nothing; what a crash leaves half done is removed when the driver is opened.
 /// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must have ended.
 /// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and of the machine.
@@ -79,6 +110,9 @@ package protocol Snapshotter: Sendable {
     func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError)
 
     /// Turns a staged and finished snapshot into a committed one with another name. `contents` is what was unpacked into it.
+    ///
+    /// So it does with an active one that nobody has mounted and that nobody needs as such any more; then `parent` is
+    /// the one it has, and of `contents` nothing is taken but what an empty layer has as well.
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError)
@@ -91,6 +125,26 @@ package protocol Snapshotter: Sendable {
     /// `isDisposable`: nobody needs what is written to it after the machine goes down, which spares the driver the care for that.
     /// It is then to be mounted right away, once.
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount]
+
+    /// Makes a committed snapshot of what an active one has changed since it was prepared, without copying what files
+    /// contain. The active one goes on upon it and looks as before. Nobody may have it mounted.
+    ///
+    /// - Parameter changes: what differs from its origin; nothing else is captured.
+    func capture(
+        _ active: String, as name: String, _ changes: TreeChanges
+    ) throws(SnapshotError) -> SnapshotCapture
+
+    /// Gives a committed snapshot another name.
+    func rename(_ committed: String, to name: String) throws(SnapshotError)
+
+    /// Keeps a committed snapshot until `release`, for a holder; once more for the same one changes nothing.
+    func retain(_ name: String, for holder: String) throws(SnapshotError)
+
+    /// Ends what `retain` began. One that is not retained for this holder is no error.
+    func release(_ name: String, for holder: String) throws(SnapshotError)
+
+    /// The names of the snapshots that are retained for a holder, in no order.
+    func retained(for holder: String) throws(SnapshotError) -> [String]
 
     /// Opens a committed or active snapshot for reading.
     func view(_ name: String) throws(SnapshotError) -> SnapshotView
@@ -158,6 +212,14 @@ package struct SnapshotMount: Hashable, Sendable, Codable {
     }
 }
 
+/// What became of an attempt to make a layer without a copy.
+package enum SnapshotCapture: Hashable, Sendable {
+    /// It is there.
+    case captured
+    /// It would be a copy, in which case nothing has happened: why.
+    case needsCopy(String)
+}
+
 /// What a snapshot that is gone has left on the disk; see `Snapshotter.detach`.
 package struct DetachedSnapshot: Hashable, Sendable {
     /// The id its row had, by which its directory is named.
@@ -201,6 +263,11 @@ package struct SnapshotInformation: Hashable, Sendable {
     package let state: State
     /// The committed snapshot below; `nil` for the lowest.
     package let parent: String?
-    /// The snapshot's own directory, `fs` and `work` within it.
+    /// What an active snapshot was prepared upon, which is its parent until it is captured.
+    package let origin: String?
+    /// Whether somebody retains it.
+    package let isRetained: Bool
+    /// The snapshot's own directory, `fs` and `work` within it. Of an active snapshot that is a whole tree its time of
+    /// modification is when all files of the parent were there: files with an older ctime have not changed since.
     package let directory: FilePath
 }

@@ -1,3 +1,5 @@
+import Tar
+
 /// A driver whose snapshots are rows of a `SnapshotTable` with a directory each: what all of them do in the same way.
 protocol TabledSnapshotter: Snapshotter {
     var table: SnapshotTable { get }
@@ -22,6 +24,37 @@ extension TabledSnapshotter {
         }
     }
 
+    /// What a snapshot about to be committed adds to its parent: what was unpacked into it, or what a container wrote.
+    func usage(committing name: String, _ contents: LayerApplier.Result) throws(SnapshotError) -> SnapshotUsage {
+        let row = try table.read { try table.require(name, in: $0) }
+        return row.state == .active
+            ? try usage(name) : SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+    }
+
+    /// For drivers whose layers have another form than what a container writes to.
+    func capture(
+        _ active: String, as name: String, _ changes: TreeChanges
+    ) throws(SnapshotError) -> SnapshotCapture {
+        try table.read { _ = try table.capturable(active, as: name, in: $0) }
+        return .needsCopy("the storage driver \(driver) keeps layers in another form")
+    }
+
+    func rename(_ committed: String, to name: String) throws(SnapshotError) {
+        try table.rename(committed, to: name)
+    }
+
+    func retain(_ name: String, for holder: String) throws(SnapshotError) {
+        try table.retain(name, for: holder)
+    }
+
+    func release(_ name: String, for holder: String) throws(SnapshotError) {
+        try table.release(name, for: holder)
+    }
+
+    func retained(for holder: String) throws(SnapshotError) -> [String] {
+        try table.retained(for: holder)
+    }
+
     func list() throws(SnapshotError) -> [SnapshotInformation] {
         try table.read { database in try table.all(in: database).map { try table.information($0, in: database) } }
     }
@@ -34,8 +67,14 @@ extension LayeredSnapshotter {
     var stagesIndependently: Bool { true }
 
     func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
-        let row = try table.read { try table.require(name, in: $0) }
-        return row.state == .committed ? row.usage : try table.usage(of: table.files(of: row.id))
+        let (row, captured) = try table.read { database in
+            let row = try table.require(name, in: database)
+            guard row.wasCaptured, let parent = row.parent else { return (row, SnapshotUsage()) }
+            return (row, try table.usage(of: parent, in: database))
+        }
+        if row.state == .committed { return row.usage }
+        let own = try table.usage(of: table.files(of: row.id))
+        return SnapshotUsage(bytes: own.bytes + captured.bytes, inodes: own.inodes + captured.inodes)
     }
 
     func details(_ name: String) throws(SnapshotError) -> [String: String] {

@@ -67,7 +67,10 @@ package final class DescriptorSink {
         var rest = bytes
         while !rest.isEmpty {
             if isCancelled() { throw .cancelled }
-            let sent = Glibc.write(descriptor, rest.baseAddress, rest.count)
+            // A reader that stalls must not keep this thread from being told to stop.
+            var sent = Glibc.send(
+                descriptor, rest.baseAddress, rest.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            if sent < 0, errno == ENOTSOCK { sent = Glibc.write(descriptor, rest.baseAddress, rest.count) }
             if sent >= 0 {
                 rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
             } else if errno == EAGAIN {

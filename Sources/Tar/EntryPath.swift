@@ -16,7 +16,9 @@ struct EntryPath: Hashable {
     ///
     /// A leading slash means the root of the unpacked tree, as with Docker. `..` is resolved by the text alone, before
     /// the kernel sees the path: whatever symbolic links the archive has made, none is followed on account of it.
-    init?(_ name: [UInt8]) {
+    ///
+    /// - Parameter staysInside: `..` leads no higher than the root, as for the kernel.
+    init?(_ name: [UInt8], staysInside: Bool = false) {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(name.count + 1)
         var starts: [Int] = []
@@ -32,8 +34,11 @@ struct EntryPath: Hashable {
             if length == 1, name[position] == Self.dot {
                 // stays where it is
             } else if length == 2, name[position] == Self.dot, name[position + 1] == Self.dot {
-                guard let last = starts.popLast() else { return nil }
-                bytes.removeLast(bytes.count - max(0, last - 1))
+                if let last = starts.popLast() {
+                    bytes.removeLast(bytes.count - max(0, last - 1))
+                } else if !staysInside {
+                    return nil
+                }
             } else {
                 if !bytes.isEmpty { bytes.append(Self.slash) }
                 starts.append(bytes.count)

@@ -188,7 +188,7 @@ extension LayerApplier {
     }
 
     /// The path without symbolic links; `nil` if it is no directory any more.
-    private func realPath(of path: EntryPath) throws(ArchiveError) -> EntryPath? {
+    func realPath(of path: EntryPath) throws(ArchiveError) -> EntryPath? {
         var directory = RootedPath.openBeneath(root, path.bytes)
         if directory >= 0 {
             close(directory)

@@ -69,6 +69,12 @@ package struct LayerApplier: ~Copyable {
     var hasWhiteouts = false
     /// Whether any directory was marked as opaque.
     var hasOpaque = false
+    /// Whether there are files of aufs that are only to be linked to.
+    private var hasLinkedFiles = false
+    /// How many links that lead to nothing have been followed for the present entry.
+    private var linkDepth = 0
+    /// As many as the kernel follows (path_resolution(7)).
+    private static let linkLimit = 40
     /// Directories get their times when nothing more is put into them.
     private var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
     /// Where in `directoryTimes` each is: an archive may have the same directory over and over.
@@ -113,6 +119,7 @@ package struct LayerApplier: ~Copyable {
             if count.isMultiple(of: 64), isCancelled() { throw .cancelled }
             try apply(entry, archive, isCancelled: isCancelled)
         }
+        try removeLinkedFiles()
         // Directories that the archive does not name look as before, whatever was put into them.
         try directories.restoreTimes(except: made)
         try setDirectoryTimes()
@@ -146,7 +153,10 @@ package struct LayerApplier: ~Copyable {
                 try applyWhiteout(path)
                 return
             }
-            if Whiteout.isMetadata(path) { return }
+            if Whiteout.isMetadata(path) {
+                guard entry.kind == .file, Whiteout.isLinkedFile(path) else { return }
+                hasLinkedFiles = true
+            }
             // Overlayfs' own form of a whiteout. Docker and containerd make such a node, so that it hides a name with overlayfs
             // and is a strange file everywhere else; here it means the same with every driver. (To refuse it would be to
             // refuse images that hold the files of a container engine, and it hides no more than `.wh.` does.)
@@ -169,6 +179,24 @@ package struct LayerApplier: ~Copyable {
         case .blockDevice(let major, let minor):
             try makeNode(entry, path, in: parent, type: S_IFBLK, device: Self.device(major, minor))
         }
+    }
+
+    /// Takes away what aufs kept files with several names in. Those names stay.
+    private mutating func removeLinkedFiles() throws(ArchiveError) {
+        guard hasLinkedFiles, let path = EntryPath(Whiteout.linkedFiles) else { return }
+        if let place = try directories.directory(at: path.text) {
+            for name in try FileNode.sortedNames(in: place.descriptor, path.shown) {
+                guard let node = try FileNode(name, in: place.descriptor) else { continue }
+                // Nobody linked to it: it is not in the layer.
+                if node.status.st_nlink == 1 {
+                    result.bytes -= Int64(node.status.st_size)
+                    result.inodes -= 1
+                }
+            }
+            result.inodes -= 1
+        }
+        implied.removeAll { $0 == path }
+        try remove(path, in: root)
     }
 
     /// The path below the root of what has a path below the prefix.
@@ -236,10 +264,7 @@ package struct LayerApplier: ~Copyable {
             result.inodes += 1
         } else {
             guard errno == EEXIST else { throw .system("create directory", path.shown, Errno(rawValue: errno)) }
-            if try kind(of: path, in: parent) == S_IFLNK {
-                throw .escapes(
-                    entry: entry.shown, "is below \"\(path.shown)\", a symbolic link to a path that does not exist")
-            }
+            if try kind(of: path, in: parent) == S_IFLNK { return try followLink(path, for: entry) }
             guard whiteouts != .remove, isLayer, try isWhiteout(path, in: parent) else {
                 throw .system("open directory", path.shown, .notDirectory)
             }
@@ -255,6 +280,34 @@ package struct LayerApplier: ~Copyable {
         implied.append(path)
         impliedAndNamed.remove(path)
         if whiteouts == .remove { made.insert(path.text) }
+    }
+
+    /// Makes the directory that a link in a directory's place leads to. In a layer that is unpacked by itself nobody
+    /// knows whether the layers below have that directory; so it is made with every driver, as containerd does it.
+    private mutating func followLink(_ path: EntryPath, for entry: EntryPath) throws(ArchiveError) {
+        guard isLayer else {
+            throw .escapes(
+                entry: entry.shown, "is below \"\(path.shown)\", a symbolic link to a path that does not exist")
+        }
+        guard linkDepth < Self.linkLimit else {
+            throw .system("open directory", path.shown, .tooManySymbolicLinkLevels)
+        }
+        guard let parent = try directories.directory(at: path.parent),
+            let node = try FileNode(Array(path.name), in: parent.descriptor),
+            let around = try EntryPath(Array(path.parent)).flatMap({ (path) throws(ArchiveError) in
+                path.isRoot ? path : try realPath(of: path)
+            })
+        else { throw .system("open directory", path.shown, .noSuchFileOrDirectory) }
+        let target = try node.target()
+        let base = target.first == UInt8(ascii: "/") ? [] : Array(around.text) + [UInt8(ascii: "/")]
+        // A link on the way is met as the path is made.
+        guard let within = EntryPath(base + target + Array("/any".utf8), staysInside: true) else {
+            throw .system("open directory", path.shown, .noSuchFileOrDirectory)
+        }
+        linkDepth += 1
+        defer { linkDepth -= 1 }
+        _ = try parentDirectory(of: within)
+        directories.forget()
     }
 
     /// Remembers the times of a directory for the end.

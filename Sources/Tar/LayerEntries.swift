@@ -18,10 +18,10 @@ extension LayerApplier {
         guard file >= 0 else { throw .system("create", path.shown, Errno(rawValue: errno)) }
         defer { close(file) }
         result.inodes += 1
-        result.bytes += entry.extents?.reduce(0) { $0 + $1.length } ?? entry.size
         if entry.extents == nil {
-            try writeAll(archive, to: file, path, isCancelled: isCancelled)
+            result.bytes += try writeAll(archive, to: file, size: entry.size, path, isCancelled: isCancelled)
         } else {
+            result.bytes += entry.extents?.reduce(0) { $0 + $1.length } ?? 0
             try writeExtents(entry, archive, to: file, path, isCancelled: isCancelled)
         }
         try setAttributes(entry, of: file, path, createdIn: parent)
@@ -30,13 +30,29 @@ extension LayerApplier {
         }
     }
 
+    /// Writes a file's bytes and returns how many. Long runs of zeros become holes: nearly always they were some.
     private func writeAll(
-        _ archive: TarReader, to file: Int32, _ path: EntryPath, isCancelled: () -> Bool
-    ) throws(ArchiveError) {
-        while let chunk = try archive.nextChunk() {
-            try Self.write(chunk, to: file, at: nil, path)
-            if chunk.count >= 1 << 16, isCancelled() { throw .cancelled }
+        _ archive: TarReader, to file: Int32, size: Int64, _ path: EntryPath, isCancelled: () -> Bool
+    ) throws(ArchiveError) -> Int64 {
+        guard size >= ZeroRuns.shortest else {
+            while let chunk = try archive.nextChunk() { try Self.write(chunk, to: file, at: nil, path) }
+            return size
         }
+        var position: Int64 = 0
+        var written: Int64 = 0
+        while let chunk = try archive.nextChunk() {
+            for part in ZeroRuns.data(in: chunk) {
+                let bytes = UnsafeRawBufferPointer(rebasing: chunk[part])
+                try Self.write(bytes, to: file, at: position + Int64(part.lowerBound), path)
+                written += Int64(part.count)
+            }
+            position += Int64(chunk.count)
+            if isCancelled() { throw .cancelled }
+        }
+        if written < size, ftruncate(file, off_t(size)) != 0 {
+            throw .system("set size of", path.shown, Errno(rawValue: errno))
+        }
+        return written
     }
 
     /// Holes stay holes: what a sparse file says its size is takes neither disk nor time.

@@ -10,21 +10,21 @@ package final class TarReader {
     private var end = 0
     /// Bytes of the present entry's data that are still to be read, as stored.
     private var remaining: Int64 = 0
-    /// Bytes behind them that are nobody's: they fill the last block, for instance.
+    /// Data of the present entry that has no place in what the entry is; it is skipped.
+    private var unwanted: Int64 = 0
+    /// Bytes behind the data that fill the last block.
     private var padding: Int64 = 0
     private var hasSeenAny = false
-    private let needsEndMarker: Bool
 
     private static let block = TarHeader.size
     /// The most that the headers of one entry may take; the same as other readers allow.
     private static let headerLimit: Int64 = 1 << 20
 
-    /// - Parameter needsEndMarker: whether an archive that just stops between two entries is refused. Every usual
-    ///   writer ends with blocks of zeros; a stream from a network that stops without them was cut off. Layers that are
-    ///   checked against a digest need not be so strict.
-    package init(_ source: any ByteSource, needsEndMarker: Bool = false) {
+    /// The input may end wherever a header could begin, and within the padding of the last entry: not every writer adds
+    /// the blocks of zeros, and other readers accept an input without a single byte, too. A transfer that breaks off is
+    /// noticed by whoever transfers.
+    package init(_ source: any ByteSource) {
         self.source = source
-        self.needsEndMarker = needsEndMarker
         buffer = .allocate(byteCount: 1 << 20, alignment: 4096)
     }
 
@@ -85,10 +85,7 @@ package final class TarReader {
 
     /// The next header block, still in the buffer, or `nil` at the end of the archive.
     private func nextHeader() throws(ArchiveError) -> TarHeader? {
-        guard try fillBlock() else {
-            if needsEndMarker || !hasSeenAny { throw .truncated }
-            return nil
-        }
+        guard try fillBlock() else { return nil }
         let header = takeBlock()
         if header.isZero {
             // Two blocks of zeros end an archive; some writers leave it at one.
@@ -137,9 +134,25 @@ package final class TarReader {
 
     private func skipData() throws(ArchiveError) {
         while try nextChunk() != nil {}
-        remaining = padding
-        padding = 0
+        remaining = unwanted
+        unwanted = 0
         while try nextChunk() != nil {}
+        try skipPadding()
+    }
+
+    /// Skips what fills the last block of an entry. Nothing is missed if the input ends within it.
+    private func skipPadding() throws(ArchiveError) {
+        while padding > 0 {
+            if start == end {
+                start = 0
+                end = try source.read(into: buffer)
+                if end == 0 { break }
+            }
+            let count = Int(min(padding, Int64(end - start)))
+            start += count
+            padding -= Int64(count)
+        }
+        padding = 0
     }
 
     /// The data of a header that describes the entry to come.
@@ -185,7 +198,7 @@ package final class TarReader {
         let old = header.type == UInt8(ascii: "S") ? try gnuSparse(header) : nil
         begin(stored: stored)
         guard entry.kind == .file else {
-            padding += remaining
+            unwanted = remaining
             remaining = 0
             return entry
         }

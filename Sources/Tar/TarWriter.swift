@@ -10,10 +10,40 @@ package struct TarWriter: ~Copyable {
     /// - Parameter sink: takes the bytes in order.
     package init(_ sink: @escaping (UnsafeRawBufferPointer) throws(ArchiveError) -> Void) { self.sink = sink }
 
-    /// Begins an entry. A file's data follows by `write`, `entry.size` bytes in all (holes of sparse files are written out).
+    /// Begins an entry. A file's data follows by `write`: `entry.size` bytes, or those of its extents if it has some,
+    /// one after the other (GNU's sparse format 1.0 in a pax header, which GNU tar, libarchive, Python and Go read).
     package mutating func add(_ entry: TarEntry) throws(ArchiveError) {
         precondition(remaining == 0, "the data of the entry before is not complete")
-        let records = Self.paxRecords(of: entry)
+        if entry.kind == .file, let extents = entry.extents { return try addSparse(entry, extents) }
+        try addHeaders(entry, Self.paxRecords(of: entry))
+    }
+
+    private mutating func addSparse(_ entry: TarEntry, _ extents: [SparseExtent]) throws(ArchiveError) {
+        var header = entry
+        let stored = extents.reduce(0) { $0 + $1.length }
+        let map = Self.sparseMap(extents, size: entry.size)
+        // A reader that does not know the format unpacks the map under this name.
+        let last = entry.name.split(separator: UInt8(ascii: "/")).last ?? []
+        header.name = Array("GNUSparseFile.0/".utf8) + last.filter { $0 < 0x80 }.prefix(80)
+        header.extents = nil
+        header.size = Int64(map.count) + stored
+        try addHeaders(header, Self.paxRecords(of: header, sparse: entry))
+        try emit(map)
+        remaining = stored
+        if remaining == 0, padding > 0 { try emit([UInt8](repeating: 0, count: padding)) }
+    }
+
+    /// The number of extents and each one's offset and length, on lines of their own, filled to whole blocks.
+    private static func sparseMap(_ extents: [SparseExtent], size: Int64) -> [UInt8] {
+        var all = extents
+        // GNU tar ends the file where the last extent ends.
+        if (all.last.map { $0.offset + $0.length } ?? 0) < size { all.append(SparseExtent(offset: size, length: 0)) }
+        let lines = ["\(all.count)"] + all.flatMap { ["\($0.offset)", "\($0.length)"] }
+        let text = Array((lines.joined(separator: "\n") + "\n").utf8)
+        return text + [UInt8](repeating: 0, count: fill(text.count))
+    }
+
+    private mutating func addHeaders(_ entry: TarEntry, _ records: [UInt8]) throws(ArchiveError) {
         if !records.isEmpty {
             var header = TarEntry(kind: .file, name: Array("PaxHeaders/".utf8) + entry.name.suffix(80), mode: 0o644)
             header.size = Int64(records.count)
@@ -88,7 +118,9 @@ package struct TarWriter: ~Copyable {
     }
 
     /// What does not fit in the header's fields.
-    private static func paxRecords(of entry: TarEntry) -> [UInt8] {
+    ///
+    /// - Parameter sparse: the sparse file whose map and data the entry stores.
+    private static func paxRecords(of entry: TarEntry, sparse: TarEntry? = nil) -> [UInt8] {
         var records: [UInt8] = []
         func add(_ key: [UInt8], _ value: [UInt8]) {
             let body = [0x20] + key + [UInt8(ascii: "=")] + value + [0x0a]
@@ -99,6 +131,12 @@ package struct TarWriter: ~Copyable {
         }
         func add(_ key: String, _ value: some CustomStringConvertible) {
             add(Array(key.utf8), Array(value.description.utf8))
+        }
+        if let sparse {
+            add("GNU.sparse.major", 1)
+            add("GNU.sparse.minor", 0)
+            add(Array("GNU.sparse.name".utf8), sparse.name)
+            add("GNU.sparse.realsize", sparse.size)
         }
         if split(entry.name) == nil || !entry.name.allSatisfy({ $0 < 0x80 }) { add(Array("path".utf8), entry.name) }
         if entry.linkName.count > 100 || !entry.linkName.allSatisfy({ $0 < 0x80 }) {

@@ -5,8 +5,8 @@ import SystemPackage
 ///
 /// That is owner, mode, modification time to the nanosecond, extended attributes (capabilities and access lists among them),
 /// devices, pipes, symbolic and hard links. Entries come in the order of their names' bytes, so that the same tree makes the
-/// same archive. Holes of sparse files are written out as zeros, as layers should not have sparse entries (image-spec,
-/// layer.md, "File types"), but are not read. Sockets have no place in an archive and are left out, as by every tar.
+/// same archive. Holes are not read, and written out as zeros unless `SparseFiles` says otherwise. Sockets have no
+/// place in an archive and are left out, as by every tar.
 package final class TreeArchiver {
     private var writer: TarWriter
     /// The names of files with several links, by inode.
@@ -14,6 +14,18 @@ package final class TreeArchiver {
     private let isCancelled: @Sendable () -> Bool
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 4096)
     private var depth = 0
+    private let sparseFiles: SparseFiles
+
+    /// What becomes of holes in files.
+    package enum SparseFiles: Sendable {
+        /// They are zeros in the archive, which every reader understands.
+        case filled
+        /// Files with holes of many megabytes become sparse entries. Layers should not have such (image-spec, layer.md,
+        /// "File types"), so that only those files do which would fill a disk for nothing: a log of 300 GiB that has a
+        /// page
+        /// of data.
+        case sparseWhereLarge
+    }
 
     private struct Inode: Hashable {
         let device: UInt64
@@ -23,16 +35,13 @@ package final class TreeArchiver {
     /// Deeper than any path the kernel takes at once; a tree made deeper step by step is refused instead of exhausting the stack.
     private static let depthLimit = 2048
 
-    /// `SEEK_DATA` and `SEEK_HOLE` of lseek(2), which glibc's module does not show everywhere.
-    private static let seekData: Int32 = 3
-    private static let seekHole: Int32 = 4
-
     /// - Parameter sink: takes the archive's bytes in order.
     package init(
-        isCancelled: @escaping @Sendable () -> Bool = { false },
+        sparseFiles: SparseFiles = .filled, isCancelled: @escaping @Sendable () -> Bool = { false },
         _ sink: @escaping (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
     ) {
         writer = TarWriter(sink)
+        self.sparseFiles = sparseFiles
         self.isCancelled = isCancelled
     }
 
@@ -103,8 +112,14 @@ package final class TreeArchiver {
         var status = stat()
         guard fstat(file, &status) == 0 else { throw .system("stat", node.shown, Errno(rawValue: errno)) }
         entry.size = Int64(status.st_size)
+        if sparseFiles == .sparseWhereLarge { entry.extents = Extents.ofLargelySparse(file, status) }
         try writer.add(entry)
-        try writeData(of: file, size: entry.size, node.shown)
+        guard let extents = entry.extents else {
+            return try writeData(of: file, 0..<entry.size, node.shown)
+        }
+        for extent in extents {
+            try writeData(of: file, extent.offset..<(extent.offset + extent.length), node.shown)
+        }
     }
 
     /// Adds the mark that hides a name of the layers below.
@@ -114,20 +129,17 @@ package final class TreeArchiver {
             TarEntry(kind: .file, name: Array(path[..<slash]) + Whiteout.prefix + Array(path[slash...]), mode: 0))
     }
 
-    /// Writes a file's bytes: as many as were announced, whatever happens to it meanwhile. Holes are not read.
-    private func writeData(of file: Int32, size: Int64, _ shown: String) throws(ArchiveError) {
-        var position: Int64 = 0
+    /// Writes a part of a file: as many bytes as were announced, whatever happens to it meanwhile. Holes are not read.
+    private func writeData(of file: Int32, _ range: Range<Int64>, _ shown: String) throws(ArchiveError) {
+        var position = range.lowerBound
+        let size = range.upperBound
         while position < size {
             if isCancelled() { throw .cancelled }
-            var data = Int64(lseek(file, off_t(position), Self.seekData))
-            // Nothing but a hole follows, or the file was cut; a file system that knows no holes has none.
-            if data < 0 { data = errno == ENXIO ? size : position }
-            data = min(data, size)
+            let data = min(Extents.data(in: file, from: position) ?? size, size)
             try writeZeros(data - position)
             position = data
             guard position < size else { return }
-            let hole = Int64(lseek(file, off_t(position), Self.seekHole))
-            let end = hole > position ? min(hole, size) : size
+            let end = min(Extents.hole(in: file, from: position) ?? size, size)
             while position < end {
                 if isCancelled() { throw .cancelled }
                 let count = pread(

@@ -31,23 +31,36 @@ package struct TreeChanges: Sendable {
     private let new: FileDescriptor
     /// Places that the runtime makes in a container's root to mount its own files on: there they are no change.
     private let mountPoints: Set<[UInt8]>
+    /// When the new tree was made of the old one: what has not changed since is the same in both.
+    private let madeAt: timespec?
     /// The differences, in the order of their paths.
     package private(set) var all: [TreeChange] = []
+    /// Whether there are sockets among the new things, which have no place in a layer.
+    package private(set) var hasSockets = false
+    /// Whether they were read off an upper directory, which then has nothing that refers to the lower ones by name.
+    package let isOfUpper: Bool
     private var depth = 0
 
     private static let depthLimit = 2048
 
-    /// Compares two trees completely.
+    /// Compares two trees completely. Files that look alike are compared byte by byte, unless the time of their last
+    /// status change (ctime, which no program can set) says that nothing happened to them: size and time of
+    /// modification are what
+    /// reproducible builds and package managers set as they like.
     ///
     /// - Parameters:
     ///   - old: the tree before, an open directory; the caller's, like `new`.
     ///   - mountPoints: paths that are no changes where they were added and are empty.
+    ///   - madeAt: when `new` was made of `old`, in seconds and nanoseconds since 1970, if that is known.
     package init(
-        from old: FileDescriptor, to new: FileDescriptor, mountPoints: Set<[UInt8]> = []
+        from old: FileDescriptor, to new: FileDescriptor, mountPoints: Set<[UInt8]> = [],
+        madeAt: (seconds: Int64, nanoseconds: Int64)? = nil
     ) throws(ArchiveError) {
         self.old = old
         self.new = new
         self.mountPoints = mountPoints
+        isOfUpper = false
+        self.madeAt = madeAt.map { timespec(tv_sec: Int($0.seconds), tv_nsec: Int($0.nanoseconds)) }
         _ = try compare(old.rawValue, new.rawValue, [])
     }
 
@@ -62,6 +75,8 @@ package struct TreeChanges: Sendable {
         self.old = old
         new = upper
         self.mountPoints = mountPoints
+        madeAt = nil
+        isOfUpper = true
         guard try readUpper(upper.rawValue, old.rawValue, [], isOpaque: false) != nil else { return nil }
     }
 
@@ -88,6 +103,8 @@ package struct TreeChanges: Sendable {
                         _ = try add(now, full, overlay: false, kind: .modified)
                     } else if try was.differs(from: now) {
                         all.append(TreeChange(.modified, full))
+                    } else if try hasOtherContent(was, now) {
+                        all.append(TreeChange(.modified, full))
                     }
                     continue
                 }
@@ -103,6 +120,19 @@ package struct TreeChanges: Sendable {
             }
         }
         return hasLeftOut
+    }
+
+    /// Whether two files of one size, time, owner and mode have different bytes.
+    private func hasOtherContent(_ was: FileNode, _ now: FileNode) throws(ArchiveError) -> Bool {
+        guard now.isFile, now.status.st_size > 0 else { return false }
+        let (before, after) = (was.status.st_ctim, now.status.st_ctim)
+        if was.status.st_ino == now.status.st_ino {
+            // Not a copy of the file but the file itself, as a snapshot of the file system has it.
+            if !before.isEarlier(than: after), !after.isEarlier(than: before) { return false }
+        } else if let madeAt, after.isEarlier(than: madeAt) {
+            return false
+        }
+        return try was.contentDiffers(from: now)
     }
 
     // MARK: An upper directory
@@ -155,6 +185,7 @@ package struct TreeChanges: Sendable {
         try deepen(path)
         defer { depth -= 1 }
         if overlay, node.isWhiteout { return true }
+        if node.type == S_IFSOCK { hasSockets = true }
         let isMountPoint = mountPoints.contains(path)
         guard node.isDirectory else {
             if isMountPoint, kind == .added, node.isFile, node.status.st_size == 0 { return false }
@@ -192,8 +223,7 @@ package struct TreeChanges: Sendable {
 }
 
 extension FileNode {
-    /// Whether two things of the same kind differ in what a layer keeps. The bytes of files are not compared: a file that was
-    /// written to has another time or size.
+    /// Whether two things of the same kind differ in what a layer keeps, the bytes of files aside.
     fileprivate func differs(from other: FileNode, ignoringTime: Bool = false) throws(ArchiveError) -> Bool {
         let (left, right) = (status, other.status)
         if left.st_mode != right.st_mode || left.st_uid != right.st_uid || left.st_gid != right.st_gid { return true }
@@ -205,6 +235,58 @@ extension FileNode {
         if !ignoringTime, !isSameTime { return true }
         return try attributes() != other.attributes()
     }
+}
+
+extension FileNode {
+    /// Whether two files of one size have different bytes.
+    fileprivate func contentDiffers(from other: FileNode) throws(ArchiveError) -> Bool {
+        let (left, right) = (try open(), try other.open())
+        defer {
+            close(left)
+            close(right)
+        }
+        let capacity = 256 << 10
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * capacity, alignment: 4096)
+        defer { buffer.deallocate() }
+        let halves = (
+            UnsafeMutableRawBufferPointer(rebasing: buffer[..<capacity]),
+            UnsafeMutableRawBufferPointer(rebasing: buffer[capacity...])
+        )
+        var position: Int64 = 0
+        while true {
+            // Where both have a hole there is nothing to compare.
+            let size = Int64(status.st_size)
+            let data = min(
+                Extents.data(in: left, from: position) ?? size, Extents.data(in: right, from: position) ?? size)
+            position = max(position, data)
+            let counts = (try read(left, halves.0, position), try other.read(right, halves.1, position))
+            if counts.0 != counts.1 { return true }
+            if counts.0 == 0 { return false }
+            guard let one = halves.0.baseAddress, let two = halves.1.baseAddress else { return false }
+            if memcmp(one, two, counts.0) != 0 { return true }
+            position += Int64(counts.0)
+        }
+    }
+
+    /// Fills a buffer as far as the file goes.
+    private func read(
+        _ file: Int32, _ buffer: UnsafeMutableRawBufferPointer, _ position: Int64
+    ) throws(ArchiveError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let count = pread(
+                file, buffer.baseAddress.map { $0 + done }, buffer.count - done, off_t(position) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .system("read", shown, Errno(rawValue: errno)) }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+}
+
+extension timespec {
+    fileprivate func isEarlier(than other: timespec) -> Bool { (tv_sec, tv_nsec) < (other.tv_sec, other.tv_nsec) }
 }
 
 extension TreeArchiver {

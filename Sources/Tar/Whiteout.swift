@@ -24,9 +24,18 @@ enum Whiteout {
         }
     }
 
+    /// Where aufs keeps files that have several names in the layer: each name is a hard link to the file here, which is
+    /// no name itself.
+    static let linkedFiles = Array(".wh..wh.plnk".utf8)
+
     /// Whether the entry lies in a directory of aufs' bookkeeping.
     static func isMetadata(_ path: EntryPath) -> Bool {
         path.text.starts(with: metadataPrefix)
+    }
+
+    /// Whether the entry is one of aufs' files with several names.
+    static func isLinkedFile(_ path: EntryPath) -> Bool {
+        path.parent.elementsEqual(linkedFiles)
     }
 }
 

@@ -128,19 +128,43 @@ struct LayerDirectoriesTests {
         }
     }
 
-    @Test("a link to nothing in the place of a directory is named in the error")
-    func dangling() throws {
-        let error = #expect(throws: ArchiveError.self) {
+    @Test(
+        "the directory that a link leads to is made, if something lies in it",
+        arguments: [WhiteoutForm.overlay, .remove])
+    func throughLinks(whiteouts: WhiteoutForm) throws {
+        let result = try directory.apply(
+            TarFixture.build {
+                $0.symbolicLink("way", to: "nowhere")
+                $0.file("way/f", "1")
+                $0.directory("d")
+                $0.symbolicLink("d/up", to: "../../../there/and/")
+                $0.file("d/up/on/f", "2")
+                $0.symbolicLink("first", to: "/second")
+                $0.symbolicLink("second", to: "third")
+                $0.file("first/.wh.gone", "")
+                $0.file("first/f", "3")
+            }, whiteouts: whiteouts)
+        #expect(directory.link("root/way") == "nowhere" && directory.text("root/nowhere/f") == "1")
+        #expect(directory.link("root/d/up") == "../../../there/and/" && directory.text("root/there/and/on/f") == "2")
+        #expect(directory.link("root/second") == "third" && directory.text("root/third/f") == "3")
+        #expect(directory.status("root/third/gone") == nil || whiteouts == .overlay)
+        // In a layer upon others they are as in the layers below.
+        let implied = Set(result.impliedDirectories.map(\.string))
+        // Where the layers below are in the same directory nobody has to look for anything.
+        if whiteouts == .overlay {
+            #expect(implied == [".", "nowhere", "there", "there/and", "there/and/on", "third"])
+        }
+        // What is no layer goes where it leads, or nowhere.
+        #expect(
+            throws: ArchiveError.escapes(
+                entry: "loose/f", "is below \"loose\", a symbolic link to a path that does not exist")
+        ) {
             try directory.apply(
                 TarFixture.build {
-                    $0.symbolicLink("way", to: "nowhere")
-                    $0.file("way/f", "1")
-                })
+                    $0.symbolicLink("loose", to: "void")
+                    $0.file("loose/f", "1")
+                }, whiteouts: .literal)
         }
-        #expect(
-            error?.description
-                == "invalid tar archive: entry \"way/f\" is below \"way\", a symbolic link to a path that does not exist"
-        )
     }
 
     // MARK: Messages

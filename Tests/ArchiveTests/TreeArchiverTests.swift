@@ -9,20 +9,20 @@ struct TreeArchiverTests {
     private let directory = TemporaryDirectory()
 
     private func archive(
-        _ name: String, as path: [UInt8]? = nil
+        _ name: String, as path: [UInt8]? = nil, sparseFiles: TreeArchiver.SparseFiles = .filled
     ) throws -> [UInt8] {
         let root = try FileDescriptor.open(
             directory.path.appending(name), .readOnly, options: [.directory, .closeOnExec])
         defer { try? root.close() }
         nonisolated(unsafe) var bytes: [UInt8] = []
-        let archiver = TreeArchiver { bytes += $0 }
+        let archiver = TreeArchiver(sparseFiles: sparseFiles) { bytes += $0 }
         try archiver.add(contentsOf: root, as: path)
         try archiver.finish()
         return bytes
     }
 
     private func entries(_ bytes: [UInt8]) throws -> [TarEntry] {
-        let reader = TarReader(MemorySource(bytes), needsEndMarker: true)
+        let reader = TarReader(MemorySource(bytes))
         var all: [TarEntry] = []
         while let entry = try reader.next() { all.append(entry) }
         return all
@@ -121,6 +121,39 @@ struct TreeArchiverTests {
         while let chunk = try reader.nextChunk() { content += chunk }
         #expect(entry.size == 3 << 20 && content.count == 3 << 20)
         #expect(content[(1 << 20)..<((1 << 20) + 3)] == [1, 2, 3] && content.count { $0 != 0 } == 3)
+    }
+
+    @Test("files with large holes become sparse entries where that is asked for, and GNU tar and Python read them")
+    func sparseEntries() throws {
+        for name in ["in", "gnu", "python", "root"] { mkdir(path(name), 0o755) }
+        let names = ["begin", "middle", "end", String(repeating: "n", count: 200), "empty"]
+        for (index, name) in names.enumerated() {
+            let file = try Files.open(directory.path.appending("in/\(name)"), [.writeOnly, .create], mode: 0o644)
+            defer { file.discard() }
+            try #require(ftruncate(file.rawValue, 40 << 20) == 0)
+            guard name != "empty" else { continue }
+            for place in [index * (20 << 20), 39 << 20] where place < 40 << 20 {
+                #expect(pwrite(file.rawValue, "data", 4, place) == 4)
+            }
+        }
+        let few = try Files.open(directory.path.appending("in/few"), [.writeOnly, .create], mode: 0o644)
+        try #require(ftruncate(few.rawValue, 1 << 20) == 0)
+        few.discard()
+        let bytes = try archive("in", sparseFiles: .sparseWhereLarge)
+        #expect(bytes.count < 2 << 20)
+        for entry in try entries(bytes) {
+            #expect((entry.extents == nil) == (entry.displayName == "few"), "\(entry.displayName)")
+            #expect(entry.size == (entry.displayName == "few" ? 1 << 20 : 40 << 20))
+        }
+        try directory.apply(bytes)
+        try directory.write("archive.tar", bytes)
+        #expect(system("tar -C \(path("gnu")) -xf \(path("archive.tar"))") == 0)
+        let script = "import tarfile; tarfile.open('\(path("archive.tar"))').extractall('\(path("python"))')"
+        #expect(system("python3 -W ignore -c \"\(script)\"") == 0)
+        for copy in ["root", "gnu", "python"] {
+            #expect(system("diff -r \(path("in")) \(path(copy))") == 0, "\(copy)")
+            #expect((directory.status("\(copy)/middle")?.st_blocks ?? .max) * 512 < 1 << 20, "\(copy)")
+        }
     }
 
     @Test("names at the top: none, a name, the root's")
@@ -271,6 +304,50 @@ struct TreeChangesTests {
         try directory.write("upper/etc/hosts", Array("mine".utf8))
         try directory.write("upper/dev/node", [])
         #expect(try changes() == ["A dev", "A dev/node", "C etc", "A etc/hosts"])
+    }
+
+    @Test("a change that keeps size and time of modification is found by the time of the last change, and by the bytes")
+    func sameSizeAndTime() throws {
+        for name in ["lower", "upper"] { mkdir(path(name), 0o755) }
+        for name in ["same", "changed", "touched", "sparse"] {
+            try directory.write("lower/\(name)", Array("aaaa".utf8))
+            truncate(path("lower/\(name)"), 1 << 20)
+        }
+        try TreeCopy.copy(directory.path.appending("lower"), to: directory.path.appending("upper"))
+        let (old, upper) = (try open("lower"), try open("upper"))
+        defer {
+            try? old.close()
+            try? upper.close()
+        }
+        // All files of the copy are older than this.
+        var copied = try FileStatus.of(directory.path.appending("upper/sparse")).modified
+        repeat {
+            try directory.write("clock", [])
+            copied = try FileStatus.of(directory.path.appending("clock")).modified
+        } while try changedAt("upper/same") >= copied || changedAt("upper/sparse") >= copied
+        func rewrite(_ name: String, _ text: String, at offset: Int) throws {
+            let status = try #require(directory.status("upper/\(name)"))
+            let file = try Files.open(directory.path.appending("upper/\(name)"), .writeOnly)
+            #expect(pwrite(file.rawValue, text, text.utf8.count, offset) == text.utf8.count)
+            file.discard()
+            var times = [status.st_atim, status.st_mtim]
+            #expect(utimensat(AT_FDCWD, path("upper/\(name)"), &times, 0) == 0)
+        }
+        try rewrite("changed", "b", at: 2)
+        try rewrite("sparse", "b", at: 900_000)
+        try rewrite("touched", "aaaa", at: 0)
+        for madeAt in [nil, copied] {
+            let changes = try TreeChanges(from: old, to: upper, madeAt: madeAt).all
+            #expect(lines(changes) == ["C changed", "C sparse"], "\(String(describing: madeAt))")
+        }
+        // What has not changed since is not read.
+        let late = (copied.seconds + 3600, copied.nanoseconds)
+        #expect(try TreeChanges(from: old, to: upper, madeAt: late).all.isEmpty)
+    }
+
+    private func changedAt(_ name: String) throws -> (seconds: Int64, nanoseconds: Int64) {
+        let time = try #require(directory.status(name)).st_ctim
+        return (Int64(time.tv_sec), Int64(time.tv_nsec))
     }
 
     @Test("an upper directory that refers to the lower ones by name has to be compared")

@@ -80,6 +80,17 @@ final class ImagesFixture: Sendable {
         }
     }
 
+    /// The archive of `docker save`.
+    func saving(_ name: String) async throws -> [UInt8] { try await Self.saving(name, of: images) }
+
+    static func saving(_ name: String, of images: Images) async throws -> [UInt8] {
+        let file = try MemoryFile.create("saved")
+        defer { file.discard() }
+        try await images.save([name], to: file)
+        try file.seek(offset: 0, from: .start)
+        return try file.readToEnd()
+    }
+
     @discardableResult
     func loading(_ bytes: [UInt8]) async throws -> [LoadedImage] {
         try await Self.streaming(bytes) { try await self.images.load(from: $0) }

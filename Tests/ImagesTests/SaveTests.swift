@@ -25,7 +25,7 @@ struct SaveTests {
     private func digest(_ bytes: [UInt8]) -> Digest { ContentHasher.digest(of: bytes) }
 
     private func names(_ bytes: [UInt8]) throws -> [String] {
-        let reader = TarReader(MemorySource(bytes), needsEndMarker: true)
+        let reader = TarReader(MemorySource(bytes))
         var names: [String] = []
         while let entry = try reader.next() { names.append(entry.displayName) }
         return names

@@ -39,7 +39,8 @@ struct UpkeepTests {
         description.author = "me"
         description.comment = "why"
         description.createdBy = "sh -c x"
-        let id = try await fixture.images.commit(key: "c", image: base, mountPoints: [], live: nil, description)
+        let id = try await fixture.images.commit(
+            key: "c", image: base, mountPoints: [], layer: .copied(live: nil), description)
         let record = try await fixture.images.resolve("made:1")
         #expect(record.id == id && record.configuration.rootfs.diffIDs.count == 2)
         let history = try await fixture.images.history("made:1")
@@ -57,7 +58,8 @@ struct UpkeepTests {
         let base = try await fixture.importing(Tar.text([("a", "1")]), as: "base")
         try await fixture.images.prepareContainerSnapshot(key: "c", image: base)
         let id = try await fixture.images.commit(
-            key: "c", image: base, mountPoints: [], live: nil, CommitDescription(process: ImageProcess()))
+            key: "c", image: base, mountPoints: [], layer: .copied(live: nil),
+            CommitDescription(process: ImageProcess()))
         let record = try #require(try await fixture.images.record(id))
         #expect(
             record.configuration.rootfs.diffIDs.count == 1 && record.configuration.history?.last?.emptyLayer == true)
@@ -75,7 +77,8 @@ struct UpkeepTests {
         try fixture.images.content.remove(record.manifest)
         await #expect(throws: ImagesError.self) {
             _ = try await fixture.images.commit(
-                key: "c", image: base, mountPoints: [], live: nil, CommitDescription(process: ImageProcess()))
+                key: "c", image: base, mountPoints: [], layer: .copied(live: nil),
+                CommitDescription(process: ImageProcess()))
         }
         #expect(try await fixture.inventory() == before.filter { !$0.contains(record.manifest.encoded) })
     }
@@ -108,7 +111,8 @@ struct UpkeepTests {
         try await fixture.images.prepareContainerSnapshot(key: "c", image: base)
         try await working(in: "c", fixture, "rm -r d a; echo f > d; echo a2 > a")
         let id = try await fixture.images.commit(
-            key: "c", image: base, mountPoints: [], live: nil, CommitDescription(process: ImageProcess()))
+            key: "c", image: base, mountPoints: [], layer: .copied(live: nil),
+            CommitDescription(process: ImageProcess()))
         #expect(try await problems(fixture, containers: ["c"]) == [])
         let top = try #require(try await fixture.images.record(id)?.topSnapshot)
         let layer = try #require(try fixture.images.snapshotter.information(top))

@@ -66,6 +66,79 @@ extension Integration {
             }
         }
 
+        @Test("a mount in memory is one place, however it was asked for", arguments: Client.available)
+        func memory(_ client: Client) throws {
+            let tree = try source()
+            defer { tree.remove() }
+            try withDaemon { daemon in
+                try daemon.ok(
+                    client, "run", "-d", "--name", "box", "--read-only", "--tmpfs", "/one", "--tmpfs", "/ro:ro",
+                    "--mount", "type=tmpfs,dst=/two", "busybox", "sh", "-c",
+                    "echo inside > /one/in; echo inside > /two/in; echo inside > /dev/shm/in; sleep 1000")
+                for place in ["/one", "/two", "/dev/shm"] {
+                    #expect(
+                        try eventually(within: 20) {
+                            try daemon.run(client, "exec", "box", "test", "-s", place + "/in").code == 0
+                        })
+                    try daemon.ok(client, "cp", tree.path + "/file", "box:\(place)/copied")
+                    #expect(try daemon.ok(client, "exec", "box", "cat", place + "/copied") == "one", "\(place)")
+                    try daemon.ok(client, "cp", "box:\(place)/in", tree.path + "/back")
+                    #expect(try String(contentsOfFile: tree.path + "/back", encoding: .utf8) == "inside\n", "\(place)")
+                }
+                for (place, words) in [("/ro/x", "marked read-only"), ("/bin/x", "rootfs is marked read-only")] {
+                    let refused = try daemon.run(client, "cp", tree.path + "/file", "box:\(place)")
+                    #expect(refused.code != 0 && refused.errors.contains(words), "\(refused)")
+                }
+            }
+        }
+
+        @Test("an empty archive changes nothing, and is no error")
+        func emptyBody() throws {
+            try withContainers(.masu) { daemon, name in
+                let before = try daemon.run(.masu, "diff", name).lines
+                let answer = try daemon.http(
+                    "PUT", "/containers/\(name)/archive?path=/have", type: "application/x-tar")
+                #expect(answer.status == 200, "\(answer)")
+                #expect(try daemon.run(.masu, "diff", name).lines == before)
+            }
+        }
+
+        @Test("a client that stalls holds up neither the start nor the removal of the container")
+        func stalledClients() throws {
+            try withDaemon { daemon in
+                let fill = "dd if=/dev/urandom of=/big bs=1M count=8 2>/dev/null"
+                try daemon.ok(.masu, "run", "--name", "box", "busybox", "sh", "-c", fill + "; sleep 1000 &")
+                let folder = try TemporaryFolder()
+                defer { folder.remove() }
+                // Two that do not read what they asked for, and one that does not send what it has to.
+                let curl = try #require(Programs.find("curl"), "curl is not installed")
+                var commands: [RunningCommand] = []
+                var pipes: [Int32] = []
+                defer {
+                    for command in commands { command.send(SIGKILL) }
+                    for command in commands { _ = try? command.waitForEnd() }
+                    for pipe in pipes { close(pipe) }
+                }
+                for (index, request) in ["export", "archive?path=/big", "archive?path=/"].enumerated() {
+                    let fifo = folder.path + "/\(index)"
+                    #expect(mkfifo(fifo, 0o600) == 0)
+                    // Both ends: nobody sees an end of it.
+                    pipes.append(open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC))
+                    let direction = index == 2 ? "-T - <\(fifo)" : ">\(fifo)"
+                    let script =
+                        "exec \(curl) -s -N --unix-socket \(daemon.socket) 'http://x/containers/box/\(request)' \(direction)"
+                    commands.append(try Command("/bin/sh", "-c", script).start())
+                }
+                #expect(write(pipes[2], "x", 1) == 1)
+                for pipe in pipes.prefix(2) {
+                    var byte: UInt8 = 0
+                    #expect(eventually(within: 20) { read(pipe, &byte, 1) == 1 })
+                }
+                try daemon.ok(.masu, "start", "box", timeout: 30)
+                try daemon.ok(.masu, "rm", "-f", "box", timeout: 30)
+            }
+        }
+
         @Test("out of a container, by Docker's rules for what the destination is", arguments: Client.available)
         func out(_ client: Client) throws {
             try withContainers(client) { daemon, name in

@@ -26,12 +26,19 @@ struct SnapshotterPromise: Sendable, CustomTestStringConvertible {
         SnapshotterPromise("a directory that comes anew has nothing of one that was hidden", hiddenModels),
         SnapshotterPromise("nothing inherits access lists from a directory", defaultAccessLists),
         SnapshotterPromise("a device that would be a whiteout is one with every driver", devices),
+        SnapshotterPromise("what lies below a link lies where the link leads in the image", links),
+        SnapshotterPromise("links to the files that aufs kept apart are those files", aufs),
+        SnapshotterPromise("zeros take no space", zeros),
         SnapshotterPromise("files keep all that belongs to them", attributes),
         SnapshotterPromise("a directory that a layer replaces has nothing of what was there", replacement),
         SnapshotterPromise("a container that is disposable can be mounted again", disposable),
         SnapshotterPromise("what a container added is counted, and not what it stands on", usage),
         SnapshotterPromise("a view shows committed and active snapshots, also while they are mounted", view),
         SnapshotterPromise("a directory of many names, and files of many sizes", sizes),
+        SnapshotterPromise("what is captured of a container is a layer, and the container goes on upon it", capture),
+        SnapshotterPromise("what cannot be captured is left as it is", refusedCapture),
+        SnapshotterPromise("a container that is done becomes a layer itself", commitOfActive),
+        SnapshotterPromise("what is retained stays until it is released", retention),
     ]
 
     private static func layering(_ fixture: SnapshotterFixture) throws {

@@ -71,6 +71,7 @@ extension Container {
     func removeNow() async {
         if case .removing = record.state { return }
         isRemoving = true
+        transfers.cancelAll()
         cancelRestart()
         let exit = record.state.exit
         record.state = .removing(exit)

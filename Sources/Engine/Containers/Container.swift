@@ -26,6 +26,7 @@ actor Container {
     /// What is being started, from its creation until it is `task`.
     var starting: RunningTask?
     let gate = AsyncGate()
+    nonisolated let transfers = FileTransfers()
 
     /// Attached clients that wait for the next start.
     var pendingAttachments: [PendingAttachment] = []

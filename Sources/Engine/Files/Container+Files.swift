@@ -16,17 +16,37 @@ extension Container {
         case withVolumes
     }
 
-    /// Runs `body` on a thread that may block, with a handle on the container's root.
-    ///
-    /// A container that does not run is not started meanwhile.
-    func withFiles<R: Sendable>(
+    /// Runs `body` on a thread that may block, with a handle on the container's root, in order to read. Nothing in the
+    /// container's life waits for it: of a container that does not run `body` sees a tree of its own upon the
+    /// container's files.
+    func readFiles<R: Sendable>(
         _ scope: FileScope, _ body: @escaping @Sendable (FileDescriptor) throws -> R
+    ) async throws -> R {
+        try requireExistence()
+        let live = try await liveMounts(scope)
+        defer { live?.discard() }
+        let mounts = try await services.images.mounts(key: id)
+        let points = scope == .root ? [] : MountList.mountPoints(record.configuration.host)
+        return try await services.transfers.run {
+            try PrivateMounts.run("files") { trees in
+                if let live { return try body(trees.attach(live)) }
+                let root = try trees.mountForReading(mounts)
+                for point in points where point.kind == .bind { try trees.bind(point, in: root) }
+                return try body(root)
+            }
+        }
+    }
+
+    /// The same in order to change files; `body` is told whether the container runs. One that does not is not started
+    /// meanwhile, so that `body` must not wait for anybody.
+    func changeFiles<R: Sendable>(
+        _ body: @escaping @Sendable (_ root: FileDescriptor, _ isRunning: Bool) throws -> R
     ) async throws -> R {
         await gate.enter()
         let live: ForeignMounts?
         do {
             try requireExistence()
-            live = try await liveMounts(scope)
+            live = try await liveMounts(.withVolumes)
         } catch {
             gate.leave()
             throw error
@@ -39,17 +59,14 @@ extension Container {
             live?.discard()
         }
         let mounts = try await services.images.mounts(key: id)
-        let points = scope == .root ? [] : MountList.mountPoints(record.configuration.host)
-        return try await services.transfers.run {
+        let points = MountList.mountPoints(record.configuration.host)
+        // Whoever holds the gate does not queue behind clients.
+        return try await (isHeld ? services.pool : services.transfers).run {
             try PrivateMounts.run("files") { trees in
-                guard let live else {
-                    let root = try trees.mount(mounts)
-                    for point in points where point.kind == .bind { try trees.bind(point, in: root) }
-                    return try body(root)
-                }
-                let root = try trees.attach(live.root)
-                for (path, tree) in live.others { try trees.attach(tree, at: path, in: root) }
-                return try body(root)
+                if let live { return try body(trees.attach(live), true) }
+                let root = try trees.mount(mounts)
+                for point in points where point.kind == .bind { try trees.bind(point, in: root) }
+                return try body(root, false)
             }
         }
     }
@@ -57,10 +74,10 @@ extension Container {
     /// The mounts of a running container; nil if it does not run, or is not a process of this machine's kernel.
     func liveMounts(_ scope: FileScope) async throws -> ForeignMounts? {
         guard let running = record.state.running else { return nil }
-        let points = MountList.mountPoints(record.configuration.host).map(\.destination)
+        let points = MountList.places(record.configuration.host).map(\.destination)
         let paths = scope == .root ? [] : points + ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
         let mounts = try await services.images.mounts(key: id)
-        return try await services.transfers.run {
+        return try await services.pool.run {
             let process: PIDFD
             do throws(Errno) {
                 process = try PIDFD.open(running.pid)
@@ -101,7 +118,7 @@ extension Container {
         Set(paths).sorted { ($0.utf8.count, $0) < ($1.utf8.count, $1) }
     }
 
-    private func requireExistence() throws(EngineError) {
+    func requireExistence() throws(EngineError) {
         switch record.state {
         case .removing: throw .noSuchContainer(id)
         default: break
@@ -117,6 +134,20 @@ extension Container {
 }
 
 extension PrivateMounts {
+    /// Attaches what was copied of a running container.
+    fileprivate func attach(_ live: ForeignMounts) throws -> FileDescriptor {
+        let root = try attach(live.root)
+        // The devices of a running container are not among its files. What is mounted below them needs a place all the same, and
+        // whoever writes beside it gets an error.
+        let hasPlacesInDev = live.others.contains { $0.path.hasPrefix("/dev/") }
+        let devices =
+            hasPlacesInDev && !live.others.contains { $0.path == "/dev" }
+            ? try attachEmpty(at: "/dev", in: root) : nil
+        for (path, tree) in live.others { try attach(tree, at: path, in: root) }
+        if let devices { try Mounts.setAttributes(of: devices, set: .readOnly) }
+        return root
+    }
+
     /// Attaches what a container that does not run would have bound at its start, as far as it is there.
     fileprivate func bind(_ point: MountPoint, in root: FileDescriptor) throws {
         let tree: FileDescriptor

@@ -42,10 +42,10 @@ extension Engine {
         let container = try services.registry.find(name)
         try container.refuseDead("export")
         do {
-            try await cancellable { isCancelled in
-                try await container.withFiles(.root) { root in
-                    let sink = DescriptorSink(stream, isCancelled: isCancelled)
-                    let archiver = TreeArchiver(isCancelled: isCancelled) {
+            try await container.transfers.run { transfer in
+                try await container.readFiles(.root) { root in
+                    let sink = DescriptorSink(stream, isCancelled: { transfer.isCancelled })
+                    let archiver = TreeArchiver(isCancelled: { transfer.isCancelled }) {
                         (bytes: UnsafeRawBufferPointer) throws(ArchiveError) in try sink.write(bytes)
                     }
                     try archiver.add(contentsOf: root)
@@ -87,7 +87,7 @@ extension Engine {
     ) async throws -> Digest {
         let container = try services.registry.find(name)
         try container.refuseDead("commit")
-        return try await finishing {
+        return try await reporting {
             let own = ImageProcess(container.current.configuration)
             var description = CommitDescription(process: configuration.map { $0.merged(over: own) } ?? own)
             try description.process.apply(changes)
@@ -108,7 +108,9 @@ extension Engine {
     package func status(_ name: String, path: String) async throws -> PathStatus {
         let container = try services.registry.find(name)
         return try await locating(path, in: name) {
-            try await container.withFiles(.withVolumes) { root in try ContainerPath(path).status(in: root) }
+            try await container.transfers.run { _ in
+                try await container.readFiles(.withVolumes) { root in try ContainerPath(path).status(in: root) }
+            }
         }
     }
 
@@ -116,10 +118,10 @@ extension Engine {
     package func archive(_ name: String, path: String, to stream: FileDescriptor) async throws {
         let container = try services.registry.find(name)
         try await locating(path, in: name) {
-            try await cancellable { isCancelled in
-                try await container.withFiles(.withVolumes) { root in
-                    let sink = DescriptorSink(stream, isCancelled: isCancelled)
-                    let archiver = TreeArchiver(isCancelled: isCancelled) {
+            try await container.transfers.run { transfer in
+                try await container.readFiles(.withVolumes) { root in
+                    let sink = DescriptorSink(stream, isCancelled: { transfer.isCancelled })
+                    let archiver = TreeArchiver(isCancelled: { transfer.isCancelled }) {
                         (bytes: UnsafeRawBufferPointer) throws(ArchiveError) in try sink.write(bytes)
                     }
                     try ContainerPath(path).add(to: archiver, in: root)
@@ -153,16 +155,27 @@ extension Engine {
         }
         let chosen = options
         try await locating(path, in: name) {
-            try await cancellable { isCancelled in
-                try await container.withFiles(.withVolumes) { root in
+            try await container.transfers.run { transfer in
+                let isRunning = container.current.state.running != nil
+                // What a running container is sent needs nobody's patience; the files of another one are its own to
+                // change.
+                let spool = services.files
+                let body =
+                    isRunning
+                    ? nil
+                    : try await services.transfers.run {
+                        try SpooledBody.read(stream, in: spool, isCancelled: { transfer.isCancelled })
+                    }
+                defer { body?.discard() }
+                try await container.changeFiles { root, isRunning in
                     let place = try ContainerPath(path).directory(in: root)
-                    try Self.checkWritable(place, configuration.host)
+                    try Self.checkWritable(place, configuration.host, isRunning: isRunning)
                     var options = chosen
                     options.prefix = Array(place.utf8.drop { $0 == UInt8(ascii: "/") })
-                    let source = DescriptorSource(stream, isCancelled: isCancelled)
+                    let source = DescriptorSource(body ?? stream, isCancelled: { transfer.isCancelled })
                     let archive = TarReader(try Compression.decompressing(source).source)
                     var applier = try LayerApplier(into: root.procPath, whiteouts: .literal, options: options)
-                    _ = try applier.apply(archive, isCancelled: isCancelled)
+                    _ = try applier.apply(archive, isCancelled: { transfer.isCancelled })
                     try archive.drain()
                 }
             }
@@ -171,9 +184,13 @@ extension Engine {
     }
 
     /// Docker's rule and texts; what is mounted read-only would refuse by itself, but with other words.
-    private static func checkWritable(_ path: String, _ host: HostConfiguration) throws(EngineError) {
-        let mounted = MountList.mountPoints(host).filter { point in
-            path == point.destination || path.hasPrefix(point.destination == "/" ? "/" : point.destination + "/")
+    private static func checkWritable(
+        _ path: String, _ host: HostConfiguration, isRunning: Bool
+    ) throws(EngineError) {
+        let mounted = MountList.places(host).filter { point in
+            // What lies in memory is there only while the container runs.
+            guard isRunning || point.kind != .tmpfs else { return false }
+            return path == point.destination || path.hasPrefix(point.destination == "/" ? "/" : point.destination + "/")
         }
         if let mount = mounted.max(by: { $0.destination.utf8.count < $1.destination.utf8.count }) {
             guard mount.isWritable else { throw .invalid("mounted volume is marked read-only") }
@@ -204,22 +221,6 @@ extension Engine {
             throw EngineError(error)
         }
     }
-
-    /// Runs `body` with a question that is answered by whether this task has been cancelled.
-    private func cancellable<T: Sendable>(
-        _ body: (@escaping @Sendable () -> Bool) async throws -> T
-    ) async throws -> T {
-        let flag = CancellationFlag()
-        return try await withTaskCancellationHandler {
-            try await body { flag.isSet.load(ordering: .relaxed) }
-        } onCancel: {
-            flag.isSet.store(true, ordering: .relaxed)
-        }
-    }
-}
-
-private final class CancellationFlag: Sendable {
-    let isSet = Atomic<Bool>(false)
 }
 
 extension Container {
@@ -233,29 +234,34 @@ extension Container {
     }
 
     func changes() async throws -> [TreeChange] {
-        let live = try await liveMounts(.root)
-        defer { live?.discard() }
-        return try await services.images.changes(key: id, mountPoints: Self.mountPoints, live: live?.root)
+        try await transfers.run { _ in
+            let live = try await liveMounts(.root)
+            defer { live?.discard() }
+            return try await services.images.changes(key: id, mountPoints: Self.mountPoints, live: live?.root)
+        }
     }
 
     func commit(_ description: CommitDescription, pauses: Bool) async throws -> Digest {
         guard let image = Digest(record.imageID) else { throw EngineError.system("the container's image is unknown") }
         var description = description
         description.createdBy = (record.configuration.command ?? []).joined(separator: " ")
+        // Of one that does not run the files are taken at once; it may start while the layer is made of them.
+        if record.state.running == nil, case let layer = try await capture(), !layer.isCopied {
+            return try await commit(image, layer, description)
+        }
         // Not the user's pause: the next daemon ends it if this one is killed meanwhile.
         let held = pauses ? await hold() : nil
         let result: Result<Digest, any Error>
         do {
             let live = try await liveMounts(.root)
             defer { live?.discard() }
-            result = .success(
-                try await services.images.commit(
-                    key: id, image: image, mountPoints: Self.mountPoints, live: live?.root, description))
+            result = .success(try await commit(image, .copied(live: live?.root), description))
         } catch {
             result = .failure(error)
         }
         if let held {
-            await held.release()
+            // Done to its end also where nobody waits for the commit any more.
+            await Task { await held.release() }.value
             emit("unpause")
         }
         return try result.get()
@@ -265,7 +271,7 @@ extension Container {
     private func hold() async -> RunningTask? {
         guard let running = record.state.running, !running.isPaused, let task else { return nil }
         do {
-            try await task.hold()
+            try await Task { try await task.hold() }.value
         } catch {
             // It has ended, or cannot be held: it is committed as it is, like Docker does.
             logger.debug("committing a container that could not be paused: \(error)")
@@ -273,5 +279,26 @@ extension Container {
         }
         emit("pause")
         return task
+    }
+
+    private func capture() async throws -> ContainerLayer {
+        await gate.enter()
+        defer { gate.leave() }
+        try requireExistence()
+        guard record.state.running == nil else { return .copied(live: nil) }
+        // Whoever reads the files just now would lose them on the way.
+        return try await transfers.excluding {
+            try await services.images.capture(key: id, mountPoints: Self.mountPoints)
+        } ?? .copied(live: nil)
+    }
+
+    private func commit(
+        _ image: Digest, _ layer: ContainerLayer, _ description: CommitDescription
+    ) async throws -> Digest {
+        try await transfers.run { transfer in
+            try await services.images.commit(
+                key: id, image: image, mountPoints: Self.mountPoints, layer: layer, description,
+                isCancelled: { transfer.isCancelled })
+        }
     }
 }

@@ -143,6 +143,24 @@ package struct MountList {
 }
 
 extension MountList {
+    /// Where files are that do not lie in a running container's root file system: what the user mounted, however it was
+    /// said, and the memory that programs share.
+    package static func places(_ host: HostConfiguration) -> [MountPoint] {
+        var points = mountPoints(host)
+        for mount in host.tmpfs {
+            points.append(
+                MountPoint(
+                    kind: .tmpfs, source: "", destination: mount.target.path, mode: "",
+                    isWritable: !mount.options.contains { $0.name == "ro" }, propagation: nil))
+        }
+        if !points.contains(where: { $0.destination == "/dev/shm" || $0.destination == "/dev" }) {
+            points.append(
+                MountPoint(
+                    kind: .tmpfs, source: "", destination: "/dev/shm", mode: "", isWritable: true, propagation: nil))
+        }
+        return points
+    }
+
     /// What `inspect` lists: binds and tmpfs mounts of the configuration.
     package static func mountPoints(_ host: HostConfiguration) -> [MountPoint] {
         var points: [MountPoint] = host.binds.map { bind in

@@ -14,6 +14,7 @@ extension EngineAPIModel.ImageSummary {
         // Nothing else in a list could say it.
         labels = record.damage.map { ["masu.damage": $0] } ?? record.configuration.config?.labels
         repoDigests = record.repositoryDigests
+        parentID = record.parent?.description ?? ""
         repoTags = record.repositoryTags
         if version < .v(43), repoTags.isEmpty, repoDigests.isEmpty {
             repoTags = ["<none>:<none>"]
@@ -32,6 +33,7 @@ extension ImageInspection {
         let record = details.record
         let configuration = record.configuration
         id = record.id.description
+        parent = record.parent?.description ?? ""
         repoTags = record.repositoryTags
         repoDigests = record.repositoryDigests
         comment = configuration.comment ?? configuration.history?.last?.comment ?? ""

@@ -7,7 +7,7 @@ import SystemPackage
 /// Snapshots as thin block devices with a file system each: each is a whole tree, and shares with its parent the blocks that neither
 /// has written to.
 ///
-/// A snapshot's device has the row's id; its directory `<id>` is empty, and there so that a crash between device and row is found. A layer
+/// `ThinDeviceTable` says which device a snapshot is; its directory `<id>` is empty. A layer
 /// being filled is mounted nowhere but in a descriptor of this process. The device of a container stays active from its
 /// first start to its removal.
 struct DeviceMapperSnapshotter: TabledSnapshotter {
@@ -19,6 +19,7 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
     }
 
     let table: SnapshotTable
+    private let devices = ThinDeviceTable()
     private let pool: ThinPool
     private let staged = Staged()
 
@@ -36,10 +37,10 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         self.pool = pool
         var table = SnapshotTable(database: database, driver: "devicemapper", root: root)
         table.otherNames = ThinPool.names
-        table.removeDevice = { id throws(SnapshotError) in try pool.delete(id) }
         self.table = table
         do throws(SnapshotError) {
             try table.recover()
+            for device in try table.read({ try devices.strays(in: $0) }) { try delete(device) }
         } catch {
             pool.close()
             throw error
@@ -89,9 +90,9 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
     // MARK: Layers
 
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
-        let id = try make(name, .staged, parent: parent)
+        let number = try make(name, .staged, parent: parent)
         do throws(SnapshotError) {
-            let device = try pool.activate(id)
+            let device = try pool.activate(number)
             let mount = try system("mount", device) { device throws(Errno) in
                 try pool.mount(device, isReadOnly: false)
             }
@@ -107,33 +108,52 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         _ = try make(name, .active, parent: parent)
     }
 
+    /// Returns the number of the new snapshot's device.
     private func make(_ name: String, _ state: SnapshotInformation.State, parent: String?) throws(SnapshotError)
         -> Int64
     {
         try pool.checkSpace()
-        var made: Int64?
+        var made: (id: Int64, device: Int64)?
         do throws(SnapshotError) {
             return try table.write { database in
+                let parentRow = try parent.map { try table.committed($0, in: database) }
+                let origin = try parentRow.map { try devices.device(of: $0, in: database) } ?? 0
                 let row = try table.insert(name, state, parent: parent, in: database)
-                made = row.id
+                let device = try devices.assign(to: row.id, in: database)
+                made = (row.id, device)
                 let directory = table.directory(of: row.id)
                 try system("create directory", directory) { path throws(Errno) in
                     try Files.makeDirectory(path, mode: 0o700)
                 }
-                try pool.create(row.id, of: row.parent ?? 0)
-                return row.id
+                // What a crash left under this number.
+                try pool.delete(device)
+                try pool.create(device, of: origin)
+                return device
             }
         } catch {
-            // Only the row is undone with the transaction. The first error is the one to tell.
-            if let made { try? table.removeDirectory(table.directory(of: made)) }
+            // Only the rows are undone with the transaction. The first error is the one to tell.
+            if let made {
+                try? pool.delete(made.device)  // the next snapshot gets the number, and deletes it again
+                try? table.removeDirectory(table.directory(of: made.id))  // the next start removes it
+            }
             throw error
         }
     }
 
     func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {
         let row = try table.read { try table.require(staged, in: $0) }
-        guard row.state == .staged else { throw .wrongState(staged, row.state) }
-        try unmount(staged, row.id)
+        guard row.state != .committed else { throw .wrongState(staged, row.state) }
+        try unmount(staged, try device(of: row))
+    }
+
+    private func device(of row: SnapshotTable.Row) throws(SnapshotError) -> Int64 {
+        try table.read { try devices.device(of: row, in: $0) }
+    }
+
+    /// Gives back a device whose snapshot is gone.
+    private func delete(_ device: Int64) throws(SnapshotError) {
+        try pool.delete(device)
+        try table.write { try devices.forget(device, in: $0) }
     }
 
     /// The mount goes, and with it everything is written to the device, which then is deactivated.
@@ -145,13 +165,24 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
     func commit(
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
-        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        let usage = try usage(committing: staged, contents)
         _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
     }
 
     func remove(_ name: String) throws(SnapshotError) {
         if let mount = staged.mounts.withLock({ $0.removeValue(forKey: name) }) { mount.discard() }
+        let row = try table.read { try table.require(name, in: $0) }
+        let device = try device(of: row)
+        // A layer that was given up may be what fills the disk; then the database cannot be written before it is gone.
+        if row.state == .staged { try pool.delete(device) }
         try table.remove(name)
+        try delete(device)
+    }
+
+    func dispose(of snapshot: DetachedSnapshot) throws(SnapshotError) {
+        let device = try table.read { try devices.device(ofSnapshot: snapshot.id, in: $0) }
+        try table.removeDirectory(table.directory(of: snapshot.id))
+        if let device { try delete(device) }
     }
 
     // MARK: Containers
@@ -161,30 +192,31 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         guard row.state == .active else { throw .wrongState(name, row.state) }
         return [
             SnapshotMount(
-                type: pool.options.fileSystem.rawValue, source: try pool.activate(row.id).string,
+                type: pool.options.fileSystem.rawValue, source: try pool.activate(try device(of: row)).string,
                 options: pool.options.fileSystem.writable)
         ]
     }
 
     func view(_ name: String) throws(SnapshotError) -> SnapshotView {
         let row = try table.read { try table.readable(name, in: $0) }
+        let device = try device(of: row)
         guard row.state == .committed else {
-            let mount = try self.mount(row.id, isReadOnly: false)
+            let mount = try self.mount(device, isReadOnly: false)
             return SnapshotView([mount.procPath], mounts: [mount])
         }
         let outcome: Result<FileDescriptor, SnapshotError> = staged.views.withLock { views in
             Result { () throws(SnapshotError) in
-                let mount = try self.mount(row.id, isReadOnly: true)
-                views[row.id, default: 0] += 1
+                let mount = try self.mount(device, isReadOnly: true)
+                views[device, default: 0] += 1
                 return mount
             }
         }
         let mount = try outcome.get()
         return SnapshotView([mount.procPath], mounts: [mount]) { [staged, pool] in
             staged.views.withLock { views in
-                let rest = (views[row.id] ?? 1) - 1
-                views[row.id] = rest == 0 ? nil : rest
-                if rest == 0 { pool.deactivateIfIdle(row.id) }
+                let rest = (views[device] ?? 1) - 1
+                views[device] = rest == 0 ? nil : rest
+                if rest == 0 { pool.deactivateIfIdle(device) }
             }
         }
     }
@@ -214,7 +246,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
 
     func details(_ name: String) throws(SnapshotError) -> [String: String] {
         let row = try table.read { try table.require(name, in: $0) }
-        return ["DeviceId": "\(row.id)", "DeviceName": pool.deviceName(row.id), "DeviceSize": "\(pool.baseSize)"]
+        let device = try device(of: row)
+        return ["DeviceId": "\(device)", "DeviceName": pool.deviceName(device), "DeviceSize": "\(pool.baseSize)"]
     }
 
     func close() {
@@ -222,7 +255,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
             for mount in mounts.values { mount.discard() }
             mounts = [:]
         }
-        pool.close()
+        // Those that cannot be looked up stay in the kernel, and the pool with them: the next daemon finds it.
+        pool.close((try? table.read { try devices.all(in: $0) }) ?? [])
     }
 
     private func system<T>(

@@ -165,10 +165,10 @@ struct ThinPool: Sendable {
         return known
     }
 
-    /// Removes the pool from the kernel, and all devices that nobody has open; what is in use stays.
-    func close() {
+    /// Removes the pool from the kernel, and those of its devices that nobody has open; what is in use stays.
+    func close(_ devices: [Int64] = []) {
         do throws(Errno) {
-            for id in (try Files.names(in: directory)).compactMap({ Int64($0) }) + [0] {
+            for id in devices + [0] {
                 try mapper.remove(deviceName(id))
             }
             try mapper.remove(name)

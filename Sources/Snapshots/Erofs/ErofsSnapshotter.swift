@@ -17,6 +17,8 @@ struct ErofsSnapshotter: LayeredSnapshotter {
     private final class Finished: Sendable {
         /// By the staged snapshot's name: where the inodes of directories are that the layer only passes through.
         let directories = Mutex<[String: [FilePath: Int64]]>([:])
+        /// By the active snapshot's name: what a container wrote, measured before it became an image.
+        let usages = Mutex<[String: SnapshotUsage]>([:])
         /// Held while files of `shared` come and go.
         let sharing = Mutex(())
     }
@@ -103,8 +105,12 @@ struct ErofsSnapshotter: LayeredSnapshotter {
 
     func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {
         let row = try table.read { try table.require(staged, in: $0) }
-        guard row.state == .staged else { throw .wrongState(staged, row.state) }
+        guard row.state != .committed else { throw .wrongState(staged, row.state) }
         let files = table.files(of: row.id)
+        if row.state == .active {
+            let usage = try usage(staged)
+            finished.usages.withLock { $0[staged] = usage }
+        }
         try system("set time of", files) { path throws(Errno) in
             try clearTime(of: path, in: table.directory(of: row.id))
         }
@@ -136,13 +142,21 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError) {
         let row = try table.read { try table.require(staged, in: $0) }
-        guard row.state == .staged else { throw .wrongState(staged, row.state) }
+        guard row.state != .committed else { throw .wrongState(staged, row.state) }
+        // What can be refused is refused before the image is touched.
+        let isParent = row.state == .staged ? true : try information(staged)?.parent == parent
+        guard isParent else { throw .wrongState(staged, row.state) }
         // Taken, so that nothing is kept of a layer that is given up; a second attempt has nothing to complete any more.
         let places = finished.directories.withLock { $0.removeValue(forKey: staged) } ?? [:]
         if let parent, !places.isEmpty { try complete(places, in: image(of: row.id), below: parent) }
         try share(image(of: row.id))
-        let usage = SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
-        _ = try table.write { try table.commit(staged, as: name, parent: parent, usage: usage, in: $0) }
+        let usage =
+            finished.usages.withLock { $0.removeValue(forKey: staged) }
+            ?? SnapshotUsage(bytes: contents.bytes, inodes: contents.inodes)
+        try table.write { database in
+            _ = try table.commit(staged, as: name, parent: parent, usage: usage, in: database)
+            try table.removeWork(of: row.id)
+        }
     }
 
     /// Gives directories what they have in the layers below, which they would hide.
@@ -310,6 +324,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
 
     func remove(_ name: String) throws(SnapshotError) {
         _ = finished.directories.withLock { $0.removeValue(forKey: name) }
+        _ = finished.usages.withLock { $0.removeValue(forKey: name) }
         let state = try information(name)?.state
         try table.remove(name)
         if state != .active { try removeUnshared() }
