@@ -130,12 +130,13 @@ struct Daemon {
         do {
             let configuration = try DaemonConfiguration(arguments: arguments)
             let registries = try configuration.registries()
-            try await engine.reload(
-                try configuration.engine(programs: try Self.programs()), attributes: configuration.reloadAttributes)
+            let settings = try configuration.engine(programs: try Self.programs())
             engine.images.reload(
                 registries: registries, concurrentDownloads: configuration.flags[DaemonFlags.downloads],
                 concurrentUploads: configuration.flags[DaemonFlags.uploads])
             output.level = LogOutput.level(named: configuration.logLevel)
+            // Last, because it sends the event: whoever gets it finds that everything has changed.
+            try await engine.reload(settings, attributes: configuration.reloadAttributes)
             logger.info("reloaded configuration", metadata: ["log-level": "\(configuration.logLevel)"])
             return configuration
         } catch {
