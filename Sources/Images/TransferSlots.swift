@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Lets so many transfers go on at once and the others wait, in the order they came.
-final class TransferSlots: Sendable {
+package final class TransferSlots: Sendable {
     private struct State {
         var count: Int
         /// Below zero while more go on than there may be since the number was changed.
@@ -12,15 +12,16 @@ final class TransferSlots: Sendable {
     }
 
     /// How many go on at once.
-    var count: Int { state.withLock { $0.count } }
+    package var count: Int { state.withLock { $0.count } }
     private let state: Mutex<State>
 
-    init(_ count: Int) {
+    /// Slots for `count` at once; at least one.
+    package init(_ count: Int) {
         state = Mutex(State(count: max(1, count), free: max(1, count)))
     }
 
     /// Changes how many go on at once. What goes on already is not touched.
-    func resize(to count: Int) {
+    package func resize(to count: Int) {
         let next = state.withLock { state in
             state.free += max(1, count) - state.count
             state.count = max(1, count)
@@ -33,7 +34,7 @@ final class TransferSlots: Sendable {
     }
 
     /// Runs `body` as soon as it is its turn.
-    func run<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
+    package func run<T: Sendable>(_ body: @Sendable () async throws -> T) async throws -> T {
         try await take()
         defer { give() }
         return try await body()
