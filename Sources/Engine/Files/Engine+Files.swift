@@ -154,34 +154,47 @@ extension Engine {
             options.ownership = .fixed(owner: user.uid, group: user.gid)
         }
         let chosen = options
+        let change: @Sendable (FileDescriptor, Bool, FileDescriptor, FileTransfers.Transfer) throws -> Void = {
+            root, isRunning, archive, transfer in
+            let place = try ContainerPath(path).directory(in: root)
+            try Self.checkWritable(place, configuration.host, isRunning: isRunning)
+            var options = chosen
+            options.prefix = Array(place.utf8.drop { $0 == UInt8(ascii: "/") })
+            let source = DescriptorSource(archive, isCancelled: { transfer.isCancelled })
+            let reader = TarReader(try Compression.decompressing(source).source)
+            var applier = try LayerApplier(into: root.procPath, whiteouts: .literal, options: options)
+            _ = try applier.apply(reader, isCancelled: { transfer.isCancelled })
+            try reader.drain()
+        }
         try await locating(path, in: name) {
             try await container.transfers.run { transfer in
-                let isRunning = container.current.state.running != nil
-                // What a running container is sent needs nobody's patience; the files of another one are its own to
-                // change.
                 let spool = services.files
-                let body =
-                    isRunning
-                    ? nil
-                    : try await services.transfers.run {
-                        try SpooledBody.read(stream, in: spool, isCancelled: { transfer.isCancelled })
-                    }
+                let spooling: @Sendable () throws -> FileDescriptor = {
+                    try SpooledBody.read(stream, in: spool, isCancelled: { transfer.isCancelled })
+                }
+                // What a running container is sent needs nobody's patience; the files of another one are its own to
+                // change, which must not take as long as its client does.
+                var body: FileDescriptor?
                 defer { body?.discard() }
-                try await container.changeFiles { root, isRunning in
-                    let place = try ContainerPath(path).directory(in: root)
-                    try Self.checkWritable(place, configuration.host, isRunning: isRunning)
-                    var options = chosen
-                    options.prefix = Array(place.utf8.drop { $0 == UInt8(ascii: "/") })
-                    let source = DescriptorSource(body ?? stream, isCancelled: { transfer.isCancelled })
-                    let archive = TarReader(try Compression.decompressing(source).source)
-                    var applier = try LayerApplier(into: root.procPath, whiteouts: .literal, options: options)
-                    _ = try applier.apply(archive, isCancelled: { transfer.isCancelled })
-                    try archive.drain()
+                if container.current.state.running == nil { body = try await services.transfers.run(spooling) }
+                do {
+                    let source = body
+                    try await container.changeFiles { root, isRunning in
+                        guard isRunning || source != nil else { throw HasStopped() }
+                        try change(root, isRunning, source ?? stream, transfer)
+                    }
+                } catch is HasStopped {
+                    let source = try await services.transfers.run(spooling)
+                    body = source
+                    try await container.changeFiles { try change($0, $1, source, transfer) }
                 }
             }
         }
         container.emit("extract-to-dir")
     }
+
+    /// A container ended before anything was read from its client.
+    private struct HasStopped: Error {}
 
     /// Docker's rule and texts; what is mounted read-only would refuse by itself, but with other words.
     private static func checkWritable(
