@@ -125,7 +125,8 @@ package final class RunningTask: Sendable {
             return
         } catch let error as TaskError {
             // A runtime looks its containers up in the bundle. If that was deleted they still have a process.
-            guard signal == .kill || program == nil, sendDirectly(signal) else { throw error }
+            let isRefused = error.refusal != nil && (signal == .kill || program == nil)
+            guard isRefused, sendDirectly(signal) else { throw error }
         }
         if signal == .kill { freezing.isOver() }
     }
