@@ -50,32 +50,39 @@ extension Engine {
         } catch {
             services.logger.error("cannot end what belongs to no container: \(error)")
         }
-        for directory in [services.files, services.sharedMemory] {
-            do {
-                for name in try await services.pool.run({ try Files.names(in: directory) }) where !known.contains(name)
-                {
-                    let path = directory.appending(name)
-                    try await services.pool.run { [self] in
-                        if directory == services.sharedMemory {
-                            try TreeRemoval.remove(path)
-                        } else {
-                            try removeStrayFiles(path, known: known)
-                        }
-                    }
-                }
-            } catch {
-                services.logger.error("cannot remove a directory of no container in \(directory): \(error)")
-            }
-        }
+        await forEachStray(in: services.files, known: known) { [self] path in try removeStrayFiles(path, known: known) }
+        await forEachStray(in: services.sharedMemory, known: known) { path in try TreeRemoval.remove(path) }
         do {
             let snapshots = try await services.pool.run { [images] in try images.snapshotter.list() }
             for snapshot in snapshots where snapshot.state == .active && !known.contains(snapshot.name) {
                 services.logger.notice(
                     "removing a snapshot of no container", metadata: ["snapshot": "\(snapshot.name)"])
-                try await images.removeSnapshot(key: snapshot.name)
+                do {
+                    try await images.removeSnapshot(key: snapshot.name)
+                } catch {
+                    services.logger.error("cannot remove snapshot \(snapshot.name): \(error)")
+                }
             }
         } catch {
-            services.logger.error("cannot remove snapshots that belong to no container: \(error)")
+            services.logger.error("cannot list the snapshots that belong to no container: \(error)")
+        }
+    }
+
+    /// Deals with each name in a directory that is no container's; an error costs that one alone.
+    private func forEachStray(
+        in directory: FilePath, known: Set<String>, _ body: @escaping @Sendable (FilePath) throws -> Void
+    ) async {
+        do {
+            for name in try await services.pool.run({ try Files.names(in: directory) }) where !known.contains(name) {
+                let path = directory.appending(name)
+                do {
+                    try await services.pool.run { try body(path) }
+                } catch {
+                    services.logger.error("cannot remove \(path), which belongs to no container: \(error)")
+                }
+            }
+        } catch {
+            services.logger.error("cannot list \(directory): \(error)")
         }
     }
 }
@@ -91,8 +98,9 @@ extension Engine {
             if known.contains(id) { return try Files.rename(path, to: services.files.appending(id)) }
             return try TreeRemoval.remove(path)
         }
-        // Made for a container whose row was never written.
-        if try Files.names(in: path).isEmpty { return try TreeRemoval.remove(path) }
+        // Made for a container whose row was never written, or no directory at all: what a transfer has left.
+        let isDirectory = try FileStatus.of(path, followingSymlinks: false).isDirectory
+        if try !isDirectory || Files.names(in: path).isEmpty { return try TreeRemoval.remove(path) }
         let place = SetAside.folder(in: configuration.dataRoot).appending("containers")
         try Files.makeDirectories(place, mode: 0o700)
         try Files.rename(path, to: place.appending(name))
