@@ -112,9 +112,11 @@ extension Images {
         let names = row.references
         let now = Timestamp.now()
         let size = row.size
-        try database.write { database in
+        var anew = image
+        anew.parent = image.parent ?? row.parent
+        try database.write { [anew] database in
             try ImageTable.delete(row.id, in: database)
-            try insert(image, size: size, now: now, in: database)
+            try insert(anew, size: size, now: now, in: database)
             for name in names { try ImageTable.setReference(name, to: row.id, at: now, in: database) }
         }
     }

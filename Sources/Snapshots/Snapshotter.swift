@@ -83,6 +83,8 @@ import SystemPackage
 /// - A parent must be committed; a snapshot that is a parent cannot be removed (`.inUse`), nor one that is retained
 ///   (`.retained`).
 /// - A call that throws has changed nothing; what a crash leaves half done is removed when the driver is opened.
+/// - Directories with files that the database cannot have made are another database's, which may have been lost: opening moves them to
+///   `SetAside.folder`, and deletes none.
 /// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must have ended.
 /// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and of the machine.
 /// - Files keep owner, mode, times to the nanosecond, extended attributes, hard links, holes and device numbers, in layers and in
