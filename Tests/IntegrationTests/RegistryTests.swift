@@ -221,6 +221,26 @@ extension Integration {
             }
         }
 
+        @Test(
+            "what keeps the registry from starting is told with its path",
+            arguments: [
+                ("touch root", "cannot use DIR/root as --root: Not a directory"),
+                ("mkdir -p root/content && touch root/content/blobs", "cannot use DIR/root as --root: "),
+                ("mkdir -p root/registry.db", "cannot use DIR/root as --root: "),
+                ("ln -s nowhere root", "cannot use DIR/root as --root: No such file or directory"),
+            ])
+        func unusableRoot(prepare: String, text: String) throws {
+            let directory = FileManager.default.temporaryDirectory.appendingPathComponent("masu-\(UUID().uuidString)")
+                .path
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(atPath: directory) }
+            #expect(try Command("/bin/sh", "-c", "cd \(directory) && \(prepare)").runToEnd().code == 0)
+            let result = try Command(Programs.directory + "/masu-registry", "--root", directory + "/root").runToEnd()
+            #expect(result.code == 1)
+            let expected = "masu-registry: " + text.replacingOccurrences(of: "DIR", with: directory)
+            #expect(result.errors.contains(expected), "\(result)")
+        }
+
         @Test("progress at a narrow terminal stays within it")
         func narrowTerminal() throws {
             try withDaemon(image: false) { daemon in
