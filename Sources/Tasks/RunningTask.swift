@@ -204,7 +204,8 @@ package final class RunningTask: Sendable {
         return found
     }
 
-    private func begin() {
+    /// Follows the shim from now on.
+    func begin() {
         let pump = Task { await follow() }
         state.withLock { $0.pump = pump }
     }
@@ -212,7 +213,6 @@ package final class RunningTask: Sendable {
     /// Takes over what a shim has said at the recovery.
     func adopt(_ presence: TaskPresence, staysPaused: Bool) async -> TaskPresence {
         state.withLock { $0.pid = presence.pid }
-        if state.withLock({ $0.pump == nil }) { begin() }
         var presence = presence
         if presence.isPaused {
             freezing.isPausedByUser()

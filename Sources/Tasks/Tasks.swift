@@ -233,6 +233,7 @@ package final class Tasks: Sendable {
         switch state {
         case .running(let pid, let startedAt, let isFrozen):
             let presence = TaskPresence(pid: pid, startedAt: startedAt, isPaused: isFrozen)
+            task.begin()
             return .running(task, await task.adopt(presence, staysPaused: isPaused))
         case .exited(let record):
             task.letGo()

@@ -5,7 +5,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-// A shim without containers, for tests of `Tasks`: it speaks `ShimProtocol` in a real bundle, its "container" is a sleep(1).
+// A shim without containers, for tests of `Tasks`: it speaks `ShimProtocol` in a real bundle, its "container" is a process that does nothing.
 // What it does otherwise than a good shim is said by the annotations of the specification:
 //
 //     fake.launch            refuse, garbage, silent, die
@@ -52,6 +52,7 @@ final class FakeShim {
     let annotations: [String: String]
     var clients: [Client] = []
     var child: pid_t = 0
+    var life: FileDescriptor?
     var startedAt: Timestamp?
     var isPaused = false
     var execs: [String: Bool] = [:]
@@ -106,10 +107,18 @@ final class FakeShim {
         }
     }
 
+    /// The "container" is a cat(1) that nobody writes to: it ends with the fake shim, however that ends.
     private func spawn() throws {
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sleep"), strdup("1000"), nil]
+        let (reading, writing) = try FileDescriptor.makePipe()
+        life = writing
+        defer { reading.discard() }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, reading.rawValue, 0)
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("cat"), nil]
         defer { for argument in arguments { free(argument) } }
-        let result = posix_spawnp(&child, "sleep", nil, nil, &arguments, environ)
+        let result = posix_spawnp(&child, "cat", &actions, nil, &arguments, environ)
         if result != 0 { throw Errno(rawValue: result) }
     }
 
@@ -128,9 +137,11 @@ final class FakeShim {
         while !client.isBlocked, let body = try client.reader.next() {
             let request = try MessageFraming.message(ShimRequest.self, from: body)
             let name = name(request)
-            let log = try Files.open(bundle.appending("requests"), [.writeOnly, .create, .append], mode: 0o600)
-            try log.writeEntire(Array((name + "\n").utf8))
-            try log.close()
+            // With a bundle that was deleted there is nobody to read it.
+            if let log = try? Files.open(bundle.appending("requests"), [.writeOnly, .create, .append], mode: 0o600) {
+                try log.writeEntire(Array((name + "\n").utf8))
+                try log.close()
+            }
             switch annotations["fake." + name] {
             case "silent": continue
             case "garbage": try client.socket.writeEntire([0xFF, 0xFF, 0xFF, 0xFF] + Array("garbage".utf8))

@@ -106,7 +106,6 @@ struct LifeCycleTests {
         let end = try #require(await lost.exit())
         #expect(end.code == 137 && end.warning?.contains("was killed") ?? false)
         #expect(await all(lost).last == .lost(end))
-        kill(lost.pid, SIGKILL)
 
         let quiet = try await fake.create("quiet")
         try await quiet.start()

@@ -18,7 +18,6 @@ struct PatienceTests {
         let exit = try #require(await task.exit())
         #expect(exit.code == 137 && exit.warning != nil)
         #expect(await eventually { !lives(task.shimPID) })
-        kill(task.pid, SIGKILL)
     }
 
     @Test("any other call fails in time, names the request, and the shim lives", arguments: ["processes", "kill-USR1"])
@@ -76,7 +75,6 @@ struct PatienceTests {
         #expect(await refusal { try await task.processes() } != nil)
         #expect(await task.exit()?.code == 137)
         #expect(await eventually { !lives(task.shimPID) })
-        kill(task.pid, SIGKILL)
 
         let newer = try await fake.create("two", ["fake.processes": "unknown"])
         try await newer.start()

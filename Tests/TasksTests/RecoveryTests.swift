@@ -57,7 +57,6 @@ struct TaskRecoveryTests {
         try await task.start()
         task.letGo()
         kill(task.shimPID, SIGKILL)
-        kill(task.pid, SIGKILL)
         #expect(await eventually { !lives(task.shimPID) })
         guard case .gone = await fake.tasks.recover("one") else {
             Issue.record("nobody knows how it ended")
@@ -125,7 +124,5 @@ struct TaskRecoveryTests {
         await fake.tasks.end("one")
         #expect(try fake.tasks.ids().isEmpty)
         #expect(await eventually { !lives(task.shimPID) })
-        // Without a control group nobody but the shim could end this one.
-        kill(task.pid, SIGKILL)
     }
 }
