@@ -30,7 +30,7 @@ struct Answer: Sendable {
         case .stream(let write):
             let writer = BodyWriter(channel: channel, head: head(of: response))
             await writer.begin()
-            onLoop { $0.beginPieces(isEndless: true) }
+            onLoop { $0.begin(.endless) }
             do {
                 try await write(writer)
                 try await writer.drain()
@@ -40,7 +40,7 @@ struct Answer: Sendable {
             }
         case .lateStream(let write):
             let writer = BodyWriter(channel: channel, head: head(of: response))
-            onLoop { $0.beginPieces(isEndless: true) }
+            onLoop { $0.begin(.made) }
             do {
                 try await write(writer)
                 await writer.begin()
@@ -76,7 +76,7 @@ struct Answer: Sendable {
         let complete = head
         guard request.method != .HEAD, range.count > 0 else { return onLoop { $0.respond(complete, body: []) } }
         let writer = BodyWriter(channel: channel, head: complete)
-        onLoop { $0.beginPieces(isEndless: false) }
+        onLoop { $0.begin(.file) }
         do {
             var position = range.offset
             let end = range.offset + range.count

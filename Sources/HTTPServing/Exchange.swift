@@ -19,6 +19,16 @@ final class Exchange {
     /// nothing can follow that one either.
     var isLast: Bool
 
+    /// What a response that is written piece by piece is made of.
+    enum Pieces {
+        /// What happens from now on: the response may never end by itself.
+        case endless
+        /// What somebody makes at the client's speed.
+        case made
+        /// A file, of which all is there.
+        case file
+    }
+
     init(head: HTTPRequestHead) {
         expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
         isLast = !head.isKeepAlive || head.version.minor < 1 || head.headers.contains(name: "Upgrade")

@@ -38,6 +38,8 @@ final class HTTPConnection: ChannelInboundHandler {
     private var isReadingHead = false
     /// Whether there is an end of a response that the kernel has not taken.
     private var isWriting = false
+    /// How long the client may take nothing of that end; `nil` for ever.
+    private var endTime: Duration?
     private var context: ChannelHandlerContext?
     private lazy var patience = Patience(on: eventLoop, gate: gate) { [weak self] in self?.patienceEnded() }
 
@@ -150,6 +152,7 @@ final class HTTPConnection: ChannelInboundHandler {
                 "Content-Type": "text/plain; charset=utf-8", "Connection": "close",
                 "Content-Length": "\(text.utf8.count)",
             ])
+        endTime = service.limits.answerTime
         closeGently(after: send(head, body: Array(text.utf8), context: context))
     }
 
@@ -178,8 +181,8 @@ final class HTTPConnection: ChannelInboundHandler {
         case .answering(let exchange) where exchange.bodyWaiter != nil:
             failInput(of: exchange, HTTPServerError.bodyStalled(service.limits.bodyTime))
         case .answering(let exchange): closeUnlessProgressing(exchange.patience, context)
-        case .delivering: closeUnlessProgressing(service.limits.answerTime, context)
-        case .closing where isWriting: closeUnlessProgressing(service.limits.answerTime, context)
+        case .delivering: closeUnlessProgressing(endTime, context)
+        case .closing where isWriting: closeUnlessProgressing(endTime, context)
         case .closing: context.close(promise: nil)
         case .hijacked: break
         }
@@ -313,6 +316,7 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Sends a whole response and ends the exchange.
     func respond(_ head: HTTPResponseHead, body: [UInt8]) {
         guard let context else { return }
+        endTime = service.limits.answerTime
         endExchange(after: send(head, body: body, context: context))
     }
 
@@ -327,12 +331,11 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     /// A response begins that is written piece by piece: from now on its client is watched.
-    ///
-    /// - Parameter isEndless: whether it may never end by itself.
-    func beginPieces(isEndless: Bool) {
+    func begin(_ pieces: Exchange.Pieces) {
         guard case .answering(let exchange) = state else { return }
-        exchange.isStreaming = isEndless
-        exchange.patience = isEndless ? service.limits.streamTime : service.limits.answerTime
+        exchange.isStreaming = pieces == .endless
+        exchange.patience = pieces == .file ? service.limits.answerTime : service.limits.streamTime
+        endTime = exchange.patience
         if exchange.bodyWaiter == nil { patience.awaitProgress(exchange.patience) }
         cancelIfAbandoned(exchange)
     }
@@ -358,7 +361,7 @@ final class HTTPConnection: ChannelInboundHandler {
         state = .delivering(exchange)
         gate.handsOnSlices = true
         isWriting = true
-        patience.awaitProgress(service.limits.answerTime)
+        patience.awaitProgress(endTime)
         written.assumeIsolated().whenComplete { _ in
             self.isWriting = false
             guard case .delivering = self.state, let context = self.context, context.channel.isActive else { return }
@@ -377,7 +380,7 @@ final class HTTPConnection: ChannelInboundHandler {
         state = .closing
         parts.removeAll()
         isWriting = true
-        patience.awaitProgress(service.limits.answerTime)
+        patience.awaitProgress(endTime)
         written.assumeIsolated().whenComplete { _ in
             self.isWriting = false
             guard let context = self.context else { return }
