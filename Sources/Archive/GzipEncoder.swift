@@ -1,6 +1,7 @@
 import CCompression
 
-/// Compresses a stream to gzip (RFC 1952) with ISA-L. The same bytes make the same result every time: neither a name nor a time is in it.
+/// Compresses a stream to gzip (RFC 1952) with ISA-L. The same bytes make the same result every time: neither a name
+/// nor a time is in it.
 package final class GzipEncoder {
     private let stream: UnsafeMutablePointer<isal_zstream>
     private let level: UnsafeMutableRawBufferPointer

@@ -6,12 +6,12 @@
 // the mount its file is on, which is read-only and attached nowhere: whoever opens /proc/<pid>/exe is on that mount,
 // where nobody can write, whatever the host's own mount allows.
 //
-// The copy is of the directory that the file is in, not of the file alone: by the root of a mount that is attached nowhere
-// anybody who may mount, be it in a user namespace of their own, can take "read-only" away again, and /proc/<pid>/exe would
-// be that root.
+// The copy is of the directory that the file is in, not of the file alone: by the root of a mount that is attached
+// nowhere anybody who may mount, be it in a user namespace of their own, can take "read-only" away again, and
+// /proc/<pid>/exe would be that root.
 //
-// Who may not mount does so in a user namespace; where the file cannot be found in its directory (it is a mount itself, or
-// has been deleted), a sealed copy in memory serves.
+// Who may not mount does so in a user namespace; where the file cannot be found in its directory (it is a mount itself,
+// or has been deleted), a sealed copy in memory serves.
 //
 // This has to happen before anything else, so that the first of the two lives costs as little as possible: therefore
 // at the very entry of the program, before the C library sets itself up (which on a virtual machine takes a quarter of
@@ -52,8 +52,8 @@ static inline long raw_call(long number, long a, long b, long c, long d, long e)
     __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8) : "rcx", "r11", "memory");
     return number;
 }
-// Programs name it as their entry. On the stack are the count of arguments, they, and the environment; all of it and the
-// registers that mean something there go on to the C library's own entry.
+// Programs name it as their entry. On the stack are the count of arguments, they, and the environment; all of it and
+// the registers that mean something there go on to the C library's own entry.
 __asm__(".text\n"
         ".globl masu_entry\n"
         ".type masu_entry, @function\n"
@@ -187,7 +187,8 @@ static int copy_mount_in_user_namespace(const char *directory) {
     return -1;
 }
 
-// This program's file `own` on a read-only copy of the mount that its directory is on; -1 if it is not to be found there.
+// This program's file `own` on a read-only copy of the mount that its directory is on; -1 if it is not to be found
+// there.
 static int file_on_copy(const struct stat *own) {
     char path[PATH_MAX];
     ssize_t length = readlink(own_file, path, sizeof path - 1);

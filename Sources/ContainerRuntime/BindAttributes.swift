@@ -1,8 +1,9 @@
 import LinuxKernel
 import SystemPackage
 
-/// What the options of a bind mount make of the attributes of its source, which is what `mount --bind -o remount,…` does:
-/// once any is named, those that are not named are cleared. Only the times of access stay as they are, unless they are set.
+/// What the options of a bind mount make of the attributes of its source, which is what `mount --bind -o remount,…`
+/// does: once any is named, those that are not named are cleared. Only the times of access stay as they are, unless
+/// they are set.
 struct BindAttributes {
     private let options: MountOptions
 

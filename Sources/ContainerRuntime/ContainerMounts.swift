@@ -87,7 +87,8 @@ extension RootFilesystem {
         }
     }
 
-    /// The place where a source is bound. It is looked up once, so that a later change of the tree cannot lead the mount elsewhere.
+    /// The place where a source is bound. It is looked up once, so that a later change of the tree cannot lead the
+    /// mount elsewhere.
     private func bindTarget(_ mount: Mount, isDirectory: Bool) throws(RuntimeError) -> FileDescriptor {
         do throws(Errno) {
             let target =
@@ -103,7 +104,8 @@ extension RootFilesystem {
         } catch .notDirectory {
             throw RuntimeError(
                 .invalid,
-                "\(describe(mount)): not a directory: Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type"
+                "\(describe(mount)): not a directory: Are you trying to mount a directory onto a file (or vice-versa)? "
+                    + "Check if the specified host path exists and is the expected type"
             )
         } catch {
             throw RuntimeError(.system, "\(describe(mount)): \(error)")
@@ -177,8 +179,8 @@ extension RootFilesystem {
 
     /// The directory whose mode a tmpfs gets; if it is not there it is made with that of a new tmpfs, writable to all.
     ///
-    /// It stays in the container's layer, and the next start cannot tell it from one of the image: with any other mode a
-    /// container's second start would differ from its first.
+    /// It stays in the container's layer, and the next start cannot tell it from one of the image: with any other mode
+    /// a container's second start would differ from its first.
     private func tmpfsMountPoint(_ path: String) throws(Errno) -> FileDescriptor {
         do throws(Errno) {
             return try handle.openInRoot(path, [.path, .directory])

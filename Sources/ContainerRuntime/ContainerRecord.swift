@@ -38,9 +38,9 @@ struct ContainerRecord: Hashable, Sendable {
     var hasPoststopHooks: Bool
 
     static let fileName = "state.json"
-    /// The file's name as long as the container is being created. It is written before there is anything that would have
-    /// to be cleaned up if this process were killed, and gets its final name when the container can be used: a process
-    /// that `exec` added before would still see the host's file system.
+    /// The file's name as long as the container is being created. It is written before there is anything that would
+    /// have to be cleaned up if this process were killed, and gets its final name when the container can be used: a
+    /// process that `exec` added before would still see the host's file system.
     static let provisionalFileName = "creating.json"
 
     func write(to directory: FilePath) throws(RuntimeError) {

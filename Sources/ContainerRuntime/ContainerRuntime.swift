@@ -18,8 +18,8 @@ package struct ContainerRuntime: Hashable, Sendable {
 
     /// The containers under `root`, which is made when it is needed.
     ///
-    /// - Parameter filterCache: A directory for compiled system call filters, in one that exists once a container does; what has
-    ///   been compiled before need not be again.
+    /// - Parameter filterCache: A directory for compiled system call filters, in one that exists once a container does;
+    ///   what has been compiled before need not be again.
     package init(root: FilePath, filterCache: FilePath? = nil) {
         self.root = root
         filters = filterCache.map { SeccompCache(directory: $0) }
@@ -96,8 +96,9 @@ package struct ContainerRuntime: Hashable, Sendable {
     /// Executes the program of a created container.
     ///
     /// - Parameter spec: The container's configuration, if the caller has it at hand.
-    /// - Throws: what a poststart hook that fails says; the container is then killed. `conflict` if it is not in the state `created`; `commandNotFound`, `notExecutable` or `system` if the
-    ///   kernel refuses to execute the program; the container is then stopped.
+    /// - Throws: what a poststart hook that fails says; the container is then killed. `conflict` if it is not in the
+    ///   state `created`; `commandNotFound`, `notExecutable` or `system` if the kernel refuses to execute the program;
+    ///   the container is then stopped.
     package func start(
         _ id: String, spec: Spec? = nil
     ) throws(RuntimeError) {
@@ -155,17 +156,17 @@ package struct ContainerRuntime: Hashable, Sendable {
         try findAny(id).kill(signal: signal, all: all)
     }
 
-    /// Looks up what `delete` will need, for a caller that has time now and none later. `nil` if it cannot be found out; `delete`
-    /// says why.
+    /// Looks up what `delete` will need, for a caller that has time now and none later. `nil` if it cannot be found
+    /// out; `delete` says why.
     package func prepareRemoval(of id: String) -> PreparedRemoval? {
         PreparedRemoval(directory: root.appending(id), id: id)
     }
 
-    /// Removes a stopped container's cgroup and state, and runs its poststop hooks. With `force` it is killed first, and
-    /// it is no error if there is no such container.
+    /// Removes a stopped container's cgroup and state, and runs its poststop hooks. With `force` it is killed first,
+    /// and it is no error if there is no such container.
     ///
-    /// - Parameter prepared: What has been looked up before. If the container is another one by now, it is left alone: the one that
-    ///   was meant is gone.
+    /// - Parameter prepared: What has been looked up before. If the container is another one by now, it is left alone:
+    ///   the one that was meant is gone.
     /// - Throws: `conflict` if it has not stopped.
     package func delete(
         _ id: String, force: Bool = false, spec: Spec? = nil, prepared: PreparedRemoval? = nil,

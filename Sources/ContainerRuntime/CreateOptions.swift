@@ -12,8 +12,8 @@ package struct RootfsMount: Codable, Hashable, Sendable {
     package var source: String
     /// Options as in fstab(5), such as `lowerdir=…`.
     package var options: [String]
-    /// Where to mount it instead of on the root, for what others of the mounts refer to: a directory of the host. It is mounted
-    /// there in the container's mount namespace only.
+    /// Where to mount it instead of on the root, for what others of the mounts refer to: a directory of the host. It is
+    /// mounted there in the container's mount namespace only.
     package var target: String?
 
     /// A mount of `source`.
@@ -24,8 +24,8 @@ package struct RootfsMount: Codable, Hashable, Sendable {
         self.target = target
     }
 
-    /// Mounts it on `path` in the caller's own mount namespace, for runtimes that want to find the root mounted. The working directory
-    /// may be another one afterwards.
+    /// Mounts it on `path` in the caller's own mount namespace, for runtimes that want to find the root mounted. The
+    /// working directory may be another one afterwards.
     package func mount(on path: FilePath) throws(RuntimeError) {
         try RootFilesystem.mount(self, on: path)
     }

@@ -36,7 +36,8 @@ struct Creation {
             if let cgroup = plan.cgroup { made.add(cgroup) }
             if plan.cgroup == nil, !plan.newNamespaces.contains(.pid) {
                 plan.options.log?.warn(
-                    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is strongly discouraged, as it is impossible to properly kill all container's processes"
+                    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration is "
+                        + "strongly discouraged, as it is impossible to properly kill all container's processes"
                 )
             }
             return try fork(&made)

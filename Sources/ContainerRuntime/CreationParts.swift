@@ -49,8 +49,8 @@ extension LinuxResources {
     /// Whether there is nothing to be set.
     var isEmpty: Bool { self == LinuxResources() }
 
-    /// Whether the configuration has no limits but rules for devices. Every configuration has those. If the user wants no
-    /// control group, it is no error that they have no effect.
+    /// Whether the configuration has no limits but rules for devices. Every configuration has those. If the user wants
+    /// no control group, it is no error that they have no effect.
     var isOnlyAboutDevices: Bool {
         var others = self
         others.devices = nil
@@ -93,8 +93,8 @@ enum StateDirectory {
         }
     }
 
-    /// Notes which group is being made, before there is a record. If the runtime is killed right then, clean-up finds the group
-    /// by this note.
+    /// Notes which group is being made, before there is a record. If the runtime is killed right then, clean-up finds
+    /// the group by this note.
     static func note(_ cgroup: Cgroup, in directory: FilePath) throws(Errno) {
         try FileDescriptor.workingDirectory.makeSymlink(directory.appending(cgroupNote).string, to: cgroup.path)
     }

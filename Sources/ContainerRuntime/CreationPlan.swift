@@ -151,7 +151,8 @@ final class CreationPlan {
     }
 
     /// `path` as an absolute path in the container. Relative ones are deprecated, but mean the root; some callers put
-    /// the root's own path in front; and `..` takes back what is written before it, whether there is such a directory or not.
+    /// the root's own path in front; and `..` takes back what is written before it, whether there is such a directory
+    /// or not.
     static func destination(_ path: String, rootfs: String) -> String {
         let path = isPlain(path) ? path : FilePath("/" + path).lexicallyNormalized().string
         guard rootfs != "/", path.hasPrefix(rootfs) else { return path }
@@ -188,8 +189,8 @@ final class CreationPlan {
         return try withCgroupErrors { () throws(CgroupError) in try Cgroup(path: path, hierarchies: .mounted()) }
     }
 
-    /// The user who will own the control group: the user of the container, if its user namespace, its cgroup namespace and a
-    /// writable cgroup file system show that it manages the group. On version 2 only, which can be delegated.
+    /// The user who will own the control group: the user of the container, if its user namespace, its cgroup namespace
+    /// and a writable cgroup file system show that it manages the group. On version 2 only, which can be delegated.
     var cgroupOwner: UInt32? {
         guard let cgroup, cgroup.isUnified, newNamespaces.isSuperset(of: [.user, .cgroup]) else { return nil }
         let isWritable = (spec.mounts ?? []).contains { mount in

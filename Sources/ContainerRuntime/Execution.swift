@@ -113,8 +113,8 @@ struct Execution {
             do throws(Errno) {
                 return try ProcessControl.fork(cgroup: namespaces.contains(.pid) ? nil : group)
             } catch .resourceBusy {
-                // A group with controllers in groups below it has no processes (cgroups(7), "no internal processes"). The
-                // program that enabled them in the container has moved its first process to another group before.
+                // A group with controllers in groups below it has no processes (cgroups(7), "no internal processes").
+                // The program that enabled them in the container has moved its first process to another group before.
                 guard cgroup?.subgroups.isEmpty == true, let present = cgroup?.present(of: record.pid) else {
                     throw .resourceBusy
                 }

@@ -7,9 +7,10 @@ import SystemPackage
 extension Execution {
     /// The way of a new process into a running container, from the fork to the program.
     ///
-    /// In the container's pid namespace there may be processes that can look into others whatever those do (CAP_SYS_PTRACE).
-    /// What they see must not be the host (CVE-2016-9962): a first process joins everything else, closes what is not the
-    /// container's business, and only its child, which takes its place, appears in that namespace.
+    /// In the container's pid namespace there may be processes that can look into others whatever those do
+    /// (CAP_SYS_PTRACE). What they see must not be the host (CVE-2016-9962): a first process joins everything else,
+    /// closes what is not the container's business, and only its child, which takes its place, appears in that
+    /// namespace.
     struct Entry {
         let execution: Execution
         /// The container's first process.

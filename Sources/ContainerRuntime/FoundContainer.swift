@@ -6,8 +6,8 @@ import SystemPackage
 
 /// A container that has been created, as it was when it was looked for.
 ///
-/// The calls read none of its files: the caller can end, freeze and examine the container also after somebody has removed its
-/// directory.
+/// The calls read none of its files: the caller can end, freeze and examine the container also after somebody has
+/// removed its directory.
 package struct FoundContainer: Hashable, Sendable {
     let record: ContainerRecord
     /// `<root>/<id>`.
@@ -87,7 +87,8 @@ package struct FoundContainer: Hashable, Sendable {
         if resources == LinuxResources() { return }
         let cgroup = try existingCgroup(
             "cannot set \(resources.firstController) limit: container could not join or create cgroup")
-        // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the same.
+        // Rules for devices stay: others (of graphics cards, for instance) may have added theirs, and runc does the
+        // same.
         var resources = resources
         resources.devices = nil
         if let unit = record.unit {

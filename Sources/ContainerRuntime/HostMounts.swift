@@ -5,8 +5,8 @@ import SystemPackage
 enum HostMounts {
     /// Takes away the procfs and sysfs mounts outside of `root`.
     ///
-    /// As long as a process has a whole procfs in its mount namespace, the kernel lets it mount another one in a user namespace,
-    /// without what is masked in the container's.
+    /// As long as a process has a whole procfs in its mount namespace, the kernel lets it mount another one in a user
+    /// namespace, without what is masked in the container's.
     static func removeKernelFileSystems(outside root: String) throws(RuntimeError) {
         let table = try attempt("cannot read the mount table") { () throws(Errno) in
             try Files.read("/proc/self/mountinfo")

@@ -5,8 +5,8 @@ import SystemPackage
 /// apart. The new process's end is closed when it executes its program: that is how the runtime knows it has.
 struct InitChannel {
     let socket: FileDescriptor
-    /// Where the sources of mounts come from, if the container's process may have to ask for some: a connection of its own,
-    /// because orders may be under way already.
+    /// Where the sources of mounts come from, if the container's process may have to ask for some: a connection of its
+    /// own, because orders may be under way already.
     var sources: FileDescriptor?
     /// Where the runtime's side writes what the process warns of.
     var log: RuntimeLog?
@@ -33,7 +33,8 @@ struct InitChannel {
         }
     }
 
-    /// The next report, warnings apart, which go to the log; `nil` when the process has executed its program, or has ended.
+    /// The next report, warnings apart, which go to the log; `nil` when the process has executed its program, or has
+    /// ended.
     func nextReport() throws(RuntimeError) -> InitReport? {
         while true {
             let (bytes, descriptors) = try receiveReport()

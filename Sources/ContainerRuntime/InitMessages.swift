@@ -3,8 +3,8 @@ import SystemPackage
 
 /// What a new process tells the runtime that makes it.
 ///
-/// A message is a letter and what belongs to it; numbers have their most significant byte first. Both sides have this type alone for
-/// the bytes: what one writes the other reads.
+/// A message is a letter and what belongs to it; numbers have their most significant byte first. Both sides have this
+/// type alone for the bytes: what one writes the other reads.
 package enum InitReport: Hashable, Sendable {
     /// It cannot go on.
     case failure(RuntimeError)
@@ -139,7 +139,8 @@ extension RuntimeError {
     /// How much of a message goes from one process to another.
     static let longestText = 8192
 
-    /// The kind, the stage and the message, with null bytes between them: what a process that is being made says of its failure.
+    /// The kind, the stage and the message, with null bytes between them: what a process that is being made says of its
+    /// failure.
     package var bytes: [UInt8] {
         let words = [kind.rawValue, at(.initialization).stage.rawValue, message]
         return Array(words.map { $0.utf8.prefix(Self.longestText) }.joined(separator: [0]))

@@ -42,16 +42,16 @@ struct InitProcess {
                 throw RuntimeError(.system, "the runtime sent orders in the wrong order")
             }
             let filter = instructions.isEmpty ? nil : SeccompProgram(message: instructions)
-            // A listener can be handed over only as long as there is a runtime to take it. Any other filter comes as late
-            // as it can.
+            // A listener can be handed over only as long as there is a runtime to take it. Any other filter comes as
+            // late as it can.
             let isConfinedEarly = filter?.notifies == true
             if isConfinedEarly { try setup.confine(filter, channel: channel) }
             try channel.report(.ready)
             if let gate {
                 channel.socket.discard()
                 if plan.isUnprivileged && plan.newNamespaces.contains(.pid) {
-                    // As long as this process is another one's copy, the caller could not look into it, and `exec` must.
-                    // There is no other process in the pid namespace that could.
+                    // As long as this process is another one's copy, the caller could not look into it, and `exec`
+                    // must. There is no other process in the pid namespace that could.
                     try attempt("cannot wait for start") { () throws(Errno) in try ProcessAttributes.setDumpable(true) }
                 }
                 try gate.wait()
@@ -191,8 +191,8 @@ struct InitProcess {
     private func enterTimeNamespace() throws(RuntimeError) {
         guard plan.newNamespaces.contains(.time) else { return }
         try attempt("cannot make a time namespace") { () throws(Errno) in
-            // By becoming root of a user namespace, this process has made its files those of the host's root. In a new pid
-            // namespace there is no other process yet that could misuse it if they were not.
+            // By becoming root of a user namespace, this process has made its files those of the host's root. In a new
+            // pid namespace there is no other process yet that could misuse it if they were not.
             let isInvisible = plan.hasUserNamespace && plan.newNamespaces.contains(.pid)
             if isInvisible { try ProcessAttributes.setDumpable(true) }
             // That of this process's children, until it enters it itself.

@@ -22,8 +22,8 @@ struct JoinedUserNamespace {
             files.append((kind, path, file))
         }
         defer { for entry in files { entry.file.discard() } }
-        // With the rights of the host as far as possible: not all of them need belong to the user namespace. Those that do
-        // need the rights that come with it.
+        // With the rights of the host as far as possible: not all of them need belong to the user namespace. Those that
+        // do need the rights that come with it.
         var left: [(kind: Namespaces, path: FilePath, file: FileDescriptor)] = []
         for entry in files where entry.kind != .user {
             do throws(Errno) {

@@ -3,9 +3,9 @@ import SystemPackage
 
 /// The rules for where something may be mounted.
 ///
-/// Not on the container's root: its first process would stay below, and what is executed later be above. And of procfs only on a
-/// few files: what is masked and protected is files of procfs, and so are those through which a process
-/// is confined. Something else in their place would defeat it (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+/// Not on the container's root: its first process would stay below, and what is executed later be above. And of procfs
+/// only on a few files: what is masked and protected is files of procfs, and so are those through which a process is
+/// confined. Something else in their place would defeat it (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
 struct MountDestination {
     /// The container's root.
     let root: FileDescriptor
@@ -26,7 +26,8 @@ struct MountDestination {
 
     /// Refuses a mount on `target`, which is where `path` leads.
     ///
-    /// By its name and by where it really is: a link in the image may lead there from anywhere, and from there anywhere.
+    /// By its name and by where it really is: a link in the image may lead there from anywhere, and from there
+    /// anywhere.
     ///
     /// - Parameter isProc: Whether it is procfs that is to be mounted.
     func check(_ target: FileDescriptor, isProc: Bool) throws(RuntimeError) {

@@ -20,9 +20,9 @@ extension Mount {
 
 /// The sources of bind mounts for which the container's process lacks the rights.
 ///
-/// Root of a user namespace may be unable to reach a directory of the host, and mapping the ids of a mount takes privileges
-/// over the file system that is mounted, which only the runtime has. So the container's process asks the runtime, and gets
-/// the detached mount as a descriptor.
+/// Root of a user namespace may be unable to reach a directory of the host, and mapping the ids of a mount takes
+/// privileges over the file system that is mounted, which only the runtime has. So the container's process asks the
+/// runtime, and gets the detached mount as a descriptor.
 struct MountSources {
     let plan: CreationPlan
     /// The container's process.
@@ -53,8 +53,8 @@ struct MountSources {
 
     /// Sends the source of the configuration's mount number `index`, or why there is none.
     ///
-    /// A process of its own does so, because it has to enter the mount namespace of the container: a source may be one of
-    /// the mounts made there before.
+    /// A process of its own does so, because it has to enter the mount namespace of the container: a source may be one
+    /// of the mounts made there before.
     func answer(_ index: Int) throws(RuntimeError) {
         guard let mounts = plan.spec.mounts, mounts.indices.contains(index) else {
             throw RuntimeError(.system, "the container's process asked for an unknown mount")
@@ -115,7 +115,8 @@ struct MountSources {
             } catch .invalidArgument {
                 throw RuntimeError(
                     .system,
-                    "failed to set MOUNT_ATTR_IDMAP on \(path): invalid argument (maybe the filesystem used doesn't support idmap mounts on this kernel?)"
+                    "failed to set MOUNT_ATTR_IDMAP on \(path): invalid argument (maybe the filesystem used doesn't "
+                        + "support idmap mounts on this kernel?)"
                 )
             } catch {
                 throw RuntimeError(.system, "failed to set MOUNT_ATTR_IDMAP on \(path): \(error.words)")

@@ -5,8 +5,8 @@ import SystemPackage
 
 /// Network devices of the host that a container gets (`config-linux.md`, "Network Devices").
 ///
-/// They stay in the container's network namespace for as long as that exists. After it the kernel gives those that are hardware
-/// back to the host, and removes the others: the specification wants the runtime to have no part in that.
+/// They stay in the container's network namespace for as long as that exists. After it the kernel gives those that are
+/// hardware back to the host, and removes the others: the specification wants the runtime to have no part in that.
 struct NetworkDevices {
     /// By their names on the host.
     let devices: [String: LinuxNetDevice]

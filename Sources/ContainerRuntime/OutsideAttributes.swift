@@ -2,8 +2,8 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-/// What a process in a new user namespace lacks the rights to set about itself, while the caller has them: set from outside, before it
-/// goes on.
+/// What a process in a new user namespace lacks the rights to set about itself, while the caller has them: set from
+/// outside, before it goes on.
 enum OutsideAttributes {
     static func apply(_ process: Process, to pid: Int32) throws(RuntimeError) {
         if let value = process.oomScoreAdj {

@@ -1,8 +1,8 @@
 import LinuxKernel
 import OCISpec
 
-/// The capabilities a program gets: those of its configuration less what cannot be had, which the specification wants to
-/// be left out with a warning, not refused.
+/// The capabilities a program gets: those of its configuration less what cannot be had, which the specification wants
+/// to be left out with a warning, not refused.
 struct ProcessCapabilities {
     let effective: CapabilitySet
     let permitted: CapabilitySet

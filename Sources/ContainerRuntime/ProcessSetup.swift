@@ -110,14 +110,14 @@ struct ProcessSetup {
         // Closed, it needs nothing.
         guard let status = try? FileStatus.of(stream) else { return }
         if status.kind == .characterDevice, status.deviceNumbers == (1, 3) {
-            // The container's own file: a descriptor of one that is not on its mounts could not be saved by `checkpoint`.
-            // Without such a file the host's is as good.
+            // The container's own file: a descriptor of one that is not on its mounts could not be saved by
+            // `checkpoint`. Without such a file the host's is as good.
             guard let null = try? Files.open("/dev/null", .readWrite) else { return }
             defer { null.discard() }
             if try FileStatus.of(null).deviceNumbers == (1, 3) { try null.duplicate(onto: stream.rawValue) }
         } else if process.user.uid != 0, status.uid != process.user.uid {
-            // So that the program can open /dev/stdout and its sisters again. Where owners cannot be changed it can still
-            // use the descriptor it has.
+            // So that the program can open /dev/stdout and its sisters again. Where owners cannot be changed it can
+            // still use the descriptor it has.
             try? stream.changeOwner(uid: process.user.uid, gid: .max)
         }
     }
@@ -181,7 +181,8 @@ struct ProcessSetup {
         }
     }
 
-    /// In a user namespace whose maker had no rights over groups, those of the maker stay: there is no way to give them up.
+    /// In a user namespace whose maker had no rights over groups, those of the maker stay: there is no way to give them
+    /// up.
     private func setSupplementaryGroups(_ groups: [UInt32]) throws(Errno) {
         do throws(Errno) {
             try Credentials.setSupplementaryGroups(groups)

@@ -10,7 +10,8 @@ struct Program {
 
     /// Finds `name` as a shell would: a name with `/` is a path, any other is looked for in the directories of `path`.
     ///
-    /// The messages are those that Docker's clients know: they tell "not found" (127) from "not executable" (126) by them.
+    /// The messages are those that Docker's clients know: they tell "not found" (127) from "not executable" (126) by
+    /// them.
     static func find(
         _ name: String, path searchPath: String?, environment: [String]
     ) throws(RuntimeError) -> Program {

@@ -27,8 +27,8 @@ struct ResourceSetup {
         do throws(CgroupError) {
             try cgroup.apply(resources)
         } catch {
-            // Users other than root may delegate a group, but not set its device rules. The container's processes can open only
-            // the devices that their users may open.
+            // Users other than root may delegate a group, but not set its device rules. The container's processes can
+            // open only the devices that their users may open.
             guard resources.devices?.isEmpty == false, plan.options.rootlessCgroups.isInForce else {
                 throw RuntimeError(.system, error.message)
             }

@@ -25,8 +25,8 @@ struct RootFilesystem {
             }
         }
         if let propagation {
-            // pivot_root and our own mounts need a parent that does not share, or they would appear on the host; and what
-            // cannot be bound cannot become a mount point.
+            // pivot_root and our own mounts need a parent that does not share, or they would appear on the host; and
+            // what cannot be bound cannot become a mount point.
             try Self.setPropagation(propagation.contains(.slave) ? .slave : .private, above: path)
         }
         if plan.options.rootfsMounts.isEmpty {
@@ -50,7 +50,8 @@ struct RootFilesystem {
         }
     }
 
-    /// `nil` if nothing is asked for. Words with an `r` in front are about the whole tree, the others about the root alone.
+    /// `nil` if nothing is asked for. Words with an `r` in front are about the whole tree, the others about the root
+    /// alone.
     static func propagation(_ text: String) throws(RuntimeError) -> MountFlags? {
         if text.isEmpty { return nil }
         guard let flags = MountOptions([text]).propagation.first else {
@@ -82,8 +83,8 @@ struct RootFilesystem {
         }
     }
 
-    /// Changes the root of this process alone, whose mounts are others' too: neither may their root change, nor a mount of
-    /// theirs become read-only.
+    /// Changes the root of this process alone, whose mounts are others' too: neither may their root change, nor a mount
+    /// of theirs become read-only.
     private func enterShared() throws(RuntimeError) {
         try attempt("cannot change the root to \(plan.rootfs)") { () throws(Errno) in
             try WorkingDirectory.change(to: handle)

@@ -3,8 +3,9 @@ import SystemPackage
 
 // The mounts that make up a container's root file system.
 extension RootFilesystem {
-    /// Opens the file systems among the mounts, as detached mounts: those that are on a device or in a file. The container's process
-    /// may not, as it can be in its control group by then, which refuses it devices. `nil` is for mounts that it makes itself.
+    /// Opens the file systems among the mounts, as detached mounts: those that are on a device or in a file. The
+    /// container's process may not, as it can be in its control group by then, which refuses it devices. `nil` is for
+    /// mounts that it makes itself.
     static func openTrees(_ mounts: [RootfsMount]) throws(RuntimeError) -> [FileDescriptor?] {
         var trees: [FileDescriptor?] = []
         do throws(RuntimeError) {
@@ -39,7 +40,8 @@ extension RootFilesystem {
         var path = root
         if let target = mount.target {
             path = FilePath(target)
-            // What is mounted there is for this mount namespace alone, whatever the container's own mounts share with the host.
+            // What is mounted there is for this mount namespace alone, whatever the container's own mounts share with
+            // the host.
             try setPropagation(.slave, above: path)
         }
         let options = MountOptions(mount.options)
@@ -76,8 +78,9 @@ extension RootFilesystem {
         try attach(tree, on: path)
     }
 
-    /// Mounts an overlay with one call per layer, so that their number and the length of their paths do not matter. Returns
-    /// whether the kernel can do so (Linux 6.7); mount(2) is for others, and then has the error to tell, if there is one.
+    /// Mounts an overlay with one call per layer, so that their number and the length of their paths do not matter.
+    /// Returns whether the kernel can do so (Linux 6.7); mount(2) is for others, and then has the error to tell, if
+    /// there is one.
     private static func mountOverlay(_ options: MountOptions, on path: FilePath) throws(Errno) -> Bool {
         let key = "lowerdir="
         guard options.flags.subtracting([.readOnly, .noSetUserID, .noDevices, .noExecute]).isEmpty,

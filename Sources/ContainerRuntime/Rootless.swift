@@ -62,7 +62,8 @@ enum Rootless {
             else { continue }
             throw RuntimeError(
                 .invalid,
-                "cannot specify \(option) mount option for rootless container: user namespaces enabled, but no mapping found for \(kind) \(id)"
+                "cannot specify \(option) mount option for rootless container: user namespaces enabled, but no mapping "
+                    + "found for \(kind) \(id)"
             )
         }
     }

@@ -19,8 +19,8 @@ enum NumberList {
 
 /// On which CPUs a process may run.
 enum AffinitySetup {
-    /// Undoes what the caller's own process is bound to, which is not the container's business: the kernel leaves of all CPUs those
-    /// of the control group.
+    /// Undoes what the caller's own process is bound to, which is not the container's business: the kernel leaves of
+    /// all CPUs those of the control group.
     static func reset() {
         // A caller that may not do this is bound to no more than it may use.
         try? ProcessAttributes.setAffinityToAll()

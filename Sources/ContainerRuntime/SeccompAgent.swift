@@ -52,7 +52,8 @@ struct SeccompAgent {
         } catch {
             throw RuntimeError(
                 .system,
-                "failed to connect with seccomp agent specified in the seccomp profile: dial unix \(path): \(error.words)"
+                "failed to connect with seccomp agent specified in the seccomp profile: dial unix \(path): "
+                    + "\(error.words)"
             )
         }
     }

@@ -4,10 +4,10 @@ import SystemPackage
 /// Where a created container waits for `start`, which may come from another process: two FIFOs in the container's
 /// state directory.
 ///
-/// The container's process waits for a byte on the first one. It holds the second one open for writing until it executes
-/// its program (which closes it) or fails to (and writes why). Two, because a reader of the first can so tell by the
-/// kernel alone whether anybody waits, and because the container's process needs no path for either of them, having
-/// left the host's file system already.
+/// The container's process waits for a byte on the first one. It holds the second one open for writing until it
+/// executes its program (which closes it) or fails to (and writes why). Two, because a reader of the first can so tell
+/// by the kernel alone whether anybody waits, and because the container's process needs no path for either of them,
+/// having left the host's file system already.
 struct StartGate {
     /// The names of both, which show in `/proc/<pid>/fd` and say there what they are for.
     static let orderName = "exec.fifo"
@@ -45,8 +45,8 @@ struct StartGate {
 
     /// Waits for `start`. Called by the container's process.
     ///
-    /// The first process of a pid namespace gets no signal that it does not handle. But a caller that sends a signal which ends
-    /// programs wants the container to end, whether it is started or not.
+    /// The first process of a pid namespace gets no signal that it does not handle. But a caller that sends a signal
+    /// which ends programs wants the container to end, whether it is started or not.
     func wait() throws(RuntimeError) {
         let ending: [Int32] = [1, 2, 3, 15]
         let signals = SignalSet.all.subtracting((1...64).filter { !ending.contains($0) })

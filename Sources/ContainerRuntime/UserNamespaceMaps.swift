@@ -4,8 +4,8 @@ import SystemPackage
 
 /// The ids of a new user namespace; user_namespaces(7).
 ///
-/// Users other than root may map only their own ids, and only after giving up setgroups(2). For more ids there are newuidmap(1)
-/// and newgidmap(1), which read the delegated ids in `/etc/subuid` and `/etc/subgid`.
+/// Users other than root may map only their own ids, and only after giving up setgroups(2). For more ids there are
+/// newuidmap(1) and newgidmap(1), which read the delegated ids in `/etc/subuid` and `/etc/subgid`.
 enum UserNamespaceMaps {
     static func write(
         uids: [LinuxIDMapping]?, gids: [LinuxIDMapping]?, process pid: Int32

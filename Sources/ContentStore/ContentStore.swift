@@ -9,9 +9,9 @@ import SystemPackage
 /// image-layout.md).
 ///
 /// A blob is written to `ingest/` and moved to `blobs/` when its digest is known, so that what lies under a digest is
-/// always whole as long as the machine does not stop. The store flushes nothing: on ext4 a flush would write out all files that
-/// a load has just unpacked, and the client would wait for the disk. `Images` flushes afterwards, and knows after a power
-/// failure which images are not flushed yet.
+/// always whole as long as the machine does not stop. The store flushes nothing: on ext4 a flush would write out all
+/// files that a load has just unpacked, and the client would wait for the disk. `Images` flushes afterwards, and knows
+/// after a power failure which images are not flushed yet.
 package struct ContentStore: Sendable {
     /// The directory of the store, an OCI image layout.
     package let root: FilePath
@@ -92,8 +92,8 @@ package struct ContentStore: Sendable {
         try Ingest(in: self, algorithm: algorithm)
     }
 
-    /// Begins a blob, or goes on with the bytes that an earlier try under the same key has left, also in a process that was
-    /// killed. Nobody else may write under that key meanwhile.
+    /// Begins a blob, or goes on with the bytes that an earlier try under the same key has left, also in a process that
+    /// was killed. Nobody else may write under that key meanwhile.
     ///
     /// - Parameters:
     ///   - key: letters, digits, `.`, `_` and `-`; not beginning with a dot.
@@ -137,8 +137,8 @@ package struct ContentStore: Sendable {
         }
     }
 
-    /// Takes what can be resumed but for these keys out of the way, so that nobody goes on with it, and says where it is now:
-    /// there it can be removed, which may take its time, and the next start removes what is left.
+    /// Takes what can be resumed but for these keys out of the way, so that nobody goes on with it, and says where it
+    /// is now: there it can be removed, which may take its time, and the next start removes what is left.
     package func setIngestsAside(keeping keys: Set<String>) throws(ContentError) -> [FilePath] {
         let ingest = root.appending("ingest")
         let folder = ingest.appending(Self.resumable)
@@ -235,8 +235,8 @@ package struct ContentStore: Sendable {
     }
 
     private func replace(_ name: String, with document: [UInt8]) throws(ContentError) {
-        // What is there already needs no room: a daemon has to come up on a full disk, too, to help against it. A file that cannot be
-        // read is one that has to be written.
+        // What is there already needs no room: a daemon has to come up on a full disk, too, to help against it. A file
+        // that cannot be read is one that has to be written.
         if (try? Files.read(root.appending(name), limit: document.count + 1)) == document { return }
         let ingest = try ingest()
         try ingest.write(document)

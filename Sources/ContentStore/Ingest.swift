@@ -4,8 +4,8 @@ import OCISpec
 import Synchronization
 import SystemPackage
 
-/// A blob that is being written. One that is let go without `commit` leaves nothing behind, unless it has a key: such a one stays,
-/// also over the end of the process, until it is committed, discarded or swept.
+/// A blob that is being written. One that is let go without `commit` leaves nothing behind, unless it has a key: such a
+/// one stays, also over the end of the process, until it is committed, discarded or swept.
 ///
 /// The descriptor is open only while bytes are written: an archive may consist of thousands of blobs.
 package final class Ingest: Sendable {

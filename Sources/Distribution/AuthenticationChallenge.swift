@@ -1,5 +1,5 @@
-/// How a server wants to be asked: one challenge of a `WWW-Authenticate` header (RFC 9110, 11.6.1; the parameters of `Bearer` are those
-/// of distribution's token specification).
+/// How a server wants to be asked: one challenge of a `WWW-Authenticate` header (RFC 9110, 11.6.1; the parameters of
+/// `Bearer` are those of distribution's token specification).
 package struct AuthenticationChallenge: Hashable, Sendable {
     /// In lower case: `basic`, `bearer`.
     package let scheme: String

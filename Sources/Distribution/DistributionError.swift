@@ -64,8 +64,8 @@ package struct DistributionError: Failure, Hashable, Sendable {
         status == 408 || status == 429 || status >= 500 && status != 501
     }
 
-    /// What an answer of status 400 and above means. Registries explain themselves in a list (distribution-spec, "Error Codes"); the text is
-    /// made as Docker makes it: `manifest unknown: manifest unknown`.
+    /// What an answer of status 400 and above means. Registries explain themselves in a list (distribution-spec, "Error
+    /// Codes"); the text is made as Docker makes it: `manifest unknown: manifest unknown`.
     static func answer(_ status: Int, _ body: [UInt8], of request: String) -> DistributionError {
         var texts: [String] = []
         var codes: [String] = []

@@ -21,10 +21,11 @@ struct HTTPClientRequest: Sendable {
     var body = Body.none
 }
 
-/// HTTP/1.1 to one server and to wherever it sends us: connections are kept for the next request, and trust is that server's.
+/// HTTP/1.1 to one server and to wherever it sends us: connections are kept for the next request, and trust is that
+/// server's.
 ///
-/// SwiftNIO and its TLS are in the daemon already for its own interface; on them this takes four hundred lines, a tenth of what a general client with
-/// its HTTP/2 and a dozen more packages would add to the program.
+/// SwiftNIO and its TLS are in the daemon already for its own interface; on them this takes four hundred lines, a tenth
+/// of what a general client with its HTTP/2 and a dozen more packages would add to the program.
 final class HTTPClient: Sendable {
     private struct Idle {
         let connection: HTTPClientConnection
@@ -71,7 +72,8 @@ final class HTTPClient: Sendable {
     /// - Throws: `DistributionError` (`unreachable`, `tls`), an error of the body's own, `CancellationError`.
     func send(_ request: HTTPClientRequest) async throws -> HTTPAnswer {
         let isRepeatable = if case .stream = request.body { false } else { true }
-        // A connection that was kept may have been closed by the other side just now: that is no failure of the registry.
+        // A connection that was kept may have been closed by the other side just now: that is no failure of the
+        // registry.
         if isRepeatable, let connection = takeIdle(request.address) {
             do {
                 return try await exchange(request, on: connection)

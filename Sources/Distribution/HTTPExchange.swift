@@ -3,8 +3,8 @@ import NIOHTTP1
 import NIOSSL
 import struct SystemPackage.Errno
 
-/// The client's side of one connection, on its event loop: one request after the other, and of each answer no more than `highWater` bytes that
-/// nobody has asked for yet.
+/// The client's side of one connection, on its event loop: one request after the other, and of each answer no more than
+/// `highWater` bytes that nobody has asked for yet.
 final class HTTPExchange: ChannelDuplexHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundIn = HTTPClientRequestPart

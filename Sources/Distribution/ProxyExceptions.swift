@@ -5,7 +5,8 @@ import Glibc
 /// - `*`: everywhere;
 /// - `10.0.0.0/8`, `fd00::/8`: addresses of a network;
 /// - `10.0.0.1`, `10.0.0.1:5000`, `[::1]:5000`: one address, at any port or at one;
-/// - `example.com`, `example.com:5000`: this name and all below it; `.example.com`, `*.example.com`: only those below it.
+/// - `example.com`, `example.com:5000`: this name and all below it; `.example.com`, `*.example.com`: only those below
+///   it.
 ///
 /// `localhost` and addresses of the loopback are always reached without.
 struct ProxyExceptions: Hashable, Sendable {

@@ -1,7 +1,7 @@
 import Base64
 
-/// Through which proxies registries are reached, by the rules that Go programs follow, and so Docker: `HTTP_PROXY`, `HTTPS_PROXY`
-/// and `NO_PROXY`.
+/// Through which proxies registries are reached, by the rules that Go programs follow, and so Docker: `HTTP_PROXY`,
+/// `HTTPS_PROXY` and `NO_PROXY`.
 package struct ProxySettings: Hashable, Sendable {
     /// How one request goes.
     enum Route: Hashable, Sendable {

@@ -16,7 +16,8 @@ package final class WebDownload: Sendable {
 }
 
 extension Registries {
-    /// Begins to fetch a file of any web server, by the same proxies and certificates as all that comes from registries.
+    /// Begins to fetch a file of any web server, by the same proxies and certificates as all that comes from
+    /// registries.
     ///
     /// - Throws: `DistributionError`: `notFound` also where there is no such host.
     package func download(_ start: WebAddress) async throws -> WebDownload {

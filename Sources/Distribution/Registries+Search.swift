@@ -16,7 +16,8 @@ package struct SearchResult: Hashable, Sendable {
 }
 
 extension Registries {
-    /// Searches Docker Hub, or with `host/term` another registry, by the interface of the first registries (`/v1/search`): there is no newer one.
+    /// Searches Docker Hub, or with `host/term` another registry, by the interface of the first registries
+    /// (`/v1/search`): there is no newer one.
     ///
     /// - Parameter limit: at most so many; 1 to 100.
     package func search(

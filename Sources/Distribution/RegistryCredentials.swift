@@ -10,8 +10,8 @@ package enum RegistryCredentials: Hashable, Sendable {
     /// An access token to be shown as it is (Docker's `registrytoken`).
     case registryToken(String)
 
-    /// Reads an authentication document of Docker's API (`X-Registry-Auth` and the body of `/auth`): `username`, `password`, `auth`, `identitytoken`,
-    /// `registrytoken`.
+    /// Reads an authentication document of Docker's API (`X-Registry-Auth` and the body of `/auth`): `username`,
+    /// `password`, `auth`, `identitytoken`, `registrytoken`.
     package init(_ document: JSONValue) {
         func text(_ name: String) -> String { document[name]?.string ?? "" }
         if !text("registrytoken").isEmpty {
@@ -29,7 +29,8 @@ package enum RegistryCredentials: Hashable, Sendable {
         }
     }
 
-    /// Reads the header `X-Registry-Auth`: such a document in base64. Docker's daemon takes what it cannot read for nobody's credentials.
+    /// Reads the header `X-Registry-Auth`: such a document in base64. Docker's daemon takes what it cannot read for
+    /// nobody's credentials.
     package init(header: String?) {
         guard let header, !header.isEmpty, let bytes = Base64.decode(header),
             let document = try? JSON.parse(bytes)  // see above

@@ -2,8 +2,8 @@ import SystemPackage
 
 /// Which registries are where, and how far they are trusted.
 package struct RegistrySettings: Sendable {
-    /// `host`, `host:port` or `network/bits`: TLS without a check of the certificate is good enough for them, and so is no TLS at all. What is on
-    /// loopback is always among them.
+    /// `host`, `host:port` or `network/bits`: TLS without a check of the certificate is good enough for them, and so is
+    /// no TLS at all. What is on loopback is always among them.
     package var insecureRegistries: [String] = []
     /// Asked before Docker Hub, in this order.
     package var mirrors: [WebAddress] = []
@@ -111,7 +111,8 @@ package struct RetryPolicy: Sendable {
     /// The usual patience.
     package init() {}
 
-    /// Before the try after `failures` failed ones, the last of them by `error`: what the registry asks for, within bounds.
+    /// Before the try after `failures` failed ones, the last of them by `error`: what the registry asks for, within
+    /// bounds.
     func delay(after failures: Int, of error: DistributionError) -> Duration {
         if let asked = error.requestedDelay { return min(asked, longestRequestedDelay) }
         return min(firstDelay * (1 << min(failures - 1, 10)), longestDelay)

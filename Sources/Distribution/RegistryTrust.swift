@@ -19,7 +19,8 @@ package struct RegistryTrust: Hashable, Sendable {
         folders.lazy.map { $0.appending(domain) }.first { $0.isDirectory }
     }
 
-    /// What NIOSSL needs to know: `*.crt` are authorities beside the system's, `*.cert` with the `*.key` of the same name is the client's certificate.
+    /// What NIOSSL needs to know: `*.crt` are authorities beside the system's, `*.cert` with the `*.key` of the same
+    /// name is the client's certificate.
     func context() throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12

@@ -24,12 +24,13 @@ extension Repository {
         return size
     }
 
-    /// Fetches a blob from `offset` on and hands the bytes to `receive`, in order. What breaks off is taken up where it broke off; much is fetched over
-    /// several connections.
+    /// Fetches a blob from `offset` on and hands the bytes to `receive`, in order. What breaks off is taken up where it
+    /// broke off; much is fetched over several connections.
     ///
     /// The digest is the caller's to check. `receive` gets no more bytes than the descriptor announces.
     ///
-    /// - Throws: `DistributionError`: `wrongContent` if there are more or fewer bytes than `blob.size`; what `receive` throws, as it is.
+    /// - Throws: `DistributionError`: `wrongContent` if there are more or fewer bytes than `blob.size`; what `receive`
+    ///   throws, as it is.
     package func fetch(
         _ blob: Descriptor, from offset: Int64 = 0, receive: @escaping @Sendable (TransferPiece) async throws -> Void
     ) async throws {

@@ -46,7 +46,8 @@ extension Repository {
 
     /// A manifest's bytes and type, unread. `digest` computes the digest of bytes.
     ///
-    /// - Throws: `DistributionError`: `notFound`; `wrongContent` where the bytes have another digest than asked for or announced.
+    /// - Throws: `DistributionError`: `notFound`; `wrongContent` where the bytes have another digest than asked for or
+    ///   announced.
     package func manifest(
         _ selector: ManifestSelector, digest: @Sendable ([UInt8], Digest.Algorithm) -> Digest
     ) async throws -> RemoteManifest {
@@ -96,7 +97,8 @@ extension Repository {
 
     /// All tags, as the registry orders them.
     ///
-    /// - Throws: `DistributionError`: `wrongContent` where the pages of the list lead back to one that was read, or are too many.
+    /// - Throws: `DistributionError`: `wrongContent` where the pages of the list lead back to one that was read, or are
+    ///   too many.
     package func tags() async throws -> [String] {
         var tags: [String] = []
         var next: WebAddress? = address("tags/list")
@@ -105,7 +107,8 @@ extension Repository {
             guard pages.insert(address).inserted, pages.count <= Self.pageLimit else {
                 throw DistributionError(
                     .wrongContent,
-                    "the registry's list of the tags of \(path) has no end: after \(pages.count) pages it goes on with \(address)"
+                    "the registry's list of the tags of \(path) has no end: after \(pages.count) pages it goes on with "
+                        + "\(address)"
                 )
             }
             let answer = try await send(HTTPClientRequest(method: .GET, address: address))
@@ -116,7 +119,8 @@ extension Repository {
         return tags
     }
 
-    /// What refers to a manifest by its `subject` (distribution-spec, "Listing Referrers"), also at registries which keep that under a tag.
+    /// What refers to a manifest by its `subject` (distribution-spec, "Listing Referrers"), also at registries which
+    /// keep that under a tag.
     package func referrers(of digest: Digest) async throws -> ImageIndex {
         let address = address("referrers/\(digest)")
         var answer = try await send(HTTPClientRequest(method: .GET, address: address), accepting: [404])

@@ -10,8 +10,8 @@ package enum UploadOutcome: Hashable, Sendable {
 }
 
 extension Repository {
-    /// Sees to it that a blob is in the repository: it may be there, it may be in another repository of the registry, or it is uploaded. What breaks off
-    /// goes on where it broke off.
+    /// Sees to it that a blob is in the repository: it may be there, it may be in another repository of the registry,
+    /// or it is uploaded. What breaks off goes on where it broke off.
     ///
     /// - Parameters:
     ///   - sources: paths of other repositories that may have it.

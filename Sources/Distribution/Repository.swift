@@ -74,7 +74,8 @@ package final class Repository: Sendable {
     /// Sends a request with what the registry wants to see, follows where it is sent, and tries again what is worth it.
     ///
     /// - Parameters:
-    ///   - retries: whether failures of the connection and of the server are tried again; not for bodies that can be read only once.
+    /// - retries: whether failures of the connection and of the server are tried again; not for bodies that can be read
+    ///     only once.
     ///   - accepting: statuses of 300 and above that are an answer and no error.
     func send(
         _ request: HTTPClientRequest, retries: Bool = true, accepting: Set<Int> = []

@@ -3,8 +3,8 @@ import NIOHTTP1
 
 /// `Retry-After` (RFC 9110, 10.2.3): seconds, or a date in one of HTTP's three forms (5.6.7).
 package enum RetryAfter {
-    /// How long to wait; `nil` where the answer does not say, or not in a way that can be read. A date is seen by the clock of the
-    /// one who sent it, if it tells the time.
+    /// How long to wait; `nil` where the answer does not say, or not in a way that can be read. A date is seen by the
+    /// clock of the one who sent it, if it tells the time.
     package static func delay(in headers: HTTPHeaders, now: time_t = time(nil)) -> Duration? {
         guard let text = headers.first(name: "Retry-After") else { return nil }
         if let seconds = Int64(text) { return .seconds(max(0, min(seconds, 1 << 31))) }
@@ -15,7 +15,8 @@ package enum RetryAfter {
 
     private static let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994` as seconds since 1970.
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994` as seconds since
+    /// 1970.
     static func seconds(_ text: String) -> time_t? {
         let words = text.split { $0 == " " || $0 == "," || $0 == "-" }.map { $0.lowercased() }
         let isOld = words.count == 5

@@ -1,9 +1,11 @@
 import JSON
 import NIOHTTP1
 
-/// What to write into the `Authorization` header of one repository's requests (distribution's token specification; RFC 7617).
+/// What to write into the `Authorization` header of one repository's requests (distribution's token specification; RFC
+/// 7617).
 ///
-/// Nothing is shown before it is asked for. A token is replaced shortly before it expires, or when the registry does not take it any more.
+/// Nothing is shown before it is asked for. A token is replaced shortly before it expires, or when the registry does
+/// not take it any more.
 actor TokenSource {
     private let client: HTTPClient
     private let credentials: RegistryCredentials
@@ -99,7 +101,8 @@ actor TokenSource {
                 .wrongContent, "\(realm): authorization server did not include a token in the response")
         }
         header = "Bearer " + token
-        // The specification's minimum is 60 seconds, also where nothing is said; a bit earlier is safer than a bit late.
+        // The specification's minimum is 60 seconds, also where nothing is said; a bit earlier is safer than a bit
+        // late.
         let seconds = max(document["expires_in"]?.int ?? 60, 10)
         expiry = .now + .seconds(Double(seconds) * 0.9)
     }

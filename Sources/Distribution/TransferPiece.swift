@@ -28,7 +28,8 @@ package struct TransferPiece: Sendable {
     }
 }
 
-/// Memory for bytes to come, of pieces that have been used: fresh memory of that size is mapped and cleared by the kernel each time.
+/// Memory for bytes to come, of pieces that have been used: fresh memory of that size is mapped and cleared by the
+/// kernel each time.
 ///
 /// The task that takes a buffer out is its only owner, so it can write to the buffer in place.
 final class SpareBuffers: Sendable {

@@ -105,7 +105,8 @@ extension Engine {
         guard let platform, !own.satisfies(platform) else { return }
         throw EngineError(
             .notFound,
-            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(platform))"
+            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform "
+                + "(\(platform))"
         )
     }
 

@@ -91,8 +91,8 @@ extension Engine {
         return try await images.record(id)
     }
 
-    /// The manifest of a container's image; nil if the image is gone, or its manifest cannot be read, which is told where the image
-    /// itself is asked for.
+    /// The manifest of a container's image; nil if the image is gone, or its manifest cannot be read, which is told
+    /// where the image itself is asked for.
     private func imageManifest(of record: ContainerRecord) async -> Descriptor? {
         guard let id = Digest(record.imageID) else { return nil }
         return (try? await images.manifestDescriptor(ofImage: id)) ?? nil  // See above.

@@ -39,7 +39,8 @@ extension Engine {
         services.events.close()
     }
 
-    /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a removal left.
+    /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a
+    /// removal left.
     private func removeStrays(known: Set<String>) async {
         do {
             for id in try await services.pool.run({ [tasks = services.tasks] in try tasks.ids() })
@@ -88,8 +89,8 @@ extension Engine {
 }
 
 extension Engine {
-    /// Deals with a directory among those of containers that no row names. What a removal has left is removed; anything else may be
-    /// all there is of a container whose row was lost, and is set aside.
+    /// Deals with a directory among those of containers that no row names. What a removal has left is removed; anything
+    /// else may be all there is of a container whose row was lost, and is set aside.
     private func removeStrayFiles(_ path: FilePath, known: Set<String>) throws {
         let name = path.lastComponent?.string ?? ""
         if name.hasSuffix(Container.removedSuffix) {
@@ -105,7 +106,10 @@ extension Engine {
         try Files.makeDirectories(place, mode: 0o700)
         try Files.rename(path, to: place.appending(name))
         services.logger.warning(
-            "the database does not know this container: its log and network files were set aside; delete them if nobody misses them",
+            """
+            the database does not know this container: its log and network files were set aside; delete them if \
+            nobody misses them
+            """,
             metadata: ["path": "\(place.appending(name))"])
     }
 }

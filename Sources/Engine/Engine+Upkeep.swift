@@ -114,8 +114,8 @@ package struct EngineCheck: Sendable {
 }
 
 extension Engine {
-    /// Verifies the store (see `Images.check`) and that every container has what belongs to it. What is wrong is reported in
-    /// words; nothing is changed.
+    /// Verifies the store (see `Images.check`) and that every container has what belongs to it. What is wrong is
+    /// reported in words; nothing is changed.
     package func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
         do {
             let registry = services.registry
@@ -137,7 +137,8 @@ extension Engine {
             let rows = try await services.database.read { try ContainerRecord.all(in: $0) }
             for row in rows where registry.presence(of: row.id) == .none {
                 report(
-                    "the database has a container \(row.name) (\(RandomIdentifier.short(row.id))) that the daemon does not know"
+                    "the database has a container \(row.name) (\(RandomIdentifier.short(row.id))) that the daemon does "
+                        + "not know"
                 )
             }
             return EngineCheck(store: store, containers: containers.count)

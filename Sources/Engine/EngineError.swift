@@ -41,8 +41,8 @@ extension EngineError {
         .conflict("Container \(id) is restarting, wait until the container is running")
     }
 
-    /// Any error as an `EngineError`: a failure of a lower module keeps its kind, anything else is one of the system. The words are
-    /// the error's own.
+    /// Any error as an `EngineError`: a failure of a lower module keeps its kind, anything else is one of the system.
+    /// The words are the error's own.
     package init(_ error: any Error) {
         switch error {
         case let error as EngineError: self = error

@@ -36,8 +36,8 @@ package enum HostPlatform {
         return Set(lines.first { $0.hasPrefix("flags") }?.split(whereSeparator: { " \t:".contains($0) }) ?? [])
     }
 
-    /// The level of an amd64 processor with these features, by Linux's names: the highest of the psABI's that has all of its own and
-    /// of those below.
+    /// The level of an amd64 processor with these features, by Linux's names: the highest of the psABI's that has all
+    /// of its own and of those below.
     package static func level(flags: Set<Substring>) -> Int {
         let levels: [Set<Substring>] = [
             ["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"],

@@ -22,8 +22,8 @@ package struct ListOptions: Sendable {
     package var limit: Int?
     /// Fill in the sizes (walks the containers' own layers).
     package var size = false
-    /// `ancestor`, `before`, `exited`, `expose`, `health`, `id`, `is-task`, `isolation`, `label`, `name`, `network`, `publish`,
-    /// `since`, `status`, `volume`; an unknown one is an `invalid` error.
+    /// `ancestor`, `before`, `exited`, `expose`, `health`, `id`, `is-task`, `isolation`, `label`, `name`, `network`,
+    /// `publish`, `since`, `status`, `volume`; an unknown one is an `invalid` error.
     package var filters = ListFilters()
 
     /// Running containers, without their sizes.

@@ -26,7 +26,8 @@ package struct HostConfig: WireObject {
     @Always package var capAdd: [String]? = nil
     /// Capabilities to drop.
     @Always package var capDrop: [String]? = nil
-    /// All capabilities, instead of adding to and dropping from the default: API 1.40 alone had it, and clients of that time send it.
+    /// All capabilities, instead of adding to and dropping from the default: API 1.40 alone had it, and clients of that
+    /// time send it.
     @OmittedIfEmpty package var capabilities: [String]? = nil
     /// `private`, `host` or empty for the daemon's default.
     @Always package var cgroupnsMode: String = ""

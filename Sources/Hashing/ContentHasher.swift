@@ -3,7 +3,8 @@ import Glibc
 import OCISpec
 import SystemPackage
 
-/// A digest in the making, of any algorithm that the image specification registers. The bytes come in pieces of any size.
+/// A digest in the making, of any algorithm that the image specification registers. The bytes come in pieces of any
+/// size.
 ///
 /// A value: a copy goes on by itself, and ``digest`` may be asked for at any time.
 package struct ContentHasher: Sendable {

@@ -36,8 +36,8 @@ package struct MessageAuthentication: Sendable {
         return outer.hash
     }
 
-    /// Whether `code` belongs to the message. Takes the same time wherever the first difference is, so that nobody finds out a code
-    /// byte by byte.
+    /// Whether `code` belongs to the message. Takes the same time wherever the first difference is, so that nobody
+    /// finds out a code byte by byte.
     package func isValid(_ code: [UInt8], for message: [UInt8]) -> Bool {
         let expected = self.code(for: message)
         return code.count == expected.count && CRYPTO_memcmp(code, expected, expected.count) == 0

@@ -112,8 +112,8 @@ enum OCIArchive {
         return images
     }
 
-    /// The manifests at the top of the layout, by the digest of their configuration. What is wrong with them is no error here:
-    /// the archive's other list of images is complete by itself.
+    /// The manifests at the top of the layout, by the digest of their configuration. What is wrong with them is no
+    /// error here: the archive's other list of images is complete by itself.
     static func manifests(in archive: SpooledArchive) -> [Digest: [UInt8]] {
         guard let document = try? archive.file("index.json"),
             let index = try? JSON.decode(ImageIndex.self, from: document)
@@ -183,7 +183,8 @@ enum OCIArchive {
         guard digest == descriptor.digest, size == descriptor.size else {
             throw ImagesError(
                 .invalid,
-                "invalid archive: blob \(descriptor.digest) should have \(descriptor.size) bytes, but the data has the digest \(digest) and \(size) bytes"
+                "invalid archive: blob \(descriptor.digest) should have \(descriptor.size) bytes, but the data has the "
+                    + "digest \(digest) and \(size) bytes"
             )
         }
     }

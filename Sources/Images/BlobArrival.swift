@@ -6,9 +6,11 @@ import OCISpec
 import Synchronization
 import SystemPackage
 
-/// A blob on its way into the store: one task writes it, any number of threads read what is there already and wait for the rest.
+/// A blob on its way into the store: one task writes it, any number of threads read what is there already and wait for
+/// the rest.
 ///
-/// The bytes pass through the page cache and not through a pipe: a slow reader does not hold up the network, and no bytes wait in memory.
+/// The bytes pass through the page cache and not through a pipe: a slow reader does not hold up the network, and no
+/// bytes wait in memory.
 final class BlobArrival: Sendable {
     private struct State {
         var ingest: Ingest?

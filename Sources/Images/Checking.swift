@@ -30,9 +30,9 @@ package enum ContainerPresence: Hashable, Sendable {
 }
 
 extension Images {
-    /// Verifies everything that is stored against everything else: each blob against its digest, the database's references
-    /// against blobs and snapshots, snapshots against what is on disk and, file by file, against the layers they were made from.
-    /// What is wrong is reported in words, one thing at a time; from several threads.
+    /// Verifies everything that is stored against everything else: each blob against its digest, the database's
+    /// references against blobs and snapshots, snapshots against what is on disk and, file by file, against the layers
+    /// they were made from. What is wrong is reported in words, one thing at a time; from several threads.
     ///
     /// Changes nothing. What comes and goes while it looks is not reported.
     ///
@@ -175,7 +175,8 @@ private struct StoreChecker: Sendable {
             let chain = ChainID.chain(of: configuration.rootfs.diffIDs).map(\.description)
             if manifest.layers.count != chain.count {
                 report(
-                    "image \(name): \(manifest.layers.count) layers in its manifest, \(chain.count) in its configuration"
+                    "image \(name): \(manifest.layers.count) layers in its manifest, \(chain.count) in its "
+                        + "configuration"
                 )
             }
             if inventory.layers.filter({ $0.image == row.id.description }).map(\.snapshot) != chain {
@@ -232,8 +233,8 @@ private struct StoreChecker: Sendable {
         }
     }
 
-    /// Compares the files of each snapshot with the layers it was made from: with its own where the driver keeps layers apart, with
-    /// all of an image's where it has whole trees.
+    /// Compares the files of each snapshot with the layers it was made from: with its own where the driver keeps layers
+    /// apart, with all of an image's where it has whole trees.
     private func checkLayers(_ inventory: Inventory, _ damaged: Set<Digest>) throws {
         let keepsLayersApart = images.snapshotter.stagesIndependently
         var blobs: [String: [Digest]] = [:]

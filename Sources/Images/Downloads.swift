@@ -7,8 +7,9 @@ import SystemPackage
 
 /// The blobs that are being fetched, each by one task however many pulls want it.
 ///
-/// A pull that joins has to leave when it no longer needs the blob or has put it into the store. When the last one leaves, the download ends. The bytes that have
-/// arrived stay under the blob's key, and the next download continues there.
+/// A pull that joins has to leave when it no longer needs the blob or has put it into the store. When the last one
+/// leaves, the download ends. The bytes that have arrived stay under the blob's key, and the next download continues
+/// there.
 actor Downloads {
     private struct Entry {
         let arrival: BlobArrival

@@ -167,8 +167,8 @@ struct ImageChange {
 }
 
 extension ImageProcess {
-    /// Makes the changes that `--change` of import and commit asks for: instructions of a Dockerfile that only touch the
-    /// configuration.
+    /// Makes the changes that `--change` of import and commit asks for: instructions of a Dockerfile that only touch
+    /// the configuration.
     package mutating func apply(_ changes: [String]) throws(ImagesError) {
         var hasCommand = false
         for change in changes {

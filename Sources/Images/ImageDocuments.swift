@@ -4,8 +4,8 @@ import JSON
 import OCISpec
 import Synchronization
 
-/// Manifests and configurations of the images that are here. What was read once is kept: none ever changes, and every list needs
-/// them all.
+/// Manifests and configurations of the images that are here. What was read once is kept: none ever changes, and every
+/// list needs them all.
 final class ImageDocuments: Sendable {
     private let content: ContentStore
     private let configurations = Mutex<[Digest: ImageConfiguration]>([:])

@@ -5,7 +5,8 @@ import Text
 package struct ImageFilters: Hashable, Sendable {
     /// `true`: only untagged images; `false`: only tagged ones.
     package var dangling: Bool?
-    /// Patterns as path.Match has them, on `name` or `name:tag`, in the short or the full form (`docker.io/library/name`).
+    /// Patterns as path.Match has them, on `name` or `name:tag`, in the short or the full form
+    /// (`docker.io/library/name`).
     package var references: [String] = []
     /// Names or ids of images; only older ones are listed.
     package var before: [String] = []

@@ -1,7 +1,8 @@
 import GRDB
 import OCISpec
 
-/// A list of the images that pass filters, newest first. With a `reference` filter an image has only the names that pass it.
+/// A list of the images that pass filters, newest first. With a `reference` filter an image has only the names that
+/// pass it.
 struct ImageListing: Sendable {
     let images: Images
     let filters: ImageFilters

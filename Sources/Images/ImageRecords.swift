@@ -11,7 +11,8 @@ extension Images {
         guard let damage = record.damage else { return record }
         throw ImagesError(
             .system,
-            "image \(record.shownName) (\(record.id.short)) is damaged: \(damage). Remove it, then pull or load it again"
+            "image \(record.shownName) (\(record.id.short)) is damaged: \(damage). Remove it, then pull or load it "
+                + "again"
         )
     }
 

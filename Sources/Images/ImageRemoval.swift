@@ -60,7 +60,8 @@ struct ImageRemoval {
         for platform in platforms where !own.satisfies(platform) {
             throw ImagesError(
                 .notFound,
-                "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(platform))"
+                "image with reference \(name) was found but its platform (\(own)) does not match the specified "
+                    + "platform (\(platform))"
             )
         }
     }

@@ -95,8 +95,8 @@ enum ImageTable {
         }
     }
 
-    /// Other repositories of a registry in which an image with a blob has a name with a digest: it was pulled from there or pushed to it. Few are
-    /// enough.
+    /// Other repositories of a registry in which an image with a blob has a name with a digest: it was pulled from
+    /// there or pushed to it. Few are enough.
     static func repositories(
         having blob: Digest, on reference: ImageReference, in database: Database
     ) throws -> [String] {
@@ -115,7 +115,10 @@ enum ImageTable {
     static func setDigest(_ reference: ImageReference, to id: Digest, in database: Database) throws {
         try database.execute(
             sql:
-                "INSERT INTO imageReference (name, image) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+                """
+                INSERT INTO imageReference (name, image) VALUES (?, ?)
+                ON CONFLICT (name) DO UPDATE SET image = excluded.image
+                """,
             arguments: [reference.description, id.description])
     }
 
@@ -204,7 +207,10 @@ enum ImageTable {
         let previous = try image(named: reference, in: database)
         try database.execute(
             sql:
-                "INSERT INTO imageReference (name, image) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET image = excluded.image",
+                """
+                INSERT INTO imageReference (name, image) VALUES (?, ?)
+                ON CONFLICT (name) DO UPDATE SET image = excluded.image
+                """,
             arguments: [reference.description, id.description])
         try database.execute(
             sql: "UPDATE image SET lastTaggedAt = ? WHERE id = ?",

@@ -3,12 +3,13 @@ import OCISpec
 import SystemPackage
 
 extension Images {
-    /// Removes a name, and the image with its last name, by Docker's rules: `force` overrides stopped containers and several
-    /// names; running containers always keep an image. `users` says which containers were made from an image.
+    /// Removes a name, and the image with its last name, by Docker's rules: `force` overrides stopped containers and
+    /// several names; running containers always keep an image. `users` says which containers were made from an image.
     ///
     /// Returns when the image is gone; the files of its layers are deleted behind the answer.
     ///
-    /// - Parameter platforms: remove only what the image has for these; as an image is for one platform here, that is all or nothing.
+    /// - Parameter platforms: remove only what the image has for these; as an image is for one platform here, that is
+    ///   all or nothing.
     package func remove(
         _ nameOrID: String, platforms: [Platform] = [], force: Bool = false, noPrune: Bool = false,
         users: @escaping @Sendable (Digest) throws -> [ImageUser]
@@ -21,8 +22,8 @@ extension Images {
         }
     }
 
-    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag; without
-    /// other filters also what unfinished pulls have left. `users` as of `remove`.
+    /// Removes the images that no container was made from and, as long as `filters.dangling` says so, that have no tag;
+    /// without other filters also what unfinished pulls have left. `users` as of `remove`.
     package func prune(
         _ filters: PruneFilters, users: @escaping @Sendable (Digest) throws -> [ImageUser]
     ) async throws -> PrunedImages {
@@ -36,7 +37,8 @@ extension Images {
         return pruned
     }
 
-    /// Removes what unfinished pulls have left for being resumed, but for those that are under way. Returns how many bytes that were.
+    /// Removes what unfinished pulls have left for being resumed, but for those that are under way. Returns how many
+    /// bytes that were.
     @discardableResult
     package func removeUnfinishedDownloads() async throws -> Int64 {
         let files: [FilePath]

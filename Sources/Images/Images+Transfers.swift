@@ -5,10 +5,11 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-// How images come and go. Each of these is a value of its own (`Pull`, `Push`, `Import`, `Load`, `Save`) that is run here, where
-// it can be cancelled.
+// How images come and go. Each of these is a value of its own (`Pull`, `Push`, `Import`, `Load`, `Save`) that is run
+// here, where it can be cancelled.
 extension Images {
-    /// Pulls an image, or with `allTags` all of a repository. What is here already is not fetched again, and what an earlier try has left is taken up.
+    /// Pulls an image, or with `allTags` all of a repository. What is here already is not fetched again, and what an
+    /// earlier try has left is taken up.
     ///
     /// Cancelling the task stops it; what has been downloaded by then stays for the next try, for a week.
     ///
@@ -35,7 +36,8 @@ extension Images {
 
     /// Pushes the image of a name, or with `allTags` all images that have a tag in its repository.
     ///
-    /// An image that came by a pull goes as the very bytes it came as. One whose layers are not compressed goes with compressed ones.
+    /// An image that came by a pull goes as the very bytes it came as. One whose layers are not compressed goes with
+    /// compressed ones.
     ///
     /// - Parameter progress: told in the words of Docker's daemon.
     /// - Throws: `ImagesError`, with the texts of Docker.
@@ -53,8 +55,9 @@ extension Images {
 
     /// Makes an image of one layer from a tar archive, which may be compressed with gzip, zstd, xz or bzip2.
     ///
-    /// `stream` (a pipe, socket or file) is read to its end and stays the caller's. `changes` are Dockerfile instructions
-    /// as `docker import --change` takes them. Cancelling the task stops it and leaves nothing behind, like any error.
+    /// `stream` (a pipe, socket or file) is read to its end and stays the caller's. `changes` are Dockerfile
+    /// instructions as `docker import --change` takes them. Cancelling the task stops it and leaves nothing behind,
+    /// like any error.
     package func importImage(
         from stream: FileDescriptor, reference: ImageReference?, changes: [String] = [], message: String = "",
         platform: Platform? = nil, progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
@@ -72,8 +75,8 @@ extension Images {
     ///
     /// `stream` is read to its end and stays the caller's. Either all of its images come to be, or none.
     ///
-    /// - Parameter platform: Which image to take of several for different machines (this machine's without it); one that is
-    ///   for none but another is then refused.
+    /// - Parameter platform: Which image to take of several for different machines (this machine's without it); one
+    ///   that is for none but another is then refused.
     package func load(
         from stream: FileDescriptor, platform: Platform? = nil,
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
@@ -82,8 +85,8 @@ extension Images {
         return try await running(job.cancellation) { try job.run(from: stream) }
     }
 
-    /// Writes images as an archive: that of `docker save`, which is at the same time an OCI image layout. Blobs are written as
-    /// they are stored, so that digests stay what they are; each once, however many images have it.
+    /// Writes images as an archive: that of `docker save`, which is at the same time an OCI image layout. Blobs are
+    /// written as they are stored, so that digests stay what they are; each once, however many images have it.
     ///
     /// - Parameters:
     ///   - names: A name without a tag stands for all tags of its repository, as with Docker.

@@ -85,9 +85,9 @@ package final class Images: Sendable {
         ImageTable.registerLateBlobs(in: &migrator)
     }
 
-    /// The image that a user means: a name with or without tag (`latest`), a name with a digest, an id or the
-    /// beginning of one. Throws `notFound`, "No such image: …", `invalid` for what is neither name nor id, and `system` for
-    /// an image that is damaged.
+    /// The image that a user means: a name with or without tag (`latest`), a name with a digest, an id or the beginning
+    /// of one. Throws `notFound`, "No such image: …", `invalid` for what is neither name nor id, and `system` for an
+    /// image that is damaged.
     package func resolve(_ nameOrID: String) async throws -> ImageRecord {
         try await pool.run { try self.resolved(nameOrID) }
     }
@@ -104,8 +104,8 @@ package final class Images: Sendable {
         }
     }
 
-    /// Waits until the files of all layers that have been removed are deleted. They are gone for everybody before; this is for those
-    /// who look at the disk.
+    /// Waits until the files of all layers that have been removed are deleted. They are gone for everybody before; this
+    /// is for those who look at the disk.
     package func finishDisposal() async { await disposal.finished() }
 
     /// All that `docker image inspect` shows.
@@ -140,7 +140,8 @@ package final class Images: Sendable {
         }
     }
 
-    /// The images that pass the filters, newest first. With a `reference` filter an image has only the names that pass it.
+    /// The images that pass the filters, newest first. With a `reference` filter an image has only the names that pass
+    /// it.
     package func list(_ filters: ImageFilters = ImageFilters(), sharedSize: Bool = false) async throws -> [ImageSummary]
     {
         try await pool.run { try ImageListing(images: self, filters: filters, sharedSize: sharedSize).run() }

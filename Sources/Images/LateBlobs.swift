@@ -51,7 +51,8 @@ extension Images {
         for late in try lateBlobs() { try content.remove(late.layer) }
     }
 
-    /// What nobody waits for must not fill the disk: as much as a blob takes has to be free beside it, up to the reserve.
+    /// What nobody waits for must not fill the disk: as much as a blob takes has to be free beside it, up to the
+    /// reserve.
     private func checkRoom(for late: LateBlob) throws {
         var status = statvfs()
         guard content.root.withPlatformString({ statvfs($0, &status) }) == 0 else { return }
@@ -60,7 +61,8 @@ extension Images {
         guard free - needed > min(Self.reserve, needed) else {
             throw ImagesError(
                 .system,
-                "no space for the blob of layer \(late.layer): it takes \(needed) bytes, and of \(free) free ones some must stay; remove images or containers"
+                "no space for the blob of layer \(late.layer): it takes \(needed) bytes, and of \(free) free ones some "
+                    + "must stay; remove images or containers"
             )
         }
     }
@@ -89,7 +91,8 @@ extension Images {
                 guard ingest.digest == late.layer else {
                     throw ImagesError(
                         .system,
-                        "the files of layer \(late.layer) in snapshot \(late.snapshot) are not those that were committed"
+                        "the files of layer \(late.layer) in snapshot \(late.snapshot) are not those that were "
+                            + "committed"
                     )
                 }
                 try ingest.commit()

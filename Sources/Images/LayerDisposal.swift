@@ -6,7 +6,8 @@ import Synchronization
 
 /// Deletes the files of removed layers, one after the other, after the client has its answer.
 ///
-/// The layers are gone already: their names can be used again. What is left here when the daemon ends is deleted at the next start.
+/// The layers are gone already: their names can be used again. What is left here when the daemon ends is deleted at the
+/// next start.
 final class LayerDisposal: Sendable {
     private struct State {
         var bytes: Int64 = 0

@@ -41,7 +41,8 @@ private final class PulledLayers: Sendable {
     }
 }
 
-/// The layers of one image on their way here: those that are missing are fetched and unpacked, all at once, then the image is made.
+/// The layers of one image on their way here: those that are missing are fetched and unpacked, all at once, then the
+/// image is made.
 struct LayerPull: Sendable {
     private let images: Images
     private let image: NewImage
@@ -183,7 +184,8 @@ struct LayerPull: Sendable {
                 cancellation.cancel()
             }
         } catch {
-            // Bytes that make no sense are the fault of where they come from, which knows better what is wrong with them.
+            // Bytes that make no sense are the fault of where they come from, which knows better what is wrong with
+            // them.
             if !Self.isOurFault(error) {
                 try await arrival?.completed()
                 // They are as they should be, and still make no sense. Nobody will want them again.
@@ -232,7 +234,8 @@ struct LayerPull: Sendable {
             arrival?.discard()
             throw ImagesError(
                 .invalid,
-                "layer \(layer.blob.digest) unpacks to \(unpacked.diffID?.description ?? ""), but the image's configuration "
+                "layer \(layer.blob.digest) unpacks to \(unpacked.diffID?.description ?? ""), but the image's "
+                    + "configuration "
                     + "says \(layer.diffID)")
         }
         guard !images.snapshotter.stagesIndependently else {

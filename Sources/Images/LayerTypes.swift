@@ -1,7 +1,8 @@
 import OCISpec
 
 extension Descriptor {
-    /// Refuses what cannot be unpacked, with its name: an encrypted layer, an artifact, a layer that lies outside of registries.
+    /// Refuses what cannot be unpacked, with its name: an encrypted layer, an artifact, a layer that lies outside of
+    /// registries.
     func requireLayer(of image: String) throws(ImagesError) {
         guard MediaType.isLayer(mediaType) else {
             throw ImagesError(
@@ -11,7 +12,8 @@ extension Descriptor {
         if MediaType.isForeignLayer(mediaType), let url = urls?.first {
             throw ImagesError(
                 .notImplemented,
-                "\(image): layer \(digest) is foreign (\(mediaType)): it lies at \(url) and not in the registry, and this version does not fetch such layers"
+                "\(image): layer \(digest) is foreign (\(mediaType)): it lies at \(url) and not in the registry, and "
+                    + "this version does not fetch such layers"
             )
         }
     }

@@ -6,8 +6,8 @@ import OCISpec
 import Snapshots
 import SystemPackage
 
-/// Unpacks the layers of images whose blobs are all on this machine: those of an archive, or of images that came in by way of another
-/// storage driver.
+/// Unpacks the layers of images whose blobs are all on this machine: those of an archive, or of images that came in by
+/// way of another storage driver.
 struct MissingLayers: Sendable {
     private let content: ContentStore
     private let snapshotter: any Snapshotter
@@ -32,7 +32,8 @@ struct MissingLayers: Sendable {
         for image in images {
             var parent: Digest?
             for (chain, layer) in zip(ChainID.chain(of: image.diffIDs), image.layers) {
-                // Of a layer that is there already a blob may still be new, and has to be what it says before it is kept.
+                // Of a layer that is there already a blob may still be new, and has to be what it says before it is
+                // kept.
                 let isKnown = content.size(of: layer.blob.digest) != nil
                 if try !isKnown || snapshotter.information(chain.description) == nil {
                     work.add(LayerQueue.Job(chain: chain, parent: parent, layer: layer))

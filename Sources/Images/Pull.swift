@@ -13,7 +13,8 @@ package struct PulledImage: Hashable, Sendable {
     package let isNew: Bool
 }
 
-/// A pull: an image, or all of a repository. What is here already is not fetched again, and what an earlier try has left is taken up.
+/// A pull: an image, or all of a repository. What is here already is not fetched again, and what an earlier try has
+/// left is taken up.
 struct Pull: Sendable {
     let images: Images
     /// A tag, a digest, or nothing: `latest`, or all of the repository.

@@ -16,7 +16,8 @@ package struct PushedTag: Hashable, Sendable {
 
 /// A push: the image of a name, or all images that have a tag in its repository.
 ///
-/// An image that came by a pull goes as the very bytes it came as. One whose layers are not compressed goes with compressed ones.
+/// An image that came by a pull goes as the very bytes it came as. One whose layers are not compressed goes with
+/// compressed ones.
 struct Push: Sendable {
     let images: Images
     let reference: ImageReference

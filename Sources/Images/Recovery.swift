@@ -5,8 +5,9 @@ import OCISpec
 import Snapshots
 
 extension Images {
-    /// Rewrites the layout's `index.json` from the database, for other tools. Called with the lock on changes held, after what has
-    /// changed is in the database. A failure is no failure of the change: the next one, or the next start, writes it again.
+    /// Rewrites the layout's `index.json` from the database, for other tools. Called with the lock on changes held,
+    /// after what has changed is in the database. A failure is no failure of the change: the next one, or the next
+    /// start, writes it again.
     func updateIndex() {
         do {
             try content.setIndex(ImageIndex(manifests: try database.read { try self.indexEntries(in: $0) }))

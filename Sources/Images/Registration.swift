@@ -97,8 +97,8 @@ extension Images {
         }
     }
 
-    /// Takes away documents of an image that are there and cannot be read, as they are about to come anew, and what the database says
-    /// of the image but for its names.
+    /// Takes away documents of an image that are there and cannot be read, as they are about to come anew, and what the
+    /// database says of the image but for its names.
     private func repair(_ image: NewImage) throws {
         guard let row = try database.read({ try ImageTable.row(image.id, in: $0) }),
             record(of: row).damage != nil

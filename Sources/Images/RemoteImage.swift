@@ -31,7 +31,8 @@ struct RemoteImage: Sendable {
             if remote.mediaType.contains("manifest.v1") {
                 throw ImagesError(
                     .invalid,
-                    "\(reference.familiar) is stored as a Docker Image manifest version 2, schema 1, which is not supported: "
+                    "\(reference.familiar) is stored as a Docker Image manifest version 2, schema 1, which is not "
+                        + "supported: "
                         + "push it again with a newer tool")
             }
             throw ImagesError(.invalid, "\(reference.familiar): unsupported manifest media type \(remote.mediaType)")

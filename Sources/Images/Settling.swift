@@ -7,8 +7,8 @@ import OCISpec
 
 /// Writes images out to the disk in the background, some seconds after they were registered.
 ///
-/// Until that is done an image's row says in which boot it was written. If the machine stops before, files of it may be empty although their
-/// names are there; so images written in another boot and never settled are dropped at the start.
+/// Until that is done an image's row says in which boot it was written. If the machine stops before, files of it may be
+/// empty although their names are there; so images written in another boot and never settled are dropped at the start.
 final class Settling: Sendable {
     private let database: any DatabaseWriter
     private let pool: BlockingPool

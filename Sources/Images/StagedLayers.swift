@@ -46,8 +46,8 @@ final class StagedLayers: Sendable {
         if (try? snapshotter.information(layer.staged)) != nil { discard(layer.staged) }
     }
 
-    /// Runs a job that fills the disk perhaps, and removes afterwards what it could not remove itself: on a full disk the
-    /// database takes no change before the job's own files are gone.
+    /// Runs a job that fills the disk perhaps, and removes afterwards what it could not remove itself: on a full disk
+    /// the database takes no change before the job's own files are gone.
     func clearingUp<T>(_ job: () throws -> T) throws -> T {
         defer { removeLeftovers() }
         return try job()

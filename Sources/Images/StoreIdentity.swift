@@ -6,9 +6,9 @@ import SystemPackage
 
 /// Tells whether a database and a content store belong together: both have the same random name.
 ///
-/// A database that was lost, or replaced by an empty one, knows no blob, and a start would remove all of them as what a crash has left.
-/// So a store of another name, or one that the database has never heard of, is set aside as a whole: it is an OCI image layout,
-/// from which `masu load` reads the images.
+/// A database that was lost, or replaced by an empty one, knows no blob, and a start would remove all of them as what a
+/// crash has left. So a store of another name, or one that the database has never heard of, is set aside as a whole: it
+/// is an OCI image layout, from which `masu load` reads the images.
 enum StoreIdentity {
     static func registerMigrations(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("images-identity-1") { database in
@@ -41,7 +41,10 @@ enum StoreIdentity {
             try Files.makeDirectories(place, mode: 0o700)
             try Files.rename(content, to: place.appending("content"))
             logger.error(
-                "the database does not know the store of images: it was set aside; 'tar -cC PATH . | masu load' reads its images",
+                """
+                the database does not know the store of images: it was set aside; 'tar -cC PATH . | masu load' reads \
+                its images
+                """,
                 metadata: ["path": "\(place.appending("content"))"])
         }
         do {

@@ -19,12 +19,14 @@ struct Unpacking: Sendable {
 
     /// Unpacks a layer into a new staged snapshot. If it fails, nothing is left of it.
     ///
-    /// Reading, inflating and hashing are one thread's work, which is about as long as that of the other, which makes the files.
+    /// Reading, inflating and hashing are one thread's work, which is about as long as that of the other, which makes
+    /// the files.
     ///
     /// - Parameters:
     ///   - parent: The snapshot below; needed where the driver does not stage independently.
     ///   - hashing: Whether to compute the digest of the uncompressed bytes.
-    ///   - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its end.
+    /// - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its
+    ///     end.
     func layer(
         from source: any ByteSource, upon parent: String?, hashing: Bool,
         stopReading: () -> Void = {}
@@ -74,8 +76,8 @@ struct Unpacking: Sendable {
         }
     }
 
-    /// Waits for the thread. What went wrong in reading is the cause of what went wrong in filling, unless the reading was only
-    /// stopped because of that.
+    /// Waits for the thread. What went wrong in reading is the cause of what went wrong in filling, unless the reading
+    /// was only stopped because of that.
     private static func digest(
         of reading: JoinableThread<Digest?>, _ filling: Result<LayerApplier.Result, any Error>, wasCancelled: Bool
     ) throws -> Digest? {

@@ -80,8 +80,8 @@ extension JSONValue {
 }
 
 extension JSONValue {
-    /// The path of a string, or of a member's name, that contains U+0000; nil if there is none. The kernel takes a text only up to
-    /// that character: what is checked would not be what is done.
+    /// The path of a string, or of a member's name, that contains U+0000; nil if there is none. The kernel takes a text
+    /// only up to that character: what is checked would not be what is done.
     package var pathOfNull: String? {
         switch self {
         case .string(let text): return text.utf8.contains(0) ? "" : nil

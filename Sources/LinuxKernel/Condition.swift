@@ -2,10 +2,11 @@ import Glibc
 
 /// Where threads wait for something that another thread changes; pthread_cond_init(3).
 ///
-/// The thing itself is kept elsewhere, in a `Mutex` or an `Atomic`. A thread that changes it calls `broadcast` afterwards; a thread that
-/// waits says how to look at it.
+/// The thing itself is kept elsewhere, in a `Mutex` or an `Atomic`. A thread that changes it calls `broadcast`
+/// afterwards; a thread that waits says how to look at it.
 package final class Condition: Sendable {
-    // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object alone.
+    // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object
+    // alone.
     nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     nonisolated(unsafe) private let condition: UnsafeMutablePointer<pthread_cond_t>
 

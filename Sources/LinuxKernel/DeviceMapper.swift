@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// The device mapper, by the ioctls of /dev/mapper/control (linux/dm-ioctl.h): block devices that are put together from others.
+/// The device mapper, by the ioctls of /dev/mapper/control (linux/dm-ioctl.h): block devices that are put together from
+/// others.
 package struct DeviceMapper: Sendable {
     /// What a device is made of, from its first sector to its last.
     package struct Target: Hashable, Sendable {

@@ -1,8 +1,8 @@
 import Glibc
 import SystemPackage
 
-// File systems by the calls that work on descriptors (fsopen(2) and its sisters): detached mounts, which no mount table shows
-// before they are attached, and which go with their descriptor if they never are.
+// File systems by the calls that work on descriptors (fsopen(2) and its sisters): detached mounts, which no mount table
+// shows before they are attached, and which go with their descriptor if they never are.
 extension Mounts {
     /// An overlay of any number of layers that the kernel allows (500), as a detached mount. From Linux 6.7 on.
     ///
@@ -33,8 +33,8 @@ extension Mounts {
         return handle.procPath.string
     }
 
-    /// The read-only file system in the file `image`, as a detached mount: from the file itself where the kernel can do so (erofs,
-    /// Linux 6.12), else by way of a loop device that goes with the mount.
+    /// The read-only file system in the file `image`, as a detached mount: from the file itself where the kernel can do
+    /// so (erofs, Linux 6.12), else by way of a loop device that goes with the mount.
     ///
     /// - Parameter mayUseLoop: If not, a kernel that needs the loop device gives `ENOTBLK`.
     package static func newImage(

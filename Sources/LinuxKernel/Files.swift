@@ -204,8 +204,8 @@ extension FileDescriptor {
         return bytes
     }
 
-    /// All bytes from the present position of a stream to the end of a line or of the stream; what follows the line must not be
-    /// there yet.
+    /// All bytes from the present position of a stream to the end of a line or of the stream; what follows the line
+    /// must not be there yet.
     package func readLine(limit: Int = .max) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < limit, bytes.last != 0x0a {

@@ -28,7 +28,8 @@ package struct PIDFD: Hashable, Sendable {
         try checked(masu_pidfd_send_signal(descriptor.rawValue, signal))
     }
 
-    /// A copy of the process's descriptor `number`, close-on-exec; pidfd_getfd(2). Needs the right to trace the process.
+    /// A copy of the process's descriptor `number`, close-on-exec; pidfd_getfd(2). Needs the right to trace the
+    /// process.
     package func copy(ofDescriptor number: Int32) throws(Errno) -> FileDescriptor {
         try LinuxKernel.descriptor(masu_pidfd_getfd(descriptor.rawValue, number))
     }

@@ -87,8 +87,8 @@ extension FileDescriptor {
     /// A handle on the directory `path` with this directory as its root; if it does not exist it is made with
     /// `mode`, and what is missing on the way to it with 0755, also where a symbolic link leads to nothing yet.
     ///
-    /// Each component is opened in the one before it, so that a change of the tree meanwhile cannot lead the walk out of the
-    /// root (CVE-2021-30465 and similar ones).
+    /// Each component is opened in the one before it, so that a change of the tree meanwhile cannot lead the walk out
+    /// of the root (CVE-2021-30465 and similar ones).
     package func makeDirectoriesInRoot(
         _ path: String, mode: UInt16 = 0o755, linkLimit: Int = 40
     ) throws(Errno) -> FileDescriptor {
@@ -137,7 +137,8 @@ extension FileDescriptor {
 
     /// `path` without its last component, and that component.
     private static func split(_ path: String) -> (parent: String, name: String) {
-        // By its bytes: a program that lives for milliseconds would notice what it takes to set up collections of substrings.
+        // By its bytes: a program that lives for milliseconds would notice what it takes to set up collections of
+        // substrings.
         let slash = UInt8(ascii: "/")
         var path = Array(path.utf8)
         while path.last == slash { path.removeLast() }

@@ -1,8 +1,9 @@
 import SystemPackage
 
-/// Files of procfs that confine a process or set the kernel. This type writes only to procfs, and only to the very file that
-/// is named, whatever another process of the mount namespace has mounted on `/proc` or on files in it. A label that is written
-/// elsewhere does not confine, and a value in the wrong file does harm (CVE-2019-16884, CVE-2025-52881).
+/// Files of procfs that confine a process or set the kernel. This type writes only to procfs, and only to the very file
+/// that is named, whatever another process of the mount namespace has mounted on `/proc` or on files in it. A label
+/// that is written elsewhere does not confine, and a value in the wrong file does harm (CVE-2019-16884,
+/// CVE-2025-52881).
 package enum ProcFile {
     /// Writes `text` to the file `path` of procfs (such as `self/oom_score_adj`) in one write.
     package static func write(_ text: String, to path: String) throws(Errno) {

@@ -63,8 +63,8 @@ package struct TerminalAttributes: @unchecked Sendable {
         if tcsetattr(terminal.rawValue, TCSANOW, &attributes) < 0 { throw Errno(rawValue: errno) }
     }
 
-    /// Passes every byte through unchanged from now on (cfmakeraw(3)), except that a line's end on its way out becomes one for this
-    /// terminal, as it was.
+    /// Passes every byte through unchanged from now on (cfmakeraw(3)), except that a line's end on its way out becomes
+    /// one for this terminal, as it was.
     package func makeRaw(_ terminal: FileDescriptor) throws(Errno) {
         var raw = attributes
         cfmakeraw(&raw)

@@ -2,7 +2,8 @@ import Glibc
 
 /// A counter for which threads wait until it is more than zero; sem_overview(7).
 package final class Semaphore: Sendable {
-    // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object alone.
+    // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object
+    // alone.
     nonisolated(unsafe) private let semaphore: UnsafeMutablePointer<sem_t>
 
     /// A counter that begins at `count`.

@@ -1,8 +1,8 @@
 import Glibc
 import SystemPackage
 
-/// Where a daemon puts what it finds in its data root and its database does not know, when the database may be at fault: nothing of it
-/// is deleted.
+/// Where a daemon puts what it finds in its data root and its database does not know, when the database may be at
+/// fault: nothing of it is deleted.
 package enum SetAside {
     private static let started = time(nil)
 

@@ -2,8 +2,9 @@ import Glibc
 
 /// One of the kernel's signals, 1 to 64; signal(7).
 ///
-/// The names are those that Docker's command line and API take (moby/sys/signal): the real-time signals from both ends of their
-/// range, `RTMIN+1` to `RTMIN+15` and `RTMAX-14` to `RTMAX-1`. `RTMIN` is 34: the C library keeps two for itself.
+/// The names are those that Docker's command line and API take (moby/sys/signal): the real-time signals from both ends
+/// of their range, `RTMIN+1` to `RTMIN+15` and `RTMAX-14` to `RTMAX-1`. `RTMIN` is 34: the C library keeps two for
+/// itself.
 package struct Signal: RawRepresentable, Hashable, Sendable, Codable {
     /// The kernel's number (x86-64 and AArch64).
     package let rawValue: Int32

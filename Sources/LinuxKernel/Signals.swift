@@ -81,7 +81,8 @@ package enum Signals {
     /// Lets every signal do again what it does by default. An execve does that for handlers only, not for what is
     /// ignored.
     package static func resetAll() {
-        // Not by sigaction(3), which leaves out two that the C library keeps for itself and sets to "ignore" in what it spawns.
+        // Not by sigaction(3), which leaves out two that the C library keeps for itself and sets to "ignore" in what it
+        // spawns.
         for signal in 1...Int32(64) where signal != 9 && signal != 19 { masu_reset_signal(signal) }
     }
 

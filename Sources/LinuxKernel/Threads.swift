@@ -3,8 +3,8 @@ import Glibc
 
 /// Threads of the C library, for programs without Swift's concurrency.
 package enum Threads {
-    /// Starts a thread of its own for `body`, for work that other work waits for or that must end with its thread (entering
-    /// namespaces). Returns `false` when the kernel refuses another thread.
+    /// Starts a thread of its own for `body`, for work that other work waits for or that must end with its thread
+    /// (entering namespaces). Returns `false` when the kernel refuses another thread.
     package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         let box = Unmanaged.passRetained(ThreadBody(name: name, run: body))
         var attributes = pthread_attr_t()

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Copies directory trees with all that belongs to them: owners, modes, times, extended attributes, hard links, devices,
-/// holes. Blocks are shared where the file system can do so.
+/// Copies directory trees with all that belongs to them: owners, modes, times, extended attributes, hard links,
+/// devices, holes. Blocks are shared where the file system can do so.
 package enum TreeCopy {
     /// What could not be copied, and why.
     package struct Failure: Error, Hashable, Sendable {
@@ -147,7 +147,8 @@ package enum TreeCopy {
             try setTimes(name, in: to, status)
         }
 
-        /// Makes the new file share the blocks of the old one, where the file system can do that, or copies what is not a hole.
+        /// Makes the new file share the blocks of the old one, where the file system can do that, or copies what is not
+        /// a hole.
         private mutating func copyData(from: Int32, to: Int32, size: Int64) throws(Errno) {
             if size == 0 { return }
             if sharesBlocks {

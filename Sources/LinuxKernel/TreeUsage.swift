@@ -6,8 +6,8 @@ package enum TreeUsage {
     /// Bytes and inodes of the tree at `path`, each inode once, `path` itself not counted. A file counts with its size,
     /// a sparse one with what it really has. Files that vanish meanwhile do not count.
     ///
-    /// - Parameter base: A tree of which this one was a copy; what is still the same in both (by type, owner, mode, size and time of
-    ///   the last change; a directory also with other entries) does not count.
+    /// - Parameter base: A tree of which this one was a copy; what is still the same in both (by type, owner, mode,
+    ///   size and time of the last change; a directory also with other entries) does not count.
     package static func measure(
         _ path: FilePath, upon base: FilePath? = nil
     ) throws(Errno) -> (bytes: Int64, inodes: Int64) {

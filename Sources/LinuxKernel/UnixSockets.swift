@@ -37,7 +37,8 @@ package enum UnixSocket {
     ) throws(Errno) -> FileDescriptor {
         let socket = try make(style, nonBlocking: nonBlocking)
         do throws(Errno) {
-            // The mode is set on the socket before it has a name, so that there is no moment in which others can connect.
+            // The mode is set on the socket before it has a name, so that there is no moment in which others can
+            // connect.
             try socket.changeMode(UInt32(mode))
             let text = path.string
             try checked(text.withCString { masu_unix_socket_name(socket.rawValue, $0, text.utf8.count, 0) })

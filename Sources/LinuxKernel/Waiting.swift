@@ -147,8 +147,8 @@ package struct TimerFD: Hashable, Sendable {
         descriptor = FileDescriptor(rawValue: result)
     }
 
-    /// Lets it run out `milliseconds` from now, and then again and again after `interval` milliseconds if that is not 0.
-    /// Zero milliseconds stop it.
+    /// Lets it run out `milliseconds` from now, and then again and again after `interval` milliseconds if that is not
+    /// 0. Zero milliseconds stop it.
     package func set(milliseconds: Int64, interval: Int64 = 0) throws(Errno) {
         var times = itimerspec(
             it_interval: timespec(tv_sec: Int(interval / 1000), tv_nsec: Int(interval % 1000 * 1_000_000)),

@@ -75,7 +75,8 @@ package final class PasswordFile: Sendable {
             // What crypt(3) does not know it answers with a text that begins with an asterisk.
             guard hash.hasPrefix("$"), Self.hash("", like: hash)?.hasPrefix("*") == false else {
                 throw PasswordFileError(
-                    "\(path), line \(number + 1): the hash of the password of \"\(text[..<colon])\" has a kind that is not "
+                    "\(path), line \(number + 1): the hash of the password of \"\(text[..<colon])\" has a kind that is "
+                        + "not "
                         + "supported; use: htpasswd -B")
             }
             hashes[String(text[..<colon])] = hash

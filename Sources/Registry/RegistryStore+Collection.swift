@@ -25,7 +25,8 @@ extension RegistryStore {
     ///
     /// - Parameters:
     ///   - grace: seconds.
-    ///   - removesUntagged: whether manifests without a tag go, too, unless an index with a tag or a manifest's subject holds them.
+    /// - removesUntagged: whether manifests without a tag go, too, unless an index with a tag or a manifest's subject
+    ///     holds them.
     package func collect(grace: Int64, removesUntagged: Bool) async throws -> CollectionReport {
         var report = CollectionReport()
         let limit = Self.now() - grace

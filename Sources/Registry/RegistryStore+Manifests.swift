@@ -56,7 +56,8 @@ extension RegistryStore {
     /// - Parameters:
     ///   - reference: a tag, or the digest that the bytes have to have.
     ///   - tags: more tags.
-    ///   - isWhole: whether all that the manifest refers to has to be in the repository. What is pulled through comes later.
+    /// - isWhole: whether all that the manifest refers to has to be in the repository. What is pulled through comes
+    ///     later.
     /// - Returns: the manifest's digest.
     /// - Throws: `RegistryError` (DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN).
     package func put(

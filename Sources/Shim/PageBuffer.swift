@@ -3,8 +3,8 @@ import SystemPackage
 
 /// A piece of memory that costs nothing until it is used, and nothing again after `release`.
 ///
-/// There is one shim for each container, hundreds on a machine, and nearly all of them have nothing to do: buffers large
-/// enough for a busy one must not stay with an idle one.
+/// There is one shim for each container, hundreds on a machine, and nearly all of them have nothing to do: buffers
+/// large enough for a busy one must not stay with an idle one.
 final class PageBuffer {
     let bytes: UnsafeMutableRawBufferPointer
 

@@ -5,19 +5,20 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-/// The process behind a container, or behind several that share name spaces (a pod): it owns their streams, logs and exit
-/// records, reaps their processes and serves requests.
+/// The process behind a container, or behind several that share name spaces (a pod): it owns their streams, logs and
+/// exit records, reaps their processes and serves requests.
 ///
-/// It depends on nobody: with no engine connected, or ever again, the containers run on and their ends are written down.
+/// It depends on nobody: with no engine connected, or ever again, the containers run on and their ends are written
+/// down.
 ///
 ///     let shim = try Shim(home: "/run/masu/pods/a")
 ///     let pid = try shim.create(bundle: "/run/masu/pods/a")           // with new name spaces
 ///     let other = try shim.create(bundle: "/run/masu/pods/a/web")     // its config.json joins /proc/<pid>/ns/net, …
 ///     shim.run()                                                      // to the end of the last one
 ///
-/// Requests name the container they are about by its id (`AddressedRequest`); without a name it is the first. A container that
-/// ends does not end the others, unless the kernel does: the processes of a pid name space end with the first of them. The shim
-/// ends with its last container, as soon as those who are connected know.
+/// Requests name the container they are about by its id (`AddressedRequest`); without a name it is the first. A
+/// container that ends does not end the others, unless the kernel does: the processes of a pid name space end with the
+/// first of them. The shim ends with its last container, as soon as those who are connected know.
 ///
 /// The process must have a single thread, and be prepared by `becomeBackgroundProcess`.
 package final class Shim {
@@ -93,12 +94,12 @@ package final class Shim {
         scheduleTrim()
     }
 
-    /// Makes this process one that can be a shim: a session leader of the background and the parent of orphans, in `/`, with all
-    /// signals held back.
+    /// Makes this process one that can be a shim: a session leader of the background and the parent of orphans, in `/`,
+    /// with all signals held back.
     package static func becomeBackgroundProcess() throws(ShimError) {
         try attempt("cannot become a background process") { () throws(Errno) in
-            // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its containers. SIGPIPE is held back
-            // instead of being ignored because the containers' processes would inherit that.
+            // Nothing but SIGCHLD, by its descriptor, is of interest: a shim ends with its containers. SIGPIPE is held
+            // back instead of being ignored because the containers' processes would inherit that.
             SignalSet.all.block()
             try ProcessAttributes.startSession()
             try ProcessAttributes.setChildSubreaper(true)
@@ -115,7 +116,8 @@ package final class Shim {
 
     // MARK: Containers
 
-    /// Creates a container from the bundle at `path`; its first process waits for `start`. After an error nothing is left of it.
+    /// Creates a container from the bundle at `path`; its first process waits for `start`. After an error nothing is
+    /// left of it.
     ///
     /// What is asked of the other containers meanwhile waits.
     @discardableResult
@@ -260,8 +262,8 @@ package final class Shim {
 
     // MARK: Processes
 
-    /// Takes note of all children that have ended: the containers' first processes, execs, and orphans, which the kernel gives to
-    /// us as the nearest subreaper.
+    /// Takes note of all children that have ended: the containers' first processes, execs, and orphans, which the
+    /// kernel gives to us as the nearest subreaper.
     private func reap() {
         while let (pid, status) = try? ProcessControl.wait(blocking: false) {
             if containers.contains(where: { $0.childEnded(pid, status.code) }) { continue }

@@ -7,10 +7,10 @@ import SystemPackage
 
 /// `masu-shim --bundle DIR`: creates the container in `DIR` and stays behind it.
 ///
-/// The caller waits for a process that returns when the container is created, with a line of JSON on its standard output
-/// (`ShimLaunchResult`); the shim itself is a child of that process, in a session of its own and attached to nothing of
-/// the caller's. With `--child` there is no such process in between: the caller's own child writes the line, closes its
-/// standard output and is the shim.
+/// The caller waits for a process that returns when the container is created, with a line of JSON on its standard
+/// output (`ShimLaunchResult`); the shim itself is a child of that process, in a session of its own and attached to
+/// nothing of the caller's. With `--child` there is no such process in between: the caller's own child writes the line,
+/// closes its standard output and is the shim.
 package enum ShimProgram {
     private static let usage = """
         Usage: masu-shim --bundle DIR
@@ -67,8 +67,8 @@ package enum ShimProgram {
                 // Only here: the container's processes would inherit it.
                 Signals.ignore(SIGPIPE)
                 let result = awaitReport(reading, from: process)
-                // A shim without a container ends by itself. It is reaped here, not left to the parent of orphans. That it
-                // cannot be waited for would mean that it is gone.
+                // A shim without a container ends by itself. It is reaped here, not left to the parent of orphans. That
+                // it cannot be waited for would mean that it is gone.
                 if case .failed = result { _ = try? ProcessControl.wait(for: shim) }
                 let status = print(result)
                 if case .launched = result, status != 0 { abandon(bundle) }
@@ -137,8 +137,8 @@ package enum ShimProgram {
 
     // MARK: After a shim
 
-    /// Asks an external runtime to remove a container whose shim is gone. Nothing has to be done for our own: masud kills its
-    /// processes, and there is no other state than in the bundle.
+    /// Asks an external runtime to remove a container whose shim is gone. Nothing has to be done for our own: masud
+    /// kills its processes, and there is no other state than in the bundle.
     private static func delete(_ path: FilePath) -> Int32 {
         do throws(ShimError) {
             let bundle = try Bundle(path)

@@ -29,7 +29,8 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var usesSystemdCgroup: Bool?
     /// The terminal's size at the start; `nil` leaves what `config.json` says.
     package var consoleSize: Box?
-    /// How many bytes of output may wait on disk for all slow clients together, see `SpillBudget`; `nil` is the usual limit.
+    /// How many bytes of output may wait on disk for all slow clients together, see `SpillBudget`; `nil` is the usual
+    /// limit.
     package var spillLimit: Int64?
 
     /// A configuration without terminal and standard input.
@@ -134,7 +135,8 @@ package struct RootMount: Codable, Hashable, Sendable {
     package var source: String
     /// Options as in fstab(5).
     package var options: [String]
-    /// A directory of the host to mount it on, seen in the container's mount namespace only; `nil` is the container's root.
+    /// A directory of the host to mount it on, seen in the container's mount namespace only; `nil` is the container's
+    /// root.
     package var target: String?
 
     /// A mount of `source`.

@@ -8,7 +8,8 @@ import SystemPackage
 /// Two ways to use one:
 /// - `call` for one request after the other, by whichever thread. Events that come in between are kept for `receive`.
 /// - after `subscribe`, one thread stays in `receive` (or waits until `descriptor` is readable: a message is sent
-///   whole, so `receive` does not wait for long then), while others only `send`, or better use a connection of their own.
+///   whole, so `receive` does not wait for long then), while others only `send`, or better use a connection of their
+///   own.
 ///
 /// A shim serves any number of connections. The descriptor is closed with the object.
 package final class ShimConnection: Sendable {

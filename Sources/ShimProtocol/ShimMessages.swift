@@ -4,10 +4,11 @@ import OCISpec
 
 /// What a client asks of a shim. Each request gets exactly one `ShimResponse`, in order.
 ///
-/// Most requests are about one of the shim's containers, which `AddressedRequest` names; without a name it is the shim's first.
+/// Most requests are about one of the shim's containers, which `AddressedRequest` names; without a name it is the
+/// shim's first.
 package enum ShimRequest: Codable, Hashable, Sendable {
-    /// The shim sends the container's events on this connection from now on; answered by the present `state`, after which no event
-    /// is missed. The ends of execs that the shim has told nobody of come first.
+    /// The shim sends the container's events on this connection from now on; answered by the present `state`, after
+    /// which no event is missed. The ends of execs that the shim has told nobody of come first.
     case subscribe
     /// Answered by `state`.
     case state
@@ -40,24 +41,25 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// Ends the standard input.
     case closeStdin(execID: String? = nil)
     /// Turns this connection, after the response `done`, into a stream: what is written to it is standard input (if
-    /// `stdin`), shutting down its writing side is the end of that; what is read from it is output, raw with a terminal,
-    /// else in Docker's frames (stream 1 or 2, three zeros, big-endian length, bytes). The shim closes it after the last
-    /// byte of output when the process has ended.
+    /// `stdin`), shutting down its writing side is the end of that; what is read from it is output, raw with a
+    /// terminal, else in Docker's frames (stream 1 or 2, three zeros, big-endian length, bytes). The shim closes it
+    /// after the last byte of output when the process has ended.
     ///
     /// `detachKeys` (see `DetachKeys`) in the input of a terminal end the connection and nothing else; empty for none.
     /// `framing` is how the client wants its output, if not as the terminal decides; earlier shims do not know it.
     case attach(
         execID: String? = nil, stdin: Bool, stdout: Bool, stderr: Bool, detachKeys: [UInt8] = [],
         framing: StreamFraming? = nil)
-    /// Only for a container that has ended: if it is the last one, the shim ends as soon as all attached clients have their
-    /// output; else it forgets this one.
+    /// Only for a container that has ended: if it is the last one, the shim ends as soon as all attached clients have
+    /// their output; else it forgets this one.
     case shutdown
-    /// Creates another container beside the first, from the bundle in this directory (absolute path; files as in `ShimBundle`,
-    /// but the socket and the pid, which are the shim's). Answered by `created`.
+    /// Creates another container beside the first, from the bundle in this directory (absolute path; files as in
+    /// `ShimBundle`, but the socket and the pid, which are the shim's). Answered by `created`.
     ///
     /// The container shares the name spaces that its `config.json` joins by path: those of the first container
-    /// (`/proc/<pid>/ns/…`), or a descriptor of any process (`/proc/<pid>/fd/…`). It has an id, streams, a log, an exit record and
-    /// execs of its own. The built-in runtime makes all containers of a shim; with an external one the answer is `conflict`.
+    /// (`/proc/<pid>/ns/…`), or a descriptor of any process (`/proc/<pid>/fd/…`). It has an id, streams, a log, an exit
+    /// record and execs of its own. The built-in runtime makes all containers of a shim; with an external one the
+    /// answer is `conflict`.
     case create(bundle: String)
     /// Answered by `containers`.
     case containers
@@ -73,7 +75,8 @@ package enum StreamFraming: String, Codable, Hashable, Sendable {
 
 /// A request, and the container it is about.
 ///
-/// On the wire the name stands beside the request, so that messages without one are those of versions that knew one container.
+/// On the wire the name stands beside the request, so that messages without one are those of versions that knew one
+/// container.
 package struct AddressedRequest: Hashable, Sendable {
     /// The container's id; `nil` is the shim's first container.
     package var container: String?
@@ -156,8 +159,8 @@ package struct ShimContainer: Codable, Hashable, Sendable {
 
 /// What happens in a container.
 package enum ShimEvent: Codable, Hashable, Sendable {
-    /// The container has ended: output is drained, the file `exit` written, the runtime's state and the cgroup removed, and with
-    /// the last container the shim's socket. The shim ends by itself after that.
+    /// The container has ended: output is drained, the file `exit` written, the runtime's state and the cgroup removed,
+    /// and with the last container the shim's socket. The shim ends by itself after that.
     case exited(ExitRecord)
     /// The program of an exec has begun.
     case execStarted(execID: String, pid: Int32)

@@ -19,7 +19,8 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
         if let type = try? FileSystemType.of(parent), type != .btrfs {
             throw .unavailable(
                 driver: "btrfs",
-                "\(parent) is on \(BackingFileSystem.name(of: parent)), not on btrfs; mount a btrfs file system there, or use a "
+                "\(parent) is on \(BackingFileSystem.name(of: parent)), not on btrfs; mount a btrfs file system there, "
+                    + "or use a "
                     + "--data-root that is on btrfs")
         }
         var table = SnapshotTable(database: database, driver: "btrfs", root: root)

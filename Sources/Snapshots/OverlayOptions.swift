@@ -4,7 +4,8 @@ import SystemPackage
 
 /// How overlayfs is mounted here: what the kernel was built or told to do by itself, and what a user namespace allows.
 struct OverlayOptions: Sendable {
-    /// The process is root in a user namespace only, where overlayfs keeps its notes in attributes that begin with `user.`.
+    /// The process is root in a user namespace only, where overlayfs keeps its notes in attributes that begin with
+    /// `user.`.
     let isInUserNamespace: Bool
     /// `userxattr`, and what is switched off because an upper directory would not be a layer then.
     let common: [String]
@@ -17,8 +18,8 @@ struct OverlayOptions: Sendable {
         if isInUserNamespace {
             options.append("userxattr")
         } else {
-            // With these an upper directory has files without content and directories without files, that make sense upon these
-            // lower ones only. Kernels that do not know the words do not have the features either.
+            // With these an upper directory has files without content and directories without files, that make sense
+            // upon these lower ones only. Kernels that do not know the words do not have the features either.
             for parameter in ["metacopy", "redirect_dir"] where Self.isOn(parameter) {
                 options.append("\(parameter)=off")
             }
@@ -34,8 +35,8 @@ struct OverlayOptions: Sendable {
     }
 
     private static func isOn(_ parameter: String) -> Bool {
-        // The module is loaded with the first overlay; its defaults are as the kernel was built, mostly off. One that is
-        // not loaded now was not when the probe had mounted one.
+        // The module is loaded with the first overlay; its defaults are as the kernel was built, mostly off. One that
+        // is not loaded now was not when the probe had mounted one.
         (try? Files.readText(FilePath("/sys/module/overlay/parameters/\(parameter)"))) == "Y"
     }
 
@@ -45,8 +46,9 @@ struct OverlayOptions: Sendable {
     {
         var options: [String] = []
         if isDisposable {
-            // Else the kernel writes the whole file system that holds the snapshot to disk before it lets the mount go. It leaves a
-            // mark which keeps such a directory from being mounted again, in case it was not complete after a crash.
+            // Else the kernel writes the whole file system that holds the snapshot to disk before it lets the mount go.
+            // It leaves a mark which keeps such a directory from being mounted again, in case it was not complete after
+            // a crash.
             options.append("volatile")
             let mark = work.appending("work/incompat")
             do throws(Errno) {
@@ -67,7 +69,8 @@ struct OverlayOptions: Sendable {
         if root.string.contains(where: { $0 == ":" || $0 == "," || $0 == "\\" }) {
             throw .unavailable(
                 driver: driver,
-                "overlayfs does not take layers below \(root), because the path contains a colon, comma or backslash; use another --data-root"
+                "overlayfs does not take layers below \(root), because the path contains a colon, comma or backslash; "
+                    + "use another --data-root"
             )
         }
     }

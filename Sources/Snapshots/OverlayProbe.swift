@@ -4,8 +4,8 @@ import SystemPackage
 
 /// Finds out whether overlayfs can stand on a file system, by trying it.
 enum OverlayProbe {
-    /// Why no overlay with its upper directory below `directory` can be mounted; `nil` if it can. The mount is detached, so that
-    /// nobody else ever sees it.
+    /// Why no overlay with its upper directory below `directory` can be mounted; `nil` if it can. The mount is
+    /// detached, so that nobody else ever sees it.
     static func failure(in directory: FilePath, _ options: OverlayOptions) -> Errno? {
         let base = directory.appending(".probe-\(getpid())")
         let parts = ["lower", "upper", "work", "merged"].map { base.appending($0) }

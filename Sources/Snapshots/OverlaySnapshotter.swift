@@ -30,7 +30,8 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         if let failure = OverlayProbe.failure(in: root, options) {
             throw .unavailable(
                 driver: "overlay",
-                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use another --data-root, or --storage-driver vfs"
+                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use "
+                    + "another --data-root, or --storage-driver vfs"
             )
         }
     }

@@ -5,8 +5,8 @@ import Tar
 
 /// Mounts that nobody else ever sees: on a thread of their own, in a mount name space that ends with it.
 ///
-/// What is mounted lies in a tmpfs over the name space's root, each tree under a number. It is reached by descriptors, which other
-/// threads may use as well as long as the thread lives.
+/// What is mounted lies in a tmpfs over the name space's root, each tree under a number. It is reached by descriptors,
+/// which other threads may use as well as long as the thread lives.
 package final class PrivateMounts {
     private let base: FileDescriptor
     private var count = 0
@@ -35,7 +35,8 @@ package final class PrivateMounts {
         base.discard()
     }
 
-    /// Runs `body` on a new thread with mounts of its own, and waits for it; blocks. Everything is unmounted afterwards.
+    /// Runs `body` on a new thread with mounts of its own, and waits for it; blocks. Everything is unmounted
+    /// afterwards.
     package static func run<R: Sendable>(
         _ name: String, _ body: @escaping @Sendable (PrivateMounts) throws -> R
     ) throws -> R {
@@ -159,8 +160,8 @@ package final class PrivateMounts {
         return try root(of: place)
     }
 
-    /// Attaches a detached mount to a path in a tree, with that tree's own links followed. Where nothing is, an empty directory
-    /// or file is made to mount on, as at the start of a container.
+    /// Attaches a detached mount to a path in a tree, with that tree's own links followed. Where nothing is, an empty
+    /// directory or file is made to mount on, as at the start of a container.
     package func attach(_ tree: FileDescriptor, at path: String, in root: FileDescriptor) throws(SnapshotError) {
         do throws(Errno) {
             try Mounts.setAttributes(of: tree, set: .noDevices, recursive: true)
@@ -174,8 +175,8 @@ package final class PrivateMounts {
         }
     }
 
-    /// Attaches an empty file system in memory to a path in a tree, as `attach` does, and returns the mount, which stays open
-    /// as long as this object lives.
+    /// Attaches an empty file system in memory to a path in a tree, as `attach` does, and returns the mount, which
+    /// stays open as long as this object lives.
     package func attachEmpty(at path: String, in root: FileDescriptor) throws(SnapshotError) -> FileDescriptor {
         let tree: FileDescriptor
         do throws(Errno) {

@@ -30,8 +30,8 @@ extension SnapshotTable {
         for name in strays where !foreign.contains(name) { try removeDirectory(root.appending(name)) }
     }
 
-    /// Moves directories out of the way that this database cannot have made, as it has never had a row of their number: they are
-    /// another database's, which may have been lost. Empty ones are of a transaction that a crash cut short.
+    /// Moves directories out of the way that this database cannot have made, as it has never had a row of their number:
+    /// they are another database's, which may have been lost. Empty ones are of a transaction that a crash cut short.
     private func setForeignAside(_ strays: [String]) throws(SnapshotError) -> Set<String> {
         let newest = try read { database in
             try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'snapshot'") ?? 0
@@ -81,8 +81,8 @@ extension SnapshotTable {
         }
     }
 
-    /// Removes a snapshot: first its row, so that it is gone for good before the first file is; but the files of a staged
-    /// one first, since they may be what fills the disk, and then the database cannot be written.
+    /// Removes a snapshot: first its row, so that it is gone for good before the first file is; but the files of a
+    /// staged one first, since they may be what fills the disk, and then the database cannot be written.
     func remove(_ name: String) throws(SnapshotError) {
         if let row = try read({ try find(name, in: $0) }), row.state == .staged {
             try removeDirectory(directory(of: row.id))

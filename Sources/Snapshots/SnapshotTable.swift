@@ -95,7 +95,10 @@ struct SnapshotTable: Sendable {
         let parentRow = try parent.map { try committed($0, in: database) }
         try database.execute(
             literal:
-                "INSERT INTO snapshot (driver, name, state, parent) VALUES (\(driver), \(name), \(state.rawValue), \(parentRow?.id))"
+                """
+                INSERT INTO snapshot (driver, name, state, parent)
+                VALUES (\(driver), \(name), \(state.rawValue), \(parentRow?.id))
+                """
         )
         return Row(
             id: database.lastInsertedRowID, name: name, state: state, parent: parentRow?.id, usage: SnapshotUsage())

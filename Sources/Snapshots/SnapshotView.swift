@@ -3,11 +3,11 @@ import SystemPackage
 
 /// A snapshot opened for reading in this process, until the last reference goes.
 ///
-/// Drivers whose layers are file systems mount them for it, but nowhere: no mount table shows them, and they go with this
-/// object or with the process.
+/// Drivers whose layers are file systems mount them for it, but nowhere: no mount table shows them, and they go with
+/// this object or with the process.
 package final class SnapshotView: Sendable {
-    /// Directories, the topmost first; `Snapshotter` says what they are together. Valid in this process only, and not longer than
-    /// this object: keep the object while you use the paths (`withExtendedLifetime`).
+    /// Directories, the topmost first; `Snapshotter` says what they are together. Valid in this process only, and not
+    /// longer than this object: keep the object while you use the paths (`withExtendedLifetime`).
     package let layers: [FilePath]
     /// What an overlay of the layers has to be mounted with.
     package let overlayOptions: [String]

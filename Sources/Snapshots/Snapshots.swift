@@ -13,8 +13,9 @@ package enum Snapshots {
         ThinDeviceTable.registerMigrations(in: &migrator)
     }
 
-    /// Opens the snapshotter below `directory` (the data root): the given driver (one of `drivers`; `overlay` is the same as
-    /// `overlay2`), or without one overlay, or vfs where overlayfs cannot be. What a crash left half done is removed.
+    /// Opens the snapshotter below `directory` (the data root): the given driver (one of `drivers`; `overlay` is the
+    /// same as `overlay2`), or without one overlay, or vfs where overlayfs cannot be. What a crash left half done is
+    /// removed.
     ///
     /// - Parameter options: What `--storage-opt` says: `name=value`.
     /// - Throws: `unknownDriver`; `unavailable` if the machine cannot have the driver; `option`.

@@ -8,8 +8,8 @@ import SystemPackage
 /// ## States
 /// A snapshot has a name, unique in its snapshotter, and is in one of three states:
 ///
-/// - *staged*: a layer being unpacked. Made by `stage`, which says which directory to fill and in which form
-///   whiteouts are to be left there; `finish` says that it is filled. Ended by `commit` or `remove`. A staged snapshot does not
+/// - *staged*: a layer being unpacked. Made by `stage`, which says which directory to fill and in which form whiteouts
+///   are to be left there; `finish` says that it is filled. Ended by `commit` or `remove`. A staged snapshot does not
 ///   survive a restart: nobody could finish it.
 /// - *committed*: immutable, and the parent of others. Made by `commit` and `capture`.
 /// - *active*: writable, the root of one container. Made by `prepare`; `mounts` says how to mount it. Ended by
@@ -27,8 +27,8 @@ import SystemPackage
 /// try snapshotter.finish("unpack-2", contents: …)
 /// try snapshotter.commit("unpack-2", as: chainAB, parent: chainA, contents: …)
 /// ```
-/// With a driver whose `stagesIndependently` is true both may be staged, filled and finished at once, without a parent; only
-/// the commits are in order, and name the parent then. What takes long is done by `finish`; `commit` is quick.
+/// With a driver whose `stagesIndependently` is true both may be staged, filled and finished at once, without a parent;
+/// only the commits are in order, and name the parent then. What takes long is done by `finish`; `commit` is quick.
 ///
 /// ## Running a container
 /// ```
@@ -37,7 +37,8 @@ import SystemPackage
 /// …
 /// try snapshotter.remove(containerID)
 /// ```
-/// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has one.
+/// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has
+/// one.
 ///
 /// ## Making a layer of what a container wrote
 /// A container that is needed no more (a step of a build) becomes a layer itself. Nothing is copied:
@@ -68,30 +69,31 @@ import SystemPackage
 /// ```
 /// Holders' names begin with the module that uses them and a slash. A snapshot may have any number of holders.
 ///
-/// ## Looking at files
-/// `view` opens a committed or active snapshot for reading in this process, mounted elsewhere or not: a list of directories, the
-/// topmost first, which together are the tree. One directory is the tree itself. Of several each has only what differs
-/// from those below it, in overlayfs' form: a device 0/0 hides a name, the attribute `trusted.overlay.opaque` (in a user namespace
-/// `user.overlay.opaque`) all that lies below a directory.
+/// ## Looking at files `view` opens a committed or active snapshot for reading in this process, mounted elsewhere or
+/// not: a list of directories, the topmost first, which together are the tree. One directory is the tree itself. Of
+/// several each has only what differs from those below it, in overlayfs' form: a device 0/0 hides a name, the attribute
+/// `trusted.overlay.opaque` (in a user namespace `user.overlay.opaque`) all that lies below a directory.
 ///
-/// ## Sizes
-/// `usage` is what a snapshot itself adds to its parent: files, links and directories that are new or differ, not what the driver
-/// happens to need for them. A file of four bytes takes four bytes with every driver.
+/// ## Sizes `usage` is what a snapshot itself adds to its parent: files, links and directories that are new or differ,
+/// not what the driver happens to need for them. A file of four bytes takes four bytes with every driver.
 ///
 /// ## Rules
 /// - A name that exists is refused (`SnapshotError.exists`); one that does not, too (`.notFound`).
 /// - A parent must be committed; a snapshot that is a parent cannot be removed (`.inUse`), nor one that is retained
 ///   (`.retained`).
 /// - A call that throws has changed nothing; what a crash leaves half done is removed when the driver is opened.
-/// - Directories with files that the database cannot have made are another database's, which may have been lost: opening moves them to
-///   `SetAside.folder`, and deletes none.
-/// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must have ended.
-/// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and of the machine.
-/// - Files keep owner, mode, times to the nanosecond, extended attributes, hard links, holes and device numbers, in layers and in
-///   the snapshots upon them.
-/// - A directory that a layer uses without naming it, the root among them, has the owner, mode, time and attributes that it has below,
-///   unless it was hidden in between; a container's root has those of its image's.
-/// - A driver that this machine cannot have refuses to be opened (`.unavailable`) and says what is missing and what to do about it.
+/// - Directories with files that the database cannot have made are another database's, which may have been lost:
+///   opening moves them to `SetAside.folder`, and deletes none.
+/// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must
+///   have ended.
+/// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and
+///   of the machine.
+/// - Files keep owner, mode, times to the nanosecond, extended attributes, hard links, holes and device numbers, in
+///   layers and in the snapshots upon them.
+/// - A directory that a layer uses without naming it, the root among them, has the owner, mode, time and attributes
+///   that it has below, unless it was hidden in between; a container's root has those of its image's.
+/// - A driver that this machine cannot have refuses to be opened (`.unavailable`) and says what is missing and what to
+///   do about it.
 /// - All calls block and may be made from any thread at the same time.
 package protocol Snapshotter: Sendable {
     /// The driver's name in settings, in `docker info` and on disk: `overlay`, `btrfs`, `erofs`, `vfs`.
@@ -107,11 +109,12 @@ package protocol Snapshotter: Sendable {
     /// `stagesIndependently`.
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer
 
-    /// Brings a layer that has been filled into the form in which it is kept. May take as long as the layer is large. Called once;
-    /// nobody may have anything in the directory open, nor use it afterwards.
+    /// Brings a layer that has been filled into the form in which it is kept. May take as long as the layer is large.
+    /// Called once; nobody may have anything in the directory open, nor use it afterwards.
     func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError)
 
-    /// Turns a staged and finished snapshot into a committed one with another name. `contents` is what was unpacked into it.
+    /// Turns a staged and finished snapshot into a committed one with another name. `contents` is what was unpacked
+    /// into it.
     ///
     /// So it does with an active one that nobody has mounted and that nobody needs as such any more; then `parent` is
     /// the one it has, and of `contents` nothing is taken but what an empty layer has as well.
@@ -124,8 +127,8 @@ package protocol Snapshotter: Sendable {
 
     /// How to mount an active snapshot, in order, at the container's root.
     ///
-    /// `isDisposable`: nobody needs what is written to it after the machine goes down, which spares the driver the care for that.
-    /// It is then to be mounted right away, once.
+    /// `isDisposable`: nobody needs what is written to it after the machine goes down, which spares the driver the care
+    /// for that. It is then to be mounted right away, once.
     func mounts(_ name: String, isDisposable: Bool) throws(SnapshotError) -> [SnapshotMount]
 
     /// Makes a committed snapshot of what an active one has changed since it was prepared, without copying what files
@@ -151,8 +154,8 @@ package protocol Snapshotter: Sendable {
     /// Opens a committed or active snapshot for reading.
     func view(_ name: String) throws(SnapshotError) -> SnapshotView
 
-    /// The first half of `remove`, which takes no time: the snapshot is gone for good, and its name can be used again. What it
-    /// takes on the disk is deleted by `dispose`, or when the driver is opened the next time.
+    /// The first half of `remove`, which takes no time: the snapshot is gone for good, and its name can be used again.
+    /// What it takes on the disk is deleted by `dispose`, or when the driver is opened the next time.
     func detach(_ name: String) throws(SnapshotError) -> DetachedSnapshot
 
     /// The second half, which takes as long as there are files.
@@ -173,7 +176,8 @@ package protocol Snapshotter: Sendable {
     /// All snapshots of this driver.
     func list() throws(SnapshotError) -> [SnapshotInformation]
 
-    /// Lets go of what the driver holds in the kernel, as far as no container uses it. The snapshotter is not used afterwards.
+    /// Lets go of what the driver holds in the kernel, as far as no container uses it. The snapshotter is not used
+    /// afterwards.
     func close()
 }
 
@@ -201,8 +205,8 @@ package struct SnapshotMount: Hashable, Sendable, Codable {
     package var source: String
     /// `lowerdir=…` (with all layers, however many), `rbind`, `ro`, …
     package var options: [String]
-    /// Where to mount it, seen in the container's mount namespace only, so that later ones can refer to it; `nil` is the
-    /// container's root.
+    /// Where to mount it, seen in the container's mount namespace only, so that later ones can refer to it; `nil` is
+    /// the container's root.
     package var target: String?
 
     /// A mount; without a target it is the container's root.

@@ -60,7 +60,8 @@ extension TabledSnapshotter {
     }
 }
 
-/// A driver that puts snapshots together with overlayfs: each has only what differs from its parent, a container in `<id>/fs`.
+/// A driver that puts snapshots together with overlayfs: each has only what differs from its parent, a container in
+/// `<id>/fs`.
 protocol LayeredSnapshotter: TabledSnapshotter {}
 
 extension LayeredSnapshotter {

@@ -72,7 +72,8 @@ final class DirectoryCache {
         slots.removeAll(keepingCapacity: true)
     }
 
-    /// Gives directories the modification time that they had when they were first opened, except those at the paths `made`.
+    /// Gives directories the modification time that they had when they were first opened, except those at the paths
+    /// `made`.
     func restoreTimes(except made: Set<ArraySlice<UInt8>>) throws(ArchiveError) {
         for (inode, found) in times where !made.contains(found.path[...]) {
             let directory = Self.open(found.path[...], in: root)

@@ -85,8 +85,8 @@ struct EntryPath: Hashable {
     }
 }
 
-/// At most 255 bytes of a name that somebody else chose, for messages: one line, and nothing that a terminal obeys or that
-/// turns the direction of the text around.
+/// At most 255 bytes of a name that somebody else chose, for messages: one line, and nothing that a terminal obeys or
+/// that turns the direction of the text around.
 package func shownName(_ bytes: some Collection<UInt8>) -> String {
     var text = ""
     for scalar in String(decoding: bytes.prefix(255), as: UTF8.self).unicodeScalars {

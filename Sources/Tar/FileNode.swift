@@ -37,8 +37,9 @@ struct FileNode {
 
     var shown: String { shownName(name.dropLast()) }
 
-    /// Opens a directory or regular file for reading; the descriptor is the caller's. What has taken its place meanwhile is
-    /// refused before it is opened: to open a device or a pipe has effects, and a container can put one there at any time.
+    /// Opens a directory or regular file for reading; the descriptor is the caller's. What has taken its place
+    /// meanwhile is refused before it is opened: to open a device or a pipe has effects, and a container can put one
+    /// there at any time.
     func open() throws(ArchiveError) -> Int32 {
         let handle = withName { openat(directory, $0, Self.handleFlags) }
         guard handle >= 0 else { throw .system("open", shown, Errno(rawValue: errno)) }
@@ -68,8 +69,8 @@ struct FileNode {
         return Array(buffer[..<length])
     }
 
-    /// Its extended attributes in the order of their names, without those that belong to this machine and not to the file:
-    /// overlayfs' own, and the labels of a security module.
+    /// Its extended attributes in the order of their names, without those that belong to this machine and not to the
+    /// file: overlayfs' own, and the labels of a security module.
     func attributes() throws(ArchiveError) -> [TarEntry.ExtendedAttribute] {
         try allAttributes().filter { !Self.belongsToMachine($0.name) }
     }

@@ -2,11 +2,11 @@ import CLinux
 import Glibc
 import SystemPackage
 
-/// Directories a layer uses without saying what they are like: in the merged tree they look as they do in the layers below, where
-/// they are looked for here, the nearest layer first.
+/// Directories a layer uses without saying what they are like: in the merged tree they look as they do in the layers
+/// below, where they are looked for here, the nearest layer first.
 ///
-/// One that is in none of the layers stays as it is, and so does one that a layer hides before another has it: by a whiteout, by
-/// something else in its place, or by an opaque directory around it.
+/// One that is in none of the layers stays as it is, and so does one that a layer hides before another has it: by a
+/// whiteout, by something else in its place, or by an opaque directory around it.
 package struct ImpliedDirectories {
     /// What a directory is like.
     package struct Model {
@@ -218,8 +218,8 @@ extension LayerApplier {
         return length < 0 ? nil : Array(buffer[..<length])
     }
 
-    /// Whether a directory around it is opaque. What has been found out is kept in `known`: an archive may have any number of
-    /// directories in one another.
+    /// Whether a directory around it is opaque. What has been found out is kept in `known`: an archive may have any
+    /// number of directories in one another.
     private func isHidden(
         _ path: EntryPath, _ known: inout [ArraySlice<UInt8>: Bool]
     ) throws(ArchiveError) -> Bool {

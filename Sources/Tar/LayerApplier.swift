@@ -4,12 +4,11 @@ import SystemPackage
 
 /// Unpacks a layer into a directory: the hot path of import, load and pull.
 ///
-/// The directory must be out of reach of anyone but this process while a layer is applied (snapshots being staged are), or
-/// `Options.isContested` must be set.
-/// What may be hostile is the archive. Every path is resolved by the kernel with the directory as its root
-/// (openat2(2), `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`), once per directory; below that only the last component
-/// is used, and never followed. So a symbolic link in an archive, whatever it says, leads nowhere but into the same
-/// tree, where it leads to in the container as well.
+/// The directory must be out of reach of anyone but this process while a layer is applied (snapshots being staged are),
+/// or `Options.isContested` must be set. What may be hostile is the archive. Every path is resolved by the kernel with
+/// the directory as its root (openat2(2), `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`), once per directory; below that
+/// only the last component is used, and never followed. So a symbolic link in an archive, whatever it says, leads
+/// nowhere but into the same tree, where it leads to in the container as well.
 package struct LayerApplier: ~Copyable {
     /// What was unpacked.
     package struct Result: Hashable, Sendable {
@@ -17,9 +16,9 @@ package struct LayerApplier: ~Copyable {
         package var bytes: Int64 = 0
         /// Files, directories and others.
         package var inodes: Int64 = 0
-        /// Directories that the archive uses without saying what they are like, without symbolic links in their paths; `.` is
-        /// the root. In a layer upon others they should look like those of the layers below; one that cannot, as the layer
-        /// itself hides those, is not among them.
+        /// Directories that the archive uses without saying what they are like, without symbolic links in their paths;
+        /// `.` is the root. In a layer upon others they should look like those of the layers below; one that cannot, as
+        /// the layer itself hides those, is not among them.
         package var impliedDirectories: [FilePath] = []
 
         /// As for a layer.
@@ -37,8 +36,8 @@ package struct LayerApplier: ~Copyable {
             case fixed(owner: UInt32, group: UInt32)
         }
 
-        /// A directory below the root that everything is put into, without slashes at the ends. Unlike the root itself it confines
-        /// no symbolic links that are there already: those lead wherever they do for a process in the root.
+        /// A directory below the root that everything is put into, without slashes at the ends. Unlike the root itself
+        /// it confines no symbolic links that are there already: those lead wherever they do for a process in the root.
         package var prefix: [UInt8] = []
         /// Whom new files belong to.
         package var ownership = Ownership.archive
@@ -157,9 +156,10 @@ package struct LayerApplier: ~Copyable {
                 guard entry.kind == .file, Whiteout.isLinkedFile(path) else { return }
                 hasLinkedFiles = true
             }
-            // Overlayfs' own form of a whiteout. Docker and containerd make such a node, so that it hides a name with overlayfs
-            // and is a strange file everywhere else; here it means the same with every driver. (To refuse it would be to
-            // refuse images that hold the files of a container engine, and it hides no more than `.wh.` does.)
+            // Overlayfs' own form of a whiteout. Docker and containerd make such a node, so that it hides a name with
+            // overlayfs and is a strange file everywhere else; here it means the same with every driver. (To refuse it
+            // would be to refuse images that hold the files of a container engine, and it hides no more than `.wh.`
+            // does.)
             if entry.kind == .characterDevice(major: 0, minor: 0) {
                 try hide(path)
                 return

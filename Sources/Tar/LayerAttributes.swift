@@ -61,8 +61,8 @@ extension LayerApplier {
         throw .system("set attributes of", path.shown, Errno(rawValue: errno))
     }
 
-    /// Takes all attributes from a directory except those that belong to overlayfs or to the machine: of a directory that comes
-    /// again only the name stays, as overlayfs has it.
+    /// Takes all attributes from a directory except those that belong to overlayfs or to the machine: of a directory
+    /// that comes again only the name stays, as overlayfs has it.
     func removeAttributes(of directory: Int32, _ path: EntryPath) throws(ArchiveError) {
         guard isLayer else { return }
         let size = flistxattr(directory, nil, 0)

@@ -21,7 +21,8 @@ package struct LayerComparison: ~Copyable {
     /// What the layer that is being read has, which its own whiteouts do not hide.
     private var own: Set<ArraySlice<UInt8>> = []
 
-    /// - Parameter form: What became of whiteouts in the directory. Where they were carried out, the layers below are read first.
+    /// - Parameter form: What became of whiteouts in the directory. Where they were carried out, the layers below are
+    ///   read first.
     package init(whiteouts form: WhiteoutForm = .overlay) { self.form = form }
 
     /// Reads what there should be, of one layer after the other. Nothing is written anywhere.
@@ -169,9 +170,9 @@ package struct LayerComparison: ~Copyable {
         return found
     }
 
-    /// Whether a file that had the time `expected` in the archive has the time `found` if nobody touched it. Not every file system
-    /// keeps every time, ext4 none after 2446 for instance; the kernel then takes the nearest that it does. All keep what fits
-    /// into 32 bits.
+    /// Whether a file that had the time `expected` in the archive has the time `found` if nobody touched it. Not every
+    /// file system keeps every time, ext4 none after 2446 for instance; the kernel then takes the nearest that it does.
+    /// All keep what fits into 32 bits.
     private static func isTime(_ found: Int64, of expected: Int64) -> Bool {
         if expected > Int64(Int32.max) { return (Int64(Int32.max)...expected).contains(found) }
         // Some file systems begin in 1970.

@@ -73,8 +73,8 @@ package final class TarReader {
         return UnsafeRawBufferPointer(rebasing: buffer[start..<start + count])
     }
 
-    /// Reads from the end of the archive to the end of the stream, so that observers of the source see all of it. Padding may be
-    /// anything.
+    /// Reads from the end of the archive to the end of the stream, so that observers of the source see all of it.
+    /// Padding may be anything.
     package func drain() throws(ArchiveError) {
         start = 0
         end = 0

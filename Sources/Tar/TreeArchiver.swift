@@ -3,10 +3,10 @@ import SystemPackage
 
 /// Writes trees of files into an archive: everything that a layer can keep of a file.
 ///
-/// That is owner, mode, modification time to the nanosecond, extended attributes (capabilities and access lists among them),
-/// devices, pipes, symbolic and hard links. Entries come in the order of their names' bytes, so that the same tree makes the
-/// same archive. Holes are not read, and written out as zeros unless `SparseFiles` says otherwise. Sockets have no
-/// place in an archive and are left out, as by every tar.
+/// That is owner, mode, modification time to the nanosecond, extended attributes (capabilities and access lists among
+/// them), devices, pipes, symbolic and hard links. Entries come in the order of their names' bytes, so that the same
+/// tree makes the same archive. Holes are not read, and written out as zeros unless `SparseFiles` says otherwise.
+/// Sockets have no place in an archive and are left out, as by every tar.
 package final class TreeArchiver {
     private var writer: TarWriter
     /// The names of files with several links, by inode.
@@ -32,7 +32,8 @@ package final class TreeArchiver {
         let number: UInt64
     }
 
-    /// Deeper than any path the kernel takes at once; a tree made deeper step by step is refused instead of exhausting the stack.
+    /// Deeper than any path the kernel takes at once; a tree made deeper step by step is refused instead of exhausting
+    /// the stack.
     private static let depthLimit = 2048
 
     /// - Parameter sink: takes the archive's bytes in order.

@@ -22,7 +22,8 @@ package struct TreeChange: Hashable, Sendable {
     }
 }
 
-/// The differences between a tree and the one it was made from, in the order of their paths: a directory before what is in it.
+/// The differences between a tree and the one it was made from, in the order of their paths: a directory before what is
+/// in it.
 ///
 /// A directory that something changed in is among them as modified, whether it differs itself or not, as Docker has it.
 package struct TreeChanges: Sendable {
@@ -290,7 +291,8 @@ extension timespec {
 }
 
 extension TreeArchiver {
-    /// Adds the layer that makes the new tree of the old one: what was added and modified, and whiteouts for what is gone.
+    /// Adds the layer that makes the new tree of the old one: what was added and modified, and whiteouts for what is
+    /// gone.
     ///
     /// - Parameter root: where the added and modified things are, an open directory; the caller's.
     package func add(_ changes: [TreeChange], in root: FileDescriptor) throws(ArchiveError) {

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Lets one task at a time through, in the order they came: what a life cycle needs, because an actor lets other calls in
-/// whenever one suspends.
+/// Lets one task at a time through, in the order they came: what a life cycle needs, because an actor lets other calls
+/// in whenever one suspends.
 package final class AsyncGate: Sendable {
     private struct Waiter {
         var number: UInt64

@@ -2,8 +2,8 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// One thread that waits for all descriptors that are watched: the control connections of all shims, the ends of shims, and
-/// the logs that are followed.
+/// One thread that waits for all descriptors that are watched: the control connections of all shims, the ends of shims,
+/// and the logs that are followed.
 ///
 /// A handler runs on that thread and must not block. Descriptors are watched level-triggered.
 final class EventLoop: Sendable {

@@ -2,7 +2,8 @@ import Logging
 import ShimProtocol
 import Synchronization
 
-/// Who wants a task to be frozen: its user, and pieces of work that hold it still. It is frozen as long as one of them does.
+/// Who wants a task to be frozen: its user, and pieces of work that hold it still. It is frozen as long as one of them
+/// does.
 final class Freezing: Sendable {
     struct State {
         var isPaused = false
@@ -31,8 +32,8 @@ extension RunningTask {
         freezing.state.withLock { $0.isPaused = false }
     }
 
-    /// Holds it still for a piece of work, until `release`. No pause of its user: nobody is shown it as one, and if this process dies
-    /// the next one thaws it.
+    /// Holds it still for a piece of work, until `release`. No pause of its user: nobody is shown it as one, and if
+    /// this process dies the next one thaws it.
     package func hold() async throws {
         await freezing.gate.enter()
         defer { freezing.gate.leave() }
@@ -71,8 +72,8 @@ extension RunningTask {
         do {
             try await call(.pause)
         } catch {
-            // A shim that comes to itself later freezes the task, and is told at once that nobody wants that any more. It answers
-            // with a conflict if it has not.
+            // A shim that comes to itself later freezes the task, and is told at once that nobody wants that any more.
+            // It answers with a conflict if it has not.
             if (error as? TaskError)?.refusal == nil { client.post(.resume) }
             throw error
         }

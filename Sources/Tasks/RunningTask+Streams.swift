@@ -4,8 +4,9 @@ import ShimProtocol
 import SystemPackage
 
 extension RunningTask {
-    /// A stream to the first process, owned by the caller: what is written to it is input, shutting down its writing side is the
-    /// end of that; what is read from it is output, in Docker's frames, or plain bytes of a terminal. It ends after the last byte.
+    /// A stream to the first process, owned by the caller: what is written to it is input, shutting down its writing
+    /// side is the end of that; what is read from it is output, in Docker's frames, or plain bytes of a terminal. It
+    /// ends after the last byte.
     ///
     /// A client that does not read holds nobody up: what it has not taken waits on disk, up to a limit.
     package func attach(_ choice: StreamChoice) async throws -> FileDescriptor {
@@ -14,7 +15,8 @@ extension RunningTask {
 
     /// Makes a process in the task and lets it run. Its end is an event.
     ///
-    /// - Returns: its pid on the host, and its stream (see `attach`), owned by the caller, if the description asks for one.
+    /// - Returns: its pid on the host, and its stream (see `attach`), owned by the caller, if the description asks for
+    ///   one.
     package func exec(_ description: ExecDescription) async throws -> (pid: Int32, stream: FileDescriptor?) {
         let choice = description.streams
         try await call(

@@ -70,7 +70,8 @@ package final class RunningTask: Sendable {
         tellStart()
     }
 
-    /// Tells of the start once, and before everything else: a short program may have ended before `start` has its answer.
+    /// Tells of the start once, and before everything else: a short program may have ended before `start` has its
+    /// answer.
     private func tellStart() {
         state.withLock { state in
             if state.isStarting { eventContinuation.yield(.started) }
@@ -115,8 +116,8 @@ package final class RunningTask: Sendable {
 
     /// Sends a signal to the first process, or to all.
     ///
-    /// SIGKILL also works where the shim or the files of the task do not any more: a shim that does not carry it out in time is
-    /// killed, and the task ends as lost.
+    /// SIGKILL also works where the shim or the files of the task do not any more: a shim that does not carry it out in
+    /// time is killed, and the task ends as lost.
     package func signal(_ signal: Signal, toAll: Bool = false, within limit: Duration? = nil) async throws {
         do {
             try await call(.kill(signal: signal, all: toAll), within: limit)
@@ -131,7 +132,8 @@ package final class RunningTask: Sendable {
         if signal == .kill { freezing.isOver() }
     }
 
-    /// Sends a signal to the first process without the shim; false if it does not live, or may not be that process any more.
+    /// Sends a signal to the first process without the shim; false if it does not live, or may not be that process any
+    /// more.
     private func sendDirectly(_ signal: Signal) -> Bool {
         let pid = self.pid
         // Either fails for a process that has ended.

@@ -8,8 +8,8 @@ import SystemPackage
 struct TaskBundle: Sendable {
     let path: FilePath
 
-    /// Writes what the shim of `id` is to read, in place of whatever is there: a directory left from a run that nobody saw the end of
-    /// would carry a stale exit.
+    /// Writes what the shim of `id` is to read, in place of whatever is there: a directory left from a run that nobody
+    /// saw the end of would carry a stale exit.
     func write(_ id: String, _ description: TaskDescription, filterCache: FilePath?) throws(TaskError) {
         do throws(Errno) {
             try TreeRemoval.remove(path)

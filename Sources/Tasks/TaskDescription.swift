@@ -3,8 +3,9 @@ import ShimProtocol
 
 /// All that is needed to run a program in a container: a finished description, in which nothing is left to be decided.
 package struct TaskDescription: Sendable {
-    /// The runtime specification. `process.terminal` says whether there is a terminal, `process.consoleSize` how large it is,
-    /// `linux.namespaces` which name spaces are new and which are joined by their paths, `linux.cgroupsPath` the control group.
+    /// The runtime specification. `process.terminal` says whether there is a terminal, `process.consoleSize` how large
+    /// it is, `linux.namespaces` which name spaces are new and which are joined by their paths, `linux.cgroupsPath` the
+    /// control group.
     package var specification: Spec
     /// What the root file system is made of, in order; mounted by the container's own first process. The mounts of
     /// `specification.mounts` come on top of them.
@@ -17,7 +18,8 @@ package struct TaskDescription: Sendable {
     package var runtime: ShimConfiguration.Runtime?
     /// Whether systemd makes the control group, whose name then has the form `slice:prefix:name`.
     package var usesSystemdCgroup: Bool
-    /// How many bytes of output may wait on disk for all attached clients that do not read it; `nil` is the shim's usual limit.
+    /// How many bytes of output may wait on disk for all attached clients that do not read it; `nil` is the shim's
+    /// usual limit.
     package var spillLimit: Int64?
 
     /// What becomes of a task's standard input.
@@ -66,7 +68,8 @@ package struct ExecDescription: Sendable {
     package var id: String
     /// What runs, with all its attributes.
     package var process: Process
-    /// Who gets its output and whose input it gets; `nil` discards the one and ends the other at once. Later nobody can attach.
+    /// Who gets its output and whose input it gets; `nil` discards the one and ends the other at once. Later nobody can
+    /// attach.
     package var streams: StreamChoice?
 
     /// A process without streams, unless they are given.

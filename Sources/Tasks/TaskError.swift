@@ -7,8 +7,8 @@ package struct TaskError: Failure, Hashable, Sendable {
     package var kind: FailureKind
     /// What was asked, what failed, what to do.
     package var message: String
-    /// What the shim, or the runtime behind it, said itself, if the error is its refusal. Its `reason` tells more than `kind`: whether
-    /// the program of the task was not found (exit code 127) or cannot be executed (126).
+    /// What the shim, or the runtime behind it, said itself, if the error is its refusal. Its `reason` tells more than
+    /// `kind`: whether the program of the task was not found (exit code 127) or cannot be executed (126).
     package var refusal: ShimError?
 
     /// An error of this module itself.
@@ -33,14 +33,16 @@ extension TaskError {
     static func silent(_ id: String, _ request: ShimRequest, _ limit: Duration) -> TaskError {
         TaskError(
             .unavailable,
-            "the shim of \(id) has not answered \"\(request.name)\" within \(limit); if it does not recover, kill the container"
+            "the shim of \(id) has not answered \"\(request.name)\" within \(limit); if it does not recover, kill the "
+                + "container"
         )
     }
 
     /// Whether the task has ended, or ends right now: the answer to whatever it was asked is its end.
     package var saysEnded: Bool { refusal?.reason == .unavailable || refusal?.reason == .notFound }
 
-    /// The exit code that stands for a start that failed like this: 127, 126, or 128 for all that is not about the program.
+    /// The exit code that stands for a start that failed like this: 127, 126, or 128 for all that is not about the
+    /// program.
     package var exitCode: Int32 {
         switch refusal?.reason {
         case .commandNotFound: 127

@@ -70,8 +70,8 @@ package struct TaskExit: Hashable, Sendable {
 package enum RecoveredTask: Sendable {
     /// It runs.
     case running(RunningTask, TaskPresence)
-    /// There is a shim that does not answer now: it is stopped, or waits for a disk. It is waited for in the background:
-    /// `TaskEvent.answered` or its end comes when it answers.
+    /// There is a shim that does not answer now: it is stopped, or waits for a disk. It is waited for in the
+    /// background: `TaskEvent.answered` or its end comes when it answers.
     case silent(RunningTask)
     /// It ended while nobody was there.
     case ended(TaskExit)

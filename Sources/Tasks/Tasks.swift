@@ -9,29 +9,32 @@ import SystemPackage
 
 /// Runs containers: takes a finished description and gives back a task with its events.
 ///
-/// This comment is the specification; who wants to run something (Docker's containers, steps of a build, pods) needs nothing else.
+/// This comment is the specification; who wants to run something (Docker's containers, steps of a build, pods) needs
+/// nothing else.
 ///
 /// ## States
 /// A task has an id and is in one of these states:
 ///
-/// - *created*: made by `create`. Its first process exists, in its name spaces, with its root mounted, and waits at a gate: clients
-///   can attach, no instruction of the program has run. Ended by `start`, or by `discard`. It does not survive its user: a
-///   created task whose user has died is killed at the recovery, because nobody was told that it would start.
-/// - *running*: made by `start`. It belongs to its shim, a small process of its own that has the streams, the log and the exit
-///   code. It goes on whatever becomes of this process, and `recover` takes it over.
-/// - *paused*: running, and frozen: by `pause` for its user, or by `hold` for a piece of work that needs its files to stand still. A
-///   hold ends with the process that made it; at a recovery such a task is thawed.
-/// - *ended*: the last event was `exited` or `lost`. The bundle stays until `remove`, so that an end nobody has recorded is
-///   found by `recover`.
+/// - *created*: made by `create`. Its first process exists, in its name spaces, with its root mounted, and waits at a
+///   gate: clients can attach, no instruction of the program has run. Ended by `start`, or by `discard`. It does not
+///   survive its user: a created task whose user has died is killed at the recovery, because nobody was told that it
+///   would start.
+/// - *running*: made by `start`. It belongs to its shim, a small process of its own that has the streams, the log and
+///   the exit code. It goes on whatever becomes of this process, and `recover` takes it over.
+/// - *paused*: running, and frozen: by `pause` for its user, or by `hold` for a piece of work that needs its files to
+///   stand still. A hold ends with the process that made it; at a recovery such a task is thawed.
+/// - *ended*: the last event was `exited` or `lost`. The bundle stays until `remove`, so that an end nobody has
+///   recorded is found by `recover`.
 ///
 /// ## Names
 /// - A task's *id* is unique in its `Tasks` and a file name of the bundle directory: letters, digits, `_`, `.`, `-`.
 /// - An exec's id is unique in its task.
-/// - Everything that is in a file system of the host is named by an absolute path of the host's mount name space: root mounts, sources
-///   of mounts, the log. Name spaces are joined by their paths in the specification; to join that of another task use
-///   `/proc/<pid>/ns/<name>`, and start only while that task runs.
+/// - Everything that is in a file system of the host is named by an absolute path of the host's mount name space: root
+///   mounts, sources of mounts, the log. Name spaces are joined by their paths in the specification; to join that of
+///   another task use `/proc/<pid>/ns/<name>`, and start only while that task runs.
 /// - Users, groups and the working directory in the specification are the container's own, by number.
-/// - The *bundle* of a task is the directory `<configuration.directory>/<id>` (files: `ShimBundle`). Nobody else writes there.
+/// - The *bundle* of a task is the directory `<configuration.directory>/<id>` (files: `ShimBundle`). Nobody else writes
+///   there.
 ///
 /// ## Running something and waiting for it
 /// ```
@@ -49,8 +52,8 @@ import SystemPackage
 /// let task = try await tasks.create("two") { description }
 /// let stream = try await task.attach(StreamChoice(stdin: true))
 /// try await task.start()
-/// // What is read from `stream` is output (Docker's frames, raw bytes of a terminal), what is written to it is input. Its end is
-/// // the end of the output.
+/// // What is read from `stream` is output (Docker's frames, raw bytes of a terminal), what is written to it is input.
+/// Its end is // the end of the output.
 /// ```
 ///
 /// ## A process beside the first one
@@ -74,12 +77,14 @@ import SystemPackage
 /// ```
 ///
 /// ## Rules
-/// - A call that throws has changed nothing, and leaves nothing behind; except that a request which was not answered in time may
-///   still be carried out, where that does no harm (a signal, a limit), and is undone where it would (a pause).
+/// - A call that throws has changed nothing, and leaves nothing behind; except that a request which was not answered in
+///   time may still be carried out, where that does no harm (a signal, a limit), and is undone where it would (a
+///   pause).
 /// - All errors are `TaskError`, except those of the caller's own closures.
-/// - Every call has a deadline (`ShimPatience`). Nothing that a shim does, or does not do, can keep a task from being ended: a shim that
-///   does not carry out SIGKILL is killed with its task, and the end is told as `lost`.
-/// - `events` is for one consumer, who is told everything that happens after `create` or `recover` returned. `exit` is for any number.
+/// - Every call has a deadline (`ShimPatience`). Nothing that a shim does, or does not do, can keep a task from being
+///   ended: a shim that does not carry out SIGKILL is killed with its task, and the end is told as `lost`.
+/// - `events` is for one consumer, who is told everything that happens after `create` or `recover` returned. `exit` is
+///   for any number.
 /// - `create` of an id whose earlier task has not ended is a mistake of the caller.
 /// - The caller keeps what has to survive: which ids there are, what they are for, which of them its users have paused.
 package final class Tasks: Sendable {
@@ -98,8 +103,8 @@ package final class Tasks: Sendable {
         do throws(Errno) {
             // Users who may not use this interface cannot reach the control sockets either.
             try Files.makeDirectories(configuration.directory, mode: 0o711)
-            // Both are made here and not at first use, so that descriptors do not seem to leak. If the watches could not be made,
-            // followers of a log get that error.
+            // Both are made here and not at first use, so that descriptors do not seem to leak. If the watches could
+            // not be made, followers of a log get that error.
             _ = try EventLoop.shared.get()
             _ = DirectoryWatches.shared
         } catch {
@@ -123,7 +128,8 @@ package final class Tasks: Sendable {
 
     /// Makes a task; its program does not begin before `start`. After an error nothing is left of it.
     ///
-    /// - Parameter describe: says what to run. It is called once, on a thread that may block; its errors are thrown as they are.
+    /// - Parameter describe: says what to run. It is called once, on a thread that may block; its errors are thrown as
+    ///   they are.
     package func create(
         _ id: String, _ describe: @escaping @Sendable () throws -> TaskDescription
     ) async throws -> RunningTask {
@@ -190,7 +196,8 @@ package final class Tasks: Sendable {
         }
     }
 
-    /// Calls off a `create` that has not returned yet: it throws as soon as its shim has been killed. Does nothing if there is none.
+    /// Calls off a `create` that has not returned yet: it throws as soon as its shim has been killed. Does nothing if
+    /// there is none.
     package func callOff(_ id: String) {
         launches.withLock { launches in launches[id] }?.callOff()
     }
@@ -199,8 +206,8 @@ package final class Tasks: Sendable {
 
     /// Finds out what has become of a task that an earlier process made, and takes it over if it runs.
     ///
-    /// - Parameter isPaused: whether its user had paused it. If not, and it is frozen, it is thawed: then the process that has died
-    ///   held it for work of its own.
+    /// - Parameter isPaused: whether its user had paused it. If not, and it is frozen, it is thawed: then the process
+    ///   that has died held it for work of its own.
     package func recover(_ id: String, isPaused: Bool = false) async -> RecoveredTask {
         let bundle = bundle(id)
         guard bundle.hasSocket else { return await endOnDisk(id) }

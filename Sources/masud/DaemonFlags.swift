@@ -25,7 +25,8 @@ enum DaemonFlags {
     static let rawLogs = Flag.boolean("raw-logs", "Accepted for compatibility: logs have no colours")
     static let storageDriver = Flag.string(
         "storage-driver", short: "s",
-        "Storage driver: \(Snapshots.drivers.joined(separator: ", ")) (default: overlay2, or vfs if overlayfs does not work there)"
+        "Storage driver: \(Snapshots.drivers.joined(separator: ", ")) (default: overlay2, or vfs if overlayfs does not "
+            + "work there)"
     )
     static let storageOptions = Flag.list("storage-opt", "Options of the storage driver: name=value")
     static let runtimes = Flag.values(

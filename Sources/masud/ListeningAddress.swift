@@ -61,7 +61,8 @@ enum ListeningAddress: Hashable, Sendable {
             let bytes = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
             guard bytes.count == 4, bytes[0] == 127, let b = bytes[1], let c = bytes[2], let d = bytes[3] else {
                 throw ConfigurationError(
-                    "refusing to listen on \(text): every client that can connect is root on this machine, and this version has no TLS. "
+                    "refusing to listen on \(text): every client that can connect is root on this machine, and this "
+                        + "version has no TLS. "
                         + "Use a loopback address, or reach the unix socket through ssh (DOCKER_HOST=ssh://…)")
             }
             return .tcp(host: .v4(127, b, c, d), port: port)

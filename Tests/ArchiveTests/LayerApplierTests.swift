@@ -223,7 +223,8 @@ struct LayerApplierTests {
             testDescription: "an absolute name that goes up", bytes: TarFixture.build { $0.file("/../outside", "x") },
             expected: "leads out"),
         Hostile(
-            testDescription: "a directory above", bytes: TarFixture.build { $0.directory("..") }, expected: "leads out"),
+            testDescription: "a directory above", bytes: TarFixture.build { $0.directory("..") },
+            expected: "leads out"),
         Hostile(
             testDescription: "a whiteout above", bytes: TarFixture.build { $0.file("../.wh.outside", "x") },
             expected: "leads out"),
@@ -394,7 +395,8 @@ struct LayerApplierTests {
         #expect(descriptorsIntoDirectory() == [])
     }
 
-    /// What this process has open below the test's own directory: other tests run at the same time and have open what they like.
+    /// What this process has open below the test's own directory: other tests run at the same time and have open what
+    /// they like.
     private func descriptorsIntoDirectory() -> [String] {
         guard let stream = opendir("/proc/self/fd") else { return ["/proc/self/fd cannot be read"] }
         defer { closedir(stream) }

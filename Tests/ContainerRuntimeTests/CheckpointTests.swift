@@ -6,8 +6,8 @@ import SystemPackage
 import Testing
 
 extension RuntimeTests {
-    /// Containers that are saved and restored. Whether CRIU and the kernel get on together is found out first: Debian's CRIU
-    /// and kernel do, and so the tests that need them run in the virtual machine of `scripts/vm`.
+    /// Containers that are saved and restored. Whether CRIU and the kernel get on together is found out first: Debian's
+    /// CRIU and kernel do, and so the tests that need them run in the virtual machine of `scripts/vm`.
     @Suite("checkpoint and restore")
     struct Checkpoints {
         /// Why there is no saving of anything here; `nil` if there is.

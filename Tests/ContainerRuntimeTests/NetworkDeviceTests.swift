@@ -6,8 +6,8 @@ import Testing
 extension RuntimeTests {
     @Suite("network devices")
     struct NetworkDevices {
-        /// Runs the container with the device `v0` of a host that is a network namespace of its own: a veth with addresses and an
-        /// MTU of 1400. What `commands` print afterwards comes after what the container prints.
+        /// Runs the container with the device `v0` of a host that is a network namespace of its own: a veth with
+        /// addresses and an MTU of 1400. What `commands` print afterwards comes after what the container prints.
         private func run(
             _ bundle: TestBundle, then commands: String = "true"
         ) throws -> RuntimeProgram.Result {

@@ -257,7 +257,8 @@ extension RuntimeTests {
 
     /// The program's file as a process on its way into a container shows it.
     enum SealedProgram {
-        /// Expects that the runtime's file, to which the process of the created container in `bundle` leads, cannot be made writable.
+        /// Expects that the runtime's file, to which the process of the created container in `bundle` leads, cannot be
+        /// made writable.
         static func expect(of bundle: TestBundle) throws {
             let text = try Files.readText(bundle.state.appending("\(bundle.id)/state.json"))
             let pid = text.firstMatch(of: /"pid":(\d+)/)?.1 ?? ""

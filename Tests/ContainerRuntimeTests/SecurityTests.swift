@@ -17,8 +17,8 @@ extension RuntimeTests {
         @Test("the program's file cannot be reopened for writing from inside (CVE-2019-5736)")
         func executableOverwrite() throws {
             // The attacker has the runtime execute its own file inside the container, by a link and by a script's
-            // interpreter, keeps it busy there with a FIFO it reads, gets hold of the file through procfs, and writes to
-            // it as soon as it is not being executed any more.
+            // interpreter, keeps it busy there with a FIFO it reads, gets hold of the file through procfs, and writes
+            // to it as soon as it is not being executed any more.
             for command in ["evil", "script"] {
                 let bundle = try TestBundle()
                 let runtime = bundle.directory.appending("masu-runtime")

@@ -49,7 +49,8 @@ extension RuntimeTests {
             #expect(bundle.leftovers() == [])
         }
 
-        /// Runs the runtime a hundred times at once, with "%" in `arguments` replaced by a number; says how many failed.
+        /// Runs the runtime a hundred times at once, with "%" in `arguments` replaced by a number; says how many
+        /// failed.
         private func hundredfold(_ bundle: TestBundle, _ arguments: String...) throws -> RuntimeProgram.Result {
             // No shell: those wait by signals, which this process's threads do not let through to what they start.
             let script = """

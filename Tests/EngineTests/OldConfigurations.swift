@@ -1,5 +1,5 @@
-/// Configurations of containers as the column `configuration` kept them before the migration `engine-2`: written by a masud of that
-/// time, for containers with every option that it took.
+/// Configurations of containers as the column `configuration` kept them before the migration `engine-2`: written by a
+/// masud of that time, for containers with every option that it took.
 enum OldConfigurations {
     static let plain = #"""
         {"image":"box","command":["sh"],"environment":[],"workingDirectory":"","user":"","hostname":"8018ced2216e",

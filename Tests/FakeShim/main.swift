@@ -5,14 +5,16 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-// A shim without containers, for tests of `Tasks`: it speaks `ShimProtocol` in a real bundle, its "container" is a process that does nothing.
-// What it does otherwise than a good shim is said by the annotations of the specification:
+// A shim without containers, for tests of `Tasks`: it speaks `ShimProtocol` in a real bundle, its "container" is a
+// process that does nothing. What it does otherwise than a good shim is said by the annotations of the specification:
 //
 //     fake.launch            refuse, garbage, silent, die
-//     fake.<request>         silent (no answer), slow (until `go`), garbage, unknown, refuse, gone (no such process), die
+//     fake.<request>         silent (no answer), slow (until `go`), garbage, unknown, refuse, gone (no such process),
+//                            die
 //
-// and by lines that a test writes into the FIFO `control` of the bundle: `exit CODE`, `quiet CODE` (the end is written down and nobody
-// is told), `die`, `oom`, `exec-exit ID CODE`, `detach`, `go`. What it was asked, it writes into `requests`, a line for each.
+// and by lines that a test writes into the FIFO `control` of the bundle: `exit CODE`, `quiet CODE` (the end is written
+// down and nobody is told), `die`, `oom`, `exec-exit ID CODE`, `detach`, `go`. What it was asked, it writes into
+// `requests`, a line for each.
 
 /// The kinds of requests, as annotations name them.
 func name(_ request: ShimRequest) -> String {

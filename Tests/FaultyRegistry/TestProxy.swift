@@ -4,8 +4,8 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// An HTTP proxy in the test's own process: every server that it is asked for is the one at `port`. Remembers the heads of the
-/// requests it got.
+/// An HTTP proxy in the test's own process: every server that it is asked for is the one at `port`. Remembers the heads
+/// of the requests it got.
 package final class TestProxy: Sendable {
     private let listener: FileDescriptor
     private let target: Int

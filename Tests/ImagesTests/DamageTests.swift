@@ -10,8 +10,8 @@ import Synchronization
 import SystemPackage
 import Testing
 
-/// Files that were damaged, databases that were lost, disks that are full: what is left goes on working, and nothing is deleted on a mere
-/// suspicion.
+/// Files that were damaged, databases that were lost, disks that are full: what is left goes on working, and nothing is
+/// deleted on a mere suspicion.
 @Suite(.enabled(if: geteuid() == 0, "snapshots need root"))
 struct DamageTests {
     enum Part: String, CaseIterable, Sendable {

@@ -135,7 +135,8 @@ struct ImportTests {
                     testDescription: "damaged gzip",
                     bytes: packed.enumerated().map { $0.offset == packed.count / 2 ? $0.element ^ 0x40 : $0.element }),
                 BadArchive(
-                    testDescription: "a file above the root", bytes: (try? Tar.make([("a", big), ("../x", [1])])) ?? []),
+                    testDescription: "a file above the root",
+                    bytes: (try? Tar.make([("a", big), ("../x", [1])])) ?? []),
             ]
         }()
     }

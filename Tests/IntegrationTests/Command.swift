@@ -3,8 +3,9 @@ import Testing
 
 /// A program with its arguments, run with its output in files.
 ///
-/// Not Foundation's `Process`: a daemon that a command leaves behind inherits what that waits for, and a terminal
-/// needs a session of its own. Output goes to files, not pipes, for the same reason: a reader of a pipe waits for the last holder.
+/// Not Foundation's `Process`: a daemon that a command leaves behind inherits what that waits for, and a terminal needs
+/// a session of its own. Output goes to files, not pipes, for the same reason: a reader of a pipe waits for the last
+/// holder.
 struct Command {
     var path: String
     var arguments: [String]

@@ -2,8 +2,8 @@ import Foundation
 import LinuxKernel
 import SystemPackage
 
-/// A TCP relay to a server on this machine that can stop in the middle: what happens between two programs then happens at a byte of
-/// the test's choice, however fast they are.
+/// A TCP relay to a server on this machine that can stop in the middle: what happens between two programs then happens
+/// at a byte of the test's choice, however fast they are.
 final class HoldingRelay: @unchecked Sendable {
     /// Which way the bytes go that are counted.
     enum Direction {
@@ -23,7 +23,8 @@ final class HoldingRelay: @unchecked Sendable {
     private var allowance: Int
     private var isHolding = false
 
-    /// - Parameter allowance: so many bytes go in the direction `held`, over all connections; then it stops until `release`.
+    /// - Parameter allowance: so many bytes go in the direction `held`, over all connections; then it stops until
+    ///   `release`.
     init(to server: UInt16, holding held: Direction, after allowance: Int) throws {
         self.server = server
         self.held = held

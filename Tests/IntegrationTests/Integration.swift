@@ -3,22 +3,25 @@ import Testing
 
 /// Everything that needs root, a kernel and the built programs.
 ///
-/// Each test starts a `masud` of its own on private roots (``TestDaemon``), drives it as a user would, and ends with the check that
-/// nothing of it stays behind. The tests run one after another: what they compare is global to the machine.
+/// Each test starts a `masud` of its own on private roots (``TestDaemon``), drives it as a user would, and ends with
+/// the check that nothing of it stays behind. The tests run one after another: what they compare is global to the
+/// machine.
 @Suite("integration", .serialized, .enabled(if: geteuid() == 0, "needs root"))
 enum Integration {}
 
 /// The programs under test and the others that are needed or nice to have.
 enum Programs {
-    /// Where `masu`, `masud` and the others lie: `MASU_BIN`, else beside the test program, where the same build left them.
+    /// Where `masu`, `masud` and the others lie: `MASU_BIN`, else beside the test program, where the same build left
+    /// them.
     static let directory: String = {
         if let directory = ProcessInfo.processInfo.environment["MASU_BIN"] { return directory }
         let program = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         return URL(fileURLWithPath: program).deletingLastPathComponent().path
     }()
 
-    /// The tests can be tried on the reference: with `MASU_TEST_REFERENCE` set and wrappers of `docker` and `dockerd` as `masu` and
-    /// `masud` in `MASU_BIN`, they say whether they ask for what Docker does. What is ours alone is not looked at then.
+    /// The tests can be tried on the reference: with `MASU_TEST_REFERENCE` set and wrappers of `docker` and `dockerd`
+    /// as `masu` and `masud` in `MASU_BIN`, they say whether they ask for what Docker does. What is ours alone is not
+    /// looked at then.
     static let isReference = ProcessInfo.processInfo.environment["MASU_TEST_REFERENCE"] != nil
 
     static let masu = directory + "/masu"

@@ -138,8 +138,8 @@ extension TestDaemon {
         return found.filter { !$0.contains("masu.db") }
     }
 
-    /// What the kernel knows of each descriptor of the daemon that does not lead to one of the `known` places: number, target, type,
-    /// device, inode, links, and fdinfo (position, flags, mount).
+    /// What the kernel knows of each descriptor of the daemon that does not lead to one of the `known` places: number,
+    /// target, type, device, inode, links, and fdinfo (position, flags, mount).
     private func descriptorDetails(except known: Set<String>) -> String {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd")) ?? []
         return names.compactMap { Int($0) }.sorted().compactMap { number in
@@ -149,7 +149,8 @@ extension TestDaemon {
             var status = stat()
             let file =
                 stat(path, &status) == 0
-                ? "mode \(String(status.st_mode, radix: 8)) device \(status.st_dev) inode \(status.st_ino) links \(status.st_nlink)"
+                ? "mode \(String(status.st_mode, radix: 8)) device \(status.st_dev) inode \(status.st_ino) "
+                    + "links \(status.st_nlink)"
                 : "stat: \(String(cString: strerror(errno)))"
             let information = String(decoding: contents("/proc/\(pid)/fdinfo/\(number)"), as: UTF8.self)
             return "\(number) \(target): \(file); "

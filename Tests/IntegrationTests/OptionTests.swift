@@ -347,7 +347,8 @@ extension Integration {
                 #expect(try daemon.run(.masu, "logs", "failing").output == "again\nagain\nagain\n")
                 try daemon.ok(.masu, "run", "-d", "--name", "fine", "--restart", "on-failure", "busybox", "true")
                 #expect(try daemon.ok(.masu, "wait", "fine") == "0")
-                // By the time a second container has been started and has ended, the first would have been started again.
+                // By the time a second container has been started and has ended, the first would have been started
+                // again.
                 try daemon.ok(.masu, "run", "--rm", "busybox", "true")
                 #expect(
                     try daemon.ok(.masu, "inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "fine") == "0 exited")

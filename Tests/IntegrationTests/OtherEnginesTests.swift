@@ -2,7 +2,8 @@ import Foundation
 import Testing
 
 extension Integration {
-    /// `masu-runtime` in runc's place under the engines that drive runc, each a daemon of the test's own on private roots.
+    /// `masu-runtime` in runc's place under the engines that drive runc, each a daemon of the test's own on private
+    /// roots.
     @Suite("other engines")
     struct OtherEngines {
         /// A directory with an unpacked root and room for an engine's state; goes with its last reference.

@@ -1,7 +1,8 @@
 import Foundation
 import Testing
 
-/// A registry on a port of its own, which ends with the test. Its files lie with the daemon's, whose guardian takes all away.
+/// A registry on a port of its own, which ends with the test. Its files lie with the daemon's, whose guardian takes all
+/// away.
 final class PrivateRegistry {
     enum Kind: String, CaseIterable, CustomTestStringConvertible {
         /// Ours.

@@ -141,7 +141,8 @@ extension Integration {
                     for client in clients { _ = try client.waitForEnd() }
                     try daemon.start()
                 }
-                // Containers that had been created but not started are still there; everything else has ended by itself.
+                // Containers that had been created but not started are still there; everything else has ended by
+                // itself.
                 #expect(try eventually { try daemon.ok(.masu, "ps", "-q").isEmpty })
                 try daemon.removeContainers()
                 daemon.expectNothingLeft()

@@ -11,7 +11,8 @@ final class Terminal {
 
     init(_ command: Command, columns: UInt16 = 80, rows: UInt16 = 24) throws {
         master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
-        // TIOCSPTLCK and TIOCGPTN: what unlockpt and ptsname do, which glibc shows only to those who define _GNU_SOURCE.
+        // TIOCSPTLCK and TIOCGPTN: what unlockpt and ptsname do, which glibc shows only to those who define
+        // _GNU_SOURCE.
         var locked: Int32 = 0
         var number: Int32 = 0
         guard master >= 0, ioctl(master, 0x4004_5431, &locked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {

@@ -5,8 +5,8 @@ import Testing
 
 /// A `masud` on private roots under /tmp, with a socket and a cgroup of its own.
 ///
-/// A guardian process (`scripts/sweep --guard`) holds the other end of a pipe: when this object goes, or the whole test process is
-/// killed, it takes everything away. So nothing stays on the machine, whatever happens.
+/// A guardian process (`scripts/sweep --guard`) holds the other end of a pipe: when this object goes, or the whole test
+/// process is killed, it takes everything away. So nothing stays on the machine, whatever happens.
 final class TestDaemon {
     let root: String
     let cgroup: String

@@ -151,7 +151,8 @@ struct PullThroughTests {
             let digest = ContentHasher.digest(of: [1])
             #expect(try await cache.ask(.GET, "/v2/app/blobs/\(digest)").code == "BLOB_UNKNOWN")
             #expect(try await cache.ask(.HEAD, "/v2/app/blobs/\(digest)").status == 404)
-            // What is here is another repository's as long as the other registry does not say that it is this one's, too.
+            // What is here is another repository's as long as the other registry does not say that it is this one's,
+            // too.
             let layer = ContentHasher.digest(of: Array("layer".utf8))
             _ = try await Self.stored(layer, "app", at: cache)
             #expect(try await cache.ask(.GET, "/v2/none/blobs/\(layer)").code == "BLOB_UNKNOWN")

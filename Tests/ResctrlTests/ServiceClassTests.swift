@@ -5,8 +5,8 @@ import Resctrl
 import SystemPackage
 import Testing
 
-/// A directory that looks like a mounted resctrl file system; files that the kernel would make in a new group are put there
-/// before it is used.
+/// A directory that looks like a mounted resctrl file system; files that the kernel would make in a new group are put
+/// there before it is used.
 private final class StandIn {
     let machine: Resctrl
 

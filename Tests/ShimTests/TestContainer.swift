@@ -43,7 +43,8 @@ final class TestContainer {
     var group: String { Self.parentGroup + "/" + id }
     private(set) var launchResult = ShimLaunchResult.failed(ShimError(.invalid, "not launched"))
 
-    /// Launches a shim for a container that runs `arguments`, or has the shim of another container (`beside`) create it.
+    /// Launches a shim for a container that runs `arguments`, or has the shim of another container (`beside`) create
+    /// it.
     init(
         _ arguments: [String], terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         hostPIDs: Bool = false, beside first: TestContainer? = nil, isLaunched: Bool = true,

@@ -8,7 +8,8 @@ import SystemPackage
 import Tasks
 import Testing
 
-/// A user of `Tasks` that is not the engine: no images, no names, no database. It runs busybox from a directory, by the real shim.
+/// A user of `Tasks` that is not the engine: no images, no names, no database. It runs busybox from a directory, by the
+/// real shim.
 @Suite(
     "Tasks: a second user", .enabled(if: SecondUser.obstacle.isEmpty, "\(SecondUser.obstacle)"), .timeLimit(.minutes(2))
 )

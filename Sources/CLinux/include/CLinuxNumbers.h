@@ -1,5 +1,5 @@
-// Numbers of the kernel's interface that the C library's headers do not show without _GNU_SOURCE, or not in all its versions, by
-// the names that they have in the headers said above each group.
+// Numbers of the kernel's interface that the C library's headers do not show without _GNU_SOURCE, or not in all its
+// versions, by the names that they have in the headers said above each group.
 #pragma once
 
 // <linux/fcntl.h>

@@ -92,8 +92,8 @@ struct masu_dm_answer {
     uint32_t start, end;
 };
 
-/// One command (`_IOWR(0xfd, number, struct dm_ioctl)`) to /dev/mapper/control. `buffer` holds the header, and from `sizeof
-/// (struct dm_ioctl)` on the `payload` bytes that belong to the command; afterwards what the kernel has to say.
+/// One command (`_IOWR(0xfd, number, struct dm_ioctl)`) to /dev/mapper/control. `buffer` holds the header, and from
+/// `sizeof (struct dm_ioctl)` on the `payload` bytes that belong to the command; afterwards what the kernel has to say.
 static inline long masu_dm(
     int control, unsigned number, const char *name, uint32_t flags, uint32_t targets, void *buffer, uint32_t capacity,
     struct masu_dm_answer *answer) {

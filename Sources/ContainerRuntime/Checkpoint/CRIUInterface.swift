@@ -10,8 +10,8 @@ enum CRIUInterface {
         }
     }
 
-    /// The name under which a namespace that is joined by its path is dumped and found again; `nil` for those that CRIU joins
-    /// by their paths.
+    /// The name under which a namespace that is joined by its path is dumped and found again; `nil` for those that CRIU
+    /// joins by their paths.
     static func externalKey(_ type: LinuxNamespaceType) -> String? {
         switch type {
         case .network: "extRootNetNS"

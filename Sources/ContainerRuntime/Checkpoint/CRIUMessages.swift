@@ -103,7 +103,8 @@ package struct CRIUOptions {
     package var workDirectory: Int32?
     /// `link_remap`: files without a name get one for the time being.
     package var remapsLinks = false
-    /// Mounts that are not CRIU's business: their place in the container, or the name they had, and what stands for them.
+    /// Mounts that are not CRIU's business: their place in the container, or the name they had, and what stands for
+    /// them.
     package var externalMounts: [(key: String, value: String)] = []
     /// The control groups that take the place of those that were dumped.
     package var cgroupRoots: [(controller: String, path: String)] = []

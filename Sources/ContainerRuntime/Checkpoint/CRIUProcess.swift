@@ -63,8 +63,8 @@ struct CRIUProcess {
 
     /// A socket that the calling process has made, whose other end goes to the other end of `socket`.
     ///
-    /// CRIU opens directories by `/proc/<pid>/fd` of the process that made the socket, and mounts in them. That works only in
-    /// its own mount namespace.
+    /// CRIU opens directories by `/proc/<pid>/fd` of the process that made the socket, and mounts in them. That works
+    /// only in its own mount namespace.
     private static func replacement(of socket: FileDescriptor) throws(Errno) -> FileDescriptor {
         let (near, far) = try UnixSocket.pair(.messages)
         defer { near.discard() }
@@ -86,7 +86,8 @@ struct CRIUProcess {
 
     /// Sends `request` and gives the last answer to it.
     ///
-    /// - Parameter notified: Does what belongs to a step that CRIU has come to, before CRIU goes on. Owns the descriptors.
+    /// - Parameter notified: Does what belongs to a step that CRIU has come to, before CRIU goes on. Owns the
+    ///   descriptors.
     /// - Throws: also when CRIU fails, and when `notified` does; CRIU then has to be ended with `finish`.
     func ask(
         _ request: CRIURequest,

@@ -3,8 +3,8 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-/// The mounts of a container that come from outside of it. CRIU neither saves nor makes those, but has to be told of each
-/// by its place in the container, and on the way back what to put there.
+/// The mounts of a container that come from outside of it. CRIU neither saves nor makes those, but has to be told of
+/// each by its place in the container, and on the way back what to put there.
 struct ExternalMounts {
     let spec: Spec
     let bundle: FilePath

@@ -1,4 +1,5 @@
-/// A message of protocol buffers while it is written (protobuf.dev, "Encoding"): as much of it as CRIU's few messages need.
+/// A message of protocol buffers while it is written (protobuf.dev, "Encoding"): as much of it as CRIU's few messages
+/// need.
 package struct ProtocolBufferWriter {
     /// The message so far.
     package private(set) var bytes: [UInt8] = []

@@ -188,7 +188,8 @@ struct Restoration {
 
     /// Makes places for mounts in the root, as the creation of the container would. CRIU makes none.
     ///
-    /// That takes mounting, since a place may be in what is mounted before, and therefore a process with mounts of its own.
+    /// That takes mounting, since a place may be in what is mounted before, and therefore a process with mounts of its
+    /// own.
     private func makeMountPoints() throws(RuntimeError) {
         let helper = try ForkedTask.start("cannot make places for mounts") { () throws(RuntimeError) in
             try leaveMounts(.private)
@@ -233,8 +234,8 @@ struct Restoration {
         if plan.linux.maskedPaths?.isEmpty == false { request.externalMounts.append(("/dev/null", "/dev/null")) }
     }
 
-    /// Starts CRIU in a mount namespace of its own. It wants the root to be a mount point with nothing over it; this way
-    /// the host never sees that mount, and it cannot be left behind.
+    /// Starts CRIU in a mount namespace of its own. It wants the root to be a mount point with nothing over it; this
+    /// way the host never sees that mount, and it cannot be left behind.
     private func startCRIU(_ descriptors: [FileDescriptor]) throws(RuntimeError) -> CRIUProcess {
         let root = rootMount
         try attempt("cannot make \(root)") { () throws(Errno) in try Files.makeDirectory(root, mode: 0o755) }
@@ -276,8 +277,8 @@ struct Restoration {
 
     // MARK: Meanwhile
 
-    /// Writes the state with the process `pid`: at first that is CRIU, with which all the rest could be found and removed
-    /// if this process were killed.
+    /// Writes the state with the process `pid`: at first that is CRIU, with which all the rest could be found and
+    /// removed if this process were killed.
     ///
     /// - Parameter version: CRIU's, once the container is there.
     private func writeRecord(_ pid: Int32, version: Int32?) throws(RuntimeError) {

@@ -38,7 +38,8 @@ struct Systemd {
 
     /// Where systemd may be reached, best first, and whether there is a bus in between.
     ///
-    /// Its own socket, which is only for root, needs nobody else and is faster; it sends its signals to all connections.
+    /// Its own socket, which is only for root, needs nobody else and is faster; it sends its signals to all
+    /// connections.
     static func addresses(
         isUser: Bool, environment: [String]
     ) throws(RuntimeError) -> [(address: DBusAddress, isBus: Bool)] {

@@ -4,8 +4,8 @@ import OCISpec
 
 /// Limits as properties of a unit (systemd.resource-control(5)).
 ///
-/// systemd writes them to the control group's files whenever it sees fit, so all that it has a property for must be told
-/// to it; the rest goes to the files alone.
+/// systemd writes them to the control group's files whenever it sees fit, so all that it has a property for must be
+/// told to it; the rest goes to the files alone.
 package struct UnitLimits {
     /// What systemd is told.
     package private(set) var properties: [UnitProperty] = []

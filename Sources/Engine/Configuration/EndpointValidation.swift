@@ -12,7 +12,8 @@ extension ContainerConfiguration {
             if macAddress != nil { throw .invalid("conflicting options: mac-address and the network mode") }
             if endpoints.values.contains(where: { $0 != NetworkEndpoint() }) {
                 throw .invalid(
-                    "container sharing network namespace with another container or host cannot be connected to any other network"
+                    "container sharing network namespace with another container or host cannot be connected to any "
+                        + "other network"
                 )
             }
         }
@@ -70,7 +71,8 @@ extension NetworkEndpoint {
                 parts.count == 5 && ["ipv4", "ipv6", "mpls"].contains(parts[1]) && parts[3].lowercased() == "ifname"
             if !isInterface {
                 reasons.append(
-                    "unrecognised network interface sysctl '\(sysctl)'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
+                    "unrecognised network interface sysctl '\(sysctl)'; represent 'net.X.Y.ethN.Z=V' as "
+                        + "'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
                 )
             }
         }

@@ -145,7 +145,9 @@ enum DaemonRoot {
             touches(source, dataRoot: dataRoot)
         else { return }
         throw .invalid(
-            "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the daemon root, daemon root: \"\(dataRoot)\", bind mount source: \"\(source)\", propagation: \"\(propagation.rawValue)\""
+            "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is "
+                + "within the daemon root, daemon root: \"\(dataRoot)\", bind mount source: \"\(source)\", "
+                + "propagation: \"\(propagation.rawValue)\""
         )
     }
 }

@@ -16,7 +16,8 @@ extension ResourceLimits {
         }
         if oomKillDisable == true, memory == 0 {
             warnings.append(
-                "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources."
+                "OOM killer is disabled for the container, but no memory limit is set, this can result in the system "
+                    + "running out of resources."
             )
         }
         return warnings
@@ -43,11 +44,13 @@ extension ResourceLimits {
         }
         if memory > 0, !context.memoryIsLimitable {
             warnings.append(
-                "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded."
+                "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation "
+                    + "discarded."
             )
         } else if memory > 0, memorySwap != -1, !context.swapIsLimitable {
             warnings.append(
-                "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap."
+                "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited "
+                    + "without swap."
             )
         }
     }

@@ -20,7 +20,8 @@ package enum RestartPolicy: Hashable, Sendable, Codable {
             self = .onFailure(maximumRetryCount: maximumRetryCount)
         default:
             throw .invalid(
-                "invalid restart policy: unknown policy '\(name)'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+                "invalid restart policy: unknown policy '\(name)'; use one of 'no', 'always', 'on-failure', or "
+                    + "'unless-stopped'"
             )
         }
         if maximumRetryCount != 0, name != "on-failure", name != "" {

@@ -46,7 +46,8 @@ extension EngineConfiguration {
     /// The same among this configuration's.
     package func runtime(_ name: String) -> Runtime? { Self.runtime(name, among: runtimes) }
 
-    /// The absolute path of a program; `nil` if it cannot be executed. A name with `/` in it is a path, and has to be absolute.
+    /// The absolute path of a program; `nil` if it cannot be executed. A name with `/` in it is a path, and has to be
+    /// absolute.
     private static func executable(_ name: String) -> String? {
         if name.contains("/") { return name.hasPrefix("/") && isExecutable(name) ? name : nil }
         guard !name.isEmpty, name != ".", name != ".." else { return nil }

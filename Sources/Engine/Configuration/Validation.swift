@@ -88,7 +88,8 @@ extension ContainerConfiguration {
         let anonymous = volumes.filter { !mounted.contains(lexicallyClean($0)) }
         if anonymous.isEmpty { return [] }
         return [
-            "This version has no volumes: files in \(anonymous.joined(separator: ", ")) are in the container's own layer and are removed with it. To keep them, bind a host directory: -v /host/path:\(anonymous[0])"
+            "This version has no volumes: files in \(anonymous.joined(separator: ", ")) are in the container's own "
+                + "layer and are removed with it. To keep them, bind a host directory: -v /host/path:\(anonymous[0])"
         ]
     }
 

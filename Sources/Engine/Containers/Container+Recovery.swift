@@ -6,8 +6,8 @@ import Tasks
 extension Container {
     /// Takes up what the row says and the world shows: a living shim, an end that nobody saw, a pause before a restart.
     ///
-    /// The shim and its exit file are right where the row says otherwise: the daemon may have died between an event and its
-    /// record.
+    /// The shim and its exit file are right where the row says otherwise: the daemon may have died between an event and
+    /// its record.
     func recover() async {
         if let damage = record.damage {
             logger.error(
@@ -26,8 +26,9 @@ extension Container {
                 gate.leave()
                 return
             case .silent(let task):
-                // It must not keep the daemon from serving the other containers. Until it answers, the row counts as the truth: a
-                // container that does not run by its row was about to be started, and no client has an answer yet.
+                // It must not keep the daemon from serving the other containers. Until it answers, the row counts as
+                // the truth: a container that does not run by its row was about to be started, and no client has an
+                // answer yet.
                 if record.state.running != nil {
                     self.task = task
                     follow(task)

@@ -32,13 +32,13 @@ extension Container {
         await removeNow()
     }
 
-    /// How long somebody who is in the way of a removal has to leave after everything has been done to make him: the time that
-    /// SIGKILL takes with all its deadlines.
+    /// How long somebody who is in the way of a removal has to leave after everything has been done to make him: the
+    /// time that SIGKILL takes with all its deadlines.
     private static let courtesy: Duration = .seconds(15)
 
-    /// Ends whatever the container does, without waiting at the gate: an operation inside may wait for a shim that does not answer,
-    /// and ends with that shim. Returns whether this is inside the gate: a start that the kernel does not let go, because of a disk or a
-    /// server that does not answer, finds the container gone when it comes back.
+    /// Ends whatever the container does, without waiting at the gate: an operation inside may wait for a shim that does
+    /// not answer, and ends with that shim. Returns whether this is inside the gate: a start that the kernel does not
+    /// let go, because of a disk or a server that does not answer, finds the container gone when it comes back.
     private func endForRemoval(_ name: String) async throws -> Bool {
         services.tasks.callOff(id)
         await starting?.discard()
@@ -66,8 +66,8 @@ extension Container {
 
     /// Deletes everything there is of it; behind the gate.
     ///
-    /// The row goes first: from then on it does not exist. What a crash or an error leaves of its files belongs to no row, and
-    /// has a name that says that it is to be deleted: the daemon's next start does that.
+    /// The row goes first: from then on it does not exist. What a crash or an error leaves of its files belongs to no
+    /// row, and has a name that says that it is to be deleted: the daemon's next start does that.
     func removeNow() async {
         if case .removing = record.state { return }
         isRemoving = true

@@ -110,8 +110,8 @@ extension Container {
             targets.network = running.pid
             targets.networkFiles = container.files
         }
-        // The request to start the container is right; what is wrong is the state of another one. Docker therefore makes errors of
-        // the system out of all that goes wrong here.
+        // The request to start the container is right; what is wrong is the state of another one. Docker therefore
+        // makes errors of the system out of all that goes wrong here.
         func living(_ name: String, _ what: String) throws(EngineError) -> (Container, ContainerState.Running) {
             do throws(EngineError) {
                 let container = try services.registry.find(name)

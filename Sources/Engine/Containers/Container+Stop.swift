@@ -48,8 +48,8 @@ extension Container {
     func kill(signal: Signal) async throws {
         guard record.state.running != nil else { throw EngineError.notRunning(id) }
         if signal == Signal.kill || signal == stopSignal {
-            // A stop by hand: the restart policy then leaves it alone. Any other signal may mean anything to the program ("read
-            // your configuration again"), and an end that follows it is the program's own.
+            // A stop by hand: the restart policy then leaves it alone. Any other signal may mean anything to the
+            // program ("read your configuration again"), and an end that follows it is the program's own.
             record.isManuallyStopped = true
             await saveOrLog()
         }

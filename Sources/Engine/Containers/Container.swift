@@ -8,8 +8,8 @@ import Tasks
 
 /// One container: its row, its task while it runs, and everybody who waits for something.
 ///
-/// What changes its state passes the gate, one at a time; what only sends something to a living process does not. The state
-/// others see (`current`) changes when the actor's does.
+/// What changes its state passes the gate, one at a time; what only sends something to a living process does not. The
+/// state others see (`current`) changes when the actor's does.
 actor Container {
     nonisolated let id: String
     nonisolated let services: EngineServices
@@ -40,8 +40,8 @@ actor Container {
     /// The pause before the next start by the restart policy, and the task that waits for it.
     var restartDelay: Duration = .zero
     var restartTask: Task<Void, Never>?
-    /// How many restarts by hand wait for the end of the present run: an end that somebody asked for as a part of something else
-    /// is not the one that `--rm` waits for.
+    /// How many restarts by hand wait for the end of the present run: an end that somebody asked for as a part of
+    /// something else is not the one that `--rm` waits for.
     var restartsByHand = 0
     /// Whether a removal has begun.
     var isRemoving = false

@@ -27,7 +27,8 @@ package struct ContainerFilter: Sendable {
         let words = Set(ContainerState.Status.allCases.map(\.rawValue))
         for text in filters["status"] where !words.contains(text) {
             throw .invalid(
-                "invalid value for status filter (\(text)): must be one of created, dead, exited, paused, removing, restarting, running"
+                "invalid value for status filter (\(text)): must be one of created, dead, exited, paused, removing, "
+                    + "restarting, running"
             )
         }
         statuses = Set(filters["status"])

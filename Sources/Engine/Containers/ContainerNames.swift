@@ -46,8 +46,8 @@ package enum ContainerNames {
         return attempt > 0 ? name + String(Int.random(in: 0...9)) : name
     }
 
-    /// `name` without the leading `/` of the API; throws Docker's text unless it is a letter or digit followed by at least one
-    /// letter, digit, `_`, `.` or `-`.
+    /// `name` without the leading `/` of the API; throws Docker's text unless it is a letter or digit followed by at
+    /// least one letter, digit, `_`, `.` or `-`.
     package static func validated(_ name: String) throws(EngineError) -> String {
         let bare = name.hasPrefix("/") ? String(name.dropFirst()) : name
         let bytes = Array(bare.utf8)

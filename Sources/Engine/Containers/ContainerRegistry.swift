@@ -24,13 +24,14 @@ final class ContainerRegistry: Sendable {
         }
         if let owner {
             throw .conflict(
-                "Conflict. The container name \"/\(name)\" is already in use by container \"\(owner)\". You have to remove (or rename) that container to be able to reuse that name."
+                "Conflict. The container name \"/\(name)\" is already in use by container \"\(owner)\". You have to "
+                    + "remove (or rename) that container to be able to reuse that name."
             )
         }
     }
 
-    /// Gives a container its name back when the daemon starts. The table's rows have different names; only one that is damaged may
-    /// have a name that another has, and is then found by its id.
+    /// Gives a container its name back when the daemon starts. The table's rows have different names; only one that is
+    /// damaged may have a name that another has, and is then found by its id.
     func restore(name: String, of id: String) {
         state.withLock { if $0.names[name] == nil { $0.names[name] = id } }
     }

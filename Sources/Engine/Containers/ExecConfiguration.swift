@@ -35,8 +35,8 @@ package struct ExecConfiguration: Hashable, Sendable {
 package struct ExecStartOptions: Hashable, Sendable {
     /// Do not attach.
     package var detach = false
-    /// Whether the client reads the bytes as they are, for a terminal of its own; else it gets Docker's frames. Without a terminal of
-    /// the process it then gets standard output only.
+    /// Whether the client reads the bytes as they are, for a terminal of its own; else it gets Docker's frames. Without
+    /// a terminal of the process it then gets standard output only.
     package var tty = false
     /// The terminal's size; `nil` is the one from the configuration.
     package var consoleSize: ConsoleSize?

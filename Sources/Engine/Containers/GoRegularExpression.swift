@@ -1,11 +1,11 @@
 /// A regular expression as in Go's package `regexp` (RE2), to be found anywhere in a text.
 ///
-/// Expressions come from clients, so the time of a match must not depend on how evil one is: it is compiled to a machine
-/// whose possible states are followed all at once (Thompson's construction), one step per character.
+/// Expressions come from clients, so the time of a match must not depend on how evil one is: it is compiled to a
+/// machine whose possible states are followed all at once (Thompson's construction), one step per character.
 ///
-/// There are literals, `.`, classes with ranges and `\d \s \w` and their opposites, `^ $ \A \z \b \B`, groups with and without
-/// capture, alternatives, `* + ? {n} {n,} {n,m}` (a `?` behind them changes nothing about whether there is a match), and
-/// `(?i)` at the beginning.
+/// There are literals, `.`, classes with ranges and `\d \s \w` and their opposites, `^ $ \A \z \b \B`, groups with and
+/// without capture, alternatives, `* + ? {n} {n,} {n,m}` (a `?` behind them changes nothing about whether there is a
+/// match), and `(?i)` at the beginning.
 package struct GoRegularExpression: Sendable {
     private let program: Program
     private let ignoresCase: Bool
@@ -13,8 +13,8 @@ package struct GoRegularExpression: Sendable {
     /// The expression as it was written.
     package let text: String
 
-    /// Throws `invalid` for an expression that cannot be understood or is out of all proportion; `what` names what it was given as,
-    /// by default the filter for names.
+    /// Throws `invalid` for an expression that cannot be understood or is out of all proportion; `what` names what it
+    /// was given as, by default the filter for names.
     package init(_ text: String, as what: String? = nil) throws(EngineError) {
         self.text = text
         var scalars = Array(text.unicodeScalars)

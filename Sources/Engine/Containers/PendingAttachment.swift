@@ -4,8 +4,8 @@ import SystemPackage
 
 /// A client's place at a container's streams, taken before there is a process.
 ///
-/// It is taken when the client attaches, not when the client's connection is ready to be glued: between the two the container
-/// may be started, and its first output must not be missed.
+/// It is taken when the client attaches, not when the client's connection is ready to be glued: between the two the
+/// container may be started, and its first output must not be missed.
 final class PendingAttachment: Sendable {
     private enum State {
         case idle

@@ -2,8 +2,8 @@ import GRDB
 import OCISpec
 
 extension ContainerRecord {
-    /// What can be said of a container whose row cannot be read: its id, its name, when it was made. It is dead: it can be seen and
-    /// removed, and nothing else.
+    /// What can be said of a container whose row cannot be read: its id, its name, when it was made. It is dead: it can
+    /// be seen and removed, and nothing else.
     ///
     /// No column is trusted to have the type that the table gives it.
     init(damaged row: Row, by error: any Error) {

@@ -5,8 +5,9 @@ import OCISpec
 import Snapshots
 import SystemPackage
 
-// A container's files, while it runs or not. They are never reached through the host's own mounts: of a running container the
-// mounts are copied out of its name space, those of another one are made anew, each time in a name space that nobody else has.
+// A container's files, while it runs or not. They are never reached through the host's own mounts: of a running
+// container the mounts are copied out of its name space, those of another one are made anew, each time in a name space
+// that nobody else has.
 extension Container {
     /// Which of a container's files are meant.
     enum FileScope: Sendable {
@@ -51,7 +52,8 @@ extension Container {
             gate.leave()
             throw error
         }
-        // A running container does not wait: what was copied is its own file system, not a second one on the same files.
+        // A running container does not wait: what was copied is its own file system, not a second one on the same
+        // files.
         let isHeld = live == nil
         if !isHeld { gate.leave() }
         defer {
@@ -125,7 +127,8 @@ extension Container {
         }
     }
 
-    /// What the runtime makes in a container's root in order to mount on it; Docker keeps the same out of sight in a layer of its own.
+    /// What the runtime makes in a container's root in order to mount on it; Docker keeps the same out of sight in a
+    /// layer of its own.
     static let mountPoints: Set<[UInt8]> = Set(
         [
             "dev", "dev/console", "dev/mqueue", "dev/pts", "dev/shm", "etc/hostname", "etc/hosts", "etc/mtab",
@@ -137,8 +140,8 @@ extension PrivateMounts {
     /// Attaches what was copied of a running container.
     fileprivate func attach(_ live: ForeignMounts) throws -> FileDescriptor {
         let root = try attach(live.root)
-        // The devices of a running container are not among its files. What is mounted below them needs a place all the same, and
-        // whoever writes beside it gets an error.
+        // The devices of a running container are not among its files. What is mounted below them needs a place all the
+        // same, and whoever writes beside it gets an error.
         let hasPlacesInDev = live.others.contains { $0.path.hasPrefix("/dev/") }
         let devices =
             hasPlacesInDev && !live.others.contains { $0.path == "/dev" }

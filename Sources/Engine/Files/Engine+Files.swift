@@ -78,7 +78,8 @@ extension Engine {
     /// Makes an image of a container's present files.
     ///
     /// - Parameters:
-    ///   - configuration: what containers of the image run, in place of the container's own; what it does not say is the container's.
+    /// - configuration: what containers of the image run, in place of the container's own; what it does not say is the
+    ///     container's.
     ///   - changes: instructions of a Dockerfile, applied last.
     ///   - pauses: whether a running container stands still meanwhile.
     package func commit(

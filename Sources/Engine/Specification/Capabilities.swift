@@ -19,8 +19,8 @@ package enum Capabilities {
         "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
     ]
 
-    /// The set of a container: `basis` with what was added and without what was dropped. `ALL` among the dropped begins with
-    /// nothing, `ALL` among the added with everything.
+    /// The set of a container: `basis` with what was added and without what was dropped. `ALL` among the dropped begins
+    /// with nothing, `ALL` among the added with everything.
     package static func effective(
         adding added: [CapabilityName], dropping dropped: [CapabilityName], privileged: Bool
     ) -> [String] {

@@ -5,8 +5,9 @@ import SystemPackage
 
 /// Reads files of a container's root file system without mounting it: as overlayfs would show them.
 ///
-/// Every step opens one name below an open directory and never follows a link by itself; links are resolved here, against the
-/// container's own root. So no link of an image leads outside (the class of CVE-2021-30465), in whichever layer it lies.
+/// Every step opens one name below an open directory and never follows a link by itself; links are resolved here,
+/// against the container's own root. So no link of an image leads outside (the class of CVE-2021-30465), in whichever
+/// layer it lies.
 package struct LayeredFiles: Sendable {
     /// Topmost first.
     package let layers: [FilePath]
@@ -118,8 +119,8 @@ package struct LayeredFiles: Sendable {
             return OpenFile(result)
         }
 
-        /// Looks before it opens: to open a device can have effects by itself, and a container may put one in the file's place at
-        /// any time.
+        /// Looks before it opens: to open a device can have effects by itself, and a container may put one in the
+        /// file's place at any time.
         func openRegular(_ name: String) throws(Errno) -> OpenFile {
             let handle = try FileDescriptor(rawValue: descriptor).open(name, [.path, .noFollow])
             defer { handle.discard() }

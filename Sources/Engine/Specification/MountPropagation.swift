@@ -3,8 +3,9 @@ import SystemPackage
 
 /// Whether bind mounts can be shared the way they ask for: only what the host shares can be; mount_namespaces(7).
 enum MountPropagation {
-    /// The configuration with those propagations that can be had. Throws, in Docker's words, for a source which is on a mount that
-    /// cannot be shared as its bind mount asks for; what the engine chose by itself is given up instead. Blocks.
+    /// The configuration with those propagations that can be had. Throws, in Docker's words, for a source which is on a
+    /// mount that cannot be shared as its bind mount asks for; what the engine chose by itself is given up instead.
+    /// Blocks.
     static func settled(_ configuration: HostConfiguration) throws(EngineError) -> HostConfiguration {
         var settled = configuration
         for (index, bind) in configuration.binds.enumerated() {
@@ -33,7 +34,8 @@ enum MountPropagation {
         if tags.contains(where: { $0.hasPrefix("shared:") }) { return nil }
         if propagation.isSlave, tags.contains(where: { $0.hasPrefix("master:") }) { return nil }
         return .system(
-            "path \(source) is mounted on \(mountPoint) but it is not a \(propagation.isShared ? "shared" : "shared or slave") mount"
+            "path \(source) is mounted on \(mountPoint) but it is not a "
+                + "\(propagation.isShared ? "shared" : "shared or slave") mount"
         )
     }
 

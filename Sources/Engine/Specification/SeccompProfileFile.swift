@@ -52,7 +52,8 @@ package struct SeccompProfileFile: Decodable {
         }
         if architectures?.isEmpty == false, archMap?.isEmpty == false {
             throw .invalid(
-                "both 'architectures' and 'archMap' were specified in the seccomp profile, use either 'architectures' or 'archMap'"
+                "both 'architectures' and 'archMap' were specified in the seccomp profile, use either 'architectures' "
+                    + "or 'archMap'"
             )
         }
         for rule in syscalls ?? [] where rule.name != nil && rule.names?.isEmpty == false {

@@ -121,7 +121,8 @@ package struct SpecificationBuilder {
         return process
     }
 
-    /// The variables of a container's process: the daemon's own, overridden by the configuration's; HOME last, if nobody set it.
+    /// The variables of a container's process: the daemon's own, overridden by the configuration's; HOME last, if
+    /// nobody set it.
     package static func environment(_ own: [String], hostname: String, tty: Bool, home: String) -> [String] {
         var result = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=" + hostname]
         if tty { result.append("TERM=xterm") }
@@ -150,8 +151,8 @@ package struct SpecificationBuilder {
         return removed.isEmpty ? result : result.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
     }
 
-    /// For root all sets but the inheritable and ambient ones, which would survive an execve (CVE-2022-24769); for another user
-    /// the capabilities are only a bound, as Docker has it.
+    /// For root all sets but the inheritable and ambient ones, which would survive an execve (CVE-2022-24769); for
+    /// another user the capabilities are only a bound, as Docker has it.
     package static func capabilitySets(_ names: [String], isRoot: Bool) -> LinuxCapabilities {
         var sets = LinuxCapabilities()
         sets.bounding = names
@@ -245,7 +246,8 @@ package struct SpecificationBuilder {
         return (clean == "/" ? "" : clean) + "/" + id
     }
 
-    /// What is mounted on the host after the start shows in a slave; mounts made inside are shared only where a bind asks.
+    /// What is mounted on the host after the start shows in a slave; mounts made inside are shared only where a bind
+    /// asks.
     private func rootfsPropagation() -> String? {
         let propagations =
             host.binds.map(\.effectivePropagation)

@@ -84,7 +84,8 @@ package struct ContainerUser: Hashable, Sendable {
         additionalGIDs = ([gid] + additional).filter { seen.insert($0).inserted }
         guard additionalGIDs.count <= Self.maximumGroups else {
             throw .invalid(
-                "user \(userText.isEmpty ? "root" : userText) is in \(additionalGIDs.count) groups: the kernel allows \(Self.maximumGroups)"
+                "user \(userText.isEmpty ? "root" : userText) is in \(additionalGIDs.count) groups: the kernel allows "
+                    + "\(Self.maximumGroups)"
             )
         }
     }
@@ -100,8 +101,8 @@ package struct ContainerUser: Hashable, Sendable {
     }
 }
 
-/// A line of /etc/passwd or /etc/group: fields divided by colons, the name first, its number third. It is the image that decides
-/// how many lines there are and how long they are, so that nothing is copied before it is asked for.
+/// A line of /etc/passwd or /etc/group: fields divided by colons, the name first, its number third. It is the image
+/// that decides how many lines there are and how long they are, so that nothing is copied before it is asked for.
 private struct AccountLine {
     private let fields: [ArraySlice<UInt8>]
 
@@ -140,8 +141,8 @@ private struct AccountLine {
         Int64(String(decoding: fields[2], as: UTF8.self)).flatMap { Self.identifiers.contains($0) ? UInt32($0) : nil }
     }
 
-    /// A field that has to be a user's or a group's number; 0 where the line has no such field. Anything else there would be taken
-    /// for root's.
+    /// A field that has to be a user's or a group's number; 0 where the line has no such field. Anything else there
+    /// would be taken for root's.
     func identifier(_ field: Int) throws(EngineError) -> UInt32 {
         guard let text = text(field) else { return 0 }
         guard let number = Int64(text), Self.identifiers.contains(number) else { throw Self.outOfRange }

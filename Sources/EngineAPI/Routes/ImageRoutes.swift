@@ -175,7 +175,8 @@ extension RoutedRequest {
         guard !own.satisfies(wanted) else { return }
         throw APIError(
             .notFound,
-            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform (\(wanted))"
+            "image with reference \(name) was found but its platform (\(own)) does not match the specified platform "
+                + "(\(wanted))"
         )
     }
 }

@@ -29,7 +29,8 @@ extension EngineRoutes {
 }
 
 extension Query {
-    /// Platforms as clients send them: a JSON object of the image specification, or `os/architecture`; several as several parameters.
+    /// Platforms as clients send them: a JSON object of the image specification, or `os/architecture`; several as
+    /// several parameters.
     func platforms(_ name: String) throws -> [Platform] {
         try all(name).filter { !$0.isEmpty }.map { text in
             guard text.hasPrefix("{") else { return try Platform(parsing: text) }

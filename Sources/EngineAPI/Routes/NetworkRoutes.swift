@@ -60,7 +60,8 @@ extension EngineRoutes {
         }
     }
 
-    /// `bridge` is the default network. Until bridges land it is a network namespace of its own with a loopback interface.
+    /// `bridge` is the default network. Until bridges land it is a network namespace of its own with a loopback
+    /// interface.
     static let builtInNetworks = [
         BuiltInNetwork(name: "bridge", driver: "null"), BuiltInNetwork(name: "host", driver: "host"),
         BuiltInNetwork(name: "none", driver: "null"),

@@ -47,7 +47,8 @@ extension EngineRoutes {
     }
 
     private static let notAManager =
-        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm "
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to "
+        + "swarm "
         + "and try again."
 
     /// Masu is no Swarm node and cannot become one. Clients that look for Swarm's objects as well (`docker stack`,

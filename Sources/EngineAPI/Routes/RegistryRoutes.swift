@@ -53,8 +53,8 @@ extension EngineRoutes {
         }
     }
 
-    /// Streams what a transfer reports. An error before the first line becomes the response's status, a later one a line of its own; a client that
-    /// goes away ends the transfer.
+    /// Streams what a transfer reports. An error before the first line becomes the response's status, a later one a
+    /// line of its own; a client that goes away ends the transfer.
     private static func progress(
         _ transfer: @escaping @Sendable (@escaping @Sendable (ImageProgress) -> Void) async throws -> Void
     ) -> HTTPResponse {
@@ -202,7 +202,8 @@ extension RegistryServiceConfig {
 }
 
 extension ProgressMessage {
-    /// A line of a pull's or push's progress. What says something of a layer has a `progressDetail`, if an empty one, which clients know it by.
+    /// A line of a pull's or push's progress. What says something of a layer has a `progressDetail`, if an empty one,
+    /// which clients know it by.
     init(transfer step: ImageProgress) {
         self.init()
         if let pushed = step.pushed {

@@ -8,8 +8,9 @@ import struct SystemPackage.FileDescriptor
 enum BodyPipe {
     /// Pumps `body` into a socket while `use` reads from its other end.
     ///
-    /// The client is slowed down to the speed of `use`. When `use` ends early the rest of the body is not read. When the client
-    /// breaks off, `use` is cancelled before it can see an end of file, so that half an archive is never taken for a whole one.
+    /// The client is slowed down to the speed of `use`. When `use` ends early the rest of the body is not read. When
+    /// the client breaks off, `use` is cancelled before it can see an end of file, so that half an archive is never
+    /// taken for a whole one.
     static func reading<Result: Sendable>(
         _ body: RequestBody, on group: any EventLoopGroup,
         _ use: @escaping @Sendable (FileDescriptor) async throws -> Result
@@ -22,8 +23,8 @@ enum BodyPipe {
         _ next: @escaping @Sendable () async throws -> ByteBuffer?, on group: any EventLoopGroup,
         _ use: @escaping @Sendable (FileDescriptor) async throws -> Result
     ) async throws -> Result {
-        // A socket pair and not a pipe, because it can be made close-on-exec from Swift in one step: a writing end inherited by
-        // a child would keep the reader waiting for ever.
+        // A socket pair and not a pipe, because it can be made close-on-exec from Swift in one step: a writing end
+        // inherited by a child would keep the reader waiting for ever.
         let (readEnd, writeEnd) = try UnixSocket.pair(.stream)
         let writer: any Channel
         do {

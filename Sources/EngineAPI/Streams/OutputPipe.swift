@@ -8,8 +8,8 @@ import struct SystemPackage.FileDescriptor
 enum OutputPipe {
     /// Hands `produce` one end of a socket and sends the client what comes out of the other.
     ///
-    /// The writer is slowed down to the client's speed. When the client goes away the writer sees its reader gone, and the task
-    /// is cancelled. An error of the writer is thrown here; the client has then got the beginning.
+    /// The writer is slowed down to the client's speed. When the client goes away the writer sees its reader gone, and
+    /// the task is cancelled. An error of the writer is thrown here; the client has then got the beginning.
     static func stream(
         to body: BodyWriter, on group: any EventLoopGroup,
         _ produce: @escaping @Sendable (FileDescriptor) async throws -> Void

@@ -1,8 +1,8 @@
 import Engine
 import Tasks
 
-/// Docker's framing of two output streams on one connection: a header of eight bytes (stream, three zeros, length as a big-endian
-/// 32-bit number) before each piece.
+/// Docker's framing of two output streams on one connection: a header of eight bytes (stream, three zeros, length as a
+/// big-endian 32-bit number) before each piece.
 package enum StreamFrame {
     /// How long a header is.
     package static let headerLength = 8

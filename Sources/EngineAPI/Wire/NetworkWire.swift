@@ -12,7 +12,8 @@ extension ContainerConfiguration {
         let named = wire.networkingConfig.endpointsConfig ?? [:]
         if version < .v(44), named.count > 1 {
             throw APIError.invalid(
-                "Container cannot be created with multiple network endpoints: \(named.keys.sorted().joined(separator: ", "))"
+                "Container cannot be created with multiple network endpoints: "
+                    + "\(named.keys.sorted().joined(separator: ", "))"
             )
         }
         for (name, endpoint) in named {
@@ -40,7 +41,8 @@ extension ContainerConfiguration {
             var endpoint = endpoints[name] ?? NetworkEndpoint()
             if version >= .v(44), let own = endpoint.macAddress, own.text != text {
                 throw APIError.invalid(
-                    "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty"
+                    "the container-wide MAC address must match the endpoint-specific MAC address for the main network, "
+                        + "or be left empty"
                 )
             }
             endpoint.macAddress = address
@@ -50,7 +52,8 @@ extension ContainerConfiguration {
         }
         if version >= .v(44) {
             warnings.append(
-                "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
+                "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig "
+                    + "instead."
             )
         } else {
             macAddress = address
@@ -71,7 +74,8 @@ extension ContainerConfiguration {
             }
             guard parts[3] == "eth0" else {
                 throw APIError.invalid(
-                    "unable to determine network endpoint for sysctl \(name), use driver option '\(option)' to set per-interface sysctls"
+                    "unable to determine network endpoint for sysctl \(name), use driver option '\(option)' to set "
+                        + "per-interface sysctls"
                 )
             }
             moved.append((name, "net.\(parts[1]).\(parts[2]).IFNAME.\(parts[4])=\(value)"))
@@ -85,7 +89,8 @@ extension ContainerConfiguration {
         endpoints[network] = endpoint
         for (name, _) in moved { host.sysctls[name] = nil }
         warnings.append(
-            "Migrated sysctl \"\(moved.map(\.name).joined(separator: ","))\" to DriverOpts{\"\(NetworkEndpoint.sysctlOption)\":\"\(text)\"}."
+            "Migrated sysctl \"\(moved.map(\.name).joined(separator: ","))\" to "
+                + "DriverOpts{\"\(NetworkEndpoint.sysctlOption)\":\"\(text)\"}."
         )
     }
 
@@ -107,7 +112,8 @@ extension NetworkEndpoint {
             if text.isEmpty { return nil }
             guard let address = IPAddress(text) else {
                 throw APIError.invalid(
-                    "invalid config for network \(network): invalid endpoint settings:\ninvalid \(what) address: \(text)"
+                    "invalid config for network \(network): invalid endpoint settings:\ninvalid \(what) address: "
+                        + "\(text)"
                 )
             }
             return address

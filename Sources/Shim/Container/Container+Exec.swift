@@ -20,7 +20,8 @@ extension Container {
         try requireAlive()
         forgetUnstarted()
         guard execs[id] == nil else { throw ShimError(.conflict, "exec \(id) already exists") }
-        // What a client that goes away leaves behind is of no use to anybody: nobody can attach to a running exec again.
+        // What a client that goes away leaves behind is of no use to anybody: nobody can attach to a running exec
+        // again.
         let streams = ProcessStreams(
             containerID: self.id, execID: id, isTerminal: process.terminal ?? false, stdinOnce: true, log: nil,
             spill: spill, context: shim.context)

@@ -21,8 +21,9 @@ final class Container {
     unowned let shim: Shim
     /// Whether the kernel ends all other processes with the first one.
     private let hasOwnPIDNamespace: Bool
-    /// The container's root, held to the end of its processes. The kernel writes the whole file system below an overlay to disk when
-    /// the last user lets it go; a process inside the container would do that within the container's limits, and could not be killed.
+    /// The container's root, held to the end of its processes. The kernel writes the whole file system below an overlay
+    /// to disk when the last user lets it go; a process inside the container would do that within the container's
+    /// limits, and could not be killed.
     private var root: FileDescriptor?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
@@ -188,8 +189,8 @@ final class Container {
         do throws(ShimError) {
             try bundle.write(record)
         } catch {
-            // A full disk. An engine that listens writes the end down itself, and a container without its directory has been removed.
-            // Otherwise the socket stays and answers those who ask, until the record is written.
+            // A full disk. An engine that listens writes the end down itself, and a container without its directory has
+            // been removed. Otherwise the socket stays and answers those who ask, until the record is written.
             let isNeeded = !shim.hasSubscriber(of: self) && Files.exists(bundle.path)
             if isNeeded {
                 shim.loop.schedule(milliseconds: 1000) { [weak self] in self?.writeRecord() }

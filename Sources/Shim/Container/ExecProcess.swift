@@ -3,8 +3,8 @@ import ShimProtocol
 
 /// A process that has been added to the container.
 final class ExecProcess {
-    /// Where it is in its life. What is to be executed is kept only until it is: an environment may be large, and a container have
-    /// thousands of execs.
+    /// Where it is in its life. What is to be executed is kept only until it is: an environment may be large, and a
+    /// container have thousands of execs.
     enum State {
         case created(Process, openStdin: Bool)
         /// The runtime is making it.

@@ -5,8 +5,8 @@ import ShimProtocol
 enum Phase {
     /// Set up; waits for `start`.
     case created(pid: Int32)
-    /// The runtime is executing its program. `ended` is what the first process has exited with meanwhile: that it began is said
-    /// before that it ended.
+    /// The runtime is executing its program. `ended` is what the first process has exited with meanwhile: that it began
+    /// is said before that it ended.
     case starting(pid: Int32, at: Timestamp, ended: Int32?)
     /// Its program runs, or is frozen.
     case running(Running)

@@ -24,7 +24,8 @@ package final class JSONFileLog {
 
     package init(_ configuration: LogConfiguration, path: FilePath) throws(Errno) {
         file = try LogFile(path, maxSize: configuration.maxSize, maxFiles: configuration.maxFiles)
-        // Holds what one read of 64 KiB becomes, if most of it is plain text, and at least one record of the worst kind.
+        // Holds what one read of 64 KiB becomes, if most of it is plain text, and at least one record of the worst
+        // kind.
         buffer = try PageBuffer(count: 256 << 10)
         let attributes = configuration.attributes?.serialized() ?? []
         streams = OutputStream.allCases.map { Stream(tails: RecordTail(stream: $0.name, attributes: attributes)) }

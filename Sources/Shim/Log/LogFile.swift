@@ -89,7 +89,8 @@ final class LogFile {
         descriptor = next
     }
 
-    /// Puts a new file in the place of the only one there may be. The old one is not emptied: its followers read the rest.
+    /// Puts a new file in the place of the only one there may be. The old one is not emptied: its followers read the
+    /// rest.
     private func replace() {
         let name = FilePath("\(path).next")
         do throws(Errno) {
@@ -103,7 +104,8 @@ final class LogFile {
             descriptor.discard()
             descriptor = next
         } catch {
-            // No room for another file, or a directory that is gone: better a reader that misses lines than a file that grows.
+            // No room for another file, or a directory that is gone: better a reader that misses lines than a file that
+            // grows.
             ftruncate(descriptor.rawValue, 0)
             try? Files.remove(name)  // Mostly it has not come into being.
         }

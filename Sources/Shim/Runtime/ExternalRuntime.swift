@@ -9,8 +9,8 @@ import SystemPackage
 
 /// The program of another OCI runtime, with the command line that runc has and crun, runsc (gVisor) and youki share.
 ///
-/// It is executed for each request, and the shim does not wait for it: its end is an event like others, and one that takes too long
-/// is killed. What it leaves running becomes the shim's child, as that is the subreaper.
+/// It is executed for each request, and the shim does not wait for it: its end is an event like others, and one that
+/// takes too long is killed. What it leaves running becomes the shim's child, as that is the subreaper.
 final class ExternalRuntime: OCIRuntime {
     /// How long the runtime may take to kill a container, in milliseconds; then the shim does.
     private static let killPatience: Int64 = 3000
@@ -253,8 +253,8 @@ final class ExternalRuntime: OCIRuntime {
             }
         }
         run("kill", arguments, patience: Self.killPatience) { [unowned self] _ in
-            // Whatever the runtime says, the shim kills too, also a frozen process (in version 1 it would get the signal
-            // only when it is thawed).
+            // Whatever the runtime says, the shim kills too, also a frozen process (in version 1 it would get the
+            // signal only when it is thawed).
             try? process?.send(signal: SIGKILL)  // Fails if it has ended.
             if all { try? cgroup?.signalAll(SIGKILL) }  // As above.
             try? cgroup?.thawIfFrozen()  // If it stays frozen, the process is seen not to end.
@@ -351,7 +351,8 @@ final class ExternalRuntime: OCIRuntime {
                 failure = failure ?? ShimError(.system, "remove \(directory): \(error)")
             }
         }
-        // Only if it is empty: other containers may be there. In the bundle there are none, but files that belong to no container.
+        // Only if it is empty: other containers may be there. In the bundle there are none, but files that belong to no
+        // container.
         if stateRoot.starts(with: bundle.path) { try? TreeRemoval.remove(stateRoot) }
         try? Files.removeDirectory(stateRoot)  // As above.
         return failure

@@ -7,15 +7,16 @@ import SystemPackage
 /// Called once with what became of a request to a runtime: before the request returns, or later by the event loop.
 typealias Completion<Value> = (Result<Value, ShimError>) -> Void
 
-/// What makes a shim's container and changes it: our own library in this process (`InProcessRuntime`), or the program of
-/// another runtime (`ExternalRuntime`).
+/// What makes a shim's container and changes it: our own library in this process (`InProcessRuntime`), or the program
+/// of another runtime (`ExternalRuntime`).
 ///
-/// A runtime stands for one container. The container's processes are children of the shim, which reaps them; everything that may
-/// take time says by a completion when it is done, so that no client waits for another's request.
+/// A runtime stands for one container. The container's processes are children of the shim, which reaps them; everything
+/// that may take time says by a completion when it is done, so that no client waits for another's request.
 protocol OCIRuntime: AnyObject {
     /// The container's control group; `nil` if it is not known, and nothing can be watched or counted then.
     var cgroup: Cgroup? { get }
-    /// Whether the shim has to hold the container's root itself for the time that its processes need to end (see `Shim.root`).
+    /// Whether the shim has to hold the container's root itself for the time that its processes need to end (see
+    /// `Shim.root`).
     var needsRootHeld: Bool { get }
     /// Whether it may change owner or mode of the streams it is given, so that they must be nobody else's.
     var changesStreams: Bool { get }
@@ -24,7 +25,8 @@ protocol OCIRuntime: AnyObject {
     /// The shim's `oom_score_adj` before it exempted itself. Processes of the runtime get this value.
     var scoreBefore: Int? { get set }
 
-    /// Creates the container up to the point where its program would be executed. There are no clients yet, so this waits.
+    /// Creates the container up to the point where its program would be executed. There are no clients yet, so this
+    /// waits.
     ///
     /// - Throws: what made it impossible; nothing is left of it then.
     func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess

@@ -9,15 +9,16 @@ import SystemPackage
 /// It is mounted in a mount namespace of the shim's own: the host's mount table never shows it, and it is gone when the
 /// shim and the container's processes are, however they ended.
 enum RootMounting {
-    /// Leaves the host's mount namespace, once and for all, for one in which mounts on `path` do not appear on the host.
+    /// Leaves the host's mount namespace, once and for all, for one in which mounts on `path` do not appear on the
+    /// host.
     ///
     /// - Parameter hidingUnified: Whether to hide version 2 of control groups where version 1 is mounted.
     static func leaveHost(for path: FilePath, hidingUnified: Bool) throws(ShimError) {
         try attempt("cannot make a mount namespace") { () throws(Errno) in
             try Namespaces.mount.unshare()
             try arrangeCgroups(hidingUnified: hidingUnified)
-            // What is mounted on `path` must not appear on the host. Only the mount it is on is cut off: with all others
-            // volumes whose mounts propagate to the host go on doing so.
+            // What is mounted on `path` must not appear on the host. Only the mount it is on is cut off: with all
+            // others volumes whose mounts propagate to the host go on doing so.
             var candidate = path
             while true {
                 do throws(Errno) {
@@ -35,7 +36,8 @@ enum RootMounting {
         guard try FileSystemType.of(hierarchies) == .tmpfs else { return }
         // What happens here is not for the host.
         try Mounts.mount(nil, on: hierarchies, flags: .private)
-        // gVisor would make directories where hierarchies that are not there would be, and takes being refused for what it means.
+        // gVisor would make directories where hierarchies that are not there would be, and takes being refused for what
+        // it means.
         let mount = try Files.open(hierarchies, [.path, .directory])
         defer { mount.discard() }
         try Mounts.setAttributes(of: mount, set: .readOnly)
@@ -61,7 +63,8 @@ enum RootMounting {
 
     /// Takes everything off `path`.
     static func unmount(_ path: FilePath) {
-        // Until there is nothing left that is mounted there. Nothing more can be done about one that stays: it goes with the shim.
+        // Until there is nothing left that is mounted there. Nothing more can be done about one that stays: it goes
+        // with the shim.
         while (try? Mounts.unmount(path, lazily: true)) != nil {}
     }
 }

@@ -57,7 +57,8 @@ final class RuntimeCall {
 
     /// Makes the socket by which the program hands over a terminal; its path.
     ///
-    /// An address holds 107 bytes and a bundle's path may be longer, so the path is by way of a descriptor of this process.
+    /// An address holds 107 bytes and a bundle's path may be longer, so the path is by way of a descriptor of this
+    /// process.
     func consoleSocket() throws(ShimError) -> FilePath {
         try attempt("cannot make a socket for the terminal") { () throws(Errno) in
             let handle = try Files.open(directory, [.path, .directory])
@@ -69,7 +70,8 @@ final class RuntimeCall {
 
     // MARK: Running
 
-    /// Executes the program with the flags `global`, those of its configuration, the command and the command's `arguments`.
+    /// Executes the program with the flags `global`, those of its configuration, the command and the command's
+    /// `arguments`.
     func begin(
         global: [String], arguments: [String], streams: Streams? = nil, score: Int? = nil
     ) throws(ShimError) {

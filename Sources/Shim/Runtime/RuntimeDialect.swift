@@ -5,15 +5,16 @@ import ShimProtocol
 
 /// What some runtimes need to be told that others see for themselves.
 package enum RuntimeDialect {
-    /// The version of the specification that external runtimes are told: several that are in use accept no other than 1.0, and
-    /// ignore what they do not know.
+    /// The version of the specification that external runtimes are told: several that are in use accept no other than
+    /// 1.0, and ignore what they do not know.
     package static let version = "1.0.2"
 
     /// Flags before the command, for a container with the configuration `spec`.
     package static func flags(of program: ShimConfiguration.Runtime, for spec: Spec) -> [String] {
         guard program.name == "runsc" else { return [] }
-        // gVisor's own network stack takes the interfaces of the container's network namespace over. In a new one there is
-        // nothing but a loopback device, which it has by itself, and it refuses where it takes the namespace for the host's.
+        // gVisor's own network stack takes the interfaces of the container's network namespace over. In a new one there
+        // is nothing but a loopback device, which it has by itself, and it refuses where it takes the namespace for the
+        // host's.
         switch spec.linux?.namespaces?.first(where: { $0.type == .network }) {
         case nil: return ["--network=host"]
         case .some(let namespace) where namespace.path == nil: return ["--network=none"]
@@ -21,11 +22,12 @@ package enum RuntimeDialect {
         }
     }
 
-    /// Whether it refuses to work where version 1 of control groups is mounted and version 2 has controllers too, though it uses
-    /// version 1 alone.
+    /// Whether it refuses to work where version 1 of control groups is mounted and version 2 has controllers too,
+    /// though it uses version 1 alone.
     static func needsSingleHierarchy(_ program: ShimConfiguration.Runtime) -> Bool { program.name == "crun" }
 
-    /// The configuration `original` in the words of an older specification, with what `spec` says of the terminal and the control group.
+    /// The configuration `original` in the words of an older specification, with what `spec` says of the terminal and
+    /// the control group.
     ///
     /// What is not known here is passed on: the runtime may know it.
     ///
@@ -63,7 +65,8 @@ package enum RuntimeDialect {
         return .object(object)
     }
 
-    /// Capabilities that are not ours to give are left out, as our own runtime does and Docker's daemon; other runtimes fail.
+    /// Capabilities that are not ours to give are left out, as our own runtime does and Docker's daemon; other runtimes
+    /// fail.
     package static func limited(_ names: [String], to granted: CapabilitySet) -> [String] {
         names.filter { name in CapabilitySet(name: name).map(granted.isSuperset) ?? false }
     }

@@ -50,8 +50,8 @@ final class OutputSource {
         descriptor.discard()
     }
 
-    /// Whether there was little to read just now. A process that writes line by line would have us wake up, and write to
-    /// the log, for each one, and would be interrupted by it each time; what it writes is better let come together.
+    /// Whether there was little to read just now. A process that writes line by line would have us wake up, and write
+    /// to the log, for each one, and would be interrupted by it each time; what it writes is better let come together.
     private var isBusy: Bool { lastLittle == Self.tick() }
 
     /// The kernel's clock in steps of some milliseconds, which costs next to nothing to read.

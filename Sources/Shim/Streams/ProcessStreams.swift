@@ -109,8 +109,8 @@ final class ProcessStreams {
         if sources.isEmpty { drained() }
     }
 
-    /// The process has ended: calls `completion` when all its output has been read. Other processes that have a stream open (in
-    /// the background) can write for `grace` milliseconds more.
+    /// The process has ended: calls `completion` when all its output has been read. Other processes that have a stream
+    /// open (in the background) can write for `grace` milliseconds more.
     func drain(grace: Int64, _ completion: @escaping () -> Void) {
         input?.closeNow()
         consolePeer?.discard()

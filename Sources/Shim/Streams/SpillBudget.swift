@@ -3,10 +3,11 @@ import SystemPackage
 
 /// How much of a disk all slow clients of one container may use together.
 ///
-/// There is a limit. Whatever it is, seven eighths of the free space stay free: output that waits for a client that does not read
-/// must not fill a disk.
+/// There is a limit. Whatever it is, seven eighths of the free space stay free: output that waits for a client that
+/// does not read must not fill a disk.
 package final class SpillBudget {
-    /// How many bytes may wait in all if nothing else is configured; a client that is further behind will hardly catch up.
+    /// How many bytes may wait in all if nothing else is configured; a client that is further behind will hardly catch
+    /// up.
     package static let usualLimit: Int64 = 256 << 20
     /// How much is used before it is looked again how much is free.
     private static let step: Int64 = 8 << 20

@@ -12,8 +12,8 @@ final class StandardPipes {
     /// - Parameters:
     ///   - hasInput: Whether there is a pipe for standard input; else it is `/dev/null`.
     ///   - hasOutput: Whether there are pipes for output and errors; else both are `/dev/null`.
-    ///   - withoutDevices: Whether pipes replace `/dev/null`, too: gVisor gives its streams to another user, and that user
-    ///     would own the host's device.
+    /// - withoutDevices: Whether pipes replace `/dev/null`, too: gVisor gives its streams to another user, and that
+    ///     user would own the host's device.
     init(hasInput: Bool, hasOutput: Bool, withoutDevices: Bool) throws(Errno) {
         let hasOutput = hasOutput || withoutDevices
         if hasInput || withoutDevices {

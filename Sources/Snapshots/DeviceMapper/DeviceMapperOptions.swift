@@ -7,8 +7,8 @@ struct DeviceMapperOptions: Sendable {
         case ext4
         case xfs
 
-        /// The program that makes it, and its arguments before the device. The tables of ext4 need not be written: what was never
-        /// written to a thin device is zero.
+        /// The program that makes it, and its arguments before the device. The tables of ext4 need not be written: what
+        /// was never written to a thin device is zero.
         var command: [String] {
             switch self {
             case .ext4:

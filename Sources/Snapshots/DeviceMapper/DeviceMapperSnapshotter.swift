@@ -4,8 +4,8 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// Snapshots as thin block devices with a file system each: each is a whole tree, and shares with its parent the blocks that neither
-/// has written to.
+/// Snapshots as thin block devices with a file system each: each is a whole tree, and shares with its parent the blocks
+/// that neither has written to.
 ///
 /// `ThinDeviceTable` says which device a snapshot is; its directory `<id>` is empty. A layer
 /// being filled is mounted nowhere but in a descriptor of this process. The device of a container stays active from its
@@ -14,7 +14,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
     private final class Staged: Sendable {
         /// Mounts of layers that are being filled, by name.
         let mounts = Mutex<[String: FileDescriptor]>([:])
-        /// Held from the activation of a committed device to its mount, and for its deactivation. How many have it mounted.
+        /// Held from the activation of a committed device to its mount, and for its deactivation. How many have it
+        /// mounted.
         let views = Mutex<[Int64: Int]>([:])
     }
 
@@ -221,7 +222,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         }
     }
 
-    /// A detached mount. What a container writes to is mounted as the container has it: the kernel has one file system for both.
+    /// A detached mount. What a container writes to is mounted as the container has it: the kernel has one file system
+    /// for both.
     private func mount(_ id: Int64, isReadOnly: Bool) throws(SnapshotError) -> FileDescriptor {
         let device = try pool.activate(id)
         return try system("mount", device) { device throws(Errno) in

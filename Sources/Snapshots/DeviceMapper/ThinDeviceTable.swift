@@ -20,8 +20,8 @@ struct ThinDeviceTable: Sendable {
         }
     }
 
-    /// Gives a new snapshot a number, its own as long as those have 24 bits. A device that a crash left may have it, and is
-    /// nobody's.
+    /// Gives a new snapshot a number, its own as long as those have 24 bits. A device that a crash left may have it,
+    /// and is nobody's.
     func assign(to snapshot: Int64, in database: Database) throws -> Int64 {
         var device = snapshot
         let isTaken =

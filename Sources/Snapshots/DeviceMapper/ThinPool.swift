@@ -2,11 +2,12 @@ import Glibc
 import LinuxKernel
 import SystemPackage
 
-/// A pool of blocks that thin devices take theirs from (the kernel's Documentation/admin-guide/device-mapper/thin-provisioning.rst), and
-/// the devices in it. Device 0 has an empty file system, of which all others are descendants.
+/// A pool of blocks that thin devices take theirs from (the kernel's
+/// Documentation/admin-guide/device-mapper/thin-provisioning.rst), and the devices in it. Device 0 has an empty file
+/// system, of which all others are descendants.
 ///
-/// The pool is two loop devices on files, or two block devices. It is named after the directory it belongs to, so that a daemon
-/// finds the pool that an earlier one made.
+/// The pool is two loop devices on files, or two block devices. It is named after the directory it belongs to, so that
+/// a daemon finds the pool that an earlier one made.
 struct ThinPool: Sendable {
     let options: DeviceMapperOptions
     let directory: FilePath
@@ -40,7 +41,8 @@ struct ThinPool: Sendable {
         } catch {
             throw .unavailable(
                 driver: "devicemapper",
-                "this kernel has no device mapper (/dev/mapper/control: \(error)); load the module dm_mod, or use overlay2"
+                "this kernel has no device mapper (/dev/mapper/control: \(error)); load the module dm_mod, or use "
+                    + "overlay2"
             )
         }
         do throws(SnapshotError) {
@@ -77,7 +79,8 @@ struct ThinPool: Sendable {
         } catch {
             throw .unavailable(
                 driver: "devicemapper",
-                "cannot open the pool's devices in \(directory): \(error). Make sure that there are loop devices, or give dm.datadev and dm.metadatadev"
+                "cannot open the pool's devices in \(directory): \(error). Make sure that there are loop devices, or "
+                    + "give dm.datadev and dm.metadatadev"
             )
         }
         // The pool has them from now on; loop devices go with it.
@@ -94,7 +97,8 @@ struct ThinPool: Sendable {
         } catch .invalidArgument {
             throw .unavailable(
                 driver: "devicemapper",
-                "this kernel has no thin provisioning, or does not know the pool in \(directory); load the module dm_thin_pool, or use overlay2"
+                "this kernel has no thin provisioning, or does not know the pool in \(directory); load the module "
+                    + "dm_thin_pool, or use overlay2"
             )
         } catch {
             throw failure("make", error)
@@ -159,7 +163,8 @@ struct ThinPool: Sendable {
         }
         guard known >= sectors || options.baseSize == 10 << 30 else {
             throw .option(
-                "storage option dm.basesize: the pool in \(directory) was made with \(known * 512) bytes, and keeps that size"
+                "storage option dm.basesize: the pool in \(directory) was made with \(known * 512) bytes, and keeps "
+                    + "that size"
             )
         }
         return known
@@ -202,7 +207,8 @@ struct ThinPool: Sendable {
         for (what, space) in [("data", usage.data), ("metadata", usage.metadata)] {
             guard space.total - space.used >= space.total * options.minimumFree / 100 else {
                 throw .full(
-                    "thin pool \(name) has \(space.total - space.used) of \(space.total) bytes of \(what) space left, less than dm.min_free_space=\(options.minimumFree)%: remove images or containers"
+                    "thin pool \(name) has \(space.total - space.used) of \(space.total) bytes of \(what) space left, "
+                        + "less than dm.min_free_space=\(options.minimumFree)%: remove images or containers"
                 )
             }
         }
@@ -234,8 +240,8 @@ struct ThinPool: Sendable {
         }
     }
 
-    /// Takes the device from the kernel; its blocks stay. Waits some seconds until the device is no longer in use: a mount goes
-    /// a moment after its last process.
+    /// Takes the device from the kernel; its blocks stay. Waits some seconds until the device is no longer in use: a
+    /// mount goes a moment after its last process.
     func deactivate(_ id: Int64) throws(SnapshotError) {
         var attempts = 0
         while true {

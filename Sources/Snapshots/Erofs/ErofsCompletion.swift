@@ -3,11 +3,11 @@ import LinuxKernel
 import SystemPackage
 import Tar
 
-/// Directories that get owner, mode, time and attributes when their image is written already, as only then it is known which layers
-/// are below. Nobody has mounted the image yet.
+/// Directories that get owner, mode, time and attributes when their image is written already, as only then it is known
+/// which layers are below. Nobody has mounted the image yet.
 ///
-/// The attributes become shared ones: they lie behind all files, and the inode has their numbers, for which it was given room
-/// (`ErofsTree.Inode.isCompletedLater`).
+/// The attributes become shared ones: they lie behind all files, and the inode has their numbers, for which it was
+/// given room (`ErofsTree.Inode.isCompletedLater`).
 struct ErofsCompletion {
     private let image: FileDescriptor
     /// The shared attributes, each once.

@@ -110,8 +110,8 @@ enum ErofsFormat {
         return bytes.isEmpty ? [] : [UInt8](repeating: 0, count: attributesHeaderSize) + bytes
     }
 
-    /// An attribute with the number of its name's beginning, filled to whole words. Empty if it has no place in an image, whose
-    /// values end at 65,535 bytes.
+    /// An attribute with the number of its name's beginning, filled to whole words. Empty if it has no place in an
+    /// image, whose values end at 65,535 bytes.
     static func attribute(_ name: [UInt8], _ value: [UInt8]) -> [UInt8] {
         let prefixes: [(text: String, index: UInt8)] = [
             ("user.", 1), ("system.posix_acl_access", 2), ("system.posix_acl_default", 3), ("trusted.", 4),

@@ -8,10 +8,10 @@ import SystemPackage
 
 /// Layers as EROFS images, one file each, mounted read-only as the lower layers of an overlay.
 ///
-/// A layer is unpacked like one of the overlay driver, then converted once: `<id>/layer.erofs`. `<id>/fs` is the empty directory that
-/// the image is mounted on in a container's mount namespace. Active snapshots are upper directories as the overlay driver's.
-/// Equal images, of layers that several images have upon different parents, are one file with several names; `shared` has one
-/// more name of each, by its size and the digest of its first inodes.
+/// A layer is unpacked like one of the overlay driver, then converted once: `<id>/layer.erofs`. `<id>/fs` is the empty
+/// directory that the image is mounted on in a container's mount namespace. Active snapshots are upper directories as
+/// the overlay driver's. Equal images, of layers that several images have upon different parents, are one file with
+/// several names; `shared` has one more name of each, by its size and the digest of its first inodes.
 struct ErofsSnapshotter: LayeredSnapshotter {
     /// What is known of layers between `finish` and `commit`.
     private final class Finished: Sendable {
@@ -57,7 +57,8 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         if let failure = OverlayProbe.failure(in: root, options) {
             throw .unavailable(
                 driver: "erofs",
-                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use another --data-root"
+                "the kernel refuses an overlay on \(root) (\(BackingFileSystem.name(of: root))): \(failure). Use "
+                    + "another --data-root"
             )
         }
         try system("create directory", shared) { path throws(Errno) in
@@ -87,7 +88,8 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         } catch {
             throw .unavailable(
                 driver: "erofs",
-                "the kernel refuses to mount an image from \(root): \(error). Make sure that there are loop devices, or use overlay2"
+                "the kernel refuses to mount an image from \(root): \(error). Make sure that there are loop devices, "
+                    + "or use overlay2"
             )
         }
     }
@@ -127,7 +129,8 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         }
     }
 
-    /// A root that the layer does not mention has the time at which it was unpacked, which would make equal layers differ.
+    /// A root that the layer does not mention has the time at which it was unpacked, which would make equal layers
+    /// differ.
     private func clearTime(of files: FilePath, in directory: FilePath) throws(Errno) {
         let (made, filled) = (try FileStatus.of(directory).modified, try FileStatus.of(files).modified)
         guard filled >= made else { return }
@@ -146,7 +149,8 @@ struct ErofsSnapshotter: LayeredSnapshotter {
         // What can be refused is refused before the image is touched.
         let isParent = row.state == .staged ? true : try information(staged)?.parent == parent
         guard isParent else { throw .wrongState(staged, row.state) }
-        // Taken, so that nothing is kept of a layer that is given up; a second attempt has nothing to complete any more.
+        // Taken, so that nothing is kept of a layer that is given up; a second attempt has nothing to complete any
+        // more.
         let places = finished.directories.withLock { $0.removeValue(forKey: staged) } ?? [:]
         if let parent, !places.isEmpty { try complete(places, in: image(of: row.id), below: parent) }
         try share(image(of: row.id))

@@ -5,8 +5,8 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 
-/// Writes a directory tree into an EROFS image: superblock, inodes in the order of the tree, then the blocks of files. The same
-/// tree always becomes the same image.
+/// Writes a directory tree into an EROFS image: superblock, inodes in the order of the tree, then the blocks of files.
+/// The same tree always becomes the same image.
 struct ErofsWriter {
     private let tree: ErofsTree
     private let image: Int32

@@ -4,10 +4,10 @@ import SystemPackage
 
 /// A container's log as the shim leaves it: the current file, and older ones `.1` (newest) to `.N` made by renaming.
 ///
-/// Reads on over renames: a file stays open until it is read to its end, and the next one is found by the inode's place in the
-/// row. A file that somebody has emptied in place (`: >LOG`, logrotate's copytruncate) is read again from its beginning, also if
-/// more has been written since than was there before: what was read last is looked for before each read. All calls block for
-/// the disk alone.
+/// Reads on over renames: a file stays open until it is read to its end, and the next one is found by the inode's place
+/// in the row. A file that somebody has emptied in place (`: >LOG`, logrotate's copytruncate) is read again from its
+/// beginning, also if more has been written since than was there before: what was read last is looked for before each
+/// read. All calls block for the disk alone.
 package struct LogFiles: ~Copyable {
     private let path: FilePath
     /// What is being read, and where reading will go on in it: after the last line that was read whole.

@@ -41,8 +41,8 @@ package struct LogLine: Hashable, Sendable {
 
 /// A container's log as batches of lines, read as fast as they are taken (no unbounded buffer in between).
 ///
-/// With `follow` it ends when the container's process ended and all it wrote has been delivered. Cancelling the task that
-/// iterates ends it too.
+/// With `follow` it ends when the container's process ended and all it wrote has been delivered. Cancelling the task
+/// that iterates ends it too.
 package struct LogStream: AsyncSequence, Sendable {
     package typealias Element = [LogLine]
     /// Reading fails as the disk does.

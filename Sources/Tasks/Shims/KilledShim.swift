@@ -9,12 +9,12 @@ import SystemPackage
 extension Tasks {
     /// Ends whatever is left of a task that has no shim, and says that nobody knows how it would have ended.
     ///
-    /// Its processes are killed by their control group, and a runtime's program removes what it knows of. What fails is logged: it
-    /// would not become better by not recording the end.
+    /// Its processes are killed by their control group, and a runtime's program removes what it knows of. What fails is
+    /// logged: it would not become better by not recording the end.
     ///
     /// - Parameters:
     ///   - cgroup: the control group, for a task whose bundle is gone; otherwise the bundle says it.
-    ///   - pid: the first process as it was known; nobody sends anything to it, because the pid may be another's by now.
+    /// - pid: the first process as it was known; nobody sends anything to it, because the pid may be another's by now.
     package func bury(
         _ id: String, cgroup: TaskCgroup? = nil, pid: Int32 = 0, startedAt: Timestamp? = nil
     ) async -> TaskExit {
@@ -29,8 +29,8 @@ extension Tasks {
             warning: "the container's shim was killed; the exit code of the container is unknown")
     }
 
-    /// Has a runtime's program remove what it knows of a task whose shim was killed: nobody else knows what there is. Nothing is
-    /// done where the built-in runtime made the task, or where nothing is left. Blocks.
+    /// Has a runtime's program remove what it knows of a task whose shim was killed: nobody else knows what there is.
+    /// Nothing is done where the built-in runtime made the task, or where nothing is left. Blocks.
     func deleteRuntimeState(_ id: String) {
         let bundle = bundle(id)
         do {

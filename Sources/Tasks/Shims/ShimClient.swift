@@ -7,8 +7,8 @@ import SystemPackage
 
 /// The one long-lived connection to a task's shim: requests, their answers, and events.
 ///
-/// It costs no thread: sending is done at once (the socket's buffer takes any request but the largest), receiving on the
-/// event loop. Every call has a deadline (see `ShimPatience`).
+/// It costs no thread: sending is done at once (the socket's buffer takes any request but the largest), receiving on
+/// the event loop. Every call has a deadline (see `ShimPatience`).
 final class ShimClient: Sendable {
     private struct State {
         var reader = FrameReader()
@@ -68,8 +68,8 @@ final class ShimClient: Sendable {
     /// Ends the connection; the shim goes on.
     func close() { fail(ShimError(.unavailable, "the connection to the shim was closed")) }
 
-    /// Sends a request and suspends until it is answered; throws the shim's error, `unavailable` if it goes away before, or `Silence`
-    /// if it has not answered within `limit` (`nil`: it may take for ever).
+    /// Sends a request and suspends until it is answered; throws the shim's error, `unavailable` if it goes away
+    /// before, or `Silence` if it has not answered within `limit` (`nil`: it may take for ever).
     @discardableResult
     func call(_ request: ShimRequest, within limit: Duration?) async throws -> ShimResponse {
         let bytes = try MessageFraming.frame(request)
@@ -182,8 +182,8 @@ final class ShimClient: Sendable {
             do {
                 try take(chunk)
             } catch {
-                // What comes next cannot be told from the middle of a message: nobody will ever hear of this task again. Its shim
-                // cannot be worked with, and must not go on with it alone.
+                // What comes next cannot be told from the middle of a message: nobody will ever hear of this task
+                // again. Its shim cannot be worked with, and must not go on with it alone.
                 killShim()
                 fail(error)
                 return
@@ -210,8 +210,8 @@ final class ShimClient: Sendable {
         }
     }
 
-    /// The message in a whole body; nil for an event that this version does not know, which a newer shim may send. An answer that
-    /// cannot be read is a failure of the request.
+    /// The message in a whole body; nil for an event that this version does not know, which a newer shim may send. An
+    /// answer that cannot be read is a failure of the request.
     private func message(_ body: [UInt8]) throws(ShimError) -> ShimMessage? {
         do throws(ShimError) {
             return try MessageFraming.message(ShimMessage.self, from: body)

@@ -8,10 +8,12 @@ import SystemPackage
 
 /// Starts `masu-shim` for a bundle and reads what it says.
 enum ShimLaunch {
-    /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started: a shim that has not
-    /// answered within `patience`, or whose launch has been called off, is killed, and what it may have made is to be looked for.
+    /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started: a shim
+    /// that has not answered within `patience`, or whose launch has been called off, is killed, and what it may have
+    /// made is to be looked for.
     ///
-    /// The shim is a child of this process; nothing of the daemon is passed on to it but its standard error, until it is ready.
+    /// The shim is a child of this process; nothing of the daemon is passed on to it but its standard error, until it
+    /// is ready.
     static func run(
         program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl
     ) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
@@ -133,8 +135,8 @@ enum ShimLaunch {
         ]
         defer { for pointer in environment { free(pointer) } }
         environment.append(nil)
-        // All our descriptors are close-on-exec by themselves; this is for those of libraries. What fails here fails for a
-        // kernel older than 5.9 alone, and then nothing more can be done.
+        // All our descriptors are close-on-exec by themselves; this is for those of libraries. What fails here fails
+        // for a kernel older than 5.9 alone, and then nothing more can be done.
         try? Descriptors.closeOnExec(from: 3)
         var pid: pid_t = 0
         let result = program.withPlatformString { posix_spawn(&pid, $0, &actions, &attributes, pointers, environment) }
