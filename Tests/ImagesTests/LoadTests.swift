@@ -225,7 +225,9 @@ struct LoadTests {
     @Test(
         "a bad archive leaves nothing behind, whatever is wrong with it", arguments: ["overlay", "vfs"],
         [
-            Bad(testDescription: "no images", archive: { try Tar.text([("a", "b")]) }, expected: "the archive has no images"),
+            Bad(
+                testDescription: "no images", archive: { try Tar.text([("a", "b")]) },
+                expected: "the archive has no images"),
             Bad(testDescription: "empty", archive: { [] }, expected: "the archive has no images"),
             Bad(
                 testDescription: "a manifest that is no JSON", archive: { try Tar.text([("manifest.json", "[{")]) },

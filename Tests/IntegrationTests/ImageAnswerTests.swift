@@ -73,8 +73,8 @@ extension Integration {
             try withDaemon { daemon in
                 try daemon.ok(
                     .masu, "import", "--change", "LABEL tier=web", try Roots.busybox(), "labelled:1")
-                try daemon.ok(.masu, "create", "--name", "c", "labelled:1", "true")
-                try daemon.ok(.masu, "commit", "c", "committed:1")
+                try daemon.ok(.masu, "create", "--name", "work", "labelled:1", "true")
+                try daemon.ok(.masu, "commit", "work", "committed:1")
                 try daemon.ok(.masu, "rmi", "committed:1")
                 let lines = try daemon.ok(
                     .masu, "events", "--since", "1", "--until", String(Int(Date().timeIntervalSince1970) + 1),
