@@ -15,15 +15,16 @@ extension Integration {
         func hangUp(_ policy: String, _ client: Client) throws {
             try withDaemon { daemon in
                 try daemon.ok(
-                    client, "run", "-d", "--name", "c", "--restart", policy, "busybox", "sh", "-c", Self.crashing)
+                    client, "run", "-d", "--name", "one", "--restart", policy, "busybox", "sh", "-c", Self.crashing)
                 // The trap is set when the program looks for the file.
-                #expect(try eventually { try daemon.ok(client, "top", "c").contains("sleep") })
-                try daemon.ok(client, "kill", "-s", "HUP", "c")
-                #expect(try eventually { try daemon.run(client, "exec", "c", "test", "-e", "/hup").code == 0 })
-                try daemon.ok(client, "exec", "c", "touch", "/crash")
+                #expect(try eventually { try daemon.ok(client, "top", "one").contains("sleep") })
+                try daemon.ok(client, "kill", "-s", "HUP", "one")
+                #expect(try eventually { try daemon.run(client, "exec", "one", "test", "-e", "/hup").code == 0 })
+                try daemon.ok(client, "exec", "one", "touch", "/crash")
                 #expect(
                     try eventually {
-                        try daemon.ok(client, "inspect", "-f", "{{.State.Running}} {{.RestartCount}}", "c") == "true 1"
+                        try daemon.ok(client, "inspect", "-f", "{{.State.Running}} {{.RestartCount}}", "one")
+                            == "true 1"
                     })
             }
         }
@@ -32,14 +33,15 @@ extension Integration {
         func stops(_ command: [String]) throws {
             try withDaemon { daemon in
                 try daemon.ok(
-                    .masu, "run", "-d", "--name", "c", "--restart", "always", "--stop-signal", "USR1", "busybox", "sh",
+                    .masu, "run", "-d", "--name", "one", "--restart", "always", "--stop-signal", "USR1", "busybox",
+                    "sh",
                     "-c",
                     "trap 'exit 0' USR1; while :; do sleep 0.05; done")
-                #expect(try eventually { try daemon.ok(.masu, "top", "c").contains("sleep") })
-                try daemon.ok(.masu, command + ["c"])
-                _ = try daemon.ok(.masu, "wait", "c")
+                #expect(try eventually { try daemon.ok(.masu, "top", "one").contains("sleep") })
+                try daemon.ok(.masu, command + ["one"])
+                _ = try daemon.ok(.masu, "wait", "one")
                 #expect(
-                    try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "c") == "exited 0")
+                    try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "one") == "exited 0")
             }
         }
 
@@ -49,14 +51,14 @@ extension Integration {
         func restartOfDisposable(_ client: Client) throws {
             try withDaemon { daemon in
                 let program = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
-                try daemon.ok(client, "run", "-d", "--rm", "--name", "c", "busybox", "sh", "-c", program)
-                let id = try daemon.ok(client, "inspect", "-f", "{{.Id}}", "c")
-                try daemon.ok(client, "exec", "c", "touch", "/kept")
-                try daemon.ok(client, "restart", "-t", "2", "c")
-                #expect(try daemon.ok(client, "inspect", "-f", "{{.Id}} {{.State.Running}}", "c") == "\(id) true")
-                try daemon.ok(client, "exec", "c", "test", "-e", "/kept")
-                try daemon.ok(client, "stop", "-t", "2", "c")
-                #expect(try eventually { try daemon.run(client, "inspect", "c").code == 1 })
+                try daemon.ok(client, "run", "-d", "--rm", "--name", "one", "busybox", "sh", "-c", program)
+                let id = try daemon.ok(client, "inspect", "-f", "{{.Id}}", "one")
+                try daemon.ok(client, "exec", "one", "touch", "/kept")
+                try daemon.ok(client, "restart", "-t", "2", "one")
+                #expect(try daemon.ok(client, "inspect", "-f", "{{.Id}} {{.State.Running}}", "one") == "\(id) true")
+                try daemon.ok(client, "exec", "one", "test", "-e", "/kept")
+                try daemon.ok(client, "stop", "-t", "2", "one")
+                #expect(try eventually { try daemon.run(client, "inspect", "one").code == 1 })
             }
         }
 

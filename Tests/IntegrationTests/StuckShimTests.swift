@@ -32,14 +32,14 @@ extension Integration {
 
         @Test(
             "rm -f goes past whoever waits for the shim",
-            arguments: [["pause", "c"], ["top", "c"], ["exec", "c", "true"], ["kill", "-s", "USR1", "c"]])
+            arguments: [["pause", "one"], ["top", "one"], ["exec", "one", "true"], ["kill", "-s", "USR1", "one"]])
         func forcedRemoval(_ pending: [String]) throws {
             try withDaemon { daemon in
-                try stuck(daemon, "c")
+                try stuck(daemon, "one")
                 let client = try daemon.begin(.masu, pending)
                 // It is under way when the daemon has read the request; before that the removal is only easier.
                 usleep(100_000)
-                try daemon.ok(.masu, "rm", "-f", "c")
+                try daemon.ok(.masu, "rm", "-f", "one")
                 _ = try client.waitForEnd()
                 daemon.expectNothingLeft()
             }
