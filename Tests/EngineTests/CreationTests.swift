@@ -80,7 +80,7 @@ import Testing
         let warnings = try await fixture.engine.create(wanted, name: nil).warnings
         #expect(warnings.count == 1)
         #expect(
-            warnings.first?.hasPrefix("Volumes are not available in this version: what is written to /data") ?? false)
+            warnings.first?.hasPrefix("This version has no volumes: files in /data are in") ?? false)
     }
 
     @Test("Docker's name of the default runtime is kept, and means the default where there is no such program")

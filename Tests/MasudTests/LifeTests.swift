@@ -123,7 +123,7 @@ struct LifeTests {
             #expect(wait { has(log, #""msg":"reloaded configuration","log-level":"debug""#) })
             try masud.write(#"{"nonsense":1}"#)
             kill(process.processIdentifier, SIGHUP)
-            #expect(wait { has(log, "the old one stays") })
+            #expect(wait { has(log, "the daemon keeps the old one") })
             #expect(process.isRunning)
         }
     }

@@ -74,7 +74,7 @@ struct StartTests {
                 "", ["--pidfile", "DIR/no/pid"],
                 "cannot write the daemon's process id to DIR/no/pid (--pidfile): No such file or directory"
             ),
-            ("mkdir s", ["-H", "unix://DIR/s"], "cannot listen on unix://DIR/s: there is a file which is no socket"),
+            ("mkdir s", ["-H", "unix://DIR/s"], "cannot listen on unix://DIR/s: a file that is not a socket"),
             ("touch f", ["-H", "unix://DIR/f/s"], "cannot listen on unix://DIR/f/s: Not a directory"),
             ("", ["-H", "unix://DIR/no/s"], "cannot listen on unix://DIR/no/s: No such file or directory"),
             (
