@@ -84,7 +84,8 @@ extension Integration.Options {
     func endpoint() throws {
         try withDaemon { (daemon: TestDaemon) throws in
             let body = """
-                {"Image":"busybox","NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:02"}}}}
+                {"Image":"busybox","Cmd":["true"],
+                "NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:02"}}}}
                 """
             let answer = try daemon.http("POST", "/v1.51/containers/create?name=mac", body: body)
             #expect(
