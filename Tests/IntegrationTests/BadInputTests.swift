@@ -151,7 +151,7 @@ extension Integration {
                     ("GET", "/v1.99/containers/json", "", 400), ("GET", "/v1.12/containers/json", "", 400),
                     ("GET", "/nosuchpath", "", 404),
                     ("DELETE", "/images/nosuch", "", 404), ("POST", "/exec/nosuch/start", "{}", 404),
-                    ("GET", "/images/%2e%2e/json", "", 404),
+                    ("GET", "/images/%2e%2e/json", "", 400),
                     ("POST", "/containers/create", String(repeating: "[", count: 100_000), 400),
                 ]
                 for request in table {
