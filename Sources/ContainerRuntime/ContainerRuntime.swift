@@ -36,7 +36,7 @@ package struct ContainerRuntime: Hashable, Sendable {
         }
     }
 
-    private func configuration(of record: ContainerRecord, known: Spec?) throws(RuntimeError) -> Spec {
+    private func configuration(of record: StoredContainer, known: Spec?) throws(RuntimeError) -> Spec {
         if let known { return known }
         return try Self.configuration(of: FilePath(record.bundle))
     }
@@ -46,13 +46,13 @@ package struct ContainerRuntime: Hashable, Sendable {
         return root.appending(id)
     }
 
-    func record(_ id: String) throws(RuntimeError) -> ContainerRecord {
-        try ContainerRecord.read(from: directory(id), id: id)
+    func record(_ id: String) throws(RuntimeError) -> StoredContainer {
+        try StoredContainer.read(from: directory(id), id: id)
     }
 
     /// The same, also of a container that is still being created.
-    private func anyRecord(_ id: String) throws(RuntimeError) -> (record: ContainerRecord, isComplete: Bool) {
-        try ContainerRecord.readAny(from: directory(id), id: id)
+    private func anyRecord(_ id: String) throws(RuntimeError) -> (record: StoredContainer, isComplete: Bool) {
+        try StoredContainer.readAny(from: directory(id), id: id)
     }
 
     // MARK: Life cycle
@@ -174,7 +174,7 @@ package struct ContainerRuntime: Hashable, Sendable {
     ) throws(RuntimeError) {
         let directory = try directory(id)
         if let prepared, prepared.isGone { return }
-        let record: ContainerRecord
+        let record: StoredContainer
         do throws(RuntimeError) {
             if let prepared { record = prepared.record } else { record = try anyRecord(id).record }
         } catch  where error.kind == .notFound && (force || Files.exists(directory)) {
@@ -265,8 +265,8 @@ package struct ContainerRuntime: Hashable, Sendable {
         do throws(Errno) {
             return try Files.names(in: root).filter {
                 let directory = root.appending($0)
-                return Files.exists(directory.appending(ContainerRecord.fileName))
-                    || Files.exists(directory.appending(ContainerRecord.provisionalFileName))
+                return Files.exists(directory.appending(StoredContainer.fileName))
+                    || Files.exists(directory.appending(StoredContainer.provisionalFileName))
             }.sorted()
         } catch .noSuchFileOrDirectory {
             return []

@@ -124,7 +124,7 @@ struct Creation {
         plan.options.log?.debug("nsexec[\(pid)]: nsexec container setup")
         let record = try prepare(pid, channel, &made)
         try follow(pid, channel, &made)
-        try ContainerRecord.complete(in: directory)
+        try StoredContainer.complete(in: directory)
         var process = StartedProcess(pid: pid, console: made.console)
         process.container = FoundContainer(record: record, directory: directory)
         return process
@@ -170,7 +170,7 @@ struct Creation {
     /// Does this side's share of the work while the process does its own.
     private func prepare(
         _ pid: Int32, _ channel: InitChannel, _ made: inout Made
-    ) throws(RuntimeError) -> ContainerRecord {
+    ) throws(RuntimeError) -> StoredContainer {
         let record = try writeState(pid)
         if plan.newNamespaces.contains(.user) {
             try UserNamespaceMaps.write(
@@ -261,11 +261,11 @@ struct Creation {
         try MountSources(plan: plan, process: pid, socket: socket).answer(index)
     }
 
-    private func writeState(_ pid: Int32) throws(RuntimeError) -> ContainerRecord {
+    private func writeState(_ pid: Int32) throws(RuntimeError) -> StoredContainer {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "the container's process ended while it was being set up")
         }
-        let record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
+        let record = StoredContainer(plan, pid: pid, startTime: times.startTime)
         try record.write(to: directory)
         StateDirectory.removeNote(in: directory)
         return record

@@ -119,7 +119,7 @@ enum StateDirectory {
     static func remove(_ directory: FilePath) throws(Errno) {
         // What a container that has run its course leaves; anything else is looked for.
         do throws(Errno) {
-            try Files.remove(directory.appending(ContainerRecord.fileName))
+            try Files.remove(directory.appending(StoredContainer.fileName))
         } catch .noSuchFileOrDirectory {}
         do throws(Errno) {
             try Files.removeDirectory(directory)

@@ -8,7 +8,7 @@ import SystemPackage
 
 /// The adding of one process to a running container.
 struct Execution {
-    let record: ContainerRecord
+    let record: StoredContainer
     let process: Process
     let options: ExecOptions
     /// Where compiled system call filters are kept.

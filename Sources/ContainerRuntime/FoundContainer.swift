@@ -9,7 +9,7 @@ import SystemPackage
 /// The calls read none of its files: the caller can end, freeze and examine the container also after somebody has
 /// removed its directory.
 package struct FoundContainer: Hashable, Sendable {
-    let record: ContainerRecord
+    let record: StoredContainer
     /// `<root>/<id>`.
     let directory: FilePath
     /// The directory with its configuration.

@@ -6,7 +6,7 @@ import SystemPackage
 
 /// The saving of a container's processes to files, by CRIU.
 struct Checkpoint {
-    let record: ContainerRecord
+    let record: StoredContainer
     let spec: Spec
     let options: CheckpointOptions
 

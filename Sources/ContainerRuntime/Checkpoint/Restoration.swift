@@ -139,7 +139,7 @@ struct Restoration {
             made.undo.add("pid file \(file)") { try Files.remove(file) }
         }
         try attempt("removing \(rootMount)") { () throws(Errno) in try Files.removeDirectory(rootMount) }
-        try ContainerRecord.complete(in: directory)
+        try StoredContainer.complete(in: directory)
     }
 
     // MARK: Before
@@ -285,13 +285,13 @@ struct Restoration {
         guard let times = ProcessTimes.of(pid) else {
             throw RuntimeError(.system, "criu failed: process \(pid) ended unexpectedly")
         }
-        var record = ContainerRecord(plan, pid: pid, startTime: times.startTime)
+        var record = StoredContainer(plan, pid: pid, startTime: times.startTime)
         // From 3.14 on its clocks go on where they stopped, in a time namespace that the configuration does not have.
         if let version, version >= 31400, !record.namespaces.contains(.time), Files.exists("/proc/self/ns/time") {
             record.namespaces.append(.time)
         }
         if version != nil {
-            let provisional = directory.appending(ContainerRecord.provisionalFileName)
+            let provisional = directory.appending(StoredContainer.provisionalFileName)
             try attempt("removing \(provisional)") { () throws(Errno) in try Files.remove(provisional) }
         }
         try record.write(to: directory)

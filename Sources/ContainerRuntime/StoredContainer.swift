@@ -6,7 +6,7 @@ import Resctrl
 import SystemPackage
 
 /// What is kept of a container in `<root>/<id>/state.json`. Everything else is asked of the kernel.
-struct ContainerRecord: Hashable, Sendable {
+struct StoredContainer: Hashable, Sendable {
     var ociVersion: String
     var id: String
     /// The first process in the pid namespace of the runtime that created it.
@@ -61,7 +61,7 @@ struct ContainerRecord: Hashable, Sendable {
     }
 
     /// The record of a container that has been created.
-    static func read(from directory: FilePath, id: String) throws(RuntimeError) -> ContainerRecord {
+    static func read(from directory: FilePath, id: String) throws(RuntimeError) -> StoredContainer {
         let (record, isComplete) = try readAny(from: directory, id: id)
         guard isComplete else { throw RuntimeError(.conflict, "container \(id) is still being created") }
         return record
@@ -70,7 +70,7 @@ struct ContainerRecord: Hashable, Sendable {
     /// The record of a container, and whether it has been created or is about to be.
     static func readAny(
         from directory: FilePath, id: String
-    ) throws(RuntimeError) -> (record: ContainerRecord, isComplete: Bool) {
+    ) throws(RuntimeError) -> (record: StoredContainer, isComplete: Bool) {
         var isComplete = true
         let bytes: [UInt8]
         do throws(Errno) {
@@ -91,7 +91,7 @@ struct ContainerRecord: Hashable, Sendable {
             throw RuntimeError(.system, "cannot read the state of container \(id): \(error.words)")
         }
         do throws(JSONError) {
-            return (try ContainerRecord(json: JSON.parse(bytes)), isComplete)
+            return (try StoredContainer(json: JSON.parse(bytes)), isComplete)
         } catch  where !isComplete {
             // The runtime was killed between making the file and writing it, which it does before anything else.
             throw RuntimeError(.notFound, "container does not exist: \(id)")
@@ -125,7 +125,7 @@ struct ContainerRecord: Hashable, Sendable {
     }
 }
 
-extension ContainerRecord {
+extension StoredContainer {
     /// The record of the container of `plan`, whose first process is `pid` and began at `startTime`; it is new.
     init(_ plan: CreationPlan, pid: Int32, startTime: UInt64) {
         self.init(
@@ -142,7 +142,7 @@ extension ContainerRecord {
 }
 
 // Written and read by hand, for the reason that `JSONFields` gives.
-extension ContainerRecord {
+extension StoredContainer {
     var json: JSONValue {
         var object = JSONObject()
         object["ociVersion"] = .string(ociVersion)
