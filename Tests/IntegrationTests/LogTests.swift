@@ -38,8 +38,13 @@ extension Integration {
                 let path = try daemon.ok(client, "inspect", "-f", "{{.LogPath}}", "echo")
                 #expect(truncate(path, 0) == 0)
                 for text in ["second", "third and longer than the first by far"] {
-                    _ = try daemon.run(client, "attach", "--sig-proxy=false", "echo", input: Array("\(text)\n".utf8))
+                    // docker stays attached when its own input has ended.
+                    let attached = try daemon.command(
+                        client, ["attach", "--sig-proxy=false", "echo"], input: Array("\(text)\n".utf8)
+                    ).start()
                     #expect(eventually { logs.output.text.hasSuffix("got \(text)\n") })
+                    attached.send(SIGTERM)
+                    _ = try attached.waitForEnd()
                 }
                 try daemon.ok(client, "kill", "echo")
                 #expect(try logs.waitForEnd().code == 0)
