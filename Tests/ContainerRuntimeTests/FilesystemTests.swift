@@ -45,7 +45,8 @@ extension RuntimeTests {
         @Test("a tmpfs has the same mode at every start: its own, what it hides has, or writable to all")
         func tmpfsModes() throws {
             let bundle = try TestBundle(
-                "for d in /new /deep/er /chosen /private /group; do ls -ld $d; done | while read mode rest; do echo $mode; done"
+                "for d in /new /deep/er /chosen /private /group; do ls -ld $d; done | while read mode rest; do echo "
+                    + "$mode; done"
             )
             for (name, mode) in [("private", 0o700), ("group", 0o2775)] as [(String, mode_t)] {
                 try Files.makeDirectories(bundle.rootfs.appending(name))
@@ -96,7 +97,8 @@ extension RuntimeTests {
         @Test("devices of the configuration exist with their owner and mode; others cannot be used")
         func devices() throws {
             let bundle = try TestBundle(
-                "ls -ln /dev/fuse-like; echo x > /dev/null && echo null; dd if=/dev/forbidden count=0 2>&1 | grep -c 'not permitted'"
+                "ls -ln /dev/fuse-like; echo x > /dev/null && echo null; dd if=/dev/forbidden count=0 2>&1 | grep -c "
+                    + "'not permitted'"
             )
             var allowed = LinuxDevice(path: "/dev/fuse-like", type: "c", major: 10, minor: 229)
             allowed.fileMode = 0o640

@@ -36,7 +36,8 @@ extension RuntimeTests {
             bundle.spec.hostname = "inside"
             #expect(try bundle.start().code == 0)
             let script =
-                "for n in mnt pid net ipc uts cgroup; do busybox readlink /proc/1/ns/$n; busybox readlink /proc/self/ns/$n; done; cat /proc/self/cgroup; exit 9"
+                "for n in mnt pid net ipc uts cgroup; do busybox readlink /proc/1/ns/$n; busybox readlink "
+                + "/proc/self/ns/$n; done; cat /proc/self/cgroup; exit 9"
             try bundle.write("#!/bin/sh\n\(script)", to: "bin/look", mode: 0o755)
             let result = try bundle.runtime("exec", bundle.id, "look")
             #expect(result.code == 9, "\(result)")

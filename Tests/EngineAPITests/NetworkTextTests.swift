@@ -48,7 +48,8 @@ struct NetworkTextTests {
         #expect(new.endpoints["bridge"]?.macAddress?.text == "02:42:ac:11:00:02" && new.macAddress == nil)
         #expect(
             warnings == [
-                "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead."
+                "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig "
+                    + "instead."
             ])
         let (old, none) = try read(json, version: .v(43))
         #expect(old.endpoints["bridge"]?.macAddress != nil && none.isEmpty)

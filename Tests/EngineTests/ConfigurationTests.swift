@@ -99,7 +99,8 @@ import Testing
         if let refusal {
             #expect(
                 refusal.hasPrefix(
-                    "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the daemon root"
+                    "invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount "
+                        + "source is within the daemon root"
                 ))
         }
     }
@@ -155,7 +156,8 @@ import Testing
         #expect(
             warnings == [
                 "This version does not set SELinux labels. Labels discarded.",
-                "MAC address 02:42:ac:11:00:02 discarded: network bridge has a loopback interface only in this version.",
+                "MAC address 02:42:ac:11:00:02 discarded: network bridge has a loopback interface only in this "
+                    + "version.",
                 "Driver options x discarded: network bridge has a loopback interface only in this version.",
             ])
         configuration = ContainerConfiguration(image: "debian")

@@ -45,7 +45,8 @@ import Testing
             conflict
                 == EngineError(
                     .conflict,
-                    "Conflict. The container name \"/web\" is already in use by container \"\(id)\". You have to remove (or rename) that container to be able to reuse that name."
+                    "Conflict. The container name \"/web\" is already in use by container \"\(id)\". You have to "
+                        + "remove (or rename) that container to be able to reuse that name."
                 ))
         try await engine.remove("web")
         #expect(try await engine.create(configuration(), name: "web").id != id)

@@ -94,7 +94,8 @@ struct ImageRulesTests {
             error
                 == ImagesError(
                     .conflict,
-                    "conflict: unable to delete \(id.short) (must be forced) - image is referenced in multiple repositories"
+                    "conflict: unable to delete \(id.short) (must be forced) - image is referenced in multiple "
+                        + "repositories"
                 ))
         let done = try await fixture.images.remove(id.short, force: true, users: { _ in [] })
         #expect(done.prefix(3) == [.untagged("app:1"), .untagged("other:2"), .deleted(id.description)])

@@ -207,7 +207,8 @@ struct PullTests {
             await #expect(
                 throws: ImagesError(
                     .notFound,
-                    "pull access denied for \(reference.familiarName), repository does not exist or may require 'docker login': "
+                    "pull access denied for \(reference.familiarName), repository does not exist or may require "
+                        + "'docker login': "
                         + "unauthorized: unauthorized")
             ) { try await fixture.images.pull(reference) }
         }

@@ -10,7 +10,8 @@ extension Integration {
             let folder = try TemporaryFolder()
             let made = try Command(
                 "/bin/sh", "-c",
-                "cd \(folder.path) && mkdir -p dir/sub && echo one > file && echo two > dir/sub/inner && ln -s file link"
+                "cd \(folder.path) && mkdir -p dir/sub && echo one > file && echo two > dir/sub/inner && ln -s file "
+                    + "link"
             ).runToEnd()
             try #require(made.code == 0, "\(made)")
             return folder
@@ -126,7 +127,8 @@ extension Integration {
                     pipes.append(open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC))
                     let direction = index == 2 ? "-T - <\(fifo)" : ">\(fifo)"
                     let script =
-                        "exec \(curl) -s -N --unix-socket \(daemon.socket) 'http://x/containers/box/\(request)' \(direction)"
+                        "exec \(curl) -s -N --unix-socket \(daemon.socket) 'http://x/containers/box/\(request)' "
+                        + "\(direction)"
                     commands.append(try Command("/bin/sh", "-c", script).start())
                 }
                 #expect(write(pipes[2], "x", 1) == 1)

@@ -93,7 +93,8 @@ extension Integration.Options {
             for client in Client.available {
                 let shown = try daemon.ok(
                     client, "inspect", "-f",
-                    "{{.HostConfig.NetworkMode}} {{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{$v.MacAddress}}{{end}}",
+                    "{{.HostConfig.NetworkMode}} {{range $k, $v := .NetworkSettings.Networks}}{{$k}} "
+                        + "{{$v.MacAddress}}{{end}}",
                     "mac")
                 #expect(shown == "bridge bridge 02:42:ac:11:00:02")
             }

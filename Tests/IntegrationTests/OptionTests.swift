@@ -99,7 +99,8 @@ extension Integration {
             try withDaemon { daemon in
                 let output = try inside(
                     daemon, ["--read-only", "--tmpfs", "/tmp:size=1m,mode=1777"],
-                    "touch /x 2>/dev/null || echo no; touch /tmp/x && echo yes; touch /dev/shm/x && echo shm; grep ' /tmp ' /proc/mounts"
+                    "touch /x 2>/dev/null || echo no; touch /tmp/x && echo yes; touch /dev/shm/x && echo shm; grep ' "
+                        + "/tmp ' /proc/mounts"
                 )
                 #expect(output.hasPrefix("no\nyes\nshm\ntmpfs /tmp tmpfs "), "\(output)")
                 #expect(

@@ -210,7 +210,8 @@ extension Integration {
                 #expect(missing.code == 1)
                 #expect(
                     missing.errors.hasPrefix(
-                        "Error response from daemon: manifest for \(registry.domain)/nothing:1 not found: manifest unknown"
+                        "Error response from daemon: manifest for \(registry.domain)/nothing:1 not found: manifest "
+                            + "unknown"
                     ),
                     "\(missing)")
                 let unreachable = try daemon.run(client, "pull", "127.0.0.1:9/x:1")
