@@ -164,7 +164,8 @@ extension Integration {
         func controlCharactersOfErrors() throws {
             try withDaemon(image: false) { daemon in
                 for arguments in [
-                    ["logs", "a\u{1B}[31mb"], ["inspect", "a\u{9B}31mb\r"], ["run", "--name", "\u{1B}c", "x"],
+                    ["logs", "a\u{1B}[31mb"], ["inspect", "--type", "container", "a\u{9B}31mb\r"],
+                    ["run", "--name", "\u{1B}c", "x"],
                 ] {
                     let result = try daemon.command(.masu, arguments).runToEnd()
                     #expect(result.code != 0)
