@@ -2,7 +2,7 @@ import Images
 import Synchronization
 import Testing
 
-@Suite("Slots of transfers", .timeLimit(.minutes(5)))
+@Suite("Slots of transfers", .timeLimit(.minutes(10)))
 struct TransferSlotTests {
     /// Transfers that each go on until they are let go.
     private final class Transfers: Sendable {

@@ -21,7 +21,7 @@ struct WaitingTests {
         #expect(try threads.map { try $0.join() } == [0, 1, 2])
     }
 
-    @Test("who waits for a condition is told of every change", .timeLimit(.minutes(1)))
+    @Test("who waits for a condition is told of every change", .timeLimit(.minutes(10)))
     func condition() throws {
         let counter = Counter()
         let thread = try JoinableThread(name: "count") { counter.count(from: 1, to: 2000) }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("The daemon's life", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(1)))
+@Suite("The daemon's life", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(10)))
 struct LifeTests {
     private func withDaemon(
         _ flags: [String] = [], _ body: (Masud, Process, String) throws -> Void

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Answers of the API", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(2)))
+@Suite("Answers of the API", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(10)))
 struct RouteTests {
     private static let notManager =
         #"This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node "#

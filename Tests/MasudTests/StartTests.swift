@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("What keeps the daemon from starting", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(1)))
+@Suite("What keeps the daemon from starting", .enabled(if: geteuid() == 0, "needs root"), .timeLimit(.minutes(10)))
 struct StartTests {
     /// A daemon that cannot start; `DIR` in arguments and texts stands for its directory, where `prepare` is a shell's
     /// command.

@@ -5,7 +5,7 @@ import SystemPackage
 import Tasks
 import Testing
 
-@Suite("Tasks: life", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"), .timeLimit(.minutes(2)))
+@Suite("Tasks: life", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"), .timeLimit(.minutes(10)))
 struct LifeCycleTests {
     private func all(_ task: RunningTask) async -> [TaskEvent] {
         var events: [TaskEvent] = []

@@ -72,7 +72,7 @@ import Testing
         #expect(lines.first?.hasPrefix("line 2000 ") ?? false)
     }
 
-    @Test("following misses nothing while the log is written, rotated twice and ended", .timeLimit(.minutes(1)))
+    @Test("following misses nothing while the log is written, rotated twice and ended", .timeLimit(.minutes(10)))
     func following() async throws {
         let directory = try TemporaryDirectory()
         try directory.write("x-json.log", line("0"))
@@ -129,7 +129,7 @@ import Testing
 
     @Test(
         "a log that is emptied in place is followed from its new beginning on, however much is written to it at once",
-        .timeLimit(.minutes(1)), arguments: [1, 2, 3, 50])
+        .timeLimit(.minutes(10)), arguments: [1, 2, 3, 50])
     func emptied(_ count: Int) async throws {
         let directory = try TemporaryDirectory()
         try directory.write("x-json.log", line("1", second: 1) + line("2", second: 2))
@@ -147,7 +147,7 @@ import Testing
         #expect(try await follower.next(1) == [])
     }
 
-    @Test("a file that takes the place of a log's only one is followed after that one's end", .timeLimit(.minutes(1)))
+    @Test("a file that takes the place of a log's only one is followed after that one's end", .timeLimit(.minutes(10)))
     func replaced() async throws {
         let directory = try TemporaryDirectory()
         try directory.write("x-json.log", line("1", second: 1))
@@ -186,7 +186,7 @@ import Testing
         #expect(try await read(directory) == ["a", text, "b"])
     }
 
-    @Test("following ends when its task is cancelled", .timeLimit(.minutes(1)))
+    @Test("following ends when its task is cancelled", .timeLimit(.minutes(10)))
     func cancelling() async throws {
         let directory = try TemporaryDirectory()
         var options = LogOptions()

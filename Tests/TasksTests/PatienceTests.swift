@@ -6,7 +6,7 @@ import Testing
 
 @Suite(
     "Tasks: shims that do not do what they should", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"),
-    .timeLimit(.minutes(2)))
+    .timeLimit(.minutes(10)))
 struct PatienceTests {
     @Test("a shim that is stopped is killed when its task is to be killed, and the task is lost")
     func stopped() async throws {

@@ -4,7 +4,7 @@ import SystemPackage
 import Tasks
 import Testing
 
-@Suite("Tasks: recovery", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"), .timeLimit(.minutes(2)))
+@Suite("Tasks: recovery", .enabled(if: FakeTasks.obstacle.isEmpty, "\(FakeTasks.obstacle)"), .timeLimit(.minutes(10)))
 struct TaskRecoveryTests {
     @Test("a running task is taken over with its events")
     func running() async throws {

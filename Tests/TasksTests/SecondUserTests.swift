@@ -11,7 +11,8 @@ import Testing
 /// A user of `Tasks` that is not the engine: no images, no names, no database. It runs busybox from a directory, by the
 /// real shim.
 @Suite(
-    "Tasks: a second user", .enabled(if: SecondUser.obstacle.isEmpty, "\(SecondUser.obstacle)"), .timeLimit(.minutes(2))
+    "Tasks: a second user", .enabled(if: SecondUser.obstacle.isEmpty, "\(SecondUser.obstacle)"),
+    .timeLimit(.minutes(10))
 )
 struct SecondUserTests {
     @Test("runs a program, talks to it, takes it over after a crash, looks into it, and kills it")
