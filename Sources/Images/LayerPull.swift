@@ -209,6 +209,8 @@ struct LayerPull: Sendable {
     private static func isOurFault(_ error: any Error) -> Bool {
         switch error {
         case ArchiveError.system, ArchiveError.cancelled: true
+        // A download that failed at once has removed its file before this one could open it.
+        case ContentError.notFound: false
         default: error is SnapshotError || error is ContentError || error is Errno || error is DatabaseError
         }
     }
