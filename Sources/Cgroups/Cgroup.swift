@@ -64,6 +64,18 @@ package struct Cgroup: Hashable, Sendable {
     /// - Throws: Also if the group is not adopted and has processes. An existing group without processes is used. After
     ///   an error the new directories are removed.
     package func create(for resources: LinuxResources? = nil, isAdopted: Bool = false) throws(CgroupError) {
+        // The group above is empty until this one is in it. Somebody who tidies up may remove it just before.
+        for _ in 0..<20 {
+            do throws(CgroupError) {
+                return try createOnce(for: resources, isAdopted: isAdopted)
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
+            }
+        }
+        try createOnce(for: resources, isAdopted: isAdopted)
+    }
+
+    private func createOnce(for resources: LinuxResources?, isAdopted: Bool) throws(CgroupError) {
         switch hierarchies {
         case .unified(let mountPoint):
             try createUnified(mountPoint, for: resources, isAdopted: isAdopted)

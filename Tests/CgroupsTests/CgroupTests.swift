@@ -51,6 +51,27 @@ struct CgroupTests {
     }
 
     @Test(
+        "groups are made below one that others remove whenever it is empty",
+        .enabled(if: geteuid() == 0, "needs root"))
+    func tidiedParent() async throws {
+        let hierarchies = try CgroupHierarchies.mounted()
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for name in ["one", "two"] {
+                tasks.addTask {
+                    let path = "/masu-cgroups-test-\(getpid())/\(name)"
+                    let group = try Cgroup(path: path, hierarchies: hierarchies)
+                    for _ in 0..<200 {
+                        try group.create()
+                        try group.remove()
+                        for directory in group.directories { rmdir(directory.removingLastComponent().string) }
+                    }
+                }
+            }
+            try await tasks.waitForAll()
+        }
+    }
+
+    @Test(
         "a group is made, filled, counted, frozen, emptied by force and removed",
         .enabled(if: geteuid() == 0, "needs root"))
     func life() throws {
