@@ -180,15 +180,18 @@ extension Images {
         _ snapshot: String, _ cancellation: Cancellation,
         _ sink: @escaping @Sendable (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
     ) throws {
-        try readLayer(snapshot) { changes, root in try Self.archive(changes, in: root, cancellation, sink) }
+        // Holes may come and go while the bytes stay the same, and with them sparse entries.
+        try readLayer(snapshot) { changes, root in
+            try Self.archive(changes, in: root, sparseFiles: .filled, cancellation, sink)
+        }
     }
 
     private static func archive(
-        _ changes: TreeChanges, in root: FileDescriptor, _ cancellation: Cancellation,
-        _ sink: @escaping (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
+        _ changes: TreeChanges, in root: FileDescriptor, sparseFiles: TreeArchiver.SparseFiles = .sparseWhereLarge,
+        _ cancellation: Cancellation, _ sink: @escaping (UnsafeRawBufferPointer) throws(ArchiveError) -> Void
     ) throws(ArchiveError) {
         let archiver = TreeArchiver(
-            sparseFiles: .sparseWhereLarge, isCancelled: { cancellation.isCancelled }, sink)
+            sparseFiles: sparseFiles, isCancelled: { cancellation.isCancelled }, sink)
         try archiver.add(changes.all, in: root)
         try archiver.finish()
     }

@@ -79,7 +79,12 @@ struct ImageRemoval {
         }
         func forget(in database: Database) throws {
             for name in untagged { try ImageTable.removeReference(name, in: database) }
-            if deletes { try ImageTable.delete(record.id, in: database) }
+            if deletes {
+                try ImageTable.delete(record.id, in: database)
+                // The layers' files go with the image: nothing is left to make blobs of.
+                try database.execute(
+                    sql: "DELETE FROM imageLateBlob WHERE layer NOT IN (SELECT digest FROM imageBlob)")
+            }
         }
         do {
             try images.database.write(forget)

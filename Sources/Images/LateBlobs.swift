@@ -28,12 +28,21 @@ extension Images {
         }
     }
 
-    /// Writes the blobs that are missing; blocks.
+    /// Writes the blobs that are missing; blocks. One that cannot be written is logged and keeps none of the others
+    /// from being written: a caller that needs that very blob learns that it is not there.
     func completeBlobs() throws {
         guard try !lateBlobs().isEmpty else { return }
         try blobCompletion.withLock { _ in
             // Those that were written while this thread waited are not among them any more.
-            for late in try lateBlobs() { try complete(late) }
+            for late in try lateBlobs() {
+                do {
+                    try complete(late)
+                } catch {
+                    logger.warning(
+                        "a layer could not be stored as a blob yet",
+                        metadata: ["layer": "\(late.layer)", "error": "\(error)"])
+                }
+            }
         }
         settling.soon()
     }
@@ -100,9 +109,13 @@ extension Images {
             // Only then the row may go: after a failure of the machine the blob is written once more.
             try content.flush(late.layer)
         }
-        try database.write { database in
-            try database.execute(
-                sql: "DELETE FROM imageLateBlob WHERE layer = ?", arguments: [late.layer.description])
+        try changes.withLock { _ in
+            // Another image may have come to need the layer since it was looked for; the next round writes it.
+            guard try !isNeeded() else { return }
+            try database.write { database in
+                try database.execute(
+                    sql: "DELETE FROM imageLateBlob WHERE layer = ?", arguments: [late.layer.description])
+            }
         }
     }
 }

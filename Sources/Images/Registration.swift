@@ -83,8 +83,9 @@ extension Images {
             parent = chain
         }
         let late = try Set(lateBlobs().map(\.layer)).union(image.lateLayers.keys)
-        for digest in image.layers where content.size(of: digest) == nil && !late.contains(digest) {
+        for digest in image.layers where content.size(of: digest) == nil {
             guard let blob = blobs[digest] else {
+                if late.contains(digest) { continue }
                 throw ImagesError(.system, "blob \(digest) vanished while the image was loaded")
             }
             try blob.commit(expecting: digest)
@@ -134,7 +135,7 @@ extension Images {
         }
         for (layer, snapshot) in image.lateLayers where content.size(of: layer) == nil {
             try database.execute(
-                sql: "INSERT OR IGNORE INTO imageLateBlob (layer, snapshot) VALUES (?, ?)",
+                sql: "INSERT OR REPLACE INTO imageLateBlob (layer, snapshot) VALUES (?, ?)",
                 arguments: [layer.description, snapshot])
         }
         for reference in image.references {

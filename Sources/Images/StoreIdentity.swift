@@ -25,7 +25,7 @@ enum StoreIdentity {
         _ content: FilePath, _ database: any DatabaseWriter, setAsideIn dataRoot: FilePath, _ logger: Logger
     ) throws {
         let file = content.appending("identity")
-        // One that cannot be read is one that is not there: an empty name fits nothing.
+        // An empty name is one that could not be written or read: it says nothing.
         let stored = Files.exists(file) ? (try? Files.readText(file)) ?? "" : nil
         let (known, hasImages) = try database.read { database in
             (
@@ -34,9 +34,10 @@ enum StoreIdentity {
             )
         }
         if let known, known == stored { return }
-        let isAnothers = if let known, let stored { known != stored } else { false }
+        let isAnothers = if let known, let stored, !stored.isEmpty { known != stored } else { false }
         // A database that has just been made has no name. Stores of earlier versions have none either.
-        if isAnothers || known == nil && !hasImages && hasBlobs(content) {
+        let isUnknown = (known == nil || stored?.isEmpty == true) && !hasImages && hasBlobs(content)
+        if isAnothers || isUnknown {
             let place = SetAside.folder(in: dataRoot)
             try Files.makeDirectories(place, mode: 0o700)
             try Files.rename(content, to: place.appending("content"))
@@ -64,10 +65,8 @@ enum StoreIdentity {
             try database.execute(sql: "INSERT INTO imageStore (identity) VALUES (?)", arguments: [identity])
         }
         try Files.makeDirectories(content, mode: 0o700)
-        let descriptor = try FileDescriptor.open(
-            file, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite)
-        defer { try? descriptor.close() }  // what was written is checked at the next start
-        try descriptor.writeAll(Array(identity.utf8))
+        // Whole or not at all.
+        try Files.replace(file, with: Array(identity.utf8))
     }
 
     private static func random() -> String {

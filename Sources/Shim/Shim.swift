@@ -221,6 +221,7 @@ package final class Shim {
                 for container in containers where container.phase.isOver { client.knowsEnd(of: container.id) }
                 return .response(.containers(containers.map { ShimContainer(id: $0.id, state: $0.phase.state) }))
             case .create(let bundle):
+                guard case .serving = stage else { throw ShimError(.unavailable, "the shim is about to end") }
                 return .response(.created(pid: try create(bundle: FilePath(bundle))))
             default:
                 guard let container = container(message.container) else {

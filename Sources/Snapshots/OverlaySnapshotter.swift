@@ -88,6 +88,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     ) throws(SnapshotError) -> SnapshotCapture {
         let row = try table.read { try table.capturable(active, as: name, in: $0) }
         guard !changes.hasSockets else { return .needsCopy("sockets stay with the container, and are in no layer") }
+        guard !changes.hasLargeHoles else { return .needsCopy("files with large holes are read once only") }
         guard !row.wasCaptured else { return .needsCopy("it was captured before") }
         guard changes.isOfUpper || row.parent == nil else {
             return .needsCopy("its upper directory refers to the lower ones by name")
@@ -117,7 +118,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
             try? remove(name)  // the first error is the one to tell; the next start removes what stays
             throw error
         }
-        try table.removeDirectory(table.directory(of: row.id))
+        table.removeReplaced(row)
         return .captured
     }
 
@@ -128,6 +129,10 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         var made: Int64?
         do throws(SnapshotError) {
             try table.write { database in
+                // The container may have been removed meanwhile.
+                guard try table.find(row.name, in: database)?.id == row.id else {
+                    throw SnapshotError.notFound(row.name)
+                }
                 try database.execute(
                     literal: """
                         UPDATE snapshot SET state = 'committed', parent = \(row.parent), bytes = \(usage.bytes),

@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 import LinuxKernel
 import SystemPackage
 
@@ -61,6 +62,21 @@ struct SnapshotTable: Sendable {
     func directory(of id: Int64) -> FilePath { root.appending(String(id)) }
     func files(of id: Int64) -> FilePath { directory(of: id).appending("fs") }
     func work(of id: Int64) -> FilePath { directory(of: id).appending("work") }
+
+    /// Removes the directory of a row that a transaction has replaced by another.
+    ///
+    /// The transaction has to be on the disk before: a power failure undoes the last ones of a log that was not written
+    /// through (`synchronous = NORMAL`), and then the row is back without its directory. What cannot be removed belongs
+    /// to no row, and the next start removes it.
+    func removeReplaced(_ row: Row) {
+        let log = FilePath(database.path + "-wal")
+        // Without a log the transaction is in the database itself, written through.
+        if let file = try? Files.open(log, [.readOnly]) {
+            defer { file.discard() }
+            guard fsync(file.rawValue) == 0 else { return }
+        }
+        try? removeDirectory(directory(of: row.id))  // The row is not there any more: nothing depends on it.
+    }
 
     /// Runs `body` in one transaction, which an error undoes.
     func write<T>(_ body: (Database) throws -> T) throws(SnapshotError) -> T {

@@ -25,10 +25,15 @@ enum Extents {
         return found > position ? found : nil
     }
 
+    /// Whether a file of this status may be one that `ofLargelySparse` tells the parts of.
+    static func isLargelySparse(_ status: stat) -> Bool {
+        Int64(status.st_size) - Int64(status.st_blocks) * 512 >= worthwhile
+    }
+
     /// The parts with data of a file that consists of holes to a good deal; `nil` for any other.
     static func ofLargelySparse(_ file: Int32, _ status: stat) -> [SparseExtent]? {
+        guard isLargelySparse(status) else { return nil }
         let size = Int64(status.st_size)
-        guard size - Int64(status.st_blocks) * 512 >= worthwhile else { return nil }
         var smallestHole: Int64 = 64 << 10
         while smallestHole < size {
             if let extents = extents(of: file, size: size, smallestHole: smallestHole) {

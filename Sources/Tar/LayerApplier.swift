@@ -195,6 +195,8 @@ package struct LayerApplier: ~Copyable {
             }
             result.inodes -= 1
         }
+        // Holes of such files were not counted when they were written.
+        result.bytes = max(0, result.bytes)
         implied.removeAll { $0 == path }
         try remove(path, in: root)
     }

@@ -38,6 +38,8 @@ package struct TreeChanges: Sendable {
     package private(set) var all: [TreeChange] = []
     /// Whether there are sockets among the new things, which have no place in a layer.
     package private(set) var hasSockets = false
+    /// Whether there are files among the new things that consist of holes to a good deal (`TreeArchiver.SparseFiles`).
+    package private(set) var hasLargeHoles = false
     /// Whether they were read off an upper directory, which then has nothing that refers to the lower ones by name.
     package let isOfUpper: Bool
     private var depth = 0
@@ -187,6 +189,7 @@ package struct TreeChanges: Sendable {
         defer { depth -= 1 }
         if overlay, node.isWhiteout { return true }
         if node.type == S_IFSOCK { hasSockets = true }
+        if node.isFile, Extents.isLargelySparse(node.status) { hasLargeHoles = true }
         let isMountPoint = mountPoints.contains(path)
         guard node.isDirectory else {
             if isMountPoint, kind == .added, node.isFile, node.status.st_size == 0 { return false }

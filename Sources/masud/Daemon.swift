@@ -178,7 +178,10 @@ struct Daemon {
                 throw StartError(
                     "the database \(path) was written by a newer version of masud; this one is \(MasuVersion.version)")
             }
+            let isNew = try pool.read { try migrator.appliedMigrations($0).isEmpty }
             try migrator.migrate(pool)
+            // A power failure must not leave a store beside a database that has no tables (`EmptyDatabase`).
+            if isNew { try pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
         } catch let error as StartError {
             throw error
         } catch {

@@ -119,6 +119,8 @@ extension Container {
         } catch {
             let failure = (error as? RefusedStart)?.error ?? EngineError(error)
             logger.error("cannot restart: \(failure)")
+            // A forced removal does not wait for a start that does not come to its end.
+            if case .removing = record.state { return }
             var end = exit
             end.error = failure.message
             record.state = .exited(end)

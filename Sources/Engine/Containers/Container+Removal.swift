@@ -18,7 +18,7 @@ extension Container {
             await gate.enter()
         }
         // A start may have been under way and is over by now.
-        while record.state.isRunning {
+        while record.state.running != nil || !force && record.state.isRestarting {
             if isInside { gate.leave() }
             do {
                 if !force { try refuseRemovalOfRunning(name) }
@@ -42,7 +42,8 @@ extension Container {
     private func endForRemoval(_ name: String) async throws -> Bool {
         services.tasks.callOff(id)
         await starting?.discard()
-        if record.state.isRunning {
+        // What waits for its next start has nothing to be killed, and the gate may be taken by that start.
+        if record.state.running != nil {
             do {
                 try await killAndWait()
             } catch {
@@ -105,6 +106,7 @@ extension Container {
         }
         services.registry.remove(id)
         dropPendingAttachments()
+        isGone = true
         notifyRemoved()
         emit("destroy")
     }

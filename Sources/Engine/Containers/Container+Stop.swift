@@ -14,7 +14,9 @@ extension Container {
         guard record.state.isRunning else { return false }
         let first = signal ?? stopSignal
         let patience = timeout ?? record.configuration.stopTimeout ?? services.configuration.stopTimeout
+        // Also for the next daemon, if this one does not see the end.
         record.isManuallyStopped = true
+        await saveOrLog()
         if await endRestarting() {
             emit("stop")
             return true
@@ -73,7 +75,8 @@ extension Container {
         if try await end.isMet(within: .seconds(10)) { return }
         // A shim that was stopped right after it had sent the signal does not tell of the end either.
         await task?.endByForce(after: .seconds(1))
-        if try await !end.isMet(within: .seconds(10)) {
+        // The first wait is over. This one is met at once if the end has come meanwhile.
+        if try await !wait(.notRunning).isMet(within: .seconds(10)) {
             throw EngineError.system("tried to kill container \(id), but did not receive an exit event")
         }
     }

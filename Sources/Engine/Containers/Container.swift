@@ -45,6 +45,8 @@ actor Container {
     var restartsByHand = 0
     /// Whether a removal has begun.
     var isRemoving = false
+    /// Whether nothing of it is left: nobody will answer those who wait.
+    var isGone = false
 
     init(record: ContainerRecord, services: EngineServices) {
         id = record.id
@@ -119,7 +121,7 @@ actor Container {
 
     func wait(_ condition: WaitCondition) -> ContainerWait {
         let (stream, continuation) = AsyncStream.makeStream(of: WaitResult.self, bufferingPolicy: .bufferingOldest(1))
-        let isMet = condition == .notRunning && !record.state.isRunning
+        let isMet = isGone || condition == .notRunning && !record.state.isRunning
         if isMet {
             continuation.yield(waitResult)
             continuation.finish()
