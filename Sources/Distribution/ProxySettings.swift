@@ -80,8 +80,9 @@ package struct ProxySettings: Hashable, Sendable {
     /// A proxy's address without its user and password, in Docker's form: `http://xxxxx:xxxxx@proxy:3128`.
     package static func masked(_ text: String) -> String {
         let start = text.firstSlashes ?? text.startIndex
-        // The last one: a password with a `/` that nobody has encoded is a password all the same.
-        guard let at = text[start...].lastIndex(of: "@") else { return text }
+        let end = text[start...].firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? text.endIndex
+        // A password with a `/` that nobody has encoded makes the address useless, and is a password all the same.
+        guard let at = text[start..<end].lastIndex(of: "@") ?? text[start...].lastIndex(of: "@") else { return text }
         return text[..<start] + "xxxxx:xxxxx" + text[at...]
     }
 }

@@ -13,8 +13,11 @@ package struct ConnectionLimits: Sendable {
     package var headTime = Duration.seconds(60)
     /// How long a connection may wait for its next request.
     package var idleTime = Duration.seconds(180)
-    /// How long a client may send nothing of a body that is being waited for.
+    /// How long a client may send nothing of a body that is collected in memory.
     package var bodyTime = Duration.seconds(600)
+    /// The same for a body that is used piece by piece. `nil`: for ever, because somebody may still be making it
+    /// (`make-rootfs | docker import -`).
+    package var uploadTime: Duration?
     /// How long a client may take nothing of an answer. One that takes nothing is cut off after this time, at the
     /// latest after twice as long.
     package var answerTime = Duration.seconds(300)

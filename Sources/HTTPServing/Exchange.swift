@@ -9,6 +9,8 @@ final class Exchange {
     var bodyEnded = false
     /// Who waits for the next piece of the body.
     var bodyWaiter: EventLoopPromise<ByteBuffer?>?
+    /// How long the client may send nothing of the body; `nil` for ever.
+    var bodyTime: Duration?
     /// Whether the client waits to be told that it may send the body.
     var expectsContinue: Bool
     /// Whether the answer may never end by itself.

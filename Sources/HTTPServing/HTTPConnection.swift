@@ -123,6 +123,8 @@ final class HTTPConnection: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // The server throws away what the client still sends; a decoder that has failed says so of every piece.
+        if case .closing = state, error is ByteToMessageDecoderError { return }
         guard let error = error as? HTTPParserError else { return context.close(promise: nil) }
         switch state {
         case .idle: refuse(error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest, context: context)
@@ -179,7 +181,7 @@ final class HTTPConnection: ChannelInboundHandler {
         case .idle where gate.fruitless > 0: refuse(.requestTimeout, context: context)
         case .idle: context.close(promise: nil)
         case .answering(let exchange) where exchange.bodyWaiter != nil:
-            failInput(of: exchange, HTTPServerError.bodyStalled(service.limits.bodyTime))
+            failInput(of: exchange, HTTPServerError.bodyStalled(exchange.bodyTime ?? service.limits.bodyTime))
         case .answering(let exchange): closeUnlessProgressing(exchange.patience, context)
         case .delivering: closeUnlessProgressing(endTime, context)
         case .closing where isWriting: closeUnlessProgressing(endTime, context)
@@ -263,10 +265,10 @@ final class HTTPConnection: ChannelInboundHandler {
         patience.wait(nil)
         let eventLoop = eventLoop
         let connection = NIOLoopBound(self, eventLoop: eventLoop)
-        let body = RequestBody(share: ByteBudget.Share(of: service.budget)) {
+        let body = RequestBody(share: ByteBudget.Share(of: service.budget)) { collects in
             try await withTaskCancellationHandler {
                 try Task.checkCancellation()
-                return try await eventLoop.flatSubmit { connection.value.nextBodyPiece() }.get()
+                return try await eventLoop.flatSubmit { connection.value.nextBodyPiece(collects: collects) }.get()
             } onCancel: {
                 eventLoop.execute { connection.value.stopWaitingForBody() }
             }
@@ -280,7 +282,7 @@ final class HTTPConnection: ChannelInboundHandler {
         exchange.task = Task { await answer.run() }
     }
 
-    private func nextBodyPiece() -> EventLoopFuture<ByteBuffer?> {
+    private func nextBodyPiece(collects: Bool) -> EventLoopFuture<ByteBuffer?> {
         guard let context, case .answering(let exchange) = state else {
             return eventLoop.makeFailedFuture(HTTPServerError.connectionClosed)
         }
@@ -300,7 +302,8 @@ final class HTTPConnection: ChannelInboundHandler {
             context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
         }
         gate.handsOnSlices = false
-        patience.wait(service.limits.bodyTime)
+        exchange.bodyTime = collects ? service.limits.bodyTime : service.limits.uploadTime
+        patience.wait(exchange.bodyTime)
         context.read()
         return promise.futureResult
     }

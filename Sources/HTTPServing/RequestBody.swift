@@ -2,16 +2,16 @@ import NIOCore
 
 /// The body of a request, as a sequence that is read once and pulls bytes from the socket only when asked for more.
 package struct RequestBody: Sendable {
-    private let next: @Sendable () async throws -> ByteBuffer?
+    private let next: @Sendable (_ collects: Bool) async throws -> ByteBuffer?
     private let share: ByteBudget.Share?
 
     /// A body whose pieces come from `next`, which returns `nil` at the end.
     package init(next: @escaping @Sendable () async throws -> ByteBuffer?) {
-        self.init(share: nil, next: next)
+        self.init(share: nil) { _ in try await next() }
     }
 
-    /// The same, of a server that has a budget for what is collected.
-    init(share: ByteBudget.Share?, next: @escaping @Sendable () async throws -> ByteBuffer?) {
+    /// The same, of a server that has a budget for what is collected, and less patience for it.
+    init(share: ByteBudget.Share?, next: @escaping @Sendable (_ collects: Bool) async throws -> ByteBuffer?) {
         self.share = share
         self.next = next
     }
@@ -25,7 +25,7 @@ package struct RequestBody: Sendable {
     ///   `HTTPServerError.bodyStalled` if it
     ///   sends nothing for too long.
     package func nextPiece() async throws -> ByteBuffer? {
-        try await next()
+        try await next(false)
     }
 
     /// The whole body.
@@ -37,7 +37,7 @@ package struct RequestBody: Sendable {
     ///   much; as `nextPiece`.
     package func collect(limit: Int) async throws -> [UInt8] {
         var bytes: [UInt8] = []
-        while let piece = try await next() {
+        while let piece = try await next(true) {
             guard bytes.count + piece.readableBytes <= limit else { throw HTTPServerError.bodyTooLarge(limit: limit) }
             try share?.grow(to: bytes.count + piece.readableBytes)
             bytes.append(contentsOf: piece.readableBytesView)

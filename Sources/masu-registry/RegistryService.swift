@@ -52,6 +52,7 @@ struct RegistryService: Sendable {
         limits.headTime = .seconds(30)
         limits.idleTime = .seconds(60)
         limits.bodyTime = .seconds(120)
+        limits.uploadTime = .seconds(120)
         limits.answerTime = .seconds(60)
         limits.streamTime = .seconds(120)
         return limits

@@ -122,7 +122,8 @@ struct ProxyTests {
     @Test(
         "what is shown of a proxy has no password",
         arguments: [
-            ("", ""), ("http://p:3128", "http://p:3128"), ("http://me:pw@p:3128/x@y", "http://xxxxx:xxxxx@p:3128/x@y"),
+            ("", ""), ("http://p:3128", "http://p:3128"), ("http://me:p/w@p:3128", "http://xxxxx:xxxxx@p:3128"),
+            ("http://me:pw@p:3128/x@y", "http://xxxxx:xxxxx@p:3128/x@y"),
             ("me:p@w@host", "xxxxx:xxxxx@host"), ("https://me@host", "https://xxxxx:xxxxx@host"),
         ])
     func masked(_ text: String, _ shown: String) { #expect(ProxySettings.masked(text) == shown) }

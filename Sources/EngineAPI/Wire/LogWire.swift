@@ -61,6 +61,7 @@ extension LogFileOptions {
         case "labels-regex": labelsPattern = try GoRegularExpression(value, as: "log opt 'labels-regex'")
         case "env-regex": environmentPattern = try GoRegularExpression(value, as: "log opt 'env-regex'")
         case "tag": tag = value
+        case "mode" where value.isEmpty: mode = nil
         case "mode":
             guard let known = LogMode(rawValue: value) else {
                 throw APIError.invalid("logger: logging mode not supported: \(value)")

@@ -22,6 +22,11 @@ package struct CredentialFile {
         configuration = try ClientConfiguration(path: path)
     }
 
+    /// What has been read already.
+    package init(_ configuration: ClientConfiguration) {
+        self.configuration = configuration
+    }
+
     /// The key under which the file keeps the credentials of a registry.
     ///
     /// - Parameter server: the first part of an image name, or the argument of `login`.

@@ -12,10 +12,18 @@ enum RegistryAccess {
         return first.contains(".") || first.contains(":") || first == "localhost" ? String(first) : "docker.io"
     }
 
-    /// The header `X-Registry-Auth`, if there are credentials for the registry of an image.
+    /// The header `X-Registry-Auth`, if there are credentials for the registry of an image. Without them a public image
+    /// can be had all the same, so a helper that is missing is a warning.
     static func header(for image: String) throws -> (String, String)? {
         let key = CredentialFile.key(server(of: image))
-        guard let config = try CredentialFile().credentials(for: key) else { return nil }
+        let credentials: AuthConfig?
+        do throws(CommandError) {
+            credentials = try CredentialFile(ClientConfiguration.user).credentials(for: key)
+        } catch {
+            Console.complain("WARNING: \(error.message)")
+            return nil
+        }
+        guard let config = credentials else { return nil }
         return ("X-Registry-Auth", Base64.encodeForURL(try JSON.encode(config)))
     }
 
