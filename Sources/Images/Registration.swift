@@ -1,5 +1,6 @@
 import Hashing
 import ContentStore
+import Failure
 import GRDB
 import JSON
 import OCISpec
@@ -33,7 +34,7 @@ extension Images {
         _ images: [NewImage], blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], captured: [Digest: String] = [:]
     ) throws {
         try changes.withLock { _ in
-            var undo: [() throws -> Void] = []
+            var undo = Undo<Undoing>()
             do {
                 for image in images { try place(image, blobs: blobs, layers: layers, captured: captured, undo: &undo) }
                 let now = Timestamp.now()
@@ -46,12 +47,8 @@ extension Images {
                 }
                 updateIndex()
             } catch {
-                for step in undo.reversed() {
-                    do {
-                        try step()
-                    } catch {
-                        logger.warning("cannot remove an image", metadata: ["error": "\(error)"])
-                    }
+                undo.run { step, failure in
+                    logger.warning("cannot remove an image", metadata: ["step": "\(step)", "error": "\(failure)"])
                 }
                 throw error
             }
@@ -61,7 +58,7 @@ extension Images {
 
     private func place(
         _ image: NewImage, blobs: [Digest: Ingest], layers: [Digest: UnpackedLayer], captured: [Digest: String],
-        undo: inout [() throws -> Void]
+        undo: inout Undo<Undoing>
     ) throws {
         var parent: Digest?
         for chain in ChainID.chain(of: image.diffIDs) {
@@ -69,7 +66,9 @@ extension Images {
             if try snapshotter.information(chain.description) == nil {
                 if let snapshot = captured[chain] {
                     try snapshotter.rename(snapshot, to: chain.description)
-                    undo.append { [snapshotter] in try snapshotter.rename(chain.description, to: snapshot) }
+                    undo.add("name of layer \(chain)") { [snapshotter] in
+                        try snapshotter.rename(chain.description, to: snapshot)
+                    }
                     parent = chain
                     continue
                 }
@@ -78,7 +77,7 @@ extension Images {
                 }
                 try snapshotter.commit(
                     layer.staged, as: chain.description, parent: parent?.description, contents: layer.contents)
-                undo.append { [snapshotter] in try snapshotter.remove(chain.description) }
+                undo.add("layer \(chain)") { [snapshotter] in try snapshotter.remove(chain.description) }
             }
             parent = chain
         }
@@ -89,12 +88,12 @@ extension Images {
                 throw ImagesError(.system, "blob \(digest) vanished while the image was loaded")
             }
             try blob.commit(expecting: digest)
-            undo.append { [content] in try content.remove(digest) }
+            undo.add("blob \(digest)") { [content] in try content.remove(digest) }
         }
         try repair(image)
         for document in [image.configuration, image.manifest] {
             let (digest, isNew) = try content.store(document)
-            if isNew { undo.append { [content] in try content.remove(digest) } }
+            if isNew { undo.add("document \(digest)") { [content] in try content.remove(digest) } }
         }
     }
 
