@@ -113,7 +113,7 @@ let package = Package(
                 "Failure", "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
-        module("DBus", ["LinuxKernel", system], swiftSettings: quick),
+        module("DBus", ["LinuxKernel", "Text", system], swiftSettings: quick),
         module("Hashing", ["COpenSSL", "OCISpec", system]),
         module("Netlink", ["CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),

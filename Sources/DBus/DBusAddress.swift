@@ -1,4 +1,5 @@
 import SystemPackage
+import Text
 
 /// Where a bus, or a service without one, listens (D-Bus specification, "Server Addresses").
 package enum DBusAddress: Hashable, Sendable {
@@ -37,20 +38,7 @@ package enum DBusAddress: Hashable, Sendable {
 
     /// `%` and two hexadecimal digits stand for a byte; `nil` if something else follows.
     private static func unescaped(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
+        PercentEncoding.bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 }
 

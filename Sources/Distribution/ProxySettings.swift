@@ -1,4 +1,5 @@
 import Base64
+import Text
 
 /// Through which proxies registries are reached, by the rules that Go programs follow, and so Docker: `HTTP_PROXY`,
 /// `HTTPS_PROXY` and `NO_PROXY`.
@@ -113,28 +114,12 @@ struct WebProxy: Hashable, Sendable {
             return
         }
         let parts = authority[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let user = Self.decoded(parts[0]), let password = Self.decoded(parts.count > 1 ? parts[1] : "") else {
+        guard let user = PercentEncoding.bytes(parts[0]),
+            let password = PercentEncoding.bytes(parts.count > 1 ? parts[1] : "")
+        else {
             return nil
         }
         authorization = "Basic " + Base64.encode(user + [UInt8(ascii: ":")] + password)
-    }
-
-    /// Percent-encoded bytes; `nil` where a percent sign begins none.
-    private static func decoded(_ text: Substring) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
     }
 }
 
