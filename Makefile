@@ -61,6 +61,11 @@ test: packages ## compile, then run every test
 	@scripts/install-packages --optional extra vm
 	@scripts/test $(SWIFT_FLAGS)
 
+.PHONY: test-only
+test-only: packages ## some modules' tests: make test-only T=NetlinkTests,TextTests
+	@MASU_TESTS='$(T)' swift build --build-tests $(SWIFT_FLAGS)
+	@MASU_TESTS='$(T)' swift test --skip-build $(SWIFT_FLAGS)
+
 .PHONY: check
 check: packages ## formatting, own rules, scripts
 	@scripts/install-packages --optional check

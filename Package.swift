@@ -314,6 +314,11 @@ if Context.environment["MASU_PROGRAMS"] == "demo" {
     }
 }
 
+// Some tests only: `make test-only T=NetlinkTests,TextTests` compiles neither the others nor what only they need.
+if let names = Context.environment["MASU_TESTS"]?.split(separator: ",").map(String.init) {
+    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}
+
 // Fuzzing (`make fuzz`, which builds elsewhere): everything with libFuzzer's instruments, and programs that use them.
 if let fuzzer = Context.environment["MASU_FUZZER"] {
     for target in package.targets where target.type == .regular {
