@@ -92,6 +92,7 @@ let package = Package(
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
         .systemLibrary(name: "COpenSSL", path: "Sources/COpenSSL"),
 
+        module("Addresses", [], swiftSettings: quick),
         module("Base64", [], swiftSettings: quick),
         module("JSON", [], swiftSettings: quick),
         module("Text", [], swiftSettings: quick),
@@ -158,7 +159,8 @@ let package = Package(
         module(
             "Engine",
             [
-                "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots", "Archive", "Tar", "Cgroups",
+                "Addresses", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots", "Archive",
+                "Tar", "Cgroups",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
             ]),
 
@@ -176,7 +178,8 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Failure", "Engine", "Tasks", "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec",
+                "Addresses", "Failure", "Engine", "Tasks", "EngineAPIModel", "HTTPServing", "Distribution", "Images",
+                "OCISpec",
                 "JSON", "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -199,9 +202,8 @@ let package = Package(
         .executableTarget(
             name: "masud",
             dependencies: [
-                "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images", "Snapshots",
-                "ContentStore", "Flags",
-                "JSON", "LinuxKernel",
+                "Addresses", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images", "Snapshots",
+                "ContentStore", "Flags", "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -238,6 +240,7 @@ let package = Package(
                 "Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
+        tests("AddressesTests", ["Addresses"]),
         tests("DaemonLogTests", ["DaemonLog", "OCISpec"]),
         tests("FailureTests", ["Failure"]),
         tests("HashingTests", ["Hashing", "OCISpec", system]),
@@ -264,15 +267,17 @@ let package = Package(
         tests(
             "EngineAPITests",
             [
-                "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "OCISpec", "JSON", "LinuxKernel",
+                "Addresses", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "OCISpec", "JSON",
+                "LinuxKernel",
                 logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "EngineTests",
             [
-                "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel", "OCISpec", "JSON",
-                database, logging, system,
+                "Addresses", "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel",
+                "OCISpec",
+                "JSON", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(

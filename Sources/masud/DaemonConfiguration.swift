@@ -1,3 +1,4 @@
+import Addresses
 import BuildInformation
 import Distribution
 import Engine

@@ -1,3 +1,4 @@
+import Addresses
 import LinuxKernel
 
 /// The wanted container: everything that a `create` request says. The properties carry the names of the Docker Engine

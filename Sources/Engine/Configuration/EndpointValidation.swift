@@ -1,3 +1,5 @@
+import Addresses
+
 extension ContainerConfiguration {
     /// Checks what the container wants of networks; throws with Docker's texts, all that is wrong at once.
     func validateEndpoints() throws(EngineError) {

@@ -1,3 +1,5 @@
+import Addresses
+
 /// Docker's `HostConfig`: isolation, resources, and the parts of the host that the container may use.
 package struct HostConfiguration: Hashable, Sendable, Codable {
     /// Whose network the container has.

@@ -1,3 +1,5 @@
+import Addresses
+
 /// What a container wants to be on one network (an entry of Docker's `NetworkingConfig`).
 package struct NetworkEndpoint: Hashable, Sendable, Codable {
     /// Addresses that were asked for.

@@ -1,7 +1,4 @@
-/// What a port belongs to.
-package enum TransportProtocol: String, Hashable, Sendable, Codable {
-    case tcp, udp, sctp
-}
+import Addresses
 
 /// A port, or several in a row, inside a container: `80/tcp`, `8000-8010/udp`.
 package struct PortRange: Hashable, Sendable, Codable, CustomStringConvertible {

@@ -1,3 +1,4 @@
+import Addresses
 import GRDB
 import JSON
 import LinuxKernel

@@ -1,3 +1,4 @@
+import Addresses
 import Engine
 import EngineAPIModel
 
