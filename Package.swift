@@ -168,9 +168,9 @@ let package = Package(
         module(
             "Registry",
             [
-                "Failure", "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON",
-                "LinuxKernel",
-                "CCrypt", "Hashing", database, logging, system, .product(name: "NIOCore", package: "swift-nio"),
+                "Failure", "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "Base64",
+                "LinuxKernel", "CCrypt", "Hashing", database, logging, system,
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
 

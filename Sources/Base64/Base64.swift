@@ -19,13 +19,15 @@ package enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// The form for URLs and headers, with padding, as Go's `base64.URLEncoding` writes it.
-    package static func encodeForURL(_ bytes: some Collection<UInt8>) -> String {
+    /// The form for URLs and headers: with padding as Go's `base64.URLEncoding` writes it, without as in tokens (RFC
+    /// 7515, 2).
+    package static func encodeForURL(_ bytes: some Collection<UInt8>, isPadded: Bool = true) -> String {
         String(
-            encode(bytes).map { character in
+            encode(bytes).compactMap { character -> Character? in
                 switch character {
                 case "+": "-"
                 case "/": "_"
+                case "=": isPadded ? character : nil
                 default: character
                 }
             })

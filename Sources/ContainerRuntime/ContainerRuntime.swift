@@ -248,14 +248,14 @@ package struct ContainerRuntime: Hashable, Sendable {
     }
 
     /// The state, and what else `list` shows.
-    package func details(_ id: String) throws(RuntimeError) -> ContainerDetails {
+    package func details(_ id: String) throws(RuntimeError) -> ExtendedState {
         let (record, isComplete) = try anyRecord(id)
         var status = try FoundContainer(record: record, directory: directory(id)).status()
         if !isComplete, status != .stopped { status = .creating }
         let state = State(
             ociVersion: record.ociVersion, id: id, status: status, pid: status == .stopped ? nil : record.pid,
             bundle: record.bundle, annotations: record.annotations)
-        return ContainerDetails(
+        return ExtendedState(
             state: state, rootfs: record.rootfs, created: record.created, owner: record.owner,
             cgroupPath: record.cgroupPath)
     }
@@ -310,7 +310,7 @@ package struct ContainerRuntime: Hashable, Sendable {
 }
 
 /// A container's state, and what is known of it beyond the specification's `State`.
-package struct ContainerDetails: Hashable, Sendable {
+package struct ExtendedState: Hashable, Sendable {
     /// The specification's part.
     package var state: State
     /// The root file system's place on the host.

@@ -127,13 +127,13 @@ extension Execution {
             try attempt("cannot start a session") { () throws(Errno) in try ProcessAttributes.startSession() }
         }
 
-        private func console() throws(RuntimeError) -> Console? {
+        private func console() throws(RuntimeError) -> ContainerTerminal? {
             guard execution.process.terminal == true else { return nil }
             let root = try attempt("cannot open the container's root") { () throws(Errno) in
                 try Files.open("/", [.path, .directory])
             }
             defer { root.discard() }
-            let terminal = try Console(
+            let terminal = try ContainerTerminal(
                 root: root, size: execution.process.consoleSize, owner: execution.process.user.uid,
                 keepsLineEnds: execution.options.keepsLineEnds)
             try channel.report(.console(terminal.master))

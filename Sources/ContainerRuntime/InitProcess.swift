@@ -143,7 +143,7 @@ struct InitProcess {
     /// Builds the file tree, and opens the terminal in it.
     private func buildRoot(
         _ membership: inout Membership
-    ) throws(RuntimeError) -> (root: RootFilesystem, console: Console?) {
+    ) throws(RuntimeError) -> (root: RootFilesystem, console: ContainerTerminal?) {
         let root = try RootFilesystem(plan)
         for (index, mount) in (plan.spec.mounts ?? []).enumerated() {
             // The group's own view can be mounted only from inside the group.
@@ -152,9 +152,9 @@ struct InitProcess {
         }
         channel.sources?.discard()
         try root.addDevices()
-        var console: Console?
+        var console: ContainerTerminal?
         if plan.process.terminal == true {
-            let terminal = try Console(
+            let terminal = try ContainerTerminal(
                 root: root.handle, size: plan.process.consoleSize, owner: plan.process.user.uid,
                 keepsLineEnds: plan.options.keepsLineEnds)
             try terminal.attachToDevConsole(root: root.handle)

@@ -9,7 +9,7 @@ struct ProcessSetup {
     let process: Process
     let streams: StandardStreams
     let preservedDescriptors: Int
-    let console: Console?
+    let console: ContainerTerminal?
     let sessionKeyring: String?
     let personality: LinuxPersonality?
     let memoryPolicy: LinuxMemoryPolicy?

@@ -38,7 +38,7 @@ package final class Registries: Sendable {
     /// - Parameter sources: other repositories of the same registry, to mount blobs from.
     /// - Throws: `DistributionError`, worded as Docker does; or what `body` throws.
     package func with<T: Sendable>(
-        _ name: ImageReference, _ access: RegistryAccess, credentials: RegistryCredentials = .anonymous,
+        _ name: ImageReference, _ access: RepositoryAccess, credentials: RegistryCredentials = .anonymous,
         sources: [String] = [], _ body: @Sendable (Repository) async throws -> T
     ) async throws -> T {
         let endpoints = try settings.endpoints(for: name.domain, isPull: access == .pull)
@@ -76,7 +76,7 @@ package final class Registries: Sendable {
 }
 
 /// What is to be done with a repository.
-package enum RegistryAccess: Hashable, Sendable {
+package enum RepositoryAccess: Hashable, Sendable {
     case pull
     case push
 

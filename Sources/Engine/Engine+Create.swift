@@ -28,11 +28,6 @@ extension Engine {
             warnings.append(warning)
         }
         try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
-        if configuration.host.log.driver == nil, self.configuration.log.driver == LogDriver.none,
-            configuration.host.log.file != LogFileOptions()
-        {
-            throw EngineError.invalid("unknown log opt for none log driver")
-        }
         var merged = configuration.merged(with: image.configuration.config)
         let command = (merged.entrypoint ?? []) + (merged.command ?? [])
         guard let path = command.first else { throw EngineError.invalid("no command specified") }

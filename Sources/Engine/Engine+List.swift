@@ -115,13 +115,13 @@ extension Engine {
             let execIDs = await container.execs.values.filter { if case .exited = $0.state { false } else { true } }
                 .map(\.id)
             let driverData = try await images.snapshotDetails(key: record.id)
-            let hasLog = configuration.host.log.driver != LogDriver.none
             func file(_ name: String) -> String { record.hasRun ? container.files.appending(name).string : "" }
             var details = ContainerDetails(
                 id: record.id, name: record.name, created: record.createdAt, path: record.path,
                 arguments: record.arguments, state: record.state, imageID: record.imageID, platform: "linux",
                 resolvConfPath: file("resolv.conf"), hostnamePath: file("hostname"), hostsPath: file("hosts"),
-                logPath: hasLog ? container.logPath.string : "", restartCount: record.restartCount,
+                logPath: configuration.host.log.isReadable ? container.logPath.string : "",
+                restartCount: record.restartCount,
                 driver: images.snapshotter.driver, graphDriverData: driverData, appArmorProfile: "",
                 execIDs: execIDs.sorted(), configuration: configuration,
                 mounts: MountList.mountPoints(configuration.host), sandboxKey: "", networkName: nil)

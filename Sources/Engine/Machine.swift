@@ -9,9 +9,9 @@ enum Machine {
     static var memory: Int64 { Int64(sysconf(Int32(_SC_PHYS_PAGES))) * Int64(sysconf(Int32(_SC_PAGESIZE))) }
 
     /// Major and minor number of the kernel's version.
-    static let kernel: (Int, Int) = {
+    static let kernel: KernelVersion = {
         let parts = kernelRelease.split(whereSeparator: { !$0.isNumber }).prefix(2).map { Int($0) ?? 0 }
-        return (parts.first ?? 0, parts.count > 1 ? parts[1] : 0)
+        return KernelVersion(parts.first ?? 0, parts.count > 1 ? parts[1] : 0)
     }()
 
     static let kernelRelease = name(\.release)

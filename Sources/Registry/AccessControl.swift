@@ -1,3 +1,4 @@
+import Base64
 import HTTPServing
 import JSON
 import LinuxKernel
@@ -74,7 +75,7 @@ package struct AccessControl: Sendable {
     /// - Throws: `RegistryError` (UNAUTHORIZED with a challenge, DENIED).
     func authorize(_ http: HTTPRequest, _ needs: [Permission], publicURL: String?) async throws {
         guard let passwords else { return }
-        let credentials = Credentials(http.headers.first(name: "Authorization"))
+        let credentials = AuthorizationHeader(http.headers.first(name: "Authorization"))
         switch credentials {
         case .basic(let name, let password)?:
             guard try await passwords.accepts(name: name, password: password) else {
@@ -125,7 +126,7 @@ package struct AccessControl: Sendable {
             throw RegistryError(.notFound, .unsupported, "this registry issues no tokens")
         }
         var parameters = query
-        var credentials = Credentials(http.headers.first(name: "Authorization"))
+        var credentials = AuthorizationHeader(http.headers.first(name: "Authorization"))
         if http.method == .POST {
             let body = try await http.body.collect(limit: 64 << 10)
             parameters = try Query(String(decoding: body, as: UTF8.self))
@@ -166,7 +167,7 @@ package struct AccessControl: Sendable {
 }
 
 /// What an `Authorization` header says.
-enum Credentials: Hashable, Sendable {
+enum AuthorizationHeader: Hashable, Sendable {
     case basic(String, String)
     case bearer(String)
 

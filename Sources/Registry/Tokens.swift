@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Base64
 import Hashing
 import JSON
 import OCISpec
@@ -112,14 +112,14 @@ struct TokenIssuer: Sendable {
 
     private func sign(_ payload: JSONValue) -> String {
         let text =
-            Base64URL.encode(Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8)) + "."
-            + Base64URL.encode(Array(payload.text().utf8))
-        return text + "." + Base64URL.encode(authentication.code(for: Array(text.utf8)))
+            Base64.encodeForURL(Array(#"{"alg":"HS256","typ":"JWT"}"#.utf8), isPadded: false) + "."
+            + Base64.encodeForURL(Array(payload.text().utf8), isPadded: false)
+        return text + "." + Base64.encodeForURL(authentication.code(for: Array(text.utf8)), isPadded: false)
     }
 
     private func verified(_ token: String, kind: String) -> JSONValue? {
         let parts = token.split(separator: "." as Character, omittingEmptySubsequences: false)
-        guard parts.count == 3, let signature = Base64URL.decode(parts[2]), let bytes = Base64URL.decode(parts[1])
+        guard parts.count == 3, let signature = Base64.decode(parts[2]), let bytes = Base64.decode(parts[1])
         else {
             return nil
         }
@@ -129,31 +129,5 @@ struct TokenIssuer: Sendable {
             payload["kind"]?.string == kind, let end = payload["exp"]?.int, end > RegistryStore.now()
         else { return nil }
         return payload
-    }
-}
-
-/// Base 64 as in headers (RFC 4648, section 4).
-enum Base64 {
-    static func decode(_ text: String) -> [UInt8]? { Data(base64Encoded: text).map { Array($0) } }
-}
-
-/// Base 64 for URLs, without padding (RFC 4648, section 5).
-enum Base64URL {
-    static func encode(_ bytes: [UInt8]) -> String {
-        String(
-            Data(bytes).base64EncodedString().compactMap { character -> Character? in
-                switch character {
-                case "+": "-"
-                case "/": "_"
-                case "=": nil
-                default: character
-                }
-            })
-    }
-
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        let standard = String(text.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
-        let padding = String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4)
-        return Data(base64Encoded: standard + padding).map { Array($0) }
     }
 }

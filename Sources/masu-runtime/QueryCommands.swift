@@ -33,7 +33,7 @@ enum QueryCommands {
             }
             // A container that is deleted meanwhile is left out.
             let log = ErrorLog(invocation.flags)
-            let all = ids.compactMap { id -> ContainerDetails? in
+            let all = ids.compactMap { id -> ExtendedState? in
                 do throws(RuntimeError) {
                     return try runtime.details(id)
                 } catch {
@@ -57,7 +57,7 @@ enum QueryCommands {
             return 0
         })
 
-    private static func summary(_ details: ContainerDetails) -> JSONValue {
+    private static func summary(_ details: ExtendedState) -> JSONValue {
         var object: JSONValue = [
             "ociVersion": .string(details.state.ociVersion), "id": .string(details.state.id),
             "pid": .int(Int64(details.state.pid ?? 0)), "status": .string(details.state.status.rawValue),

@@ -203,17 +203,21 @@ struct DaemonConfiguration: Sendable {
     /// `--debug` wins over `--log-level`.
     var logLevel: String { flags[DaemonFlags.debug] ? "debug" : flags[DaemonFlags.logLevel] }
 
+    /// `--seccomp-profile` names a file, where a container's option has the file's text.
     private func seccompProfile() throws -> SeccompChoice {
         let name = flags[DaemonFlags.seccompProfile]
-        switch name {
-        case "", "builtin": return .builtIn
-        case "unconfined": return .unconfined
-        default:
-            do {
-                return .profile(String(decoding: try FileDescriptor.contents(of: FilePath(name)), as: UTF8.self))
-            } catch {
-                throw ConfigurationError("opening seccomp profile (\(name)) failed: \(error)")
-            }
+        if name.isEmpty { return .builtIn }
+        if ["builtin", "unconfined"].contains(name) { return try SeccompChoice(wire: name) }
+        let text: String
+        do {
+            text = String(decoding: try FileDescriptor.contents(of: FilePath(name)), as: UTF8.self)
+        } catch {
+            throw ConfigurationError("opening seccomp profile (\(name)) failed: \(error)")
+        }
+        do {
+            return .profile(try SeccompProfile(wire: text))
+        } catch {
+            throw ConfigurationError("cannot use the seccomp profile \(name): \(error)")
         }
     }
 
@@ -248,9 +252,10 @@ struct DaemonConfiguration: Sendable {
         engine.defaultUlimits = flags[DaemonFlags.ulimits].map(\.ulimit)
         engine.defaultShmSize = flags[DaemonFlags.shmSize]
         engine.attachSpillLimit = flags[DaemonFlags.spillLimit]
-        engine.defaultIPCMode = try IPCMode(flags[DaemonFlags.ipcMode])
+        engine.defaultIPCMode = try IPCMode(wire: flags[DaemonFlags.ipcMode])
         let cgroupNamespace = flags[DaemonFlags.cgroupNamespaceMode]
-        engine.defaultCgroupNamespaceMode = cgroupNamespace.isEmpty ? nil : try CgroupNamespaceMode(cgroupNamespace)
+        engine.defaultCgroupNamespaceMode =
+            cgroupNamespace.isEmpty ? nil : try CgroupNamespaceMode(wire: cgroupNamespace)
         engine.seccompProfile = try seccompProfile()
         engine.noNewPrivileges = flags[DaemonFlags.noNewPrivileges]
         engine.dns = try flags[DaemonFlags.dns].map { try IPAddress(server: $0) }

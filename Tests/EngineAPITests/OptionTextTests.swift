@@ -3,6 +3,7 @@ import Engine
 import EngineAPI
 import EngineAPIModel
 import JSON
+import OCISpec
 import Testing
 
 /// Docker's texts are read here, once: what comes out has the same words when it is shown again.
@@ -71,13 +72,14 @@ struct OptionTextTests {
     func values() throws {
         let host = try host(
             #"""
-            {"SecurityOpt":["no-new-privileges:false","no-new-privileges","seccomp={}","apparmor=x","label=type:t"],
+            {"SecurityOpt":["no-new-privileges:false","no-new-privileges","seccomp={\"defaultAction\":\"SCMP_ACT_ALLOW\"}","apparmor=x","label=type:t"],
             "LogConfig":{"Config":{"max-size":"1.5k"}},"ExtraHosts":["c=[fd00::3]","d:host-gateway"],
             "PortBindings":{"80":[{"HostPort":"9"}]}}
             """#)
         let security = host.securityOptions
-        #expect(security.noNewPrivileges == true && security.seccomp == .profile("{}"))
-        #expect(security.appArmor == "x" && security.labels == ["type:t"] && security.writableCgroups == nil)
+        #expect(security.noNewPrivileges == true && security.writableCgroups == nil)
+        #expect(security.seccomp == .profile(SeccompProfile(defaultAction: "SCMP_ACT_ALLOW")))
+        #expect(security.appArmor == "x" && security.labels == ["type:t"])
         #expect(host.log.driver == nil && host.log.file.maxSize?.value == ByteCount(1536))
         #expect(host.extraHosts.map(\.value.address) == [IPAddress("fd00::3"), nil])
         #expect(host.publishedPorts.map(\.port.description) == ["80/tcp"])
@@ -97,7 +99,6 @@ struct OptionTextTests {
                 #"{"LogConfig":{"Type":"json-file","Config":{"x":"1"}}}"#,
                 "unknown log opt 'x' for json-file log driver"
             ),
-            (#"{"LogConfig":{"Type":"none","Config":{"x":"1"}}}"#, "unknown log opt for none log driver"),
             (#"{"LogConfig":{"Config":{"mode":"x"}}}"#, "logger: logging mode not supported: x"),
             (#"{"LogConfig":{"Config":{"max-file":"0"}}}"#, "max-file cannot be less than 1"),
             (#"{"LogConfig":{"Config":{"max-size":"1x"}}}"#, "invalid size: '1x'"),
@@ -142,6 +143,91 @@ struct OptionTextTests {
     func refusals(_ json: String, _ message: String) { #expect(refusal(json) == message) }
 
     @Test(
+        "a driver that heeds no option takes any, as dockerd, and shows it",
+        arguments: [(#"{"Type":"none","Config":{"x":"1"}}"#, LogDriver.jsonFile), (#"{"Config":{"x":"1"}}"#, .none)])
+    func ignoredLogOptions(_ json: String, _ standard: LogDriver) throws {
+        let wire = try JSON.decode(
+            ContainerCreateRequest.self, from: Array(#"{"HostConfig":{"LogConfig":\#(json)}}"#.utf8))
+        var warnings: [String] = []
+        let log = try ContainerConfiguration(wire, version: .newest, logDriver: standard, warnings: &warnings).host.log
+        #expect(log.file == LogFileOptions() && log.wireOptions == ["x": "1"] && warnings.isEmpty)
+    }
+
+    @Test(
+        "modes of name spaces",
+        arguments: [
+            ("NetworkMode", "", "default"), ("NetworkMode", "default", "default"), ("NetworkMode", "none", "none"),
+            ("NetworkMode", "container:a", "container:a"), ("NetworkMode", "own", "own"), ("PidMode", "host", "host"),
+            ("PidMode", "private", ""), ("PidMode", "container:a", "container:a"), ("IpcMode", "none", "none"),
+            ("IpcMode", "container:a", "container:a"), ("UTSMode", "host", "host"), ("UsernsMode", "host", "host"),
+            ("CgroupnsMode", "private", "private"),
+        ])
+    func modes(_ field: String, _ text: String, _ shown: String) throws {
+        let wire = HostConfig(shown: try host(#"{"\#(field)":"\#(text)"}"#))
+        let document = try JSON.encodeValue(wire)
+        #expect(document[field]?.string == shown)
+    }
+
+    @Test(
+        "modes that do not exist have Docker's text",
+        arguments: [
+            (#"{"NetworkMode":"container:"}"#, "invalid network mode: invalid container format container:<name|id>"),
+            (#"{"PidMode":"x"}"#, "invalid PID mode: x"), (#"{"IpcMode":"x"}"#, "invalid IPC mode: x"),
+            (#"{"UTSMode":"x"}"#, "invalid UTS mode: x"), (#"{"UsernsMode":"x"}"#, "invalid USER mode: x"),
+            (#"{"CgroupnsMode":"x"}"#, "invalid cgroup namespace mode: x"),
+        ])
+    func badModes(_ json: String, _ message: String) { #expect(refusal(json) == message) }
+
+    @Test("restart policies are read in Docker's words")
+    func restartPolicies() throws {
+        let policy = try host(#"{"RestartPolicy":{"Name":"on-failure","MaximumRetryCount":3}}"#).restartPolicy
+        #expect(policy == .onFailure(maximumRetryCount: 3))
+        #expect(try host(#"{"RestartPolicy":{"Name":""}}"#).restartPolicy == .no)
+        #expect(
+            refusal(#"{"RestartPolicy":{"Name":"always","MaximumRetryCount":3}}"#)
+                == "invalid restart policy: maximum retry count can only be used with 'on-failure'")
+        #expect(
+            refusal(#"{"RestartPolicy":{"Name":"sometimes"}}"#)
+                == "invalid restart policy: unknown policy 'sometimes'; use one of 'no', 'always', 'on-failure', or "
+                + "'unless-stopped'")
+    }
+
+    @Test("a seccomp profile is read when the container is made, and shown as it was given")
+    func seccompProfiles() throws {
+        let text =
+            #"{"defaultAction":"SCMP_ACT_ERRNO","archMap":[],"syscalls":[{"names":["read"],"#
+            + #""action":"SCMP_ACT_ALLOW","includes":{"minKernel":"4.8"}},{"name":"bpf","action":"SCMP_ACT_LOG"}]}"#
+        let options = try SecurityOptions(wire: ["seccomp=" + text])
+        var profile = SeccompProfile(defaultAction: "SCMP_ACT_ERRNO")
+        profile.rules = [
+            .init(
+                LinuxSyscall(names: ["read"], action: "SCMP_ACT_ALLOW"),
+                includes: .init(minimumKernel: KernelVersion(4, 8))),
+            .init(LinuxSyscall(names: ["bpf"], action: "SCMP_ACT_LOG")),
+        ]
+        #expect(options.seccomp == .profile(profile) && options.wire == ["seccomp=" + text])
+    }
+
+    @Test(
+        "a seccomp profile that makes no sense is refused when the container is made",
+        arguments: [
+            ("{", "Decoding seccomp profile failed: "),
+            (#"{"defaultAction":"a","architectures":["x"],"archMap":[{"architecture":"x"}]}"#, "both 'architectures'"),
+            (#"{"defaultAction":"a","syscalls":[{"name":"x","names":["y"],"action":"a"}]}"#, "both 'name' and 'names'"),
+            (
+                #"{"defaultAction":"a","syscalls":[{"name":"x","action":"a","includes":{"minKernel":"4"}}]}"#,
+                #"Decoding seccomp profile failed: invalid kernel version "4""#
+            ),
+        ])
+    func badSeccompProfiles(_ text: String, _ message: String) {
+        #expect {
+            try SecurityOptions(wire: ["seccomp=" + text])
+        } throws: { error in
+            (error as? APIError)?.message.hasPrefix(message) ?? false
+        }
+    }
+
+    @Test(
         "bind specifications",
         arguments: [
             ("/a:/b", "/a", "/b", false), ("/a:/b:ro", "/a", "/b", true), ("/a:/b:rw,rslave", "/a", "/b", false),
@@ -173,7 +259,7 @@ struct OptionTextTests {
     @Test("the exact list of capabilities of API 1.40 is that and no more")
     func exactCapabilities() throws {
         let host = try host(#"{"Capabilities":["CAP_CHOWN"]}"#)
-        #expect(host.capAdd.map(\.value) == [CapabilityName("CHOWN")] && host.capDrop.map(\.value) == [.all])
+        #expect(host.capAdd.map(\.value) == [CapabilityName("CAP_CHOWN")] && host.capDrop.map(\.value) == [.all])
         #expect(try self.host(#"{"Capabilities":[]}"#).capDrop.map(\.value) == [.all])
         #expect(
             refusal(#"{"Capabilities":["CAP_CHOWN"],"CapAdd":["ALL"]}"#)

@@ -244,12 +244,28 @@ import Testing
         #expect(own.merged(with: image).labels == ["x": "own", "y": "image"])
     }
 
+    @Test(
+        "modes come back from the database as they were",
+        arguments: [NetworkMode.default, .none, .host, .container("host"), .network("none"), .network("my net")])
+    func storedModes(_ mode: NetworkMode) throws {
+        var configuration = ContainerConfiguration(image: "debian")
+        configuration.host.networkMode = mode
+        configuration.host.pidMode = .container("x")
+        configuration.host.ipcMode = .none
+        configuration.host.utsMode = .host
+        let text = String(decoding: try JSON.encode(configuration), as: UTF8.self)
+        #expect(try ContainerConfiguration(stored: text) == configuration)
+    }
+
     @Test("a stored configuration comes back as it was, and takes defaults for what is newer")
     func storing() throws {
         var configuration = ContainerConfiguration(image: "debian")
         configuration.labels = ["a": "b"]
         configuration.stopTimeout = 3
         configuration.host.restartPolicy = .onFailure(maximumRetryCount: 4)
+        configuration.host.securityOptions = SecurityOptions([
+            .seccomp(.profile(SeccompProfile(defaultAction: "SCMP_ACT_ALLOW"))), .noNewPrivileges(true),
+        ])
         configuration.host.ipcMode = .container("abc")
         configuration.host.binds = [BindSpecification(source: "/a", target: try MountTarget("/b"), options: [.ro])]
         configuration.host.resources.pidsLimit = 9

@@ -153,10 +153,15 @@ import Testing
                 == restarts)
     }
 
-    @Test("policies are read in Docker's words")
-    func parsing() throws {
-        #expect(try RestartPolicy(name: "on-failure", maximumRetryCount: 3) == .onFailure(maximumRetryCount: 3))
-        #expect(throws: EngineError.self) { try RestartPolicy(name: "always", maximumRetryCount: 3) }
-        #expect(throws: EngineError.self) { try RestartPolicy(name: "sometimes", maximumRetryCount: 0) }
+    @Test(
+        "which containers start with the daemon",
+        arguments: [
+            (RestartPolicy.no, false, true, false), (.onFailure(maximumRetryCount: 0), false, true, false),
+            (.always, false, true, true), (.always, true, true, true), (.always, false, false, false),
+            (.unlessStopped, false, true, true), (.unlessStopped, true, true, false),
+        ])
+    func startsWithDaemon(_ policy: RestartPolicy, _ isStopped: Bool, _ hasRun: Bool, _ starts: Bool) {
+        #expect(
+            RestartDecision.startsWithDaemon(policy, isManuallyStopped: isStopped, hasRun: hasRun) == starts)
     }
 }

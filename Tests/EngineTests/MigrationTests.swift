@@ -3,6 +3,7 @@ import Engine
 import GRDB
 import JSON
 import LinuxKernel
+import OCISpec
 import Testing
 
 /// Rows that an earlier version wrote go on being containers.
@@ -52,7 +53,7 @@ import Testing
             configuration.exposedPorts.map(\.description) == ["53/udp", "80/tcp", "8000-8010/tcp", "443/tcp"])
         #expect(configuration.environment == ["A=b", "C"] && configuration.healthcheck?.retries == 3)
         let host = configuration.host
-        #expect(host.capAdd.map(\.text) == ["NET_ADMIN"] && host.capAdd.first?.value == CapabilityName("NET_ADMIN"))
+        #expect(host.capAdd.map(\.text) == ["NET_ADMIN"] && host.capAdd.first?.value == CapabilityName("CAP_NET_ADMIN"))
         #expect(host.capDrop.map(\.text) == ["mknod"])
         #expect(
             host.securityOptions.options.map(\.text)
@@ -84,7 +85,7 @@ import Testing
     @Test("security options, joined name spaces, published ports")
     func others() throws {
         let privileged = try configuration(OldConfigurations.seccomp).host
-        #expect(privileged.securityOptions.seccomp == .profile(#"{"defaultAction":"SCMP_ACT_ALLOW"}"#))
+        #expect(privileged.securityOptions.seccomp == .profile(SeccompProfile(defaultAction: "SCMP_ACT_ALLOW")))
         #expect(privileged.securityOptions.writableCgroups == true)
         #expect(privileged.securityOptions.noNewPrivileges == false)
         #expect(privileged.securityOptions.systemPathsUnconfined && privileged.log.driver == LogDriver.none)
@@ -98,6 +99,45 @@ import Testing
         #expect(published.publishedPorts[0].bindings.first?.address == IPAddress("127.0.0.1"))
         #expect(published.publishedPorts[0].bindings.first?.ports == HostPorts("8080"))
         #expect(published.publishedPorts[1].bindings == [PortBinding()])
+    }
+
+    @Test("a seccomp profile is understood once, and shown as it was given")
+    func profiles() throws {
+        let text = """
+            {"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":1,"archMap":[{"architecture":"SCMP_ARCH_X86_64",
+            "subArchitectures":["SCMP_ARCH_X86"]}],"syscalls":[{"name":"read","action":"SCMP_ACT_ALLOW"},
+            {"names":["bpf"],"action":"SCMP_ACT_ERRNO","errnoRet":38,"args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}],
+            "includes":{"caps":["CAP_BPF"],"minKernel":"4.8"},"excludes":{"arches":["arm64"]}}]}
+            """
+        var old = OldConfigurations.seccomp
+        let place = try #require(old.range(of: #"{\"defaultAction\":\"SCMP_ACT_ALLOW\"}"#))
+        let quoted = String(decoding: try JSON.encode(text), as: UTF8.self).dropFirst().dropLast()
+        old.replaceSubrange(place, with: quoted)
+        let options = try configuration(old).host.securityOptions
+        var profile = SeccompProfile(defaultAction: "SCMP_ACT_ERRNO")
+        profile.defaultErrnoRet = 1
+        profile.architectures = .byMachine(others: ["SCMP_ARCH_X86_64": ["SCMP_ARCH_X86"]])
+        let argument = LinuxSeccompArg(index: 0, value: 1, op: "SCMP_CMP_EQ")
+        profile.rules = [
+            .init(LinuxSyscall(names: ["read"], action: "SCMP_ACT_ALLOW")),
+            .init(
+                LinuxSyscall(names: ["bpf"], action: "SCMP_ACT_ERRNO", errnoRet: 38, args: [argument]),
+                includes: .init(capabilities: ["CAP_BPF"], minimumKernel: KernelVersion(4, 8)),
+                excludes: .init(machines: ["arm64"])),
+        ]
+        #expect(options.seccomp == .profile(profile))
+        #expect(options.options.first?.text == "seccomp=" + text)
+    }
+
+    @Test("modes of the second format keep their meaning")
+    func modes() throws {
+        let full = try configuration(OldConfigurations.full).host
+        #expect(full.networkMode == .none && full.pidMode == .host && full.ipcMode == .shareable)
+        #expect(full.utsMode == .private && full.userNamespaceMode == .default)
+        #expect(full.restartPolicy == .onFailure(maximumRetryCount: 3))
+        let joined = try configuration(OldConfigurations.joined).host
+        let id = "8018ced2216ed973d1329efecb725769262dab1877147381cdfaf28bfa67e5e3"
+        #expect(joined.networkMode == .container(id))
     }
 
     @Test("a row that cannot be understood stays as it is and stops nothing")

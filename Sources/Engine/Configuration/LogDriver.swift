@@ -1,17 +1,16 @@
-/// The drivers that keep a container's output, by Docker's names.
+import JSON
+import ShimProtocol
+import SystemPackage
+
+/// The drivers that keep a container's output, by Docker's names. This file is all that the engine has to do with
+/// them.
 ///
 /// To add a driver:
-/// 1. Add a case here, and the driver's options to `LogSettings`; `LogWire` reads and checks their texts. The lists of
-///    drivers in flags, errors and `docker info` come from this type.
+/// 1. Add a case here and answer what the compiler asks below; the lists of drivers in flags, errors and `docker info`
+///    come from this type. The driver's options belong to `LogSettings`; `LogWire` of `EngineAPI` reads their texts.
 /// 2. Add the case to `LogConfiguration.Driver` in `ShimProtocol`, with all that the shim has to know.
-///    `LaunchPlan.log` makes the one from the other.
-/// 3. Write the driver beside `JSONFileLog` in `Sources/Shim/Log`: the shim writes every log, so that none depends on
-///    the daemon. `Launch.openLog` makes it; `ProcessStreams` writes to it. As there is one driver so far, both name
-///    `JSONFileLog`: the second one comes with a protocol of what they call.
-/// 4. If `docker logs` can read it, let `LogReader` do so; otherwise say so where `Container.logs` and the list of
-///    containers ask for `.none`.
-///
-/// The compiler asks for steps 2 and 3: both places switch over all cases.
+/// 3. Write the driver in `Sources/Shim/Log`: the shim writes every log, so that none depends on the daemon.
+/// 4. If `docker logs` can read it, let `LogReader` of `Tasks` do so.
 package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
     /// Files of JSON lines.
     case jsonFile = "json-file"
@@ -20,4 +19,38 @@ package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
 
     /// All names, as help texts and errors list them.
     package static var list: String { allCases.map(\.rawValue).joined(separator: " or ") }
+
+    /// Whether there is a file that `docker logs` reads and `inspect` names.
+    var isReadable: Bool {
+        switch self {
+        case .jsonFile: true
+        case .none: false
+        }
+    }
+}
+
+extension LogSettings {
+    /// Whether the log can be read.
+    var isReadable: Bool { (driver ?? .jsonFile).isReadable }
+
+    /// What the shim has to know of the log of a container, whose file would be at `path`.
+    func configuration(of record: ContainerRecord, at path: FilePath) -> ShimProtocol.LogConfiguration {
+        switch driver ?? .jsonFile {
+        case .none: .none
+        case .jsonFile: fileConfiguration(of: record, at: path)
+        }
+    }
+
+    private func fileConfiguration(of record: ContainerRecord, at path: FilePath) -> ShimProtocol.LogConfiguration {
+        var result = ShimProtocol.LogConfiguration.jsonFile(path.string)
+        if let size = file.maxSize?.value.bytes { result.maxSize = size == 0 ? nil : size }
+        if let count = file.maxFiles { result.maxFiles = count }
+        let attributes = LogAttributes.attributes(record, options: file)
+        if !attributes.isEmpty {
+            var object = JSONObject()
+            for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
+            result.attributes = .object(object)
+        }
+        return result
+    }
 }

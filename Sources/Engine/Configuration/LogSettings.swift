@@ -4,6 +4,8 @@ package struct LogSettings: Hashable, Sendable, Codable {
     package var driver: LogDriver?
     /// What the drivers that write files are told.
     package var file = LogFileOptions()
+    /// What a driver is told that takes any options and heeds none; for `inspect`.
+    package var ignored: [String: String] = [:]
 
     /// A driver with its options; `nil` is the daemon's.
     package init(driver: LogDriver? = nil, file: LogFileOptions = LogFileOptions()) {
@@ -11,10 +13,13 @@ package struct LogSettings: Hashable, Sendable, Codable {
         self.file = file
     }
 
-    /// These settings on the daemon's: its options are for containers that choose no driver.
+    /// These settings on the daemon's: its options are for containers that have its driver, chosen or not.
     func filled(from standard: LogSettings) -> LogSettings {
-        guard driver == nil else { return self }
-        return LogSettings(driver: standard.driver ?? .jsonFile, file: file.filled(from: standard.file))
+        let common = standard.driver ?? .jsonFile
+        guard driver == nil || driver == common else { return self }
+        var filled = LogSettings(driver: common, file: file.filled(from: standard.file))
+        filled.ignored = ignored.merging(standard.ignored) { own, _ in own }
+        return filled
     }
 }
 

@@ -1,29 +1,44 @@
-/// A mode which the API writes as one string.
-package protocol ModeString: Hashable, Sendable, Codable, CustomStringConvertible {
-    /// Reads the API's text; throws `EngineError.invalid` with Docker's words.
-    init(_ text: String) throws(EngineError)
+/// A mode that may name a container or a network. It is stored as a word, or, with a name, as an object with the word
+/// as its only key: `"host"`, `{"container": "…"}`.
+///
+/// How clients write modes is the front end's matter; `description` is how they are shown.
+package protocol NamespaceMode: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// The mode's word, and the name that belongs to it, if one does.
+    var stored: (word: String, name: String?) { get }
+    /// nil: no mode is stored so.
+    init?(stored word: String, name: String?)
 }
 
-extension ModeString {
+extension NamespaceMode {
     package init(from decoder: any Decoder) throws {
-        try self.init(try decoder.singleValueContainer().decode(String.self))
+        let single = try decoder.singleValueContainer()
+        let (word, name): (String, String?)
+        if let plain = try? single.decode(String.self) {
+            (word, name) = (plain, nil)
+        } else {
+            // Not a word: then it has to be the other form.
+            let named = try single.decode([String: String].self)
+            (word, name) = (named.first?.key ?? "", named.first?.value)
+        }
+        guard let mode = Self(stored: word, name: name) else {
+            throw EngineError.invalid("\"\(word)\" is not a \(Self.self)")
+        }
+        self = mode
     }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(description)
+        let (word, name) = stored
+        if let name {
+            try container.encode([word: name])
+        } else {
+            try container.encode(word)
+        }
     }
 }
 
-/// The name or id after `container:`, or nil; an empty one is refused.
-private func containerReference(in text: String) -> Substring? {
-    let prefix = "container:"
-    guard text.hasPrefix(prefix), text.utf8.count > prefix.utf8.count else { return nil }
-    return text.dropFirst(prefix.count)
-}
-
 /// `--network`.
-package enum NetworkMode: ModeString {
+package enum NetworkMode: NamespaceMode {
     /// What the daemon gives: until bridge networks land, an own namespace with loopback only.
     case `default`
     case none
@@ -33,17 +48,26 @@ package enum NetworkMode: ModeString {
     /// A network by name (`bridge` too); refused until networks land, except `bridge`, which equals `default`.
     case network(String)
 
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "", "default": self = .default
-        case "none": self = .none
-        case "host": self = .host
-        default:
-            if text == "container" || text == "container:" {
-                throw .invalid("invalid network mode: invalid container format container:<name|id>")
-            }
-            self = containerReference(in: text).map { .container(String($0)) } ?? .network(text)
+    /// The database's form.
+    package var stored: (word: String, name: String?) {
+        switch self {
+        case .default: ("default", nil)
+        case .none: ("none", nil)
+        case .host: ("host", nil)
+        case .container(let name): ("container", name)
+        case .network(let name): ("network", name)
+        }
+    }
+
+    /// Reads the database's form.
+    package init?(stored word: String, name: String?) {
+        switch (word, name) {
+        case ("default", nil): self = .default
+        case ("none", nil): self = .none
+        case ("host", nil): self = .host
+        case ("container", let name?): self = .container(name)
+        case ("network", let name?): self = .network(name)
+        default: return nil
         }
     }
 
@@ -59,19 +83,27 @@ package enum NetworkMode: ModeString {
 }
 
 /// `--pid`.
-package enum PIDMode: ModeString {
+package enum PIDMode: NamespaceMode {
     case `private`
     case host
     case container(String)
 
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "", "private": self = .private
-        case "host": self = .host
-        default:
-            guard let name = containerReference(in: text) else { throw .invalid("invalid PID mode: \(text)") }
-            self = .container(String(name))
+    /// The database's form.
+    package var stored: (word: String, name: String?) {
+        switch self {
+        case .private: ("private", nil)
+        case .host: ("host", nil)
+        case .container(let name): ("container", name)
+        }
+    }
+
+    /// Reads the database's form.
+    package init?(stored word: String, name: String?) {
+        switch (word, name) {
+        case ("private", nil): self = .private
+        case ("host", nil): self = .host
+        case ("container", let name?): self = .container(name)
+        default: return nil
         }
     }
 
@@ -85,7 +117,7 @@ package enum PIDMode: ModeString {
 }
 
 /// `--ipc`.
-package enum IPCMode: ModeString {
+package enum IPCMode: NamespaceMode {
     /// The daemon's default.
     case `default`
     /// Own namespace without /dev/shm.
@@ -95,17 +127,28 @@ package enum IPCMode: ModeString {
     case host
     case container(String)
 
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "": self = .default
-        case "none": self = .none
-        case "private": self = .private
-        case "shareable": self = .shareable
-        case "host": self = .host
-        default:
-            guard let name = containerReference(in: text) else { throw .invalid("invalid IPC mode: \(text)") }
-            self = .container(String(name))
+    /// The database's form.
+    package var stored: (word: String, name: String?) {
+        switch self {
+        case .default: ("default", nil)
+        case .none: ("none", nil)
+        case .private: ("private", nil)
+        case .shareable: ("shareable", nil)
+        case .host: ("host", nil)
+        case .container(let name): ("container", name)
+        }
+    }
+
+    /// Reads the database's form.
+    package init?(stored word: String, name: String?) {
+        switch (word, name) {
+        case ("default", nil): self = .default
+        case ("none", nil): self = .none
+        case ("private", nil): self = .private
+        case ("shareable", nil): self = .shareable
+        case ("host", nil): self = .host
+        case ("container", let name?): self = .container(name)
+        default: return nil
         }
     }
 
@@ -122,40 +165,21 @@ package enum IPCMode: ModeString {
 }
 
 /// `--uts`.
-package enum UTSMode: ModeString {
+package enum UTSMode: String, Hashable, Sendable, Codable, CustomStringConvertible {
     case `private`
     case host
 
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "", "private": self = .private
-        case "host": self = .host
-        default: throw .invalid("invalid UTS mode: \(text)")
-        }
-    }
-
-    package var description: String { self == .host ? "host" : "" }
+    package var description: String { self == .host ? rawValue : "" }
 }
 
 /// `--cgroupns`.
-package enum CgroupNamespaceMode: ModeString {
+package enum CgroupNamespaceMode: String, Hashable, Sendable, Codable, CustomStringConvertible {
     case `default`
     /// What clients of old expect where they say nothing: the host's with cgroup version 1, the daemon's default with
     /// version 2.
     case hostOnVersion1
     case `private`
     case host
-
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "": self = .default
-        case "private": self = .private
-        case "host": self = .host
-        default: throw .invalid("invalid cgroup namespace mode: \(text)")
-        }
-    }
 
     package var description: String {
         switch self {
@@ -179,18 +203,9 @@ package enum CgroupNamespaceMode: ModeString {
 }
 
 /// `--userns`.
-package enum UserNamespaceMode: ModeString {
+package enum UserNamespaceMode: String, Hashable, Sendable, Codable, CustomStringConvertible {
     case `default`
     case host
 
-    /// Reads the text of the API.
-    package init(_ text: String) throws(EngineError) {
-        switch text {
-        case "": self = .default
-        case "host": self = .host
-        default: throw .invalid("invalid USER mode: \(text)")
-        }
-    }
-
-    package var description: String { self == .host ? "host" : "" }
+    package var description: String { self == .host ? rawValue : "" }
 }

@@ -16,7 +16,7 @@ package enum SecurityOption: Hashable, Sendable, CustomStringConvertible {
         case .noNewPrivileges(let isOn): ("no-new-privileges", isOn ? "true" : "false")
         case .seccomp(.builtIn): ("seccomp", "builtin")
         case .seccomp(.unconfined): ("seccomp", "unconfined")
-        case .seccomp(.profile(let text)): ("seccomp", text)
+        case .seccomp(.profile): ("seccomp", "profile")
         case .appArmor(let profile): ("apparmor", profile)
         case .label(let label): ("label", label)
         case .writableCgroups(let isOn): ("writable-cgroups", isOn ? "true" : "false")
@@ -24,7 +24,7 @@ package enum SecurityOption: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// As `--security-opt` takes it.
+    /// As `--security-opt` takes it; a profile's text is only in the words with which it was asked for.
     package var description: String {
         if case .noNewPrivileges(true) = self { return "no-new-privileges" }
         return member.name + "=" + member.value
@@ -32,26 +32,35 @@ package enum SecurityOption: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension SecurityOption: Codable {
-    private enum Keys: String, CodingKey { case name, value }
+    private enum Keys: String, CodingKey { case name, value, profile }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Keys.self)
         try container.encode(member.name, forKey: .name)
-        try container.encode(member.value, forKey: .value)
+        if case .seccomp(.profile(let profile)) = self {
+            try container.encode(profile, forKey: .profile)
+        } else {
+            try container.encode(member.value, forKey: .value)
+        }
     }
 
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Keys.self)
         let name = try container.decode(String.self, forKey: .name)
+        if let profile = try container.decodeIfPresent(SeccompProfile.self, forKey: .profile) {
+            self = .seccomp(.profile(profile))
+            return
+        }
         let value = try container.decode(String.self, forKey: .value)
-        switch name {
-        case "no-new-privileges": self = .noNewPrivileges(value == "true")
-        case "seccomp": self = .seccomp(SeccompChoice(name: value))
-        case "apparmor": self = .appArmor(value)
-        case "label": self = .label(value)
-        case "writable-cgroups": self = .writableCgroups(value == "true")
-        case "systempaths": self = .unconfinedSystemPaths
-        default: throw EngineError.invalid("\"\(name)\" is not a security option")
+        switch (name, value) {
+        case ("no-new-privileges", _): self = .noNewPrivileges(value == "true")
+        case ("seccomp", "builtin"): self = .seccomp(.builtIn)
+        case ("seccomp", "unconfined"): self = .seccomp(.unconfined)
+        case ("apparmor", _): self = .appArmor(value)
+        case ("label", _): self = .label(value)
+        case ("writable-cgroups", _): self = .writableCgroups(value == "true")
+        case ("systempaths", _): self = .unconfinedSystemPaths
+        default: throw EngineError.invalid("\"\(name)=\(value)\" is not a security option")
         }
     }
 }
@@ -62,17 +71,8 @@ package enum SeccompChoice: Hashable, Sendable {
     case builtIn
     /// No confinement.
     case unconfined
-    /// A profile in Docker's JSON format (the text itself; the CLI sends the file's content).
-    case profile(String)
-
-    /// `unconfined`, `builtin`, or the text of a profile.
-    package init(name: String) {
-        switch name {
-        case "unconfined": self = .unconfined
-        case "builtin": self = .builtIn
-        default: self = .profile(name)
-        }
-    }
+    /// The container's own.
+    case profile(SeccompProfile)
 }
 
 /// All that a container's creator chose of its confinement; of two that contradict each other the later counts.

@@ -55,7 +55,7 @@ extension Container {
             await ended(exit, task: nil)
         } else {
             await removeBundle()
-            await resumePolicy()
+            await settleAfterRecovery()
         }
     }
 
@@ -78,7 +78,7 @@ extension Container {
     }
 
     /// What the restart policy and `--rm` owe a container that does not run when the daemon comes up.
-    private func resumePolicy() async {
+    private func settleAfterRecovery() async {
         switch record.state {
         case .restarting:
             scheduleRestart(after: .zero)
@@ -89,12 +89,11 @@ extension Container {
                 gate.leave()
                 return
             }
-            guard record.hasRun else { return }
-            switch record.configuration.host.restartPolicy {
-            case .always: break
-            case .unlessStopped where !record.isManuallyStopped: break
-            default: return
-            }
+            guard
+                RestartDecision.startsWithDaemon(
+                    record.configuration.host.restartPolicy, isManuallyStopped: record.isManuallyStopped,
+                    hasRun: record.hasRun)
+            else { return }
             do {
                 _ = try await start()
             } catch {

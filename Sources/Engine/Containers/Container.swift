@@ -178,7 +178,7 @@ actor Container {
     /// Opens the log; with `follow` until the end of the present run.
     func logs(_ options: LogOptions) async throws -> LogStream {
         let tty = record.configuration.tty
-        guard record.configuration.host.log.driver != LogDriver.none else {
+        guard record.configuration.host.log.isReadable else {
             throw EngineError.notImplemented("configured logging driver does not support reading")
         }
         var change: LogChange?

@@ -124,29 +124,9 @@ struct LaunchPlan: Sendable {
             rootMounts: mounts.map {
                 RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
             },
-            input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none, log: log(), runtime: runtime,
+            input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none,
+            log: host.log.configuration(of: record, at: logPath), runtime: runtime,
             usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit)
-    }
-
-    private func log() -> ShimProtocol.LogConfiguration {
-        let log = host.log.filled(from: configuration.log)
-        switch log.driver ?? .jsonFile {
-        case .none: return .none
-        case .jsonFile: return fileLog(log.file)
-        }
-    }
-
-    private func fileLog(_ options: LogFileOptions) -> ShimProtocol.LogConfiguration {
-        var result = ShimProtocol.LogConfiguration.jsonFile(logPath.string)
-        if let size = options.maxSize?.value.bytes { result.maxSize = size == 0 ? nil : size }
-        if let count = options.maxFiles { result.maxFiles = count }
-        let attributes = LogAttributes.attributes(record, options: options)
-        if !attributes.isEmpty {
-            var object = JSONObject()
-            for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { object[name] = .string(value) }
-            result.attributes = .object(object)
-        }
-        return result
     }
 }
 

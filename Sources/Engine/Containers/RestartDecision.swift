@@ -1,10 +1,12 @@
-/// When and how soon a container is started again: Docker's rules.
+/// When and how soon a container is started again: all of Docker's rules, for the end of a run (`Container+Exit`) and
+/// for the start of the daemon (`Container+Recovery`).
 package enum RestartDecision {
     /// Before the first start by a policy.
     package static let firstDelay: Duration = .milliseconds(100)
     /// However often it has been started.
     package static let longestDelay: Duration = .seconds(60)
 
+    /// Whether a run that has ended is followed by another.
     package static func restarts(
         _ policy: RestartPolicy, exitCode: Int32, restartCount: Int, isManuallyStopped: Bool
     ) -> Bool {
@@ -13,6 +15,16 @@ package enum RestartDecision {
         case .no: return false
         case .always, .unlessStopped: return true
         case .onFailure(let limit): return exitCode != 0 && (limit == 0 || restartCount < limit)
+        }
+    }
+
+    /// Whether a container that does not run starts when the daemon does. One that never ran was only created.
+    package static func startsWithDaemon(_ policy: RestartPolicy, isManuallyStopped: Bool, hasRun: Bool) -> Bool {
+        guard hasRun else { return false }
+        switch policy {
+        case .no, .onFailure: return false
+        case .always: return true
+        case .unlessStopped: return !isManuallyStopped
         }
     }
 

@@ -12,27 +12,14 @@ import LinuxKernel
 enum ConfigurationFormat2 {
     /// Carries all rows over. One that cannot be understood stays as it is: it costs its own container only.
     static func migrate(_ database: Database) throws {
-        let rows = try Row.fetchAll(database, sql: "SELECT id, configuration FROM container")
-        for row in rows {
-            guard let id = String.fromDatabaseValue(row["id"]),
-                let text = String.fromDatabaseValue(row["configuration"]),
-                // Not JSON, or not of the first format: see above.
-                let new = try? converted(text)
-            else { continue }
-            try database.execute(
-                sql: "UPDATE container SET configuration = ? WHERE id = ?", arguments: [new, id])
+        try ConfigurationColumn.convert(in: database) { configuration in
+            guard case .object(var host)? = configuration["host"] else {
+                throw EngineError.system("it is not a container's configuration")
+            }
+            try convert(&configuration)
+            try convert(host: &host)
+            configuration["host"] = .object(host)
         }
-    }
-
-    /// A configuration of the first format in the second.
-    static func converted(_ text: String) throws -> String {
-        guard case .object(var configuration) = try JSON.parse(text),
-            case .object(var host)? = configuration["host"]
-        else { throw EngineError.system("it is not a container's configuration") }
-        try convert(&configuration)
-        try convert(host: &host)
-        configuration["host"] = .object(host)
-        return String(decoding: JSONValue.object(configuration).serialized(), as: UTF8.self)
     }
 
     private static func convert(_ configuration: inout JSONObject) throws {

@@ -43,12 +43,10 @@ package struct CapabilityName: Hashable, Sendable, Codable, CustomStringConverti
 
     private init(known: String) { description = known }
 
-    /// Takes a name in any case, with or without `CAP_`; nil if there is none such.
-    package init?(_ text: String) {
-        let upper = text.uppercased()
-        let full = upper == "ALL" || upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
-        guard full == "ALL" || Self.known.contains(full) else { return nil }
-        description = full
+    /// nil: Linux has no capability of this name, `CAP_…` in capitals, and it is not `ALL`.
+    package init?(_ name: String) {
+        guard name == "ALL" || Self.known.contains(name) else { return nil }
+        description = name
     }
 
     private static let known = Set(Capabilities.all)

@@ -201,12 +201,12 @@ package struct SpecificationBuilder {
         case .unconfined: return nil
         case .builtIn:
             return context.isSeccompAvailable ? DefaultSeccompProfile.profile(capabilities: capabilities) : nil
-        case .profile(let text):
+        case .profile(let profile):
             guard context.isSeccompAvailable else {
                 throw .invalid("seccomp is not enabled in your kernel, cannot run a custom seccomp profile")
             }
-            return try SeccompProfileFile(text: text)
-                .resolved(capabilities: capabilities, machine: DefaultSeccompProfile.machine, kernel: context.kernel)
+            return profile.resolved(
+                capabilities: capabilities, machine: DefaultSeccompProfile.machine, kernel: context.kernel)
         }
     }
 

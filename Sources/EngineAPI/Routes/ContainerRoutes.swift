@@ -76,7 +76,9 @@ extension EngineRoutes {
         }
         let platform = request.version < .v(41) ? "" : request.query.text("platform")
         var warnings: [String] = []
-        let configuration = try ContainerConfiguration(wire, version: request.version, warnings: &warnings)
+        let configuration = try ContainerConfiguration(
+            wire, version: request.version, logDriver: engine.configuration.log.driver ?? .jsonFile,
+            warnings: &warnings)
         let created = try await engine.create(
             configuration, name: request.query["name"],
             platform: platform.isEmpty ? nil : try Platform(parsing: platform))

@@ -12,8 +12,12 @@ extension ContainerConfiguration {
         try self.init(wire, version: version, warnings: &warnings)
     }
 
-    /// The same, and what is taken otherwise than it was asked for.
-    package init(_ wire: ContainerCreateRequest, version: APIVersion, warnings: inout [String]) throws {
+    /// The same, and what is taken otherwise than it was asked for. `logDriver` is the daemon's, for whose options a
+    /// request without a driver asks.
+    package init(
+        _ wire: ContainerCreateRequest, version: APIVersion, logDriver: LogDriver = .jsonFile,
+        warnings: inout [String]
+    ) throws {
         let config = wire.config
         self.init(image: config.image)
         command = config.cmd
@@ -41,7 +45,7 @@ extension ContainerConfiguration {
         onBuild = config.onBuild
         shell = config.shell.isEmpty ? nil : config.shell
         argsEscaped = config.argsEscaped
-        host = try HostConfiguration(wire.hostConfig, version: version)
+        host = try HostConfiguration(wire.hostConfig, version: version, logDriver: logDriver)
         try readNetworks(wire, version: version, warnings: &warnings)
     }
 }

@@ -8,4 +8,5 @@ typealias EngineContainerState = ContainerState
 typealias EngineContainerSummary = ContainerSummary
 typealias EngineMountPoint = MountPoint
 typealias EnginePortBinding = PortBinding
+typealias EngineRestartPolicy = RestartPolicy
 typealias EngineUlimit = Ulimit

@@ -6,7 +6,7 @@ extension HostConfiguration {
     /// The host's side of a create request.
     ///
     /// - Throws: `EngineError` or `APIError` (invalid) with Docker's words.
-    init(_ wire: HostConfig, version: APIVersion) throws {
+    init(_ wire: HostConfig, version: APIVersion, logDriver: LogDriver) throws {
         self.init()
         if !wire.isolation.isEmpty {
             guard let known = Isolation(rawValue: wire.isolation) else {
@@ -14,14 +14,14 @@ extension HostConfiguration {
             }
             isolation = known
         }
-        networkMode = try NetworkMode(wire.networkMode)
-        pidMode = try PIDMode(wire.pidMode)
+        networkMode = try NetworkMode(wire: wire.networkMode)
+        pidMode = try PIDMode(wire: wire.pidMode)
         // Clients before 1.40 expect to be able to share the namespace.
-        ipcMode = try IPCMode(wire.ipcMode.isEmpty && version < .v(40) ? "shareable" : wire.ipcMode)
-        utsMode = try UTSMode(wire.utsMode)
-        cgroupNamespaceMode = try CgroupNamespaceMode(wire.cgroupnsMode)
+        ipcMode = try IPCMode(wire: wire.ipcMode.isEmpty && version < .v(40) ? "shareable" : wire.ipcMode)
+        utsMode = try UTSMode(wire: wire.utsMode)
+        cgroupNamespaceMode = try CgroupNamespaceMode(wire: wire.cgroupnsMode)
         if cgroupNamespaceMode == .default, version < .v(41) { cgroupNamespaceMode = .hostOnVersion1 }
-        userNamespaceMode = try UserNamespaceMode(wire.usernsMode)
+        userNamespaceMode = try UserNamespaceMode(wire: wire.usernsMode)
         resources = try ResourceLimits(wire, version: version)
         capAdd = try CapabilityName.asked(wire.capAdd, as: "CapAdd")
         capDrop = try CapabilityName.asked(wire.capDrop, as: "CapDrop")
@@ -41,8 +41,7 @@ extension HostConfiguration {
         groupAdd = wire.groupAdd ?? []
         oomScoreAdj = wire.oomScoreAdj
         `init` = wire.initProcess
-        restartPolicy = try .init(
-            name: wire.restartPolicy.name, maximumRetryCount: wire.restartPolicy.maximumRetryCount)
+        restartPolicy = try .init(wire: wire.restartPolicy)
         autoRemove = wire.autoRemove
         binds = try (wire.binds ?? []).map { try BindSpecification(wire: $0, version: version) }
         mounts = try wire.mounts.map { try MountSpecification($0, version: version) }
@@ -58,7 +57,8 @@ extension HostConfiguration {
         publishedPorts = try PublishedPort.all(wire: wire.portBindings ?? [:])
         publishAllPorts = wire.publishAllPorts
         links = wire.links ?? []
-        log = try LogSettings(driver: wire.logConfig.type, options: wire.logConfig.config ?? [:])
+        log = try LogSettings(
+            driver: wire.logConfig.type, options: wire.logConfig.config ?? [:], standard: logDriver)
         cgroupParent = wire.cgroupParent
         runtime = wire.runtime
         annotations = version < .v(43) ? [:] : wire.annotations
@@ -90,8 +90,7 @@ extension HostConfig {
         logConfig.config = host.log.wireOptions
         networkMode = host.networkMode.description
         portBindings = PublishedPort.wire(host.publishedPorts)
-        restartPolicy.name = host.restartPolicy.name
-        restartPolicy.maximumRetryCount = host.restartPolicy.maximumRetryCount
+        restartPolicy = host.restartPolicy.wire
         autoRemove = host.autoRemove
         volumeDriver = host.volumeDriver
         volumesFrom = host.volumesFrom.nilIfEmpty
@@ -133,11 +132,12 @@ extension HostConfig {
 }
 
 extension CapabilityName {
+    /// Reads names in any case, with or without `CAP_`.
     fileprivate static func asked(_ names: [String]?, as field: String) throws -> [Asked<CapabilityName>] {
         try (names ?? []).map { text in
-            guard let name = CapabilityName(text) else {
-                let upper = text.uppercased()
-                let full = upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
+            let upper = text.uppercased()
+            let full = upper == "ALL" || upper.hasPrefix("CAP_") ? upper : "CAP_" + upper
+            guard let name = CapabilityName(full) else {
                 throw APIError.invalid("invalid \(field): unknown capability: \"\(full)\"")
             }
             return Asked(name, words: text)

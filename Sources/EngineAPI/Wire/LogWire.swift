@@ -3,28 +3,28 @@ import EngineAPIModel
 import Text
 
 extension LogSettings {
-    /// Reads the API's `LogConfig`, or a daemon's `--log-driver` and `--log-opt`.
+    /// Reads the API's `LogConfig`, or a daemon's `--log-driver` and `--log-opt`. The driver's name may be empty; then
+    /// the options are for `standard`, the daemon's.
     ///
     /// - Throws: `APIError` (invalid) with Docker's words.
-    package init(driver: String, options: [String: String]) throws {
+    package init(driver: String, options: [String: String], standard: LogDriver = .jsonFile) throws {
         self.init()
-        switch driver {
-        case "": break
-        case LogDriver.none.rawValue:
-            self.driver = LogDriver.none
-            if !options.isEmpty { throw APIError.invalid("unknown log opt for none log driver") }
-        default:
+        if !driver.isEmpty {
             guard let known = LogDriver(rawValue: driver) else {
                 throw APIError.invalid("logger: no log driver named '\(driver)' is registered")
             }
             self.driver = known
         }
-        for (name, value) in options.sorted(by: { $0.key < $1.key }) { try file.set(name, value) }
+        switch self.driver ?? standard {
+        // As dockerd: only docker's command line refuses options here.
+        case .none: ignored = options
+        case .jsonFile: for (name, value) in options.sorted(by: { $0.key < $1.key }) { try file.set(name, value) }
+        }
     }
 
     /// As `inspect` shows the options.
     package var wireOptions: [String: String] {
-        var options: [String: String] = [:]
+        var options = ignored
         options["max-size"] = file.maxSize?.text
         options["max-file"] = file.maxFiles.map { "\($0)" }
         if !file.labels.isEmpty { options["labels"] = file.labels.joined(separator: ",") }

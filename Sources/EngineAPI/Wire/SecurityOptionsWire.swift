@@ -27,7 +27,7 @@ extension SecurityOption {
             switch option[..<separator] {
             case "label": self = .label(value)
             case "apparmor": self = .appArmor(value)
-            case "seccomp": self = .seccomp(SeccompChoice(name: value))
+            case "seccomp": self = .seccomp(try SeccompChoice(wire: value))
             case "no-new-privileges": self = .noNewPrivileges(try Self.boolean(value, in: option))
             case "writable-cgroups": self = .writableCgroups(try Self.boolean(value, in: option))
             case "systempaths" where value == "unconfined": self = .unconfinedSystemPaths

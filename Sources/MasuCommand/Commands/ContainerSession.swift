@@ -20,7 +20,7 @@ struct ContainerSession {
     let condition: String?
 
     /// How `start` failed, so that callers can tell it from the rest.
-    struct StartFailure: Error {
+    struct NotStarted: Error {
         let underlying: any Error
     }
 
@@ -29,7 +29,7 @@ struct ContainerSession {
     /// - Parameter start: starts the container; called once everything is in place to see all of it, with what to do
     ///   while waiting for an answer.
     /// - Returns: the container's exit status, nil when detached.
-    /// - Throws: ``StartFailure``, or what went wrong with the streams.
+    /// - Throws: ``NotStarted``, or what went wrong with the streams.
     func run(start: (_ wait: @escaping (Int32) -> Void) throws -> Void) throws -> Int32? {
         var terminal: RawTerminal?
         defer { terminal?.restore() }
@@ -49,7 +49,7 @@ struct ContainerSession {
             signals?.release()
         } catch {
             waitBriefly(for: end)
-            throw StartFailure(underlying: error)
+            throw NotStarted(underlying: error)
         }
         if tty, stdin { terminal = RawTerminal() }
         resizer?.resize()

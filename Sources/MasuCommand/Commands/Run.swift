@@ -189,7 +189,7 @@ private struct Run {
                 proxiesSignals: flags[ContainerCommands.sigProxy],
                 condition: request.hostConfig.autoRemove ? "removed" : "next-exit")
             return try session.run { try start(id, client, wait: $0) } ?? 0
-        } catch let error as ContainerSession.StartFailure {
+        } catch let error as ContainerSession.NotStarted {
             throw creation.withHelp(error.underlying, Self.status(of: error.underlying))
         } catch let error as OutputError {
             throw error

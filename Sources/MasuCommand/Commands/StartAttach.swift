@@ -56,7 +56,7 @@ extension ContainerCommands {
             return try session.run { wait in
                 try client.call(HTTPRequest("POST", path(container.id, "/start")), wait: wait)
             } ?? 0
-        } catch let error as ContainerSession.StartFailure {
+        } catch let error as ContainerSession.NotStarted {
             throw CommandError(describe(error.underlying))
         }
     }

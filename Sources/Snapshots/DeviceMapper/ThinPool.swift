@@ -127,7 +127,7 @@ struct ThinPool: Sendable {
             throw failure("make a device in", error)
         }
         let device = try activate(0)
-        try Program.run(options.fileSystem.command + [device.string], driver: "devicemapper")
+        try FileSystemProgram.run(options.fileSystem.command + [device.string], driver: "devicemapper")
         do throws(Errno) {
             let mount = try self.mount(device, isReadOnly: false)
             defer { mount.discard() }

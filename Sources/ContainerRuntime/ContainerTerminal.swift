@@ -3,7 +3,7 @@ import OCISpec
 import SystemPackage
 
 /// A process's terminal, as a pair in the container's own devpts.
-struct Console {
+struct ContainerTerminal {
     let master: FileDescriptor
     let slave: FileDescriptor
 

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A program of the system that is run to its end: to make a file system, once in the life of a data root.
-enum Program {
+enum FileSystemProgram {
     /// Runs `command`, found in PATH or where such programs are. What it prints goes where this process's errors go.
     static func run(_ command: [String], driver: String) throws(SnapshotError) {
         let directories = (getenv("PATH").map { String(cString: $0) } ?? "").split(separator: ":").map(String.init)
