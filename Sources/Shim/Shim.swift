@@ -48,9 +48,9 @@ package final class Shim {
     let exemption: OutOfMemoryExemption
     private let home: Bundle
     private var stage: Stage
-    private(set) var containers: [Container] = []
+    private(set) var containers: [SupervisedContainer] = []
     /// Containers that nobody asks for any more, with clients that have not got all their output.
-    private var departing: [Container] = []
+    private var departing: [SupervisedContainer] = []
     /// The id of the container that requests without a name are about.
     private var first: String?
     private var clients: [ControlClient] = []
@@ -129,7 +129,7 @@ package final class Shim {
 
     /// Adds a container that has just been created.
     @discardableResult
-    func adopt(_ container: Container) throws(ShimError) -> Int32 {
+    func adopt(_ container: SupervisedContainer) throws(ShimError) -> Int32 {
         guard let pid = container.phase.pid else { throw ShimError(.conflict, "the container has ended") }
         if first == nil {
             first = container.id
@@ -150,13 +150,13 @@ package final class Shim {
     }
 
     /// The container with this id; `nil` is the first one.
-    func container(_ id: String?) -> Container? {
+    func container(_ id: String?) -> SupervisedContainer? {
         let id = id ?? first
         return containers.first { $0.id == id }
     }
 
     /// A container has ended, and nothing is left of it.
-    func ended(_ container: Container, _ record: ExitRecord) {
+    func ended(_ container: SupervisedContainer, _ record: ExitRecord) {
         let isLast = containers.allSatisfy(\.phase.isOver)
         if isLast { stopServing() } else { exemption.claim() }
         container.close()
@@ -170,7 +170,7 @@ package final class Shim {
     }
 
     /// A client says that nobody needs to know more of a container that has ended.
-    func dismiss(_ container: Container) {
+    func dismiss(_ container: SupervisedContainer) {
         if case .leaving = stage {
             stage = .leaving(.untilDelivered)
             endIfPossibleSoon()
@@ -241,7 +241,7 @@ package final class Shim {
 
     /// Tells all who want to know; whether there is anybody.
     @discardableResult
-    func tell(_ event: ShimEvent, of container: Container) -> Bool {
+    func tell(_ event: ShimEvent, of container: SupervisedContainer) -> Bool {
         var isTold = false
         for client in clients where client.isSubscribed(to: container.id) {
             send(event, of: container, to: client)
@@ -252,12 +252,12 @@ package final class Shim {
     }
 
     /// Tells one client.
-    func send(_ event: ShimEvent, of container: Container, to client: ControlClient) {
+    func send(_ event: ShimEvent, of container: SupervisedContainer, to client: ControlClient) {
         client.send(.event(event, container: container.id == first ? nil : container.id))
     }
 
     /// Whether anybody wants this container's events.
-    func hasSubscriber(of container: Container) -> Bool {
+    func hasSubscriber(of container: SupervisedContainer) -> Bool {
         clients.contains { $0.isSubscribed(to: container.id) }
     }
 

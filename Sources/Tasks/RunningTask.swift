@@ -149,11 +149,6 @@ package final class RunningTask: Sendable {
         }
     }
 
-    /// Sets the size of the task's terminal, or of an exec's.
-    package func resize(execID: String? = nil, columns: UInt16, rows: UInt16) async throws {
-        try await call(.resize(execID: execID, columns: columns, rows: rows))
-    }
-
     /// Ends the standard input, whether a client is attached to it or not.
     package func closeInput(execID: String? = nil) async throws { try await call(.closeStdin(execID: execID)) }
 

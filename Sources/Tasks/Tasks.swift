@@ -105,7 +105,7 @@ package final class Tasks: Sendable {
             try Files.makeDirectories(configuration.directory, mode: 0o711)
             // Both are made here and not at first use, so that descriptors do not seem to leak. If the watches could
             // not be made, followers of a log get that error.
-            _ = try EventLoop.shared.get()
+            _ = try EventThread.shared.get()
             _ = DirectoryWatches.shared
         } catch {
             throw .system("cannot use \(configuration.directory) for the bundles of containers: \(error)")

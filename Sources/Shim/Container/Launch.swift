@@ -42,7 +42,7 @@ struct Launch {
     }
 
     /// Creates the container. After an error nothing is left of it.
-    mutating func run() throws(ShimError) -> Container {
+    mutating func run() throws(ShimError) -> SupervisedContainer {
         shim.exemption.suspend()
         // With the shim a container's log and exit status would be lost.
         defer { shim.exemption.claim() }
@@ -57,7 +57,7 @@ struct Launch {
     /// Undoes everything, in the reverse order.
     mutating func revert() { undo.run() }
 
-    private mutating func create() throws(ShimError) -> Container {
+    private mutating func create() throws(ShimError) -> SupervisedContainer {
         let log = try openLog()
         let directory = configuration.log.path.map { FilePath($0).removingLastComponent() } ?? bundle.path
         let spill = SpillBudget(directory: directory, limit: configuration.spillLimit ?? SpillBudget.usualLimit)
@@ -70,9 +70,9 @@ struct Launch {
         // Without it the container's last process takes the mount away with it, which works as well.
         let root =
             runtime.needsRootHeld ? try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory]) : nil
-        return Container(
+        return SupervisedContainer(
             configuration.id,
-            Container.Parts(
+            SupervisedContainer.Parts(
                 bundle: bundle, runtime: runtime, streams: streams, log: log, spill: spill,
                 hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root),
             in: shim)

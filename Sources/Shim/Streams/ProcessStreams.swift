@@ -20,9 +20,8 @@ final class ProcessStreams {
     private var inputEndsEarly = false
     private var sources: [OutputSource] = []
     private var clients: [AttachedClient] = []
-    private var console: FileDescriptor?
-    /// Our own hold on the process's side of its terminal; see `open(console:)`.
-    private var consolePeer: FileDescriptor?
+    /// The process's terminal, if it has one, while it is open.
+    private(set) var terminal: ProcessTerminal?
     private var graceTimer: EventLoop.Timer?
     private var onDrained: (() -> Void)?
 
@@ -53,13 +52,10 @@ final class ProcessStreams {
 
     /// Takes over the master side of a terminal.
     func open(console: FileDescriptor, wantsInput: Bool) throws(Errno) {
-        self.console = console
-        try console.setNonBlocking(true)
-        // A program may close its terminal and open it again later (an init system does). While nobody has it open, the
-        // master reads an error that cannot be told from the end; so we keep it open until the process has ended.
-        consolePeer = try console.openTerminalPeer()
-        setInput(wantsInput ? try console.duplicate(from: 3) : nil)
-        try addSource(try console.duplicate(from: 3), .standardOutput)
+        let terminal = try ProcessTerminal(console)
+        self.terminal = terminal
+        setInput(wantsInput ? try terminal.duplicate() : nil)
+        try addSource(try terminal.duplicate(), .standardOutput)
     }
 
     private func setInput(_ descriptor: FileDescriptor?) {
@@ -113,8 +109,7 @@ final class ProcessStreams {
     /// open (in the background) can write for `grace` milliseconds more.
     func drain(grace: Int64, _ completion: @escaping () -> Void) {
         input?.closeNow()
-        consolePeer?.discard()
-        consolePeer = nil
+        terminal?.processEnded()
         onDrained = completion
         if sources.isEmpty { return drained() }
         for source in sources { source.drain() }
@@ -144,10 +139,8 @@ final class ProcessStreams {
         input?.closeNow()
         for source in sources { source.close() }
         sources = []
-        console?.discard()
-        console = nil
-        consolePeer?.discard()
-        consolePeer = nil
+        terminal?.close()
+        terminal = nil
         for client in clients { client.finish() }
     }
 
@@ -192,15 +185,5 @@ final class ProcessStreams {
     func closeInput() {
         if earlyInput != nil { inputEndsEarly = true }
         if !isTerminal { input?.close() }
-    }
-
-    // MARK: Terminal
-
-    /// Sets the terminal's size.
-    ///
-    /// - Throws: `.notATTY` if there is no terminal (any more).
-    func resize(columns: UInt16, rows: UInt16) throws(Errno) {
-        guard let console else { throw Errno(rawValue: 25) }
-        try console.setWindowSize(columns: columns, rows: rows)
     }
 }

@@ -26,10 +26,10 @@ final class DirectoryWatches: Sendable {
     private init() throws(Errno) {
         inotify = try Inotify()
         // Never removed: the object lives as long as the process.
-        _ = try EventLoop.shared.get().add(inotify.descriptor, .readable) { [self] _ in read() }
+        _ = try EventThread.shared.get().add(inotify.descriptor, .readable) { [self] _ in read() }
     }
 
-    /// Calls `body` on the event loop's thread whenever a file in `directory` is written, made or renamed.
+    /// Calls `body` on the event thread whenever a file in `directory` is written, made or renamed.
     func add(_ directory: FilePath, _ body: @escaping @Sendable () -> Void) throws(Errno) -> Token {
         try state.withLock { (state) throws(Errno) in
             // The kernel gives a directory that is watched already the same number again.

@@ -8,7 +8,7 @@ import SystemPackage
 /// The one long-lived connection to a task's shim: requests, their answers, and events.
 ///
 /// It costs no thread: sending is done at once (the socket's buffer takes any request but the largest), receiving on
-/// the event loop. Every call has a deadline (see `ShimPatience`).
+/// the event thread. Every call has a deadline (see `ShimPatience`).
 final class ShimClient: Sendable {
     private struct State {
         var reader = FrameReader()
@@ -32,7 +32,7 @@ final class ShimClient: Sendable {
     struct Silence: Error {}
 
     private let descriptor: FileDescriptor
-    private let loop: EventLoop
+    private let thread: EventThread
     private let state = Mutex(State())
     private let eventContinuation: AsyncStream<ShimEvent>.Continuation
     /// What happens in the container, in order; ends when the shim closes the connection. For one consumer.
@@ -42,7 +42,7 @@ final class ShimClient: Sendable {
     init(bundle: FilePath) throws(ShimError) {
         (events, eventContinuation) = AsyncStream.makeStream(of: ShimEvent.self)
         do throws(Errno) {
-            loop = try EventLoop.shared.get()
+            thread = try EventThread.shared.get()
             // By way of the directory's descriptor, because a socket's address holds 107 bytes only.
             let directory = try Files.open(bundle, [.path, .directory])
             defer { directory.discard() }
@@ -52,7 +52,7 @@ final class ShimClient: Sendable {
         }
         do throws(Errno) {
             try descriptor.setNonBlocking(true)
-            let token = try loop.add(descriptor, .readable) { [weak self] events in self?.ready(events) }
+            let token = try thread.add(descriptor, .readable) { [weak self] events in self?.ready(events) }
             state.withLock { $0.token = token }
         } catch {
             // The descriptor is closed by deinit.
@@ -61,7 +61,7 @@ final class ShimClient: Sendable {
     }
 
     deinit {
-        loop.remove(descriptor, token: state.withLock { $0.token })
+        thread.remove(descriptor, token: state.withLock { $0.token })
         descriptor.discard()
     }
 
@@ -139,7 +139,7 @@ final class ShimClient: Sendable {
         try? handle.send(signal: SIGKILL)  // It fails only for one that has ended.
     }
 
-    /// Writes what can be written without waiting; the event loop goes on with the rest.
+    /// Writes what can be written without waiting; the event thread goes on with the rest.
     private func flush() {
         let failure: Errno? = state.withLock { state in
             while !state.unsent.isEmpty {
@@ -156,7 +156,7 @@ final class ShimClient: Sendable {
             let interest: ReadyEvents = state.unsent.isEmpty ? .readable : [.readable, .writable]
             guard interest != state.interest else { return nil }
             do throws(Errno) {
-                try loop.modify(descriptor, interest, token: state.token)
+                try thread.modify(descriptor, interest, token: state.token)
             } catch {
                 return error
             }
@@ -231,7 +231,7 @@ final class ShimClient: Sendable {
             }
             return (state.isOpen ? state.token : nil, state.callers)
         }
-        if let token { loop.remove(descriptor, token: token) }
+        if let token { thread.remove(descriptor, token: token) }
         for caller in callers { caller.continuation?.resume(throwing: error) }
         eventContinuation.finish()
     }

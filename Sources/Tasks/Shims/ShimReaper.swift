@@ -8,10 +8,10 @@ enum ShimReaper {
     /// Reaps the shim `pid` when it ends.
     static func watch(_ pid: Int32) {
         // A shim that cannot be watched stays a zombie until the daemon ends, which is all there is to it.
-        guard case .success(let loop) = EventLoop.shared, let process = try? PIDFD.open(pid) else { return }
-        let end = ShimEnd(pid: pid, process: process, loop: loop)
+        guard case .success(let thread) = EventThread.shared, let process = try? PIDFD.open(pid) else { return }
+        let end = ShimEnd(pid: pid, process: process, thread: thread)
         do throws(Errno) {
-            // The handler keeps the object, and the loop the handler, until the end.
+            // The handler keeps the object, and the thread the handler, until the end.
             try end.begin()
         } catch {
             process.close()
@@ -23,24 +23,24 @@ enum ShimReaper {
 private final class ShimEnd: Sendable {
     private let pid: Int32
     private let process: PIDFD
-    private let loop: EventLoop
+    private let thread: EventThread
     private let token = Mutex<UInt64>(0)
 
-    init(pid: Int32, process: PIDFD, loop: EventLoop) {
+    init(pid: Int32, process: PIDFD, thread: EventThread) {
         self.pid = pid
         self.process = process
-        self.loop = loop
+        self.thread = thread
     }
 
     func begin() throws(Errno) {
         try token.withLock { (token) throws(Errno) in
-            token = try loop.add(process.descriptor, .readable) { [self] _ in finish() }
+            token = try thread.add(process.descriptor, .readable) { [self] _ in finish() }
         }
     }
 
     private func finish() {
         // Waits for `begin` if the process ended at once.
-        loop.remove(process.descriptor, token: token.withLock { $0 })
+        thread.remove(process.descriptor, token: token.withLock { $0 })
         process.close()
         var status: Int32 = 0
         waitpid(pid, &status, WNOHANG)

@@ -2,15 +2,15 @@ import LinuxKernel
 import Synchronization
 import SystemPackage
 
-/// One thread that waits for all descriptors that are watched: the control connections of all shims, the ends of shims,
-/// and the logs that are followed.
+/// The one thread that waits for all descriptors that are watched: the control connections of all shims, the ends of
+/// shims, and the logs that are followed.
 ///
 /// A handler runs on that thread and must not block. Descriptors are watched level-triggered.
-final class EventLoop: Sendable {
+final class EventThread: Sendable {
     typealias Handler = @Sendable (ReadyEvents) -> Void
 
-    /// The loop of this process; its thread is made at first use and lives as long as the process does.
-    static let shared = Result { () throws(Errno) in try EventLoop() }
+    /// The one of this process; it is started at first use and lives as long as the process does.
+    static let shared = Result { () throws(Errno) in try EventThread() }
 
     private struct State {
         var handlers: [UInt64: Handler] = [:]

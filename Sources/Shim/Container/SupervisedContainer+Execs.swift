@@ -5,7 +5,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-extension Container {
+extension SupervisedContainer {
     /// How long an exec that nobody starts is known, in seconds.
     private static let patience = 300.0
     /// How many ends of execs are kept for an engine that is away.

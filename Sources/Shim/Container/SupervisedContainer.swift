@@ -5,10 +5,10 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-/// One container of a shim: its streams, log, execs and exit record.
+/// One container that a shim is the parent of: its streams, log, execs and exit record.
 ///
 /// What it shares with others of the same process (the event loop, clients, the fate of the process) is the `Shim`'s.
-final class Container {
+final class SupervisedContainer {
     /// How long processes in the background may hold up the end of the one whose output they share, in milliseconds.
     static let grace: Int64 = 300
 

@@ -4,7 +4,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 
-extension Container {
+extension SupervisedContainer {
     /// Does what a client asks.
     func answer(_ request: ShimRequest, from client: ControlClient) throws(ShimError) -> ControlClient.Reply {
         if case .attach(let execID, let stdin, let stdout, let stderr, let detachKeys, let framing) = request {
@@ -154,18 +154,8 @@ extension Container {
         }
     }
 
-    private func resize(_ execID: String?, columns: UInt16, rows: UInt16) throws(ShimError) {
-        let streams = try openStreams(of: execID)
-        guard streams.isTerminal else { throw ShimError(.conflict, "the process has no terminal") }
-        do throws(Errno) {
-            try streams.resize(columns: columns, rows: rows)
-        } catch {
-            throw ShimError(.conflict, "cannot resize the terminal: \(error)")
-        }
-    }
-
     /// The streams of a process that has not ended.
-    private func openStreams(of execID: String?) throws(ShimError) -> ProcessStreams {
+    func openStreams(of execID: String?) throws(ShimError) -> ProcessStreams {
         guard let execID else {
             try requireAlive()
             return streams
