@@ -6,18 +6,27 @@ import ShimProtocol
 import SystemPackage
 
 /// A container's bundle directory. That of a shim's first container has the shim's own files, too.
-struct Bundle {
+///
+/// Its directory stays open as long as the object lives.
+final class Bundle {
     let path: FilePath
     private let directory: FileDescriptor
 
     /// The bundle at `path`, which becomes absolute: the shim works in `/`.
     init(_ path: FilePath) throws(ShimError) {
         let directory = try attempt("open \(path)") { () throws(Errno) in try Files.open(path, [.path, .directory]) }
-        self.directory = directory
-        self.path = try attempt("realpath \(path)") { () throws(Errno) in
-            FilePath(try FileDescriptor.workingDirectory.readSymlink(directory.procPath.string))
+        do throws(ShimError) {
+            self.path = try attempt("realpath \(path)") { () throws(Errno) in
+                FilePath(try FileDescriptor.workingDirectory.readSymlink(directory.procPath.string))
+            }
+        } catch {
+            directory.discard()
+            throw error
         }
+        self.directory = directory
     }
+
+    deinit { directory.discard() }
 
     /// The file called `name`.
     func file(_ name: String) -> FilePath { path.appending(name) }

@@ -178,6 +178,48 @@ struct PodTests {
         #expect(!first.hasShimEnded)
     }
 
+    @Test("containers that come and go, and such that cannot be created, leave no descriptor open in the shim")
+    func descriptors() throws {
+        let first = try TestContainer(Self.waiting)
+        let connection = try first.connect()
+        try connection.call(.start)
+        let directory = FilePath("/proc/\(try #require(first.shimPID))/fd")
+        func open() throws -> [String] {
+            try Files.names(in: directory).compactMap { name in
+                // It may be closed just now.
+                try? FileDescriptor.workingDirectory.readSymlink(directory.appending(name).string)
+            }
+        }
+        /// A container with all there is of descriptors: a terminal, an exec, a client.
+        func run() throws {
+            let container = try TestContainer(["cat"], terminal: true, openStdin: true, beside: first)
+            let connection = try container.connect()
+            let stream = try container.attach(stdin: true)
+            try connection.call(.start, container: container.id)
+            let process = Process(args: ["true"], env: ["PATH=/bin"])
+            try connection.call(.exec(id: "x", process: process, openStdin: true), container: container.id)
+            try connection.call(.execStart(id: "x"), container: container.id)
+            try connection.call(.kill(signal: .kill), container: container.id)
+            #expect(try connection.exit().exitCode == 137)
+            try connection.call(.shutdown, container: container.id)
+            try stream.close()
+            connection.close()
+        }
+        try run()
+        var before = 0
+        #expect(
+            try TestContainer.eventually {
+                before = try open().count
+                return try open().filter { $0.hasPrefix("socket:") }.count == 2
+            }, "the listener and our connection are left")
+        for _ in 0..<10 {
+            try run()
+            let refused = try TestContainer(["nothing-of-this-name"], beside: first)
+            if case .launched = refused.launchResult { Issue.record("created") }
+        }
+        #expect(try TestContainer.eventually { try open().count <= before })
+    }
+
     @Test("a program that is not masu-shim can have such a shim by the library alone")
     func library() throws {
         let program = TestContainer.shim.removingLastComponent().appending("PodShim")
