@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import SystemPackage
 
 /// A descriptor that refers to one process and never to another one that later has the same pid; pidfd_open(2).
@@ -21,6 +22,25 @@ package struct PIDFD: Hashable, Sendable {
             // Before Linux 6.9 that is the answer for one that is just being reaped, and for a thread's number.
             throw .noSuchProcess
         }
+    }
+
+    /// Opens the child `pid` of this process, which has not been waited for.
+    ///
+    /// - Throws: `noChildProcess` for any other process: the number of a child that has been waited for can be that of
+    ///   a stranger.
+    package static func open(child pid: Int32) throws(Errno) -> PIDFD {
+        let process: PIDFD
+        do throws(Errno) { process = try open(pid) } catch {
+            throw error == .noSuchProcess ? .noChildProcess : error
+        }
+        var information = siginfo_t()
+        // P_PIDFD of waitid(2), since Linux 5.4. It waits for nobody: WNOWAIT leaves one that has ended as it is.
+        let result = waitid(
+            idtype_t(rawValue: 3), id_t(process.descriptor.rawValue), &information, WEXITED | WNOHANG | WNOWAIT)
+        if result == 0 { return process }
+        let error = Errno(rawValue: errno)
+        process.close()
+        throw error
     }
 
     /// pidfd_send_signal(2).

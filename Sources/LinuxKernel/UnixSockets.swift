@@ -140,4 +140,17 @@ extension FileDescriptor {
         try checked(masu_peer_credentials(rawValue, &pid, &uid, &gid))
         return (pid, uid, gid)
     }
+
+    /// The process at the other end of a connected Unix socket, by a descriptor that never leads to another one.
+    ///
+    /// - Throws: `noSuchProcess` if it has been waited for; `protocolNotAvailable` before Linux 6.5.
+    package func peerProcess() throws(Errno) -> PIDFD {
+        var number: CInt = -1
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        // SO_PEERPIDFD; the descriptor is close-on-exec.
+        if getsockopt(rawValue, SOL_SOCKET, 77, &number, &length) < 0 {
+            throw errno == EINVAL ? .noSuchProcess : Errno(rawValue: errno)
+        }
+        return PIDFD(descriptor: FileDescriptor(rawValue: number))
+    }
 }

@@ -162,7 +162,7 @@ package final class Tasks: Sendable {
         }
         do {
             try bundle.write(id, description, filterCache: configuration.filterCache)
-            let launched: (pid: Int32, shimPID: Int32)
+            let launched: (pid: Int32, shim: ShimProcess)
             do throws(ShimError) {
                 launched = try ShimLaunch.run(
                     program: configuration.shimProgram, bundle: bundle.path, patience: configuration.patience.launch,
@@ -179,14 +179,13 @@ package final class Tasks: Sendable {
             do throws(ShimError) {
                 client = try ShimClient(bundle: bundle.path)
             } catch {
-                // Our own child, which is not waited for before its end.
-                try? Signals.send(Signal.kill.rawValue, to: launched.shimPID)  // If that fails it has ended.
+                launched.shim.kill()
                 deleteRuntimeState(id)
                 if let cgroup { removeCgroup(cgroup, of: id) }
                 throw TaskError(error)
             }
             return RunningTask(
-                id, of: self, client: client, pid: launched.pid, shimPID: launched.shimPID,
+                id, of: self, client: client, pid: launched.pid, shimPID: launched.shim.pid,
                 cgroup: cgroup, program: description.runtime)
         } catch {
             do throws(TaskError) { try bundle.remove() } catch let cleanup {

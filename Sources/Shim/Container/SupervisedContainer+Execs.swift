@@ -95,11 +95,18 @@ extension SupervisedContainer {
                         }
                         return .success(started.pid)
                     } catch {
-                        try? Signals.send(SIGKILL, to: started.pid)  // If that fails it has ended.
+                        Self.killChild(started.pid)
                         return .failure(ShimError(.system, "cannot open the streams of exec \(exec.id): \(error)"))
                     }
                 })
         }
+    }
+
+    /// Ends a process that a runtime has made. One that has ended may have been reaped already.
+    static func killChild(_ pid: Int32) {
+        guard let process = try? PIDFD.open(child: pid) else { return }  // Fails for one that has been reaped.
+        defer { process.close() }
+        try? process.send(signal: SIGKILL)  // Fails for none of our children.
     }
 
     // MARK: Untold ends

@@ -109,7 +109,7 @@ extension SupervisedContainer {
             case .failure(let failure):
                 phase = .failed(pid: pid, failure)
                 // It has ended already, or is of no use; either way its end comes next.
-                if ended == nil { try? Signals.send(SIGKILL, to: pid) }
+                if ended == nil { Self.killChild(pid) }
             }
             completion(result)
             if let ended { firstProcessEnded(ended) }

@@ -140,7 +140,8 @@ final class RuntimeCall {
         return (try? ProcessControl.wait(for: pid))??.status.code ?? 1
     }
 
-    /// Kills the program and whatever it has started and not set free.
+    /// Kills the program and whatever it has started and not set free. Only for one that has not been waited for: until
+    /// then its number, and the group's, is nobody else's.
     func kill() {
         try? Signals.send(SIGKILL, to: -pid)  // Fails if it has ended.
         try? process?.send(signal: SIGKILL)  // As above, or it has been killed before it had a group.

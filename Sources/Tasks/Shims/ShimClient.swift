@@ -122,14 +122,20 @@ final class ShimClient: Sendable {
     }
 
     /// The shim's process; `nil` if it has ended.
-    ///
-    /// As long as the connection is open its other end lives, and the pid is that process's and no other's.
     func process() -> (pid: Int32, handle: PIDFD)? {
-        // Either fails only if it has ended by itself just now.
-        guard let pid = try? descriptor.peerCredentials().pid, let handle = try? PIDFD.open(pid) else { return nil }
-        if state.withLock({ $0.isOpen }) { return (pid, handle) }
-        handle.close()
-        return nil
+        guard let pid = try? descriptor.peerCredentials().pid else { return nil }  // There is always one.
+        do throws(Errno) {
+            return (pid, try descriptor.peerProcess())
+        } catch .protocolNotAvailable {
+            // An older kernel. As long as the connection is open its other end lives, and the number is that process's.
+            guard let handle = try? PIDFD.open(pid) else { return nil }  // Ended just now.
+            let events = try? Poll.wait(for: [(descriptor, [])], milliseconds: 0)  // Fails only for want of memory.
+            if events?.first?.isEmpty == true { return (pid, handle) }
+            handle.close()
+            return nil
+        } catch {
+            return nil
+        }
     }
 
     /// Ends the shim and with it the connection.

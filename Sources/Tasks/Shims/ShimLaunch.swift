@@ -16,61 +16,57 @@ enum ShimLaunch {
     /// is ready.
     static func run(
         program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl
-    ) throws(ShimError) -> (pid: Int32, shimPID: Int32) {
-        let output: FileDescriptor
-        let started: Result<pid_t, Errno>
-        do throws(Errno) {
-            // A socket pair, because unlike a pipe it can be had close-on-exec in one step.
-            let (mine, child) = try UnixSocket.pair(.stream)
-            output = mine
-            started = spawn(program: program, bundle: bundle, mode: "--child", output: child.rawValue)
-            child.discard()
-        } catch {
-            throw ShimError(.system, "cannot make a socket pair: \(error)")
-        }
+    ) throws(ShimError) -> (pid: Int32, shim: ShimProcess) {
+        let (shim, output) = try start(program, bundle: bundle, mode: "--child")
         defer { output.discard() }
-        let child: pid_t
-        switch started {
-        case .success(let pid): child = pid
-        case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
-        }
-        control.began(child)
+        control.began(shim)
         output.setReceiveTimeout(patience)
         // The line is all there is before the end: a shim that lives closes its output, one that does not ends.
         let reply: Result<[UInt8], Errno>
         do throws(Errno) { reply = .success(try output.readLine(limit: 1 << 20)) } catch { reply = .failure(error) }
-        switch try answer(reply, of: program, child, control) {
-        case .launched(let pid, let shimPid):
-            ShimReaper.watch(child)
-            return (pid, shimPid)
+        switch try answer(reply, of: program, shim, control) {
+        case .launched(let pid, _):
+            shim.reapAtEnd()
+            return (pid, shim)
         case .failed(let error):
-            _ = end(of: child)
+            _ = shim.end()
             throw error
         }
     }
 
     /// Has a program that a killed shim has left behind removed by the runtime that made it. Blocks.
     static func delete(program: FilePath, bundle: FilePath) throws(ShimError) {
-        let started: Result<pid_t, Errno>
-        let (mine, child): (FileDescriptor, FileDescriptor)
+        let (process, output) = try start(program, bundle: bundle, mode: "--delete")
+        defer { output.discard() }
+        let status = process.end(within: 120_000)
+        if status != "exit status 0" { throw ShimError(.system, "\(program) --delete failed (\(status))") }
+    }
+
+    /// Starts the program; `output` is what it says.
+    private static func start(
+        _ program: FilePath, bundle: FilePath, mode: String
+    ) throws(ShimError) -> (process: ShimProcess, output: FileDescriptor) {
+        let (output, theirs): (FileDescriptor, FileDescriptor)
         do throws(Errno) {
-            (mine, child) = try UnixSocket.pair(.stream)
+            // A socket pair, because unlike a pipe it can be had close-on-exec in one step.
+            (output, theirs) = try UnixSocket.pair(.stream)
         } catch {
             throw ShimError(.system, "cannot make a socket pair: \(error)")
         }
-        defer { mine.discard() }
-        started = spawn(program: program, bundle: bundle, mode: "--delete", output: child.rawValue)
-        child.discard()
-        switch started {
-        case .success(let pid):
-            let status = end(of: pid, milliseconds: 120_000)
-            if status != "exit status 0" { throw ShimError(.system, "\(program) --delete failed (\(status))") }
-        case .failure(let error): throw ShimError(.system, "cannot start \(program): \(error)")
+        let child = spawn(program: program, bundle: bundle, mode: mode, output: theirs.rawValue)
+        theirs.discard()
+        do throws(Errno) {
+            return (try ShimProcess(child: child.get()), output)
+        } catch {
+            // A shim whose caller does not listen takes back what it has made, and ends.
+            output.discard()
+            if case .success(let pid) = child { _ = try? ProcessControl.wait(for: pid) }  // Nobody else waits for it.
+            throw ShimError(.system, "cannot start \(program): \(error)")
         }
     }
 
     private static func answer(
-        _ reply: Result<[UInt8], Errno>, of program: FilePath, _ child: pid_t, _ control: LaunchControl
+        _ reply: Result<[UInt8], Errno>, of program: FilePath, _ shim: ShimProcess, _ control: LaunchControl
     ) throws(ShimError) -> ShimLaunchResult {
         let failure: String
         switch reply {
@@ -80,7 +76,6 @@ enum ShimLaunch {
         case .success(let bytes):
             do {
                 let result = try JSON.decode(ShimLaunchResult.self, from: bytes)
-                // From here on nobody kills it by its pid.
                 if control.ended() { return result }
                 failure = "has been called off"
             } catch {
@@ -89,23 +84,7 @@ enum ShimLaunch {
         }
         // Whatever it is that runs there, if it runs: it is not a shim that can be worked with.
         control.callOff()
-        throw ShimError(.unavailable, "\(program) \(failure) (\(end(of: child)))")
-    }
-
-    /// Waits for a child that is about to end, and says how it ended. One that the kernel holds is buried later.
-    private static func end(of child: pid_t, milliseconds: Int32 = 5000) -> String {
-        // A process that ends is readable. Without a descriptor for it there is no way but to wait.
-        if let process = try? PIDFD.open(child) {
-            defer { process.close() }
-            let events = try? Poll.wait(for: [(process.descriptor, .readable)], milliseconds: milliseconds)
-            if events?.first?.isEmpty ?? true {
-                ShimReaper.watch(child)
-                return "it has been killed and has not ended yet"
-            }
-        }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return status & 0x7F == 0 ? "exit status \(status >> 8 & 0xFF)" : "signal \(status & 0x7F)"
+        throw ShimError(.unavailable, "\(program) \(failure) (\(shim.end()))")
     }
 
     private static func spawn(program: FilePath, bundle: FilePath, mode: String, output: Int32) -> Result<pid_t, Errno>
@@ -148,7 +127,7 @@ enum ShimLaunch {
 final class LaunchControl: Sendable {
     private enum State {
         case waiting
-        case running(pid_t)
+        case running(ShimProcess)
         case calledOff
         case over
     }
@@ -160,9 +139,8 @@ final class LaunchControl: Sendable {
         state.withLock { state in
             switch state {
             case .waiting: state = .calledOff
-            case .running(let child):
-                // Our own child, which nobody has waited for yet: the pid is its.
-                kill(child, SIGKILL)
+            case .running(let shim):
+                shim.kill()
                 state = .calledOff
             case .calledOff, .over: break
             }
@@ -170,9 +148,9 @@ final class LaunchControl: Sendable {
     }
 
     /// There is a process now.
-    fileprivate func began(_ child: pid_t) {
+    fileprivate func began(_ shim: ShimProcess) {
         state.withLock { state in
-            if case .calledOff = state { kill(child, SIGKILL) } else { state = .running(child) }
+            if case .calledOff = state { shim.kill() } else { state = .running(shim) }
         }
     }
 
