@@ -194,7 +194,7 @@ let package = Package(
         module(
             "MasuCommand",
             [
-                "Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec", "Text",
+                "Addresses", "Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec", "Text",
                 "BuildInformation", system,
             ]),
 

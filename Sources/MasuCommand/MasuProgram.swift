@@ -92,6 +92,7 @@ package enum MasuProgram {
             Entry("version") { SystemCommands.version }, Entry("info") { SystemCommands.info(.common) },
             Entry("container") { management("container", "Manage containers") { containerCommands } },
             Entry("image") { management("image", "Manage images") { imageCommands } },
+            Entry("network") { management("network", "Manage networks") { NetworkCommands.all } },
             Entry("system") { management("system", "Manage Masu") { systemCommands } },
             Entry("attach") { ContainerCommands.attach(.plain) }, Entry("commit") { ContainerCommands.commit(.plain) },
             Entry("cp") { ContainerCommands.copy(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
@@ -100,7 +101,8 @@ package enum MasuProgram {
             Entry("history") { ImageCommands.history(.plain) }, Entry("import") { ImageCommands.importImage(.plain) },
             Entry("inspect") { InspectCommands.any }, Entry("kill") { ContainerCommands.kill(.plain) },
             Entry("load") { ImageCommands.load(.plain) }, Entry("logs") { ContainerCommands.logs(.plain) },
-            Entry("pause") { ContainerCommands.pause(.plain) }, Entry("rename") { ContainerCommands.rename(.plain) },
+            Entry("pause") { ContainerCommands.pause(.plain) }, Entry("port") { ContainerCommands.port(.plain) },
+            Entry("rename") { ContainerCommands.rename(.plain) },
             Entry("restart") { ContainerCommands.restart(.plain) }, Entry("rm") { ContainerCommands.remove(.plain) },
             Entry("rmi") { ImageCommands.remove(.plain) }, Entry("save") { ImageCommands.save(.plain) },
             Entry("start") { ContainerCommands.start(.plain) },
@@ -116,8 +118,8 @@ package enum MasuProgram {
             ContainerCommands.create(.grouped), ContainerCommands.diff(.grouped), ContainerCommands.exec(.grouped),
             ContainerCommands.export(.grouped), InspectCommands.container, ContainerCommands.kill(.grouped),
             ContainerCommands.logs(.grouped),
-            ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped), PruneCommands.containers,
-            ContainerCommands.rename(.grouped),
+            ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped),
+            ContainerCommands.port(.grouped), PruneCommands.containers, ContainerCommands.rename(.grouped),
             ContainerCommands.restart(.grouped), ContainerCommands.remove(.grouped), ContainerCommands.run(.grouped),
             ContainerCommands.start(.grouped), ContainerCommands.stop(.grouped), ContainerCommands.top(.grouped),
             ContainerCommands.unpause(.grouped), ContainerCommands.wait(.grouped),
@@ -176,12 +178,12 @@ enum HelpCommand {
 enum LaterCommands {
     static var root: [Command] {
         later([
-            "build", "builder", "buildx", "compose", "config", "context", "network", "node", "plugin", "port", "secret",
+            "build", "builder", "buildx", "compose", "config", "context", "node", "plugin", "secret",
             "service", "stack", "stats", "swarm", "trust", "update", "volume",
         ])
     }
 
-    static var container: [Command] { later(["port", "stats", "update"]) }
+    static var container: [Command] { later(["stats", "update"]) }
     static var image: [Command] { later(["build"]) }
     static var system: [Command] { later(["dial-stdio"]) }
 

@@ -93,7 +93,7 @@ struct FormatTests {
         #expect(throws: CommandError.self) { try listing.rendered([row], format: "{{.Foo}}") }
     }
 
-    @Test("neighbouring ports are shown as ranges")
+    @Test("neighbouring ports are shown as ranges where docker does")
     func ports() {
         func port(_ inside: Int, _ outside: Int = 0, _ ip: String = "0.0.0.0") -> PortSummary {
             var port = PortSummary()
@@ -103,8 +103,13 @@ struct FormatTests {
             port.type = "tcp"
             return port
         }
-        #expect(ContainerRow.ports([port(80, 8080), port(443)]) == "0.0.0.0:8080->80/tcp, 443/tcp")
-        #expect(ContainerRow.ports([port(80, 8080), port(81, 8081)]) == "0.0.0.0:8080-8081->80-81/tcp")
+        #expect(ContainerRow.ports([port(80, 8080), port(443)]) == "443/tcp, 0.0.0.0:8080->80/tcp")
+        #expect(
+            ContainerRow.ports([80, 81, 83].flatMap { [port($0, $0), port($0, $0, "::")] })
+                == "0.0.0.0:80-81->80-81/tcp, [::]:80-81->80-81/tcp, 0.0.0.0:83->83/tcp, [::]:83->83/tcp")
+        #expect(
+            ContainerRow.ports([port(81, 8081), port(80, 8080)]) == "0.0.0.0:8080->80/tcp, 0.0.0.0:8081->81/tcp")
+        #expect(ContainerRow.ports([port(7001), port(7000)]) == "7000-7001/tcp")
         #expect(ContainerRow.ports([port(80, 8080, "::")]) == "[::]:8080->80/tcp")
     }
 

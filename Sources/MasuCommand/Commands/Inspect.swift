@@ -6,12 +6,13 @@ enum InspectCommands {
     private static let size = Flag.boolean("size", short: "s", "Display total file sizes if the type is container")
     private static let platform = Flag.string(
         "platform", "Inspect a specific platform of the multi-platform image: 'os[/arch[/variant]]'")
+    private static let verbose = Flag.boolean("verbose", short: "v", "Verbose output for diagnostics")
     private static let type = Flag.string("type", "Only inspect objects of the given type")
 
     static let any = Command(
         "inspect", operands: "NAME|ID [NAME|ID...]", arity: .atLeast(1),
-        "Return low-level information on containers and images",
-        discussion: "Print all that the daemon knows about containers or images, as JSON or through a template.",
+        "Return low-level information on containers, images and networks",
+        discussion: "Print all that the daemon knows about these objects, as JSON or through a template.",
         examples: [
             .init("Print the process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
             .init("Print all mounts as JSON", "masu inspect -f '{{json .Mounts}}' web"),
@@ -20,11 +21,12 @@ enum InspectCommands {
         action: { invocation in
             let kinds: [Kind]
             switch invocation.flags[type] {
-            case "": kinds = [.container, .image]
+            case "": kinds = [.container, .image, .network]
             case "container": kinds = [.container]
             case "image": kinds = [.image]
+            case "network": kinds = [.network]
             case let other:
-                throw CommandError("unknown type: \"\(other)\": must be one of \"container\", \"image\"")
+                throw CommandError("unknown type: \"\(other)\": must be one of \"container\", \"image\", \"network\"")
             }
             return try run(invocation, kinds)
         })
@@ -41,9 +43,28 @@ enum InspectCommands {
         examples: [.init("Print the command of an image", "masu image inspect -f '{{.Config.Cmd}}' debian")],
         flags: { [FormatFlags.object, platform] }, action: { try run($0, [.image]) })
 
-    private enum Kind {
+    static let network = Command(
+        "inspect", operands: "NETWORK [NETWORK...]", arity: .atLeast(1),
+        "Display detailed information on one or more networks",
+        examples: [
+            .init(
+                "Print the subnets of a network",
+                "masu network inspect -f '{{range .IPAM.Config}}{{.Subnet}}{{end}}' front")
+        ],
+        flags: { [FormatFlags.object, verbose] }, action: { try run($0, [.network]) })
+
+    private enum Kind: String {
         case container
         case image
+        case network
+
+        func path(_ name: String) -> String {
+            switch self {
+            case .container: ContainerCommands.path(name, "/json")
+            case .image: ImageCommands.path(name, "/json")
+            case .network: NetworkCommands.path(name)
+            }
+        }
     }
 
     private static func run(_ invocation: Invocation, _ kinds: [Kind]) throws -> Int32 {
@@ -110,14 +131,14 @@ enum InspectCommands {
     ) throws -> JSONValue {
         let size = flags[size]
         for kind in kinds {
-            let path = kind == .container ? ContainerCommands.path(name, "/json") : ImageCommands.path(name, "/json")
             do {
                 let query: [(String, String?)] = [
                     ("size", size && kind == .container ? "1" : nil),
+                    ("verbose", kind == .network && flags[verbose] ? "true" : nil),
                     ("platform", kind == .image ? try flags.given(platform).map(PlatformText.encoded) : nil),
                 ]
-                let object = try client.value(HTTPRequest("GET", path, query: query))
-                if size, kind == .image { Console.complain("WARNING: --size ignored for image") }
+                let object = try client.value(HTTPRequest("GET", kind.path(name), query: query))
+                if size, kind != .container { Console.complain("WARNING: --size ignored for \(kind.rawValue)") }
                 return object
             } catch let error as DaemonError where error.httpStatus == 404 && kinds.count > 1 {
                 continue

@@ -168,32 +168,47 @@ package struct ContainerRow {
         return summary.sizeRootFs > 0 ? "\(own) (virtual \(HumanText.size(Double(summary.sizeRootFs))))" : own
     }
 
-    /// `0.0.0.0:8080->80/tcp, 443/tcp`, neighbouring ports as ranges.
+    /// `443/tcp, 0.0.0.0:80-82->80-82/tcp, 0.0.0.0:8080->80/tcp` as docker has it: neighbouring ports are ranges
+    /// where they have the same number on both sides or are not published; the others follow one by one.
     package static func ports(_ ports: [PortSummary]) -> String {
         let sorted = ports.sorted {
-            ($0.privatePort, $0.publicPort, $0.type, $0.ip) < ($1.privatePort, $1.publicPort, $1.type, $1.ip)
+            ($0.privatePort, $0.ip, $0.publicPort, $0.type) < ($1.privatePort, $1.ip, $1.publicPort, $1.type)
         }
-        var groups: [(first: PortSummary, last: PortSummary)] = []
+        var finished: [String] = []
+        var groups: [PortGroup] = []
+        var mappings: [String] = []
         for port in sorted {
-            let place = groups.firstIndex { group in
-                group.last.privatePort + 1 == port.privatePort && group.last.type == port.type
-                    && group.last.ip == port.ip
-                    && (port.publicPort == 0
-                        ? group.last.publicPort == 0 : group.last.publicPort + 1 == port.publicPort)
-                    && (port.publicPort == 0
-                        || group.first.publicPort - group.first.privatePort == port.publicPort - port.privatePort)
+            if !port.ip.isEmpty, port.publicPort != port.privatePort {
+                let host = HumanText.joined(host: port.ip, port: String(port.publicPort))
+                mappings.append("\(host)->\(port.privatePort)/\(port.type)")
+                continue
             }
-            if let place { groups[place].last = port } else { groups.append((port, port)) }
+            let group = PortGroup(host: port.ip, transport: port.type, first: port.privatePort, last: port.privatePort)
+            guard let place = groups.firstIndex(where: { $0.host == port.ip && $0.transport == port.type }) else {
+                groups.append(group)
+                continue
+            }
+            if groups[place].last + 1 == port.privatePort {
+                groups[place].last = port.privatePort
+            } else {
+                finished.append(groups[place].text)
+                groups[place] = group
+            }
         }
-        return groups.map { group in
-            let inside = range(group.first.privatePort, group.last.privatePort) + "/" + group.first.type
-            guard group.first.publicPort > 0 else { return inside }
-            let host = group.first.ip.contains(":") ? "[\(group.first.ip)]" : group.first.ip
-            return "\(host):\(range(group.first.publicPort, group.last.publicPort))->\(inside)"
-        }.joined(separator: ", ")
+        return (finished + groups.map(\.text) + mappings).joined(separator: ", ")
     }
+}
 
-    private static func range(_ first: Int, _ last: Int) -> String {
-        first == last ? String(first) : "\(first)-\(last)"
+/// Neighbouring ports of one address and protocol.
+private struct PortGroup {
+    /// Empty for ports that are not published.
+    let host: String
+    let transport: String
+    let first: Int
+    var last: Int
+
+    var text: String {
+        let range = first == last ? String(first) : "\(first)-\(last)"
+        return (host.isEmpty ? range : "\(HumanText.joined(host: host, port: range))->\(range)") + "/" + transport
     }
 }

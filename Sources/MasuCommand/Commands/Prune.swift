@@ -41,6 +41,20 @@ enum PruneCommands {
             return 0
         })
 
+    static let networks = Command(
+        "prune", "Remove all unused networks",
+        examples: [.init("Remove unused networks older than a day", "masu network prune --filter until=24h")],
+        flags: { [force, filter] },
+        action: { invocation in
+            let warning = """
+                WARNING! This will remove all custom networks not used by at least one container.
+                Are you sure you want to continue?
+                """
+            guard try confirm(warning, invocation) else { return 0 }
+            try pruneNetworks(invocation.flags[filter], DaemonClient(invocation))
+            return 0
+        })
+
     static let system = Command(
         "prune", "Remove unused data",
         examples: [.init("Remove everything that is not in use", "masu system prune -a")],
@@ -48,6 +62,7 @@ enum PruneCommands {
         action: { invocation in
             let flags = invocation.flags
             var warning = "WARNING! This will remove:\n  - all stopped containers\n"
+            warning += "  - all networks not used by at least one container\n"
             warning +=
                 flags[allImages]
                 ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
@@ -59,6 +74,7 @@ enum PruneCommands {
             guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
             let client = try DaemonClient(invocation)
             var reclaimed = try pruneContainers(flags[filter], client)
+            try pruneNetworks(flags[filter], client)
             reclaimed += try pruneImages(flags[filter], all: flags[allImages], client)
             try printTotal(reclaimed)
             return 0
@@ -72,6 +88,15 @@ enum PruneCommands {
             try Console.print("Deleted Containers:\n" + ids.map { $0 + "\n" }.joined())
         }
         return report.spaceReclaimed
+    }
+
+    private static func pruneNetworks(_ filters: [String], _ client: DaemonClient) throws {
+        let report = try client.call(
+            HTTPRequest("POST", "/networks/prune", query: [("filters", Filters.query(filters))]),
+            as: NetworksPruneReport.self)
+        if let names = report.networksDeleted, !names.isEmpty {
+            try Console.print("Deleted Networks:\n" + names.map { $0 + "\n" }.joined())
+        }
     }
 
     private static func pruneImages(_ filters: [String], all: Bool, _ client: DaemonClient) throws -> Int64 {

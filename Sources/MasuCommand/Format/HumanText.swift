@@ -22,6 +22,11 @@ package enum HumanText {
         return significant(value, digits: digits) + units[index]
     }
 
+    /// A host's address and a port in one: an IPv6 address is in brackets.
+    static func joined(host: String, port: String) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
     /// C's `%.*g`.
     static func significant(_ value: Double, digits: Int) -> String {
         printed("%.\(digits)g", value)

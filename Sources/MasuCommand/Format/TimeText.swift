@@ -25,6 +25,16 @@ package enum TimeText {
         return "\(seconds).\(padded(nanoseconds))"
     }
 
+    /// An RFC 3339 time, which the API sends, as Go prints a time.
+    package static func goString(_ text: String) -> String {
+        guard let mark = text.firstIndex(of: "T") else { return text }
+        let date = text[..<mark]
+        let time = text[text.index(after: mark)...]
+        if time.hasSuffix("Z") { return "\(date) \(time.dropLast()) +0000 UTC" }
+        let zone = time.suffix(6).filter { $0 != ":" }
+        return "\(date) \(time.dropLast(6)) \(zone) \(zone)"
+    }
+
     /// `2026-11-21[THH[:MM[:SS[.fraction]]]][Z|±HH:MM]`; without a zone, this machine's.
     private static func parse(_ text: String) -> (seconds: Int64, nanoseconds: Int64)? {
         var rest = text[...]

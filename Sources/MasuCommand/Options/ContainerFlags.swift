@@ -1,3 +1,4 @@
+import Addresses
 import EngineAPIModel
 import Flags
 
@@ -120,6 +121,10 @@ enum ContainerFlags {
     static let network = Flag.list("network", type: "network", "Connect a container to a network")
     static let net = Flag.list("net", type: "network", "Connect a container to a network").hidden()
     static let networkAlias = Flag.list("network-alias", "Add network-scoped alias for the container")
+    static let netAlias = Flag.list("net-alias", "Add network-scoped alias for the container").hidden()
+    static let link = Flag.list("link", "Add link to another container", check: NetworkText.checkLink)
+    static let linkLocalIP = Flag.list(
+        "link-local-ip", "Container IPv4/IPv6 link-local addresses", check: NetworkText.checkAddress)
     static let macAddress = Flag.string("mac-address", "Container MAC address (e.g., 92:d0:c6:0a:29:33)")
     static let ip = Flag.string("ip", "IPv4 address (e.g., 172.30.100.104)")
     static let ip6 = Flag.string("ip6", "IPv6 address (e.g., 2001:db8::33)")
@@ -145,7 +150,8 @@ enum ContainerFlags {
             memorySwap, memoryReservation, memorySwappiness, kernelMemory, oomKillDisable, oomScoreAdj, cpus, cpuShares,
             cpuPeriod, cpuQuota, cpuRealtimePeriod, cpuRealtimeRuntime, cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
             blkioWeightDevice, deviceReadBps, deviceWriteBps, deviceReadIOps, deviceWriteIOps, device, deviceCgroupRule,
-            ulimit, network, net, networkAlias, macAddress, ip, ip6, publish, publishAll, expose, addHost, dns,
+            ulimit, network, net, networkAlias, netAlias, link, linkLocalIP,
+            macAddress, ip, ip6, publish, publishAll, expose, addHost, dns,
             dnsOption,
             dnsOpt, dnsSearch,
         ]
@@ -167,13 +173,13 @@ enum ContainerFlags {
         guard parts.count == 2 else { throw InvalidFlagValue("bad format for add-host: \"\(text)\"") }
         var address = parts[1]
         if address.hasPrefix("["), address.hasSuffix("]") { address = String(address.dropFirst().dropLast()) }
-        guard address == "host-gateway" || NetworkAddress.isIPv4(address) || NetworkAddress.isIPv6(address) else {
+        guard address == "host-gateway" || IPAddress(address) != nil else {
             throw InvalidFlagValue("invalid IP address in add-host: \"\(address)\"")
         }
     }
 
     private static func checkNameServer(_ text: String) throws(InvalidFlagValue) {
-        guard NetworkAddress.isIPv4(text) || NetworkAddress.isIPv6(text) else {
+        guard IPAddress(text) != nil else {
             throw InvalidFlagValue("IP address is not correctly formatted: \(text)")
         }
     }

@@ -35,10 +35,6 @@ struct ContainerRequest {
         if flags[ContainerFlags.remove], !["", "no"].contains(flags[ContainerFlags.restart]) {
             throw CommandError("conflicting options: cannot specify both --restart and --rm")
         }
-        let mac = flags[ContainerFlags.macAddress]
-        if !mac.isEmpty, !NetworkAddress.isHardwareAddress(mac) {
-            throw CommandError("\(mac) is not a valid mac address")
-        }
         let swappiness = flags[ContainerFlags.memorySwappiness]
         guard (-1...100).contains(swappiness) else {
             throw CommandError("invalid value: \(swappiness). Valid memory swappiness range is 0-100")
@@ -251,33 +247,52 @@ struct ContainerRequest {
     }
 
     private func addNetworks(_ request: inout ContainerCreateRequest) throws(CommandError) {
-        let attachments = try NetworkText.parse(flags[ContainerFlags.network] + flags[ContainerFlags.net])
-        request.hostConfig.networkMode = attachments.first?.target ?? "default"
-        var endpoints: [String: EndpointSettings] = [:]
-        for (index, attachment) in attachments.enumerated() {
-            var settings = attachment.settings
-            if index == 0 { addEndpointFlags(&settings) }
-            if attachments.count > 1 || settings != EndpointSettings() { endpoints[attachment.target] = settings }
+        let asked = try NetworkText.parse(flags[ContainerFlags.network] + flags[ContainerFlags.net])
+        request.hostConfig.networkMode = asked.first?.target ?? "default"
+        let links = flags[ContainerFlags.link]
+        request.hostConfig.links = nonEmpty(links)
+        var networks = asked.isEmpty ? [NetworkText("default")] : asked
+        try addEndpointFlags(&networks[0], links: links)
+        for network in networks { try network.check() }
+        let userDefined = networks.count { $0.isUserDefined }
+        guard userDefined == 0 || userDefined == networks.count else {
+            throw CommandError(
+                "conflicting options: cannot attach both user-defined and non-user-defined network-modes")
         }
-        if attachments.isEmpty {
-            var settings = EndpointSettings()
-            addEndpointFlags(&settings)
-            if settings != EndpointSettings() { endpoints["default"] = settings }
-        }
-        request.networkingConfig.endpointsConfig = endpoints
+        // A network of which nothing is asked need not be named twice.
+        let isPlain = networks.count == 1 && networks[0].settings == EndpointSettings()
+        request.networkingConfig.endpointsConfig =
+            isPlain
+            ? [:] : Dictionary(networks.map { ($0.target, $0.settings) }, uniquingKeysWith: { $1 })
     }
 
-    private func addEndpointFlags(_ settings: inout EndpointSettings) {
-        let aliases = flags[ContainerFlags.networkAlias]
-        if !aliases.isEmpty { settings.aliases = (settings.aliases ?? []) + aliases }
-        if let mac = flags.given(ContainerFlags.macAddress) { settings.macAddress = mac }
-        let (ip, ip6) = (flags[ContainerFlags.ip], flags[ContainerFlags.ip6])
-        if !ip.isEmpty || !ip6.isEmpty {
-            var addresses = EndpointIPAMConfig()
-            addresses.ipv4Address = ip
-            addresses.ipv6Address = ip6
-            settings.ipamConfig = addresses
+    /// The flags that say something about one network say it about the first.
+    private func addEndpointFlags(_ network: inout NetworkText, links: [String]) throws(CommandError) {
+        func refuse(_ flag: String, _ what: String, _ isSaidTwice: Bool) throws(CommandError) {
+            guard isSaidTwice else { return }
+            throw CommandError("conflicting options: cannot specify both \(flag) and per-network \(what)")
         }
+        var settings = network.settings
+        var addresses = settings.ipamConfig ?? EndpointIPAMConfig()
+        let aliases = flags[ContainerFlags.networkAlias] + flags[ContainerFlags.netAlias]
+        let linkLocal = flags[ContainerFlags.linkLocalIP]
+        let (ip, ip6) = (flags[ContainerFlags.ip], flags[ContainerFlags.ip6])
+        let mac = flags[ContainerFlags.macAddress]
+        try refuse("--network-alias", "alias", !aliases.isEmpty && settings.aliases != nil)
+        try refuse("--ip", "IPv4 address", !ip.isEmpty && !addresses.ipv4Address.isEmpty)
+        try refuse("--ip6", "IPv6 address", !ip6.isEmpty && !addresses.ipv6Address.isEmpty)
+        try refuse("--mac-address", "MAC address", !mac.isEmpty && !settings.macAddress.isEmpty)
+        try refuse(
+            "--link-local-ip", "link-local IP addresses", !linkLocal.isEmpty && !addresses.linkLocalIPs.isEmpty)
+        if !aliases.isEmpty { settings.aliases = aliases }
+        // On the default network a link is the container's, not the endpoint's.
+        if network.isUserDefined, !links.isEmpty { settings.links = links }
+        if !mac.isEmpty { settings.macAddress = mac }
+        if !ip.isEmpty { addresses.ipv4Address = ip }
+        if !ip6.isEmpty { addresses.ipv6Address = ip6 }
+        if !linkLocal.isEmpty { addresses.linkLocalIPs = linkLocal }
+        if addresses != EndpointIPAMConfig() { settings.ipamConfig = addresses }
+        network.settings = settings
     }
 
     private func nonEmpty(_ list: [String]) -> [String]? {

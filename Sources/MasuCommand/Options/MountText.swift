@@ -9,37 +9,8 @@ package enum MountText {
     package static func parse(_ text: String) throws(InvalidFlagValue) -> Mount {
         guard !text.isEmpty else { throw InvalidFlagValue("value is empty") }
         var builder = Builder()
-        for field in try commaSeparated(text) { try builder.add(field) }
+        for field in try CommaSeparated.fields(text) { try builder.add(field) }
         return try builder.finished()
-    }
-
-    /// Fields between commas; double quotes protect commas, and double themselves.
-    package static func commaSeparated(_ text: String) throws(InvalidFlagValue) -> [String] {
-        var fields: [String] = []
-        var field = ""
-        var isQuoted = false
-        var rest = text[...]
-        while let character = rest.popFirst() {
-            if isQuoted {
-                if character != "\"" {
-                    field.append(character)
-                } else if rest.first == "\"" {
-                    field.append("\"")
-                    rest.removeFirst()
-                } else {
-                    isQuoted = false
-                }
-            } else if character == "\"" && field.isEmpty {
-                isQuoted = true
-            } else if character == "," {
-                fields.append(field)
-                field = ""
-            } else {
-                field.append(character)
-            }
-        }
-        guard !isQuoted else { throw InvalidFlagValue("extraneous or missing \" in quoted-field") }
-        return fields + [field]
     }
 
     private struct Builder {

@@ -72,60 +72,6 @@ struct SecurityOptionTexts {
     }
 }
 
-/// A `--network` in its short (`none`) or long form (`name=front,alias=web,ip=10.0.0.2`).
-package struct NetworkText: Hashable, Sendable {
-    /// The network's name or a mode.
-    package var target = ""
-    /// What is asked of the network.
-    package var settings = EndpointSettings()
-
-    /// Parses all `--network` flags.
-    package static func parse(_ texts: [String]) throws(CommandError) -> [NetworkText] {
-        var result: [NetworkText] = []
-        for text in texts {
-            let network = try one(text)
-            guard !network.target.isEmpty else { throw CommandError("no name set for network") }
-            if result.contains(where: { $0.target == network.target }) {
-                throw CommandError("network \"\(network.target)\" is specified multiple times")
-            }
-            result.append(network)
-        }
-        return result
-    }
-
-    private static func one(_ text: String) throws(CommandError) -> NetworkText {
-        var network = NetworkText()
-        guard text.contains("=") else {
-            network.target = text
-            return network
-        }
-        var addresses = EndpointIPAMConfig()
-        for field in text.split(separator: ",") {
-            let (key, value, hasValue) = KeyValueTexts.divide(String(field))
-            guard hasValue else { throw CommandError("invalid field \(field)") }
-            switch key.lowercased() {
-            case "name": network.target = value
-            case "alias": network.settings.aliases = (network.settings.aliases ?? []) + [value]
-            case "ip": addresses.ipv4Address = value
-            case "ip6": addresses.ipv6Address = value
-            case "link-local-ip": addresses.linkLocalIPs.append(value)
-            case "mac-address": network.settings.macAddress = value
-            case "driver-opt":
-                let (name, option, _) = KeyValueTexts.divide(value)
-                network.settings.driverOpts = (network.settings.driverOpts ?? [:]).merging([name: option]) { $1 }
-            case "gw-priority":
-                guard let priority = Int(value) else {
-                    throw CommandError("invalid gw-priority (\(value)): not an integer")
-                }
-                network.settings.gwPriority = priority
-            default: throw CommandError("invalid field key \(key)")
-            }
-        }
-        if addresses != EndpointIPAMConfig() { network.settings.ipamConfig = addresses }
-        return network
-    }
-}
-
 /// Client-side knowledge about image references; the daemon has the last word.
 package enum ImageText {
     /// The reference with its tag, as messages show it: `debian` becomes `debian:latest`.

@@ -1,3 +1,4 @@
+import Addresses
 import EngineAPIModel
 import Text
 
@@ -21,7 +22,7 @@ package struct PortSpecification: Hashable, Sendable {
         let transport = slash.map { text[text.index(after: $0)...].lowercased() } ?? "tcp"
         let (address, host, container) = split(text[..<(slash ?? text.endIndex)])
         guard !container.isEmpty else { throw CommandError("no port specified: \(text)<empty>") }
-        if !address.isEmpty, !isAddress(address) { throw CommandError("invalid IP address: \(address)") }
+        if !address.isEmpty, IPAddress(address) == nil { throw CommandError("invalid IP address: \(address)") }
         guard let inside = range(container) else { throw CommandError("invalid containerPort: \(container)") }
         var outside: ClosedRange<Int>?
         if !host.isEmpty {
@@ -94,10 +95,6 @@ package struct PortSpecification: Hashable, Sendable {
         return Int(first)...Int(last)
     }
 
-    private static func isAddress(_ text: String) -> Bool {
-        NetworkAddress.isIPv4(text) || NetworkAddress.isIPv6(text)
-    }
-
     private static func parseLong(_ text: String) throws(CommandError) -> [PortSpecification] {
         var target = ""
         var published = ""
@@ -127,38 +124,5 @@ package struct PortSpecification: Hashable, Sendable {
             throw CommandError("invalid protocol value '\(transport)'")
         }
         return [PortSpecification(containerPort: "\(target)/\(transport)", hostAddress: "", hostPort: published)]
-    }
-}
-
-/// Checks of numeric network addresses, without the name service.
-enum NetworkAddress {
-    static func isIPv4(_ text: String) -> Bool {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4
-            && parts.allSatisfy { part in UInt8(part) != nil && (part.count == 1 || part.first != "0") }
-    }
-
-    static func isIPv6(_ text: String) -> Bool {
-        guard text.contains(":"), text.split(separator: "%").count <= 2 else { return false }
-        let halves = text.prefix { $0 != "%" }.pieces(separatedBy: "::")
-        guard halves.count <= 2 else { return false }
-        var groups = 0
-        for half in halves where !half.isEmpty {
-            for group in half.split(separator: ":", omittingEmptySubsequences: false) {
-                if isIPv4(String(group)) {
-                    groups += 2
-                } else if !group.isEmpty, group.count <= 4, group.allSatisfy({ $0.isASCII && $0.isHexDigit }) {
-                    groups += 1
-                } else {
-                    return false
-                }
-            }
-        }
-        return halves.count == 2 ? groups < 8 : groups == 8
-    }
-
-    static func isHardwareAddress(_ text: String) -> Bool {
-        let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }
-        return parts.count == 6 && parts.allSatisfy { $0.count == 2 && $0.allSatisfy { $0.isASCII && $0.isHexDigit } }
     }
 }
