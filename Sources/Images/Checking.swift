@@ -76,6 +76,8 @@ private struct StoreChecker: Sendable {
         var rows: [ImageTable.Row] = []
         var blobs: [(image: String, digest: String)] = []
         var layers: [(image: String, snapshot: String)] = []
+        /// Those that are still to be written: their layers are there.
+        var late: Set<Digest> = []
         var stored: [Digest] = []
         var snapshots: [SnapshotInformation] = []
         /// What somebody is about to use.
@@ -84,7 +86,6 @@ private struct StoreChecker: Sendable {
 
     func run(containers: Set<String>) throws -> StoreCheck {
         try checkDatabase()
-        try images.completeBlobs()
         // All of it at one moment, in which nobody registers or removes an image.
         let inventory = try images.changes.withLock { holds in
             var inventory = Inventory()
@@ -92,6 +93,7 @@ private struct StoreChecker: Sendable {
                 inventory.rows = try ImageTable.all(in: database)
                 inventory.blobs = try Row.fetchAll(database, sql: "SELECT image, digest FROM imageBlob ORDER BY digest")
                     .map { ($0["image"], $0["digest"]) }
+                inventory.late = Set(try images.lateBlobs(in: database).map(\.layer))
                 inventory.layers = try Row.fetchAll(
                     database, sql: "SELECT image, snapshot FROM imageLayer ORDER BY image, position"
                 ).map { ($0["image"], $0["snapshot"]) }
@@ -147,7 +149,8 @@ private struct StoreChecker: Sendable {
     private func checkImage(_ row: ImageTable.Row, _ inventory: Inventory, _ damaged: Set<Digest>) throws {
         let name = row.references.first.map { "\($0.familiar) (\(row.id.short))" } ?? row.id.short
         let own = inventory.blobs.filter { $0.image == row.id.description }.map(\.digest)
-        for digest in own.compactMap({ Digest($0) }) where images.content.size(of: digest) == nil {
+        for digest in own.compactMap({ Digest($0) })
+        where images.content.size(of: digest) == nil && !inventory.late.contains(digest) {
             // It may have been removed since the list was made.
             guard try isPresent(row.id) else { return }
             report("image \(name): blob \(digest) is missing")

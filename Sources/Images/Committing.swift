@@ -63,9 +63,11 @@ extension Images {
     /// Takes what a container has changed from it without copying it, where the storage driver can do that. The
     /// container must not run nor begin to while this is going on; it may as soon as this returns.
     package func capture(key: String, mountPoints: Set<[UInt8]>) async throws -> ContainerLayer {
-        // Not on a thread that clients may keep waiting: somebody holds the container for this.
-        try await pool.run {
-            try ImagesError.translating {
+        // Somebody holds the container for this: what has changed is found out later, where it has to be copied anyway.
+        guard snapshotter.captures else { return .copied(live: nil) }
+        // Not on a thread that clients may keep waiting.
+        return try await pool.run {
+            try ImagesError.translating { () throws -> ContainerLayer in
                 let changes = try self.readChanges(key: key, mountPoints: mountPoints, live: nil) { changes, _ in
                     changes
                 }

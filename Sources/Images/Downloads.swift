@@ -9,21 +9,13 @@ import SystemPackage
 ///
 /// A pull that joins has to leave when it no longer needs the blob or has put it into the store. When the last one
 /// leaves, the download ends. The bytes that have arrived stay under the blob's key, and the next download continues
-/// there.
-actor Downloads {
-    private struct Entry {
-        let arrival: BlobArrival
-        let task: Task<Void, Never>
-        var users: Int
-    }
-
+/// there; so nobody else may write under that key before the download has ended.
+struct Downloads: Sendable {
     private let content: ContentStore
     private let slots: TransferSlots
     /// For writing and hashing what arrives.
     private let pool: BlockingPool
-    private var entries: [Digest: Entry] = [:]
-    /// Tasks that are ending: nobody else may write under their keys before they have.
-    private var ending: [Digest: Task<Void, Never>] = [:]
+    private let arrivals = SharedWork<Digest, BlobArrival>()
 
     init(content: ContentStore, slots: TransferSlots) {
         self.content = content
@@ -33,45 +25,31 @@ actor Downloads {
 
     /// The arrival of a blob: one that is under way, or a new one from `repository`.
     func join(_ blob: Descriptor, from repository: Repository) async -> BlobArrival {
-        while let task = ending[blob.digest] { await task.value }
-        if var entry = entries[blob.digest] {
-            entry.users += 1
-            entries[blob.digest] = entry
-            return entry.arrival
-        }
-        let arrival = BlobArrival(blob)
-        let (content, slots, pool) = (content, slots, pool)
-        let task = Task.detached {
-            do {
-                try await slots.run { try await Self.fetch(arrival, from: repository, into: content, pool) }
-                arrival.finish(.success(()))
-            } catch {
-                arrival.finish(.failure(error))
+        await arrivals.join(blob.digest) {
+            let arrival = BlobArrival(blob)
+            let task = Task.detached {
+                do {
+                    try await slots.run { try await Self.fetch(arrival, from: repository, into: content, pool) }
+                    arrival.finish(.success(()))
+                } catch {
+                    arrival.finish(.failure(error))
+                }
             }
+            return (arrival, task)
         }
-        entries[blob.digest] = Entry(arrival: arrival, task: task, users: 1)
-        return arrival
     }
 
     func leave(_ digest: Digest) async {
-        guard var entry = entries[digest] else { return }
-        entry.users -= 1
-        entries[digest] = entry
-        guard entry.users == 0 else { return }
-        entries[digest] = nil
-        ending[digest] = entry.task
-        entry.task.cancel()
-        await entry.task.value
-        let arrival = entry.arrival
-        // The job itself throws nothing.
-        try? await pool.run { arrival.removeIfDiscarded() }
-        ending[digest] = nil
+        await arrivals.leave(digest) { arrival in
+            // The job itself throws nothing.
+            try? await pool.run { arrival.removeIfDiscarded() }
+        }
     }
 
     /// Takes what unfinished downloads have left out of the way, but for those that are under way.
-    func setUnfinishedAside() throws(ContentError) -> [FilePath] {
-        // Here and not in a pool, so that none begins meanwhile; it is but a few renames.
-        try content.setIngestsAside(keeping: Set(entries.keys.map(Self.key) + ending.keys.map(Self.key)))
+    func setUnfinishedAside() async throws -> [FilePath] {
+        // It is but a few renames.
+        try await arrivals.excluding { try content.setIngestsAside(keeping: Set($0.map(Self.key))) }
     }
 
     /// The name of what can be resumed of a blob.

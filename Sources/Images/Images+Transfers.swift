@@ -47,7 +47,6 @@ extension Images {
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [PushedTag] {
         guard reference.digest == nil else { throw ImagesError(.invalid, "cannot push a digest reference") }
-        try await streams.run { try ImagesError.translating { try self.completeBlobs() } }
         return try await Push(
             images: self, reference: reference, allTags: allTags, credentials: credentials, progress: progress
         ).run()
@@ -100,7 +99,7 @@ extension Images {
         let job = Save(images: self, names: names, platforms: platforms)
         let cancellation = Cancellation()
         return try await running(cancellation) {
-            try self.completeBlobs()
+            try self.completeBlobs(job.layers())
             let archive = try job.archive()
             try archive.write(to: DescriptorSink(stream, isCancelled: { cancellation.isCancelled }))
             return archive.images.map(\.id)

@@ -32,8 +32,8 @@ package final class Images: Sendable {
     let changes = Mutex(Holds())
     let settling: Settling
     let staged: StagedLayers
-    /// Held while blobs of captured layers are written.
-    let blobCompletion = Mutex(())
+    /// Who writes which blob of a captured layer.
+    let blobCompletion = OneByOne<Digest>()
     let documents: ImageDocuments
     /// Deletes the files of layers that have been removed.
     let disposal: LayerDisposal

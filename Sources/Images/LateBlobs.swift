@@ -6,9 +6,8 @@ import OCISpec
 import Snapshots
 
 // A captured layer is there before its blob is: whoever commits waits for the digest only. The blob is written in the
-// background, and before anything that reads blobs. Which ones are missing is in the database, so that the next start
-// goes on with
-// it. The files of a layer never change, hence the archive of them has the same bytes each time.
+// background, or as soon as somebody needs it. Which ones are missing is in the database, so that the next start goes
+// on with it. The files of a layer never change, hence the archive of them has the same bytes each time.
 extension Images {
     /// A layer whose blob has not been written yet.
     struct LateBlob {
@@ -28,14 +27,16 @@ extension Images {
         }
     }
 
-    /// Writes the blobs that are missing; blocks. One that cannot be written is logged and keeps none of the others
-    /// from being written: a caller that needs that very blob learns that it is not there.
-    func completeBlobs() throws {
-        guard try !lateBlobs().isEmpty else { return }
-        try blobCompletion.withLock { _ in
-            // Those that were written while this thread waited are not among them any more.
-            for late in try lateBlobs() {
+    /// Writes those of the `wanted` blobs that are missing (all: nil); blocks. One that cannot be written is logged and
+    /// keeps none of the others from being written: a caller that needs that very blob learns that it is not there.
+    func completeBlobs(_ wanted: Set<Digest>? = nil) throws {
+        let late = try lateBlobs().filter { wanted?.contains($0.layer) ?? true }
+        guard !late.isEmpty else { return }
+        for late in late {
+            blobCompletion.run(late.layer) {
                 do {
+                    // Another thread may have written it while this one waited for that.
+                    guard try isLate(late.layer) else { return }
                     try complete(late)
                 } catch {
                     logger.warning(
@@ -47,11 +48,19 @@ extension Images {
         settling.soon()
     }
 
-    func lateBlobs() throws -> [LateBlob] {
+    private func isLate(_ layer: Digest) throws -> Bool {
         try database.read { database in
-            try Row.fetchAll(database, sql: "SELECT layer, snapshot FROM imageLateBlob").map { row in
-                LateBlob(layer: try Digest(parsing: row["layer"] as String), snapshot: row["snapshot"])
-            }
+            try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM imageLateBlob WHERE layer = ?)",
+                arguments: [layer.description]) ?? false
+        }
+    }
+
+    func lateBlobs() throws -> [LateBlob] { try database.read { try lateBlobs(in: $0) } }
+
+    func lateBlobs(in database: Database) throws -> [LateBlob] {
+        try Row.fetchAll(database, sql: "SELECT layer, snapshot FROM imageLateBlob").map { row in
+            LateBlob(layer: try Digest(parsing: row["layer"] as String), snapshot: row["snapshot"])
         }
     }
 

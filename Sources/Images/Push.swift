@@ -33,6 +33,8 @@ struct Push: Sendable {
         do {
             var plans: [(tag: ImageReference, plan: PushPlan)] = []
             for tag in tags { plans.append((tag, try await images.pool.run { try self.plan(tag) })) }
+            let layers = Set(plans.flatMap { $0.plan.layers.map(\.blob.digest) })
+            try await images.streams.run { try images.completeBlobs(layers) }
             let sources = Array(Set(plans.flatMap { $0.plan.layers.flatMap(\.sources) })).sorted()
             let all = plans
             return try await images.registries.with(reference, .push, credentials: credentials, sources: sources) {

@@ -9,6 +9,17 @@ struct Save: Sendable {
     /// An image for none of them is an error; empty: any.
     let platforms: [Platform]
 
+    /// The layers of all that is to be saved.
+    func layers() throws -> Set<Digest> {
+        var layers: Set<Digest> = []
+        for name in names {
+            for (record, _) in try records(toSave: name) {
+                layers.formUnion(try images.documents.manifest(record.manifest).document.layers.map(\.digest))
+            }
+        }
+        return layers
+    }
+
     /// Everything that is to be written, opened.
     func archive() throws -> ImageArchive {
         guard !names.isEmpty else { throw ImagesError(.invalid, "no image named: give at least one image to save") }

@@ -13,6 +13,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     private let options: OverlayOptions
 
     var driver: String { "overlay" }
+    var captures: Bool { true }
     var status: [(title: String, value: String)] {
         [
             ("Backing Filesystem", BackingFileSystem.name(of: table.root)), ("Supports d_type", "true"),

@@ -105,6 +105,9 @@ package protocol Snapshotter: Sendable {
     /// Whether layers can be staged before their parents are committed.
     var stagesIndependently: Bool { get }
 
+    /// Whether `capture` can do without a copy. Where it cannot, nobody has to find out first what has changed.
+    var captures: Bool { get }
+
     /// Makes an empty layer to be filled. `parent` must be given, and committed, unless there is none or the driver
     /// `stagesIndependently`.
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer

@@ -32,6 +32,9 @@ extension TabledSnapshotter {
     }
 
     /// For drivers whose layers have another form than what a container writes to.
+    var captures: Bool { false }
+
+    /// The same drivers' answer.
     func capture(
         _ active: String, as name: String, _ changes: TreeChanges
     ) throws(SnapshotError) -> SnapshotCapture {

@@ -5,6 +5,7 @@ import Images
 import LinuxKernel
 import OCISpec
 import Snapshots
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -100,10 +101,55 @@ struct CommitTests {
                 sql: "INSERT INTO imageLateBlob (layer, snapshot) VALUES (?, ?)",
                 arguments: [layer.description, chain])
         }
-        _ = try await ImagesFixture.saving("base", of: images)
-        #expect(images.content.size(of: layer) == nil)
-        #expect(
-            try await fixture.database.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM imageLateBlob") } == 0)
+        let (database, last) = try ImagesFixture.open(fixture.directory, "overlay")
+        for _ in 0..<4000 {
+            let count = try await database.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM imageLateBlob") }
+            if count == 0 { break }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(try await database.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM imageLateBlob") } == 0)
+        #expect(last.content.size(of: layer) == nil)
+    }
+
+    @Test("a driver that has to copy is asked for no changes while the container is held", arguments: ["overlay", "vfs"])
+    func copies(driver: String) async throws {
+        let fixture = try ImagesFixture(driver: driver)
+        let image = try await fixture.importing(Tar.text([("a", "1")]), as: "base")
+        try await fixture.images.prepareContainerSnapshot(key: "c", image: image)
+        let layer = try await fixture.images.capture(key: "c", mountPoints: [])
+        // Only who has looked knows that there are none.
+        if case .unchanged = layer {
+            #expect(driver == "overlay")
+        } else {
+            #expect(driver == "vfs" && layer.isCopied)
+        }
+    }
+
+    @Test("saving waits for the blobs of its own image, a check for none")
+    func othersBlobs() async throws {
+        let fixture = try ImagesFixture()
+        let image = try await fixture.importing(Tar.text([("a", "1")]), as: "base")
+        try await fixture.images.prepareContainerSnapshot(key: "c", image: image)
+        try write("22", to: try root(fixture, "c").appending("a"))
+        let record = try #require(try await fixture.images.record(try await commit(fixture, "c", of: image)))
+        let layer = try #require(record.configuration.rootfs.diffIDs.last)
+        let top = try #require(record.topSnapshot)
+        // First what is written in the background comes to its end, then the blob is late again.
+        _ = try await fixture.saving("made:1")
+        try fixture.images.content.remove(layer)
+        try await fixture.database.write { database in
+            try database.execute(
+                sql: "INSERT INTO imageLateBlob (layer, snapshot) VALUES (?, ?)", arguments: [layer.description, top])
+        }
+        _ = try await fixture.saving("base")
+        let problems = Mutex<[String]>([])
+        _ = try await fixture.images.check(containers: ["c"], presence: { _ in .whole }) { problem in
+            problems.withLock { $0.append(problem) }
+        }
+        #expect(problems.withLock { $0 } == [])
+        #expect(fixture.images.content.size(of: layer) == nil)
+        _ = try await fixture.saving("made:1")
+        #expect(try fixture.images.content.verify(layer))
     }
 
     @Test("layers that a build retains outlive images, restarts and the search for what is nobody's")
