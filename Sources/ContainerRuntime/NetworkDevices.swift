@@ -48,31 +48,34 @@ struct NetworkDevices {
             () throws(Errno) in try Files.open(path, .readOnly)
         }
         defer { namespace.discard() }
-        let host = try attempt("cannot open a netlink socket") { () throws(Errno) in try RouteSocket() }
-        let container = try attempt("cannot open a netlink socket in the namespace") { () throws(Errno) in
+        let host = try ask("cannot open a netlink socket") { () throws(NetlinkError) in try RouteSocket() }
+        let container = try ask("cannot open a netlink socket in the namespace") { () throws(NetlinkError) in
             try RouteSocket.opened(in: namespace)
         }
         let found = "link not found for interface \(name) on runtime namespace"
-        guard let link = try attempt(found, { () throws(Errno) in try host.link(named: name) }) else {
+        guard let link = try ask(found, { () throws(NetlinkError) in try host.link(.name(name)) }) else {
             throw RuntimeError(.invalid, "\(found): Link not found")
         }
         // Before it is switched off, which takes addresses of IPv6 from it.
-        let addresses = try attempt("fail to get ip addresses") { () throws(Errno) in
-            try host.addresses(of: link).filter { $0.isPermanent && $0.isGlobal }
+        let addresses = try ask("fail to get ip addresses") { () throws(NetlinkError) in
+            try host.addresses(of: link.index).filter { $0.isPermanent && $0.isGlobal }
         }
         // Known before anything is changed.
-        let before = try attempt("cannot list links of the namespace") { () throws(Errno) in try container.links() }
+        let before = try ask("cannot list links of the namespace") { () throws(NetlinkError) in try container.links() }
         let failure = "fail to move network device \(name) to network namespace \(path)"
         if before.contains(where: { $0.name == newName }) {
             throw RuntimeError(.conflict, "\(failure): \(Errno.fileExists)")
         }
         // So that nothing on the host uses it while it changes.
-        try attempt("fail to set link down") { () throws(Errno) in try host.set(link, isUp: false) }
-        try attempt(failure, kind: .invalid) { () throws(Errno) in
-            try host.move(link, to: namespace, name: newName)
+        try ask("fail to set link down") { () throws(NetlinkError) in
+            try host.perform(Link.set(.index(link.index), LinkSettings(isUp: false)))
+        }
+        try ask(failure, kind: .invalid) { () throws(NetlinkError) in
+            // In one step, so that it never has the name of another interface.
+            try host.perform(Link.set(.index(link.index), LinkSettings(name: newName, namespace: namespace)))
         }
         // By what is new, as the kernel may have chosen its name and number.
-        let after = try attempt("cannot list links of the namespace") { () throws(Errno) in try container.links() }
+        let after = try ask("cannot list links of the namespace") { () throws(NetlinkError) in try container.links() }
         guard
             let moved = after.first(where: { new in
                 !before.contains { $0.index == new.index } && (new.name == newName || newName.contains("%"))
@@ -81,12 +84,23 @@ struct NetworkDevices {
             throw RuntimeError(.system, "link not found for interface \(newName) on namespace \(path): Link not found")
         }
         for address in addresses {
-            try attempt("fail to set up address \(address) on namespace \(path)") { () throws(Errno) in
-                try container.add(address, to: moved)
+            try ask("fail to set up address \(address) on namespace \(path)") { () throws(NetlinkError) in
+                try container.perform(address.addition(to: moved.index))
             }
         }
-        try attempt("fail to set up interface \(moved.name) on namespace \(path)") { () throws(Errno) in
-            try container.set(moved, isUp: true)
+        try ask("fail to set up interface \(moved.name) on namespace \(path)") { () throws(NetlinkError) in
+            try container.perform(Link.set(.index(moved.index), LinkSettings(isUp: true)))
+        }
+    }
+
+    /// Does `body`, which asks the kernel something, and says of its errors what it is about.
+    private func ask<Value>(
+        _ what: @autoclosure () -> String, kind: RuntimeError.Kind = .system, _ body: () throws(NetlinkError) -> Value
+    ) throws(RuntimeError) -> Value {
+        do throws(NetlinkError) {
+            return try body()
+        } catch {
+            throw RuntimeError(kind, "\(what()): \(error.reason)")
         }
     }
 }

@@ -1,0 +1,46 @@
+import Glibc
+import SystemPackage
+
+/// Network namespaces that a thread is in for a moment. Fit for programs with several threads, as namespaces are a
+/// thread's.
+package enum NetworkNamespace {
+    /// Does `body` in the network namespace that `namespace` refers to, on this thread.
+    package static func visit<Value>(
+        _ namespace: FileDescriptor, _ body: () -> Value
+    ) throws(Errno) -> Value {
+        try away({ () throws(Errno) in try Namespaces.network.enter(namespace) }, body)
+    }
+
+    /// A new network namespace, which lives as long as the descriptor is open or a process or socket is in it. `body`
+    /// is done in it on this thread, for what is best done from inside.
+    package static func make<Value>(
+        _ body: () -> Value
+    ) throws(Errno) -> (namespace: FileDescriptor, value: Value) {
+        let (result, value) = try away({ () throws(Errno) in try Namespaces.network.unshare() }) {
+            (Result { () throws(Errno) in try current() }, body())
+        }
+        return (try result.get(), value)
+    }
+
+    /// The network namespace that this thread is in.
+    package static func current() throws(Errno) -> FileDescriptor {
+        try Files.open("/proc/thread-self/ns/net", .readOnly)
+    }
+
+    private static func away<Value>(
+        _ leave: () throws(Errno) -> Void, _ body: () -> Value
+    ) throws(Errno) -> Value {
+        let own = try current()
+        defer { own.discard() }
+        try leave()
+        let value = body()
+        do throws(Errno) {
+            try Namespaces.network.enter(own)
+        } catch {
+            // The kernel let this thread go and does not let it back. In the wrong namespace it would do to the host's
+            // network what is meant for a container's: no process is better than that.
+            abort()
+        }
+        return value
+    }
+}
