@@ -114,6 +114,7 @@ let package = Package(
                 "Failure", "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
+        module("DNS", ["Addresses", "LinuxKernel", system], swiftSettings: quick),
         module("DBus", ["LinuxKernel", "Text", system], swiftSettings: quick),
         module("Hashing", ["COpenSSL", "OCISpec", system]),
         module("Netlink", ["Addresses", "CLinux", "LinuxKernel", system], swiftSettings: quick),
@@ -159,8 +160,8 @@ let package = Package(
         module(
             "Engine",
             [
-                "Addresses", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots", "Archive",
-                "Tar", "Cgroups",
+                "Addresses", "DNS", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots",
+                "Archive", "Tar", "Cgroups", "Hashing",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
             ]),
 
@@ -275,7 +276,7 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Addresses", "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel",
+                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel",
                 "OCISpec",
                 "JSON", database, logging, system,
             ]),
@@ -297,6 +298,7 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
+        tests("DNSTests", ["DNS", "Addresses", "LinuxKernel", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("NetlinkTests", ["Addresses", "JSON", "LinuxKernel", "Netlink", system]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
@@ -337,6 +339,7 @@ if let fuzzer = Context.environment["MASU_FUZZER"] {
     package.targets += [
         .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
         fuzzProgram("FuzzTar", ["Archive"]),
+        fuzzProgram("FuzzDNS", ["Addresses", "DNS"]),
         fuzzProgram("FuzzReference", ["OCISpec"]),
     ]
 }
