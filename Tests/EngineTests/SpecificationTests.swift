@@ -243,18 +243,4 @@ import Testing
             ($0 as? EngineError)?.message.contains("\"/dev/nope\": no such file or directory") ?? false
         }
     }
-
-    @Test("resolver files leave the host's loopback servers out, unless its network is used")
-    func resolvConf() {
-        let host = "# x\nnameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n"
-        #expect(
-            NetworkFiles.resolvConf(mode: .default, servers: [], search: [], options: [], hostFile: host)
-                == "nameserver 10.0.0.1\nsearch a.example b.example\noptions edns0\n")
-        #expect(
-            NetworkFiles.resolvConf(mode: .host, servers: [], search: ["."], options: [], hostFile: host)
-                == "nameserver 127.0.0.53\nnameserver 10.0.0.1\noptions edns0\n")
-        #expect(
-            NetworkFiles.resolvConf(mode: .none, servers: ["9.9.9.9"], search: [], options: ["ndots:2"], hostFile: "")
-                == "nameserver 9.9.9.9\noptions ndots:2\n")
-    }
 }

@@ -86,23 +86,33 @@ struct LaunchPlan: Sendable {
             }
             guard targets.networkFiles == nil else { return }
             try write("hostname", hostname + "\n")
-            try write(
-                "hosts",
-                NetworkFiles.hosts(
-                    mode: host.networkMode, hostname: hostname, domainname: record.configuration.domainname,
-                    extraHosts: host.extraHosts.map(\.value),
-                    hostsFile: host.networkMode == .host ? Machine.text("/etc/hosts") : ""))
-            try write(
-                "resolv.conf",
-                NetworkFiles.resolvConf(
-                    mode: host.networkMode,
-                    servers: (host.dns.isEmpty ? configuration.dns : host.dns).map(\.description),
-                    search: host.dnsSearch.isEmpty ? configuration.dnsSearch : host.dnsSearch,
-                    options: host.dnsOptions.isEmpty ? configuration.dnsOptions : host.dnsOptions,
-                    hostFile: Machine.text("/etc/resolv.conf")))
+            try write("hosts", hostsFile)
+            try write("resolv.conf", resolvConf.text)
         } catch {
             throw .system("cannot write the files of container \(record.id) in \(files): \(error)")
         }
+    }
+
+    private var hostsFile: String {
+        let extraHosts = host.extraHosts.map(\.value)
+        if host.networkMode == .host {
+            // Files of text end with a line's end, which reading has taken off.
+            return HostsFile.content(ofHost: Machine.text("/etc/hosts") + "\n", extraHosts: extraHosts, gateways: [])
+        }
+        let names = HostsFile.names(hostname: hostname, domainname: record.configuration.domainname)
+        return HostsFile.content(
+            names: names, addresses: [], extraHosts: extraHosts, gateways: [], hasIPv6: true)
+    }
+
+    private var resolvConf: ResolvConf {
+        let path = "/etc/resolv.conf"
+        return ResolvConf(
+            host.networkMode == .host ? .host : .servers(hasIPv6: false),
+            hostFile: Machine.exists(path) ? (path, Machine.text(path)) : nil,
+            overrides: ResolvConf.Overrides(
+                servers: host.dns.isEmpty ? configuration.dns : host.dns,
+                search: host.dnsSearch.isEmpty ? configuration.dnsSearch : host.dnsSearch,
+                options: host.dnsOptions.isEmpty ? configuration.dnsOptions : host.dnsOptions))
     }
 
     private func write(_ name: String, _ text: String) throws(Errno) {
