@@ -321,9 +321,24 @@ if Context.environment["MASU_PROGRAMS"] == "demo" {
     }
 }
 
-// Some tests only: `make test-only T=NetlinkTests,TextTests` compiles neither the others nor what only they need.
+// Some tests only: `make test-only T=NetlinkTests,TextTests` compiles neither the others nor what only they need. The
+// name of a program compiles that program.
 if let names = Context.environment["MASU_TESTS"]?.split(separator: ",").map(String.init) {
-    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+    var needed = Set(names)
+    if needed.contains("IntegrationTests") { needed.formUnion(package.products.map(\.name)) }
+    // These run them.
+    if needed.contains("TasksTests") { needed.formUnion(["FakeShim", "masu-shim"]) }
+    if needed.contains("ShimTests") { needed.formUnion(["PodShim", "masu-shim"]) }
+    if needed.contains("ContainerRuntimeTests") { needed.formUnion(["RuntimeCycles", "masu-runtime"]) }
+    var open = Array(needed)
+    while let name = open.popLast() {
+        guard let target = package.targets.first(where: { $0.name == name }) else { continue }
+        for dependency in target.dependencies {
+            if case .byNameItem(let other, _) = dependency, needed.insert(other).inserted { open.append(other) }
+        }
+    }
+    package.products.removeAll { !needed.contains($0.name) }
+    package.targets.removeAll { !needed.contains($0.name) }
 }
 
 // Fuzzing (`make fuzz`, which builds elsewhere): everything with libFuzzer's instruments, and programs that use them.
