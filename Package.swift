@@ -151,6 +151,13 @@ let package = Package(
                 "JSON", "Hashing", "Text", "LinuxKernel", database, logging, system,
             ]),
 
+        module(
+            "Networks",
+            [
+                "Addresses", "BlockingCalls", "DNS", "Failure", "Hashing", "JSON", "LinuxKernel", "Netlink", "OCISpec",
+                "Text", database, logging, system,
+            ]),
+
         // Floor 5
         module(
             "Tasks",
@@ -278,7 +285,7 @@ let package = Package(
             [
                 "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel",
                 "OCISpec",
-                "JSON", database, logging, system,
+                "JSON", "Text", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
@@ -301,6 +308,12 @@ let package = Package(
         tests("DNSTests", ["DNS", "Addresses", "LinuxKernel", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
         tests("NetlinkTests", ["Addresses", "JSON", "LinuxKernel", "Netlink", system]),
+        tests(
+            "NetworksTests",
+            [
+                "Networks", "Addresses", "BlockingCalls", "DNS", "Failure", "LinuxKernel", "Netlink", "OCISpec",
+                database, logging, system,
+            ]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),
         testProgram("PodShim", ["Shim", "LinuxKernel", system]),

@@ -3,6 +3,7 @@ import Images
 import LinuxKernel
 import OCISpec
 import SystemPackage
+import Text
 
 extension Engine {
     /// Makes a container. `name` nil or empty: a random one. `platform` as `os/arch[/variant]`, checked against the

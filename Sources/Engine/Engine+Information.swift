@@ -4,6 +4,7 @@ import Images
 import LinuxKernel
 import OCISpec
 import SystemPackage
+import Text
 
 extension Engine {
     /// What `docker info` shows.

@@ -1,6 +1,7 @@
 import Images
 import LinuxKernel
 import OCISpec
+import Text
 
 /// What a prune of containers did.
 package struct PrunedContainers: Sendable {

@@ -2,6 +2,7 @@ import Engine
 import GRDB
 import OCISpec
 import Testing
+import Text
 
 @Suite("Lists of containers and events") struct ContainerListTests {
     private func record(

@@ -3,6 +3,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 import Tasks
+import Text
 
 extension Container {
     /// Prepares a process; nothing is started yet.

@@ -5,6 +5,7 @@ import OCISpec
 import Synchronization
 import SystemPackage
 import Tasks
+import Text
 
 /// One container: its row, its task while it runs, and everybody who waits for something.
 ///

@@ -1,5 +1,6 @@
 import Images
 import Synchronization
+import Text
 
 /// All containers by id and by name; answers at once, from anywhere.
 final class ContainerRegistry: Sendable {

@@ -1,3 +1,5 @@
+import Text
+
 /// The `attrs` of log lines which the options `labels`, `labels-regex`, `env`, `env-regex` and `tag` ask for.
 package enum LogAttributes {
     /// The attributes by name: chosen labels and variables of the container, and the tag.

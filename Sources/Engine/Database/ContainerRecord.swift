@@ -7,6 +7,7 @@ package struct ContainerRecord: Sendable {
     package let id: String
     /// Without a leading `/`.
     package var name: String
+    /// When it was made.
     package let createdAt: Timestamp
     /// `sha256:…`
     package let imageID: String

@@ -1,4 +1,4 @@
-/// Makes the identifiers of containers and execs.
+/// Makes the identifiers of containers, execs, networks and endpoints.
 package enum RandomIdentifier {
     /// 64 hexadecimal digits from the kernel's random source. The twelve digits people work with never look like a
     /// decimal number, because such a host name would be one.

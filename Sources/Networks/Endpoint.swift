@@ -1,0 +1,46 @@
+import Addresses
+
+/// A container's place on a network.
+package struct Endpoint: Hashable, Sendable, Codable {
+    /// 64 hexadecimal digits.
+    package let id: String
+    /// The network's id.
+    package let networkID: String
+    /// The network's name.
+    package let networkName: String
+    /// The container's id.
+    package let sandbox: String
+    /// The container's name when it joined.
+    package let sandboxName: String
+    /// Its addresses.
+    package let ipv4: IPInterface?
+    /// The same for IPv6.
+    package let ipv6: IPInterface?
+    /// Who forwards what goes elsewhere, if anybody does. The default route may be that of another network.
+    package let ipv4Gateway: IPAddress?
+    /// The same for IPv6.
+    package let ipv6Gateway: IPAddress?
+    /// More addresses, of the link alone.
+    package let linkLocal: [IPAddress]
+    /// The interface's hardware address.
+    package let macAddress: MACAddress?
+    /// All names under which others on the network find it; the first is the answer to who has its address. Empty on
+    /// networks without names.
+    package let dnsNames: [String]
+    /// Those of `dnsNames` that were asked for.
+    package let aliases: [String]
+    /// The interface's name inside, `eth0`.
+    package let interfaceName: String
+    /// As they were asked for, by Docker's names.
+    package let driverOptions: [String: String]
+    /// Of several networks the one with the greatest number gives the default route.
+    package let gatewayPriority: Int
+    /// Names that this container alone has for others on the network.
+    package let links: [EndpointLink]
+
+    /// The address of a family.
+    package func address(_ family: IPAddress.Family) -> IPInterface? { family == .ipv4 ? ipv4 : ipv6 }
+
+    /// The gateway of a family.
+    package func gateway(_ family: IPAddress.Family) -> IPAddress? { family == .ipv4 ? ipv4Gateway : ipv6Gateway }
+}
