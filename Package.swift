@@ -101,7 +101,7 @@ let package = Package(
         module("BuildInformation", [], swiftSettings: quick),
         module("Failure", [], swiftSettings: quick),
         module("Flags", ["Text"], swiftSettings: quick),
-        module("LinuxKernel", ["CLinux", system], swiftSettings: quick),
+        module("LinuxKernel", ["Addresses", "CLinux", system], swiftSettings: quick),
         module("OCISpec", ["JSON"], swiftSettings: quick),
 
         // Floor 2
@@ -140,10 +140,13 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
+        module(
+            "PublishedPorts", ["Addresses", "Netlink", "LinuxKernel", "JSON", system], swiftSettings: quick),
         module("Snapshots", ["Tar", "Hashing", "LinuxKernel", "CLinux", "OCISpec", database, system]),
 
         // Floor 4
-        module("ShimProtocol", ["Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", system]),
+        module(
+            "ShimProtocol", ["Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "PublishedPorts", system]),
         module(
             "Images",
             [
@@ -155,20 +158,23 @@ let package = Package(
             "Networks",
             [
                 "Addresses", "BlockingCalls", "DNS", "Failure", "Hashing", "JSON", "LinuxKernel", "Netlink", "OCISpec",
-                "Text", database, logging, system,
+                "PublishedPorts", "Text", database, logging, system,
             ]),
 
         // Floor 5
         module(
             "Tasks",
-            ["Failure", "BlockingCalls", "Cgroups", "ShimProtocol", "OCISpec", "JSON", "LinuxKernel", logging, system]),
+            [
+                "Failure", "BlockingCalls", "Cgroups", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON",
+                "LinuxKernel", logging, system,
+            ]),
 
         // Floor 6
         module(
             "Engine",
             [
-                "Addresses", "DNS", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "Snapshots",
-                "Archive", "Tar", "Cgroups", "Hashing",
+                "Addresses", "DNS", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "PublishedPorts",
+                "Snapshots", "Archive", "Tar", "Cgroups", "Hashing",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
             ]),
 
@@ -187,7 +193,7 @@ let package = Package(
             "EngineAPI",
             [
                 "Addresses", "Failure", "Engine", "Tasks", "EngineAPIModel", "HTTPServing", "Distribution", "Images",
-                "OCISpec",
+                "PublishedPorts", "OCISpec",
                 "JSON", "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -196,7 +202,8 @@ let package = Package(
         module(
             "Shim",
             [
-                "ContainerRuntime", "ShimProtocol", "Cgroups", "Failure", "LinuxKernel", "CShim", "OCISpec", "JSON",
+                "Addresses", "ContainerRuntime", "ShimProtocol", "PublishedPorts", "Netlink", "Cgroups", "Failure",
+                "LinuxKernel", "CShim", "OCISpec", "JSON",
                 "Text", "BuildInformation", system,
             ]),
         module(
@@ -275,24 +282,28 @@ let package = Package(
         tests(
             "EngineAPITests",
             [
-                "Addresses", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "OCISpec", "JSON",
-                "LinuxKernel",
+                "Addresses", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "PublishedPorts",
+                "OCISpec", "JSON", "LinuxKernel",
                 logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "EngineTests",
             [
-                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Snapshots", "Archive", "Tar", "LinuxKernel",
-                "OCISpec",
-                "JSON", "Text", database, logging, system,
+                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "PublishedPorts", "Snapshots", "Archive", "Tar",
+                "LinuxKernel", "OCISpec", "JSON", "Text", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
             "TasksTests",
             ["Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", logging, system]),
-        tests("ShimProtocolTests", ["ShimProtocol", "OCISpec", "JSON"]),
-        tests("ShimTests", ["Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON", "Text", system]),
+        tests("ShimProtocolTests", ["Addresses", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON"]),
+        tests(
+            "ShimTests",
+            [
+                "Addresses", "PublishedPorts", "Netlink", "Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON",
+                "Text", system,
+            ]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
         tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),
         tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "Tar", "LinuxKernel", database, system]),
@@ -307,12 +318,14 @@ let package = Package(
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("DNSTests", ["DNS", "Addresses", "LinuxKernel", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),
+        tests(
+            "PublishedPortsTests", ["Addresses", "PublishedPorts", "Netlink", "LinuxKernel", "JSON", system]),
         tests("NetlinkTests", ["Addresses", "JSON", "LinuxKernel", "Netlink", system]),
         tests(
             "NetworksTests",
             [
                 "Networks", "Addresses", "BlockingCalls", "DNS", "Failure", "LinuxKernel", "Netlink", "OCISpec",
-                database, logging, system,
+                "PublishedPorts", database, logging, system,
             ]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),

@@ -1,18 +1,6 @@
 import Addresses
+import PublishedPorts
 import Text
-
-/// How a bridge network treats what goes in and out, by family (`com.docker.network.bridge.gateway_mode_ipv4` and
-/// `_ipv6`).
-package enum GatewayMode: String, Hashable, Sendable, Codable {
-    /// Addresses are translated; only published ports can be reached from outside.
-    case nat
-    /// The same, but all ports of a container can be reached by whoever has a route to its address.
-    case natUnprotected = "nat-unprotected"
-    /// No translation: others have a route to the container's address, and published ports are open there.
-    case routed
-    /// The bridge has no address: containers see each other only.
-    case isolated
-}
 
 /// The options of a bridge network.
 package struct BridgeSettings: Hashable, Sendable, Codable {

@@ -1,4 +1,5 @@
 import Addresses
+import PublishedPorts
 
 /// Gives a network its blocks of addresses.
 package struct PoolChoice {

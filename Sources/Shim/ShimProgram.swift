@@ -198,7 +198,8 @@ package enum ShimProgram {
             let pid = try shim.adopt(container)
             // If the caller has gone away, nobody will ever start the container.
             try attempt("cannot start the shim") { () throws(Errno) in
-                try report.writeEntire(line(.launched(pid: pid, shimPid: getpid())))
+                try report.writeEntire(
+                    line(.launched(pid: pid, shimPid: getpid(), ports: container.ports?.ports ?? [])))
             }
         } catch {
             launch.revert()

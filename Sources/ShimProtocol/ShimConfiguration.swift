@@ -1,5 +1,6 @@
 import JSON
 import OCISpec
+import PublishedPorts
 
 /// What a shim has to know beside the OCI configuration: the content of `shim.json` in the bundle.
 ///
@@ -32,13 +33,15 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     /// How many bytes of output may wait on disk for all slow clients together, see `SpillBudget`; `nil` is the usual
     /// limit.
     package var spillLimit: Int64?
+    /// The ports that the shim binds before it creates the container; `nil` for none.
+    package var publishedPorts: PortPublication?
 
     /// A configuration without terminal and standard input.
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
         filterCache: String? = nil, runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil,
-        consoleSize: Box? = nil, spillLimit: Int64? = nil
+        consoleSize: Box? = nil, spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -53,6 +56,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.usesSystemdCgroup = usesSystemdCgroup
         self.consoleSize = consoleSize
         self.spillLimit = spillLimit
+        self.publishedPorts = publishedPorts
     }
 }
 

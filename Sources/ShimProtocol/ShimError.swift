@@ -1,4 +1,5 @@
 import Failure
+import PublishedPorts
 
 /// Why a shim could not be launched, reached, or could not do what it was asked.
 package struct ShimError: Failure, Codable, Hashable, Sendable {
@@ -26,18 +27,23 @@ package struct ShimError: Failure, Codable, Hashable, Sendable {
     package var message: String
     /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one.
     package var operation: String?
+    /// The port that could not be had, if that is the reason.
+    package var portConflict: PortConflict?
 
     private enum CodingKeys: String, CodingKey {
         // The name on the wire is older than the property's: shims of earlier versions run on.
         case reason = "kind"
-        case message, operation
+        case message, operation, portConflict
     }
 
     /// An error, as the shim sends it.
-    package init(_ reason: Reason, _ message: String, operation: String? = nil) {
+    package init(
+        _ reason: Reason, _ message: String, operation: String? = nil, portConflict: PortConflict? = nil
+    ) {
         self.reason = reason
         self.message = message
         self.operation = operation
+        self.portConflict = portConflict
     }
 }
 
@@ -56,15 +62,15 @@ extension ShimError {
 
 /// The one line of JSON that `masu-shim` prints on its standard output before it returns.
 package enum ShimLaunchResult: Hashable, Sendable {
-    /// The container is created: its first process, and the shim. Exit status 0.
-    case launched(pid: Int32, shimPid: Int32)
+    /// The container is created: its first process, the shim, and the ports that the shim has bound. Exit status 0.
+    case launched(pid: Int32, shimPid: Int32, ports: [PublishedPort] = [])
     /// It is not, and nothing is left over. Exit status 1.
     case failed(ShimError)
 }
 
 extension ShimLaunchResult: Codable {
     private enum Keys: String, CodingKey {
-        case pid, shimPid, error
+        case pid, shimPid, ports, error
     }
 
     package init(from decoder: any Decoder) throws {
@@ -74,16 +80,18 @@ extension ShimLaunchResult: Codable {
         } else {
             self = .launched(
                 pid: try container.decode(Int32.self, forKey: .pid),
-                shimPid: try container.decode(Int32.self, forKey: .shimPid))
+                shimPid: try container.decode(Int32.self, forKey: .shimPid),
+                ports: try container.decodeIfPresent([PublishedPort].self, forKey: .ports) ?? [])
         }
     }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Keys.self)
         switch self {
-        case .launched(let pid, let shimPid):
+        case .launched(let pid, let shimPid, let ports):
             try container.encode(pid, forKey: .pid)
             try container.encode(shimPid, forKey: .shimPid)
+            if !ports.isEmpty { try container.encode(ports, forKey: .ports) }
         case .failed(let error):
             try container.encode(error, forKey: .error)
         }

@@ -1,6 +1,7 @@
 import Cgroups
 import LinuxKernel
 import OCISpec
+import PublishedPorts
 
 /// What a client asks of a shim. Each request gets exactly one `ShimResponse`, in order.
 ///
@@ -63,6 +64,18 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case create(bundle: String)
     /// Answered by `containers`.
     case containers
+    /// Answered by `published`: the ports that the shim has bound for the container.
+    case publishedPorts
+    /// Binds more ports; answered by `published` with these. They are closed to the network until `openPorts`, so that
+    /// the firewall's elements can be added first.
+    case publish(PortPublication)
+    /// Opens the ports that `publish` has bound. `start` does this for those that were bound before.
+    case openPorts
+    /// Gives up ports; those that the container does not have are none of its business. Connections that the shim
+    /// carries end.
+    case unpublish(ports: [PublishedPort])
+    /// Sends what comes to all ports to other addresses from here on: the sandbox has joined or left a network.
+    case retarget(PortTarget)
 }
 
 /// How output comes to a client that is attached.
@@ -125,6 +138,8 @@ package enum ShimResponse: Codable, Hashable, Sendable {
     case created(pid: Int32)
     /// To `containers`: all that the shim knows of, the first one first.
     case containers([ShimContainer])
+    /// To `publishedPorts` and `publish`.
+    case published([PublishedPort])
     /// It could not be done.
     case failure(ShimError)
 }

@@ -2,6 +2,7 @@ import Failure
 import LinuxKernel
 import Logging
 import OCISpec
+import PublishedPorts
 import ShimProtocol
 import Synchronization
 import SystemPackage
@@ -26,19 +27,22 @@ package final class RunningTask: Sendable {
     let cgroup: TaskCgroup?
     /// The runtime's program, if the shim executes one.
     let program: ShimConfiguration.Runtime?
+    /// The ports of the host that its shim has bound at the launch; of a task that was taken over ask `currentPorts`.
+    package let publishedPorts: [PublishedPort]
     let freezing = Freezing()
     private let eventContinuation: AsyncStream<TaskEvent>.Continuation
     private let state: Mutex<State>
 
     init(
         _ id: String, of home: Tasks, client: ShimClient, pid: Int32, shimPID: Int32, cgroup: TaskCgroup?,
-        program: ShimConfiguration.Runtime?
+        program: ShimConfiguration.Runtime?, ports: [PublishedPort] = []
     ) {
         self.id = id
         self.home = home
         self.client = client
         self.cgroup = cgroup
         self.program = program
+        publishedPorts = ports
         (events, eventContinuation) = AsyncStream.makeStream(of: TaskEvent.self)
         state = Mutex(State(pid: pid, shimPID: shimPID))
     }

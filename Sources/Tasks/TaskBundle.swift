@@ -24,7 +24,7 @@ struct TaskBundle: Sendable {
             stdinOnce: description.input == .once, log: description.log, rootfsMounts: description.rootMounts,
             filterCache: filterCache?.string, runtime: description.runtime, cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: description.usesSystemdCgroup ? true : nil, consoleSize: spec.process?.consoleSize,
-            spillLimit: description.spillLimit)
+            spillLimit: description.spillLimit, publishedPorts: description.publishedPorts)
         try write(ShimBundle.specification, spec)
         try write(ShimBundle.configuration, configuration)
     }
@@ -51,7 +51,7 @@ struct TaskBundle: Sendable {
     func configuration() throws -> ShimConfiguration? {
         let file = path.appending(ShimBundle.configuration)
         guard Files.exists(file) else { return nil }
-        return try JSON.decode(ShimConfiguration.self, from: Files.read(file, limit: 1 << 20))
+        return try JSON.decode(ShimConfiguration.self, from: Files.read(file, limit: 16 << 20))
     }
 
     /// The end that the shim has written down; `nil` if there is none.

@@ -1,4 +1,5 @@
 import OCISpec
+import PublishedPorts
 import ShimProtocol
 
 /// All that is needed to run a program in a container: a finished description, in which nothing is left to be decided.
@@ -21,6 +22,8 @@ package struct TaskDescription: Sendable {
     /// How many bytes of output may wait on disk for all attached clients that do not read it; `nil` is the shim's
     /// usual limit.
     package var spillLimit: Int64?
+    /// The ports of the host that the shim binds before the task is made; a conflict is the error of `Tasks.create`.
+    package var publishedPorts: PortPublication?
 
     /// What becomes of a task's standard input.
     package enum Input: Hashable, Sendable {
@@ -36,7 +39,7 @@ package struct TaskDescription: Sendable {
     package init(
         _ specification: Spec, rootMounts: [RootMount], input: Input = .none, log: LogConfiguration = .none,
         runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false,
-        spillLimit: Int64? = nil
+        spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil
     ) {
         self.specification = specification
         self.rootMounts = rootMounts
@@ -45,6 +48,7 @@ package struct TaskDescription: Sendable {
         self.runtime = runtime
         self.usesSystemdCgroup = usesSystemdCgroup
         self.spillLimit = spillLimit
+        self.publishedPorts = publishedPorts
     }
 }
 

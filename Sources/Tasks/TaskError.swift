@@ -75,6 +75,11 @@ extension ShimRequest {
         case .shutdown: "shutdown"
         case .create: "create"
         case .containers: "list of containers"
+        case .publishedPorts: "list of ports"
+        case .publish: "publication of ports"
+        case .openPorts: "opening of ports"
+        case .unpublish: "withdrawal of ports"
+        case .retarget: "change of addresses"
         }
     }
 }

@@ -3,6 +3,7 @@ import Failure
 import LinuxKernel
 import Logging
 import OCISpec
+import PublishedPorts
 import ShimProtocol
 import Synchronization
 import SystemPackage
@@ -162,7 +163,7 @@ package final class Tasks: Sendable {
         }
         do {
             try bundle.write(id, description, filterCache: configuration.filterCache)
-            let launched: (pid: Int32, shim: ShimProcess)
+            let launched: (pid: Int32, shim: ShimProcess, ports: [PublishedPort])
             do throws(ShimError) {
                 launched = try ShimLaunch.run(
                     program: configuration.shimProgram, bundle: bundle.path, patience: configuration.patience.launch,
@@ -177,6 +178,7 @@ package final class Tasks: Sendable {
             }
             let client: ShimClient
             do throws(ShimError) {
+                try requirePorts(of: description, in: launched.ports)
                 client = try ShimClient(bundle: bundle.path)
             } catch {
                 launched.shim.kill()
@@ -186,13 +188,23 @@ package final class Tasks: Sendable {
             }
             return RunningTask(
                 id, of: self, client: client, pid: launched.pid, shimPID: launched.shim.pid,
-                cgroup: cgroup, program: description.runtime)
+                cgroup: cgroup, program: description.runtime, ports: launched.ports)
         } catch {
             do throws(TaskError) { try bundle.remove() } catch let cleanup {
                 throw TaskError.system("\(error); and \(cleanup)")
             }
             throw error
         }
+    }
+
+    /// A shim of an earlier version passes over what it does not know.
+    private func requirePorts(of description: TaskDescription, in bound: [PublishedPort]) throws(ShimError) {
+        guard let publication = description.publishedPorts, bound.isEmpty,
+            publication.requests.contains(where: { !publication.addresses(of: $0).isEmpty })
+        else { return }
+        throw ShimError(
+            .system,
+            "\(configuration.shimProgram) is of a version that cannot publish ports: install that of this daemon")
     }
 
     /// Calls off a `create` that has not returned yet: it throws as soon as its shim has been killed. Does nothing if

@@ -3,6 +3,7 @@ import EngineAPI
 import EngineAPIModel
 import JSON
 import OCISpec
+import PublishedPorts
 import Testing
 
 @Suite("Wire mapping")

@@ -3,6 +3,7 @@ import Engine
 import JSON
 import LinuxKernel
 import OCISpec
+import PublishedPorts
 import Testing
 
 @Suite("Container configuration") struct ConfigurationTests {
@@ -174,7 +175,7 @@ import Testing
             configuration.host.binds = [BindSpecification(source: "name", target: try MountTarget("/x"))]
         case "-p":
             configuration.host.publishedPorts = [
-                PublishedPort(port: PortRange(80), bindings: [PortBinding(ports: HostPorts("8080"))])
+                PortMapping(port: PortRange(80), bindings: [PortBinding(ports: HostPorts("8080"))])
             ]
         case "--link": configuration.host.links = ["a:b"]
         default: configuration.host.extraHosts = [Asked(ExtraHost(name: "x", address: nil))]

@@ -1,6 +1,7 @@
 import Engine
 import GRDB
 import OCISpec
+import PublishedPorts
 import Testing
 import Text
 

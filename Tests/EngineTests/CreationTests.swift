@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import OCISpec
+import PublishedPorts
 import Testing
 
 /// What becomes of a request to make a container.

@@ -4,6 +4,7 @@ import GRDB
 import JSON
 import LinuxKernel
 import OCISpec
+import PublishedPorts
 import Testing
 
 /// Rows that an earlier version wrote go on being containers.

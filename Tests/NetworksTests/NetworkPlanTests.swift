@@ -1,6 +1,7 @@
 import Addresses
 import Failure
 import OCISpec
+import PublishedPorts
 import Testing
 
 import Networks

@@ -38,6 +38,7 @@
 #include "CLinuxNetwork.h"
 #include "CLinuxNumbers.h"
 #include "CLinuxSeccomp.h"
+#include "CLinuxSockets.h"
 #include "CLinuxSpawn.h"
 #include "CLinuxStorage.h"
 

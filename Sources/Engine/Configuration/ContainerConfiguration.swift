@@ -1,5 +1,6 @@
 import Addresses
 import LinuxKernel
+import PublishedPorts
 
 /// The wanted container: everything that a `create` request says. The properties carry the names of the Docker Engine
 /// API's fields.

@@ -1,4 +1,5 @@
 import Addresses
+import PublishedPorts
 
 /// Docker's `HostConfig`: isolation, resources, and the parts of the host that the container may use.
 package struct HostConfiguration: Hashable, Sendable, Codable {
@@ -70,7 +71,7 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     /// Domains to search names in.
     package var dnsSearch: [String] = []
     /// Where ports are published. Anything here is refused as not implemented for now.
-    package var publishedPorts: [PublishedPort] = []
+    package var publishedPorts: [PortMapping] = []
     /// All exposed ports are published on some port of the host.
     package var publishAllPorts = false
     /// Links to other containers, `NAME:ALIAS`; of old clients.

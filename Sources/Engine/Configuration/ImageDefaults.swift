@@ -1,5 +1,6 @@
 import LinuxKernel
 import OCISpec
+import PublishedPorts
 
 extension ContainerConfiguration {
     /// Fills in what the image says, by Docker's rules: what the user said wins; lists of variables, labels and ports

@@ -1,4 +1,5 @@
 import OCISpec
+import PublishedPorts
 import SystemPackage
 
 /// All that `docker inspect` shows of a container.

@@ -1,4 +1,5 @@
 import OCISpec
+import PublishedPorts
 
 /// The `filters` of `docker ps`, by Docker's rules.
 package struct ContainerFilter: Sendable {

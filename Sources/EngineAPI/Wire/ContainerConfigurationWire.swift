@@ -1,6 +1,7 @@
 import Engine
 import EngineAPIModel
 import LinuxKernel
+import PublishedPorts
 
 extension ContainerConfiguration {
     /// What a create request asks for. Values are parsed here; whether they fit each other, the image and the machine

@@ -1,4 +1,5 @@
 import Engine
+import PublishedPorts
 
 // The engine and the wire call many things by the same name. Files that map between them import both; there the
 // engine's types have these names and the wire's are written `EngineAPIModel.X`.

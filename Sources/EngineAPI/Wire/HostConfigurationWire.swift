@@ -1,6 +1,7 @@
 import Addresses
 import Engine
 import EngineAPIModel
+import PublishedPorts
 
 extension HostConfiguration {
     /// The host's side of a create request.
@@ -54,7 +55,7 @@ extension HostConfiguration {
         dns = try (wire.dns ?? []).map { try IPAddress(server: $0) }
         dnsOptions = wire.dnsOptions ?? []
         dnsSearch = wire.dnsSearch ?? []
-        publishedPorts = try PublishedPort.all(wire: wire.portBindings ?? [:])
+        publishedPorts = try PortMapping.all(wire: wire.portBindings ?? [:])
         publishAllPorts = wire.publishAllPorts
         links = wire.links ?? []
         log = try LogSettings(
@@ -89,7 +90,7 @@ extension HostConfig {
         logConfig.type = host.log.driver?.rawValue ?? ""
         logConfig.config = host.log.wireOptions
         networkMode = host.networkMode.description
-        portBindings = PublishedPort.wire(host.publishedPorts)
+        portBindings = PortMapping.wire(host.publishedPorts)
         restartPolicy = host.restartPolicy.wire
         autoRemove = host.autoRemove
         volumeDriver = host.volumeDriver

@@ -1,6 +1,7 @@
 import Addresses
 import Engine
 import EngineAPIModel
+import PublishedPorts
 
 extension PortRange {
     /// Reads a port of `ExposedPorts` or `PortBindings`.
@@ -12,19 +13,19 @@ extension PortRange {
     }
 }
 
-extension PublishedPort {
+extension PortMapping {
     /// Reads `PortBindings`, ordered by port.
     ///
     /// - Throws: `APIError` (invalid) with Docker's words.
-    static func all(wire: [String: [EngineAPIModel.PortBinding]?]) throws -> [PublishedPort] {
+    static func all(wire: [String: [EngineAPIModel.PortBinding]?]) throws -> [PortMapping] {
         try wire.sorted { $0.key < $1.key }.map { text, bindings in
-            PublishedPort(
+            PortMapping(
                 port: try PortRange(wire: text), bindings: try (bindings ?? []).map(EnginePortBinding.init(wire:)))
         }
     }
 
     /// As `inspect` shows it.
-    static func wire(_ ports: [PublishedPort]) -> [String: [EngineAPIModel.PortBinding]?] {
+    static func wire(_ ports: [PortMapping]) -> [String: [EngineAPIModel.PortBinding]?] {
         var wire: [String: [EngineAPIModel.PortBinding]?] = [:]
         for published in ports { wire[published.port.description] = published.bindings.map(\.wire) }
         return wire

@@ -58,6 +58,8 @@ struct Launch {
     mutating func revert() { undo.run() }
 
     private mutating func create() throws(ShimError) -> SupervisedContainer {
+        // First, as this fails most often, and costs least to be undone.
+        let ports = try bindPorts()
         let log = try openLog()
         let directory = configuration.log.path.map { FilePath($0).removingLastComponent() } ?? bundle.path
         let spill = SpillBudget(directory: directory, limit: configuration.spillLimit ?? SpillBudget.usualLimit)
@@ -67,6 +69,9 @@ struct Launch {
         let runtime = makeRuntime()
         runtime.scoreBefore = shim.exemption.usual
         let pid = try createContainer(runtime, streams)
+        try attempt("cannot open the network namespace of \(pid)") { () throws(Errno) in
+            try ports?.enter(namespaceOf: pid)
+        }
         // Without it the container's last process takes the mount away with it, which works as well.
         let root =
             runtime.needsRootHeld ? try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory]) : nil
@@ -74,8 +79,15 @@ struct Launch {
             configuration.id,
             SupervisedContainer.Parts(
                 bundle: bundle, runtime: runtime, streams: streams, log: log, spill: spill,
-                hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root),
+                hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root, ports: ports),
             in: shim)
+    }
+
+    private mutating func bindPorts() throws(ShimError) -> PublishedSockets? {
+        guard let publication = configuration.publishedPorts else { return nil }
+        let ports = try PublishedSockets(publication, loop: shim.loop, buffer: shim.context.inputBuffer)
+        undo.add("published ports") { ports.close() }
+        return ports
     }
 
     private mutating func openLog() throws(ShimError) -> JSONFileLog? {

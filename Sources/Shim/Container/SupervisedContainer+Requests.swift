@@ -27,6 +27,7 @@ extension SupervisedContainer {
 
     /// Does what needs no runtime; `nil` for all that does.
     private func perform(_ request: ShimRequest, for client: ControlClient) throws(ShimError) -> ShimResponse? {
+        if let response = try answerAboutPorts(request) { return response }
         switch request {
         case .subscribe:
             client.subscribe(to: id)
@@ -49,7 +50,7 @@ extension SupervisedContainer {
         case .shutdown:
             guard phase.isOver else { throw ShimError(.conflict, "the container has not ended") }
             shim.dismiss(self)
-        case .attach, .create, .containers:
+        case .attach, .create, .containers, .publishedPorts, .publish, .openPorts, .unpublish, .retarget:
             throw ShimError(.invalid, "this is not about one container")
         }
         return .done
@@ -100,6 +101,8 @@ extension SupervisedContainer {
         guard case .created(let pid) = phase else {
             throw ShimError(.conflict, "the container is already started")
         }
+        // Before the program begins, so that whoever it tells finds them open.
+        try ports?.open()
         phase = .starting(pid: pid, at: .now(), ended: nil)
         runtime.start { [unowned self] result in
             guard case .starting(let pid, let time, let ended) = phase else { return completion(result) }

@@ -25,6 +25,8 @@ final class SupervisedContainer {
     /// to disk when the last user lets it go; a process inside the container would do that within the container's
     /// limits, and could not be killed.
     private var root: FileDescriptor?
+    /// Its ports on the host; `nil` without any.
+    var ports: PublishedSockets?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
     var phase: Phase
@@ -42,6 +44,7 @@ final class SupervisedContainer {
         var hasOwnPIDNamespace: Bool
         var pid: Int32
         var root: FileDescriptor?
+        var ports: PublishedSockets?
     }
 
     init(_ id: String, _ parts: Parts, in shim: Shim) {
@@ -54,6 +57,7 @@ final class SupervisedContainer {
         spill = parts.spill
         hasOwnPIDNamespace = parts.hasOwnPIDNamespace
         root = parts.root
+        ports = parts.ports
         phase = .created(pid: parts.pid)
         watchMemory()
     }
@@ -70,6 +74,7 @@ final class SupervisedContainer {
     /// Gives memory back that is only needed when there is much to do.
     func release() {
         log?.release()
+        ports?.release()
         lingering.removeAll { !$0.hasClients }
     }
 
@@ -177,9 +182,11 @@ final class SupervisedContainer {
         case .draining(let record), .endingExecs(let record): phase = .recording(record)
         default: return
         }
-        // Now, so that clients that are told of the end find it unmounted.
+        // Now, so that clients that are told of the end find it unmounted, and its ports free.
         root?.discard()
         root = nil
+        ports?.close()
+        ports = nil
         writeRecord()
     }
 

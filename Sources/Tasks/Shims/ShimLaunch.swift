@@ -2,6 +2,7 @@ import Glibc
 import JSON
 import LinuxKernel
 import OCISpec
+import PublishedPorts
 import ShimProtocol
 import Synchronization
 import SystemPackage
@@ -16,18 +17,18 @@ enum ShimLaunch {
     /// is ready.
     static func run(
         program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl
-    ) throws(ShimError) -> (pid: Int32, shim: ShimProcess) {
+    ) throws(ShimError) -> (pid: Int32, shim: ShimProcess, ports: [PublishedPort]) {
         let (shim, output) = try start(program, bundle: bundle, mode: "--child")
         defer { output.discard() }
         control.began(shim)
         output.setReceiveTimeout(patience)
         // The line is all there is before the end: a shim that lives closes its output, one that does not ends.
         let reply: Result<[UInt8], Errno>
-        do throws(Errno) { reply = .success(try output.readLine(limit: 1 << 20)) } catch { reply = .failure(error) }
+        do throws(Errno) { reply = .success(try output.readLine(limit: 16 << 20)) } catch { reply = .failure(error) }
         switch try answer(reply, of: program, shim, control) {
-        case .launched(let pid, _):
+        case .launched(let pid, _, let ports):
             shim.reapAtEnd()
-            return (pid, shim)
+            return (pid, shim, ports)
         case .failed(let error):
             _ = shim.end()
             throw error

@@ -1,0 +1,157 @@
+import Addresses
+import LinuxKernel
+import PublishedPorts
+import SystemPackage
+
+/// A published port of UDP: carries what the kernel does not forward, with one socket into the container for each
+/// client, so that answers find their way back.
+final class DatagramRelay {
+    /// A client that has sent nothing and got nothing for so long is forgotten; in milliseconds. Docker's proxy waits
+    /// as long.
+    private static let idle: Int64 = 90_000
+    /// How often idle clients are looked for, in milliseconds.
+    private static let sweep: Int64 = 10_000
+    /// How many clients there are at most; the one that has been silent for the longest makes room for another.
+    static let limit = 1024
+    /// How many datagrams are carried before others have their turn.
+    private static let turn = 64
+
+    /// By which an answer finds its way back: a client may know the host by several addresses.
+    private struct Key: Hashable {
+        var peer: SocketAddress
+        var local: IPAddress?
+    }
+
+    private struct Client {
+        let socket: FileDescriptor
+        let watch: EventLoop.Watch
+        let origin: DatagramOrigin
+        var lastUse: Int64
+    }
+
+    private let socket: FileDescriptor
+    private let port: PublishedPort
+    private let loop: EventLoop
+    private let buffer: PageBuffer
+    private let destination: () -> PortDestination?
+    private var watch: EventLoop.Watch?
+    private var clients: [Key: Client] = [:]
+    private var timer: EventLoop.Timer?
+
+    /// A relay that is closed to the network. Every datagram goes through `buffer`.
+    init(_ socket: PortSocket, loop: EventLoop, buffer: PageBuffer, destination: @escaping () -> PortDestination?) {
+        self.socket = socket.descriptor
+        port = socket.port
+        self.loop = loop
+        self.buffer = buffer
+        self.destination = destination
+    }
+
+    /// Carries datagrams from here on.
+    func open() throws(Errno) {
+        guard watch == nil else { return }
+        let watch = try loop.watch(socket, .readable) { [unowned self] _ in receive() }
+        do throws(Errno) { try socket.acceptPackets() } catch {
+            loop.unwatch(watch)
+            throw error
+        }
+        self.watch = watch
+    }
+
+    /// Closes the socket, and forgets all clients.
+    func close() {
+        if let watch { loop.unwatch(watch) }
+        watch = nil
+        socket.discard()
+        forgetClients()
+    }
+
+    /// Forgets all clients; what they send next goes where `destination` says then.
+    func forgetClients() {
+        for key in Array(clients.keys) { forget(key) }
+    }
+
+    private func receive() {
+        for _ in 0..<Self.turn {
+            do throws(Errno) {
+                let (count, origin) = try socket.receiveDatagram(into: buffer.bytes)
+                guard let origin, let inside = inside(for: origin) else { continue }
+                // As on the network, what cannot be sent now is lost.
+                inside.send(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]))
+            } catch .resourceTemporarilyUnavailable {
+                return
+            } catch {
+                // An answer that could not be delivered; the socket tells it once.
+                continue
+            }
+        }
+    }
+
+    private func inside(for origin: DatagramOrigin) -> FileDescriptor? {
+        let key = Key(peer: origin.peer, local: origin.localAddress)
+        if let known = clients[key] {
+            clients[key]?.lastUse = MonotonicClock.milliseconds
+            return known.socket
+        }
+        if clients.count >= Self.limit, let silent = clients.min(by: { $0.value.lastUse < $1.value.lastUse }) {
+            forget(silent.key)
+        }
+        // Without descriptors or memory the datagram is lost.
+        guard let inside = try? destination()?.connectDatagrams(port.containerPort, client: origin.peer) else {
+            return nil
+        }
+        let watch: EventLoop.Watch
+        do throws(Errno) {
+            watch = try loop.watch(inside, .readable) { [unowned self] _ in answer(key) }
+        } catch {
+            inside.discard()
+            return nil
+        }
+        clients[key] = Client(
+            socket: inside, watch: watch, origin: origin, lastUse: MonotonicClock.milliseconds)
+        scheduleSweep()
+        return inside
+    }
+
+    private func answer(_ key: Key) {
+        guard let client = clients[key] else { return }
+        clients[key]?.lastUse = MonotonicClock.milliseconds
+        for _ in 0..<Self.turn {
+            do throws(Errno) {
+                let (count, _) = try client.socket.receiveDatagram(into: buffer.bytes)
+                try socket.sendDatagram(UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count]), to: client.origin)
+            } catch .resourceTemporarilyUnavailable {
+                return
+            } catch {
+                // Nobody listens in the container, or the client is out of reach: the datagram is lost.
+                continue
+            }
+        }
+    }
+
+    private func forget(_ key: Key) {
+        guard let client = clients.removeValue(forKey: key) else { return }
+        loop.unwatch(client.watch)
+        client.socket.discard()
+        if clients.isEmpty, let timer {
+            loop.cancel(timer)
+            self.timer = nil
+            buffer.release()
+        }
+    }
+
+    private func scheduleSweep() {
+        guard timer == nil else { return }
+        timer = loop.schedule(milliseconds: Self.sweep) { [unowned self] in
+            timer = nil
+            let now = MonotonicClock.milliseconds
+            for (key, client) in clients where now - client.lastUse > Self.idle { forget(key) }
+            if !clients.isEmpty { scheduleSweep() }
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// Sends a datagram to where the socket is connected; it may be lost.
+    fileprivate func send(_ bytes: UnsafeRawBufferPointer) { _ = Transfer.send(self, bytes) }
+}

@@ -1,0 +1,122 @@
+import LinuxKernel
+import PublishedPorts
+import ShimProtocol
+import SystemPackage
+
+/// The published ports of one container: their sockets on the host, and what comes to them.
+///
+/// The sockets say to everybody that the ports are taken, whatever becomes of the daemon. Most packets never reach
+/// them: the kernel changes their destination. What it leaves is carried into the container.
+final class PublishedSockets {
+    /// What a port does with what comes to its socket.
+    private enum Service {
+        case stream(StreamListener)
+        case datagrams(DatagramRelay)
+        /// Nothing: only the kernel forwards.
+        case reserved(FileDescriptor)
+    }
+
+    private struct Entry {
+        let port: PublishedPort
+        let service: Service
+    }
+
+    private let loop: EventLoop
+    private let buffer: PageBuffer
+    private let pipes = PipePool()
+    private var entries: [Entry] = []
+    private var publication: PortPublication
+    private var namespace: FileDescriptor?
+
+    /// Binds what is asked for; nothing is open to the network yet.
+    init(_ publication: PortPublication, loop: EventLoop, buffer: PageBuffer) throws(ShimError) {
+        self.publication = publication
+        self.loop = loop
+        self.buffer = buffer
+        add(try PortBinding.bind(publication), publication)
+    }
+
+    /// What is bound, in the order in which it was.
+    var ports: [PublishedPort] { entries.map(\.port) }
+
+    /// Says in which network namespace the container is: that of its first process.
+    func enter(namespaceOf pid: Int32) throws(Errno) {
+        namespace = try Files.open(FilePath("/proc/\(pid)/ns/net"), .readOnly)
+    }
+
+    /// Opens all ports to the network.
+    func open() throws(ShimError) {
+        for entry in entries {
+            try attempt("cannot open \(entry.port)") { () throws(Errno) in
+                switch entry.service {
+                case .stream(let listener): try listener.open()
+                case .datagrams(let relay): try relay.open()
+                case .reserved: break
+                }
+            }
+        }
+    }
+
+    /// Binds more ports; the new ones are returned. They are not open to the network yet.
+    func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
+        let sockets = try PortBinding.bind(more)
+        publication.target = more.target
+        publication.isTransparent = more.isTransparent
+        add(sockets, more)
+        return sockets.map(\.port)
+    }
+
+    /// Gives up these ports, after their elements in the firewall.
+    func unpublish(_ ports: [PublishedPort]) {
+        let leaving = entries.filter { ports.contains($0.port) }
+        entries.removeAll { ports.contains($0.port) }
+        for entry in leaving { close(entry) }
+    }
+
+    /// Sends what comes to other addresses from here on.
+    func retarget(_ target: PortTarget) {
+        publication.target = target
+        for case .datagrams(let relay) in entries.map(\.service) { relay.forgetClients() }
+    }
+
+    /// Gives up everything: the container has ended.
+    func close() {
+        for entry in entries { close(entry) }
+        entries = []
+        namespace?.discard()
+        namespace = nil
+    }
+
+    /// Gives memory and descriptors back that are only needed when there is much to do.
+    func release() { pipes.release() }
+
+    private func add(_ sockets: [PortSocket], _ publication: PortPublication) {
+        for socket in sockets {
+            entries.append(Entry(port: socket.port, service: service(for: socket, publication)))
+        }
+    }
+
+    private func service(for socket: PortSocket, _ publication: PortPublication) -> Service {
+        guard publication.splices else { return .reserved(socket.descriptor) }
+        let destination = { [unowned self] in
+            namespace.map {
+                PortDestination(
+                    namespace: $0, target: self.publication.target, isTransparent: self.publication.isTransparent)
+            }
+        }
+        switch socket.port.transport {
+        case .tcp: return .stream(StreamListener(socket, loop: loop, pipes: pipes, destination: destination))
+        case .udp: return .datagrams(DatagramRelay(socket, loop: loop, buffer: buffer, destination: destination))
+        // An association has many streams and addresses, which cannot be joined as two streams of bytes can.
+        case .sctp: return .reserved(socket.descriptor)
+        }
+    }
+
+    private func close(_ entry: Entry) {
+        switch entry.service {
+        case .stream(let listener): listener.close()
+        case .datagrams(let relay): relay.close()
+        case .reserved(let socket): socket.discard()
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Addresses
+import JSON
+import PublishedPorts
+import Testing
+
+@Suite("conflicts over ports")
+struct PortConflictTests {
+    private let port = PublishedPort(.tcp, .unspecified(.ipv4), 8080, to: 80)
+    private let target = PortTarget(sandbox: "a", ipv4: PortTarget.Place(IPAddress(.ipv4, 0xAC11_0002)))
+    private let start =
+        "failed to set up container networking: driver failed programming external connectivity on endpoint web (e1): "
+
+    @Test("a port of another container has Docker's text, and the container's name")
+    func container() {
+        let holder = PortConflict.Holder(pid: 7, command: "masu-shim", container: "c2")
+        let conflict = PortConflict(port, reason: "address already in use", isInUse: true, holder: holder)
+        #expect(
+            conflict.message(endpoint: "web", id: "e1", target: target, name: { _ in "db" })
+                == start + "Bind for 0.0.0.0:8080 failed: port is already allocated (by container db)")
+    }
+
+    @Test("a port of a process has Docker's text, and the process")
+    func process() {
+        let holder = PortConflict.Holder(pid: 7, command: "nginx")
+        let conflict = PortConflict(port, reason: "address already in use", isInUse: true, holder: holder)
+        #expect(
+            conflict.message(endpoint: "web", id: "e1", target: target)
+                == start
+                + "failed to bind host port for 0.0.0.0:8080:172.17.0.2:80/tcp: address already in use "
+                + "(by process 7, nginx)")
+    }
+
+    @Test("it is the same after it was written and read")
+    func coding() throws {
+        let conflict = PortConflict(port, reason: "x", isInUse: true, holder: .init(pid: 1, command: "b", container: "c"))
+        #expect(try JSON.decode(PortConflict.self, from: JSON.encode(conflict)) == conflict)
+    }
+
+    private static let table = """
+          sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+           0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 71 1 0
+           1: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 72 1 0
+           2: 0100007F:1F90 0100007F:AAAA 06 00000000:00000000 00:00000000 00000000     0        0 0 1 0
+        """
+
+    @Test(
+        "a socket with the same address, or with all, is in the way",
+        arguments: [
+            ("127.0.0.1", UInt16(8080), [UInt64(71)]), ("0.0.0.0", 8080, [71]), ("10.0.0.1", 8080, []),
+            ("10.0.0.1", 8081, [72]),
+        ])
+    func sockets(_ address: String, _ number: UInt16, _ found: [UInt64]) throws {
+        let port = PublishedPort(.tcp, try #require(IPAddress(address)), number, to: 80)
+        #expect(PortHolders.sockets(in: Self.table, at: port) == found)
+    }
+
+    @Test("the container of a shim is the last part of its bundle's path")
+    func shims() {
+        let line = ["/usr/bin/masu-shim", "--bundle", "/run/masu/containers/abc", "--child"]
+        #expect(PortHolders.container(ofShim: "masu-shim", line) == "abc")
+        #expect(PortHolders.container(ofShim: "nginx", line) == nil)
+        #expect(PortHolders.container(ofShim: "masu-shim", ["masu-shim", "--version"]) == nil)
+    }
+
+    @Test("a port conflicts with the same port of the same address, or of all addresses")
+    func conflicts() throws {
+        let one = PublishedPort(.tcp, try #require(IPAddress("10.0.0.1")), 8080, to: 1)
+        #expect(port.conflicts(with: one) && one.conflicts(with: port) && one.conflicts(with: one))
+        #expect(!one.conflicts(with: PublishedPort(.tcp, try #require(IPAddress("10.0.0.2")), 8080, to: 1)))
+        #expect(!port.conflicts(with: PublishedPort(.tcp, .unspecified(.ipv6), 8080, to: 80)))
+        #expect(!port.conflicts(with: PublishedPort(.udp, .unspecified(.ipv4), 8080, to: 80)))
+    }
+}
