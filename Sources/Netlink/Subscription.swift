@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxKernel
 import SystemPackage
@@ -48,6 +49,8 @@ package final class Subscription: Sendable {
         socket = try NetlinkSocket(family)
         do throws(Errno) {
             try socket.enlarge(SO_RCVBUFFORCE, SO_RCVBUF, bufferSize)
+            let result = masu_netlink_bind(socket.descriptor.rawValue)
+            if result < 0 { throw Errno(rawValue: CInt(-result)) }
             for group in groups { try socket.set(Self.join, group.number) }
         } catch {
             throw NetlinkError(error, "subscribe to notifications")

@@ -84,7 +84,8 @@ struct RouteTests {
         #expect(try socket.routes(gateway.family).contains { $0.destination == destination && $0.kind == .unreachable })
         #expect(try socket.route(to: try #require(destination.address.advanced(by: 1))) == nil)
         let far = try #require(IPAddress(gateway.isIPv6 ? "2001:db8::1" : "192.0.2.1"))
-        #expect(try socket.route(to: far)?.gateway == gateway)
+        let way = try #require(try socket.route(to: far))
+        #expect(way.gateway == gateway && way.table == Route.mainTable && way.mtu == 1280)
 
         let error = #expect(throws: NetlinkError.self) { try socket.perform(standard.addition) }
         #expect(error?.errno == .fileExists)

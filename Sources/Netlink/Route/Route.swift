@@ -205,7 +205,9 @@ extension Route {
     /// Asks which way a packet to `address` goes.
     package static func query(to address: IPAddress) -> Request {
         Request("look up the route to \(address)", type: RTM_GETROUTE) {
-            appendHeader(address.family, length: address.family.bits, flags: UInt32(RTM_F_LOOKUP_TABLE), to: &$0)
+            // IPv4 tells the table only if asked to; IPv6 tells it anyway and refuses the flag.
+            let flags = address.family == .ipv4 ? UInt32(RTM_F_LOOKUP_TABLE) : 0
+            appendHeader(address.family, length: address.family.bits, flags: flags, to: &$0)
             $0.attribute(RTA_DST, address)
         }
     }
