@@ -19,6 +19,7 @@ package struct Network: Hashable, Sendable, Codable {
     package let isInternal: Bool
     package let isAttachable: Bool
     package let hasIPv4: Bool
+    /// Whether it has IPv6 addresses.
     package let hasIPv6: Bool
     /// Whether it is no network but a configuration that others are made from.
     package let isConfigOnly: Bool

@@ -15,6 +15,7 @@ package struct NetworkPlan: Hashable, Sendable {
     package let isInternal: Bool
     let isAttachable: Bool
     package let hasIPv4: Bool
+    /// Whether it has IPv6 addresses.
     package let hasIPv6: Bool
     let isConfigOnly: Bool
     /// The configuration that it is made from.
@@ -90,6 +91,26 @@ package struct NetworkPlan: Hashable, Sendable {
         }
         settings = try Self.settings(driver, self.options, id: id, isInternal: text.isInternal)
         try checkAddressing()
+    }
+
+    /// The network `bridge`, which the configuration makes, and no request.
+    init(
+        id: String, name: String, options: [String: String], hasIPv6: Bool, addressing: AddressingRequest,
+        settings: DriverSettings
+    ) {
+        self.id = id
+        self.name = name
+        driver = .bridge
+        labels = [:]
+        self.options = options
+        isInternal = false
+        isAttachable = false
+        hasIPv4 = true
+        self.hasIPv6 = hasIPv6
+        isConfigOnly = false
+        configFrom = nil
+        self.addressing = addressing
+        self.settings = settings
     }
 
     private static func settings(

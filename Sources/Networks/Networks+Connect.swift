@@ -1,0 +1,89 @@
+import Addresses
+import LinuxKernel
+import Netlink
+import SystemPackage
+
+extension Networks {
+    func connectNow(_ wanted: EndpointRequest, _ sandbox: SandboxRequest) throws(NetworksError) -> Endpoint {
+        let present = endpoints(of: sandbox.id)
+        let inside = try sandbox.namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
+        guard let inside, !present.contains(where: { isHosts($0) }) else {
+            throw .invalid("container cannot be disconnected from host network or connected to host network")
+        }
+        let names = present.map(\.interfaceName) + inside.links.map(\.name)
+        let planned = try entries.withLock { entries throws(NetworksError) in
+            try Self.plan(wanted, sandbox, besides: names, in: &entries)
+        }
+        do throws(NetworksError) {
+            if !planned.network.driver.hasAddresses {
+                throw .invalid("container cannot be disconnected from host network or connected to host network")
+            }
+            try table.add([planned.endpoint])
+            try attach([planned], to: inside)
+        } catch {
+            try? table.removeEndpoints(of: sandbox.id, on: planned.network.id)
+            forget(sandbox.id, on: [planned.network.id])
+            throw error
+        }
+        setDefaultRoutes(of: sandbox.id, inside)
+        writeNames(of: planned.network)
+        return planned.endpoint
+    }
+
+    private func isHosts(_ endpoint: Endpoint) -> Bool {
+        entries.withLock { $0[endpoint.networkID]?.network.driver == .host }
+    }
+
+    func disconnectNow(
+        _ term: String, _ sandbox: String, _ namespace: FileDescriptor?
+    ) throws(NetworksError) {
+        let found = try entries.withLock { entries throws(NetworksError) in
+            let entry = try Self.find(term, in: entries)
+            guard let endpoint = entry.endpoints[sandbox] else {
+                throw .forbidden("container \(sandbox) is not connected to network \(entry.network.name)")
+            }
+            return (network: entry.network, endpoint: endpoint)
+        }
+        let inside = try namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
+        detach(found.endpoint, found.network, inside)
+        try table.removeEndpoints(of: sandbox, on: found.network.id)
+        forget(sandbox, on: [found.network.id])
+        if let inside { setDefaultRoutes(of: sandbox, inside) }
+        writeNames(of: found.network)
+    }
+
+    func leaveNow(_ sandbox: String) throws(NetworksError) {
+        let gone = endpoints(of: sandbox)
+        if gone.isEmpty { return }
+        // The interfaces go with the namespace, which the kernel does in the background: to delete one would take it
+        // tens of milliseconds.
+        forgetNeighbours(of: gone)
+        try table.removeEndpoints(of: sandbox)
+        forget(sandbox, on: gone.map(\.networkID))
+        for network in all where gone.contains(where: { $0.networkID == network.id }) { writeNames(of: network) }
+    }
+
+    /// Lets the default routes of a container that runs lead by the network that is the best one of those it is on.
+    private func setDefaultRoutes(of sandbox: String, _ inside: Inside) {
+        let candidates = entries.withLock { entries in
+            entries.values.compactMap { entry in
+                entry.endpoints[sandbox].map { GatewayChoice.Candidate(endpoint: $0, network: entry.network) }
+            }
+        }
+        for family in IPAddress.Family.allCases {
+            guard let chosen = GatewayChoice.choose(family, candidates) else { continue }
+            do throws(NetlinkError) {
+                guard let link = try inside.route.link(.name(chosen.endpoint.interfaceName)),
+                    let route = Attachment.defaultRoute(family, chosen.endpoint, chosen.network, link.index)
+                else { continue }
+                let present = try inside.route.defaultRoute(family)
+                if present?.gateway == route.gateway, present?.interface == route.interface { continue }
+                if let present { try inside.route.perform(present.removal) }
+                try inside.route.perform(route.addition)
+            } catch {
+                logger.warning(
+                    "cannot set a container's default route", metadata: ["id": "\(sandbox)", "error": "\(error)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Addresses
+import LinuxKernel
+import Netlink
+import SystemPackage
+
+extension Networks {
+    func joinNow(_ request: SandboxRequest) throws(NetworksError) -> Sandbox {
+        // A container that starts does not run: what it had when it last did is nobody's.
+        if !endpoints(of: request.id).isEmpty { try leaveNow(request.id) }
+        let planned = try plan(request)
+        do throws(NetworksError) {
+            try table.add(planned.map(\.endpoint))
+            let sandbox = try build(request, planned)
+            for network in planned.map(\.network) { writeNames(of: network) }
+            return sandbox
+        } catch {
+            try? table.removeEndpoints(of: request.id)
+            forget(request.id, on: planned.map(\.network.id))
+            throw error
+        }
+    }
+
+    /// An endpoint with the network that it is on.
+    struct Planned: Sendable {
+        let endpoint: Endpoint
+        let network: Network
+        let bridge: BridgeLink?
+    }
+
+    /// Takes addresses for all endpoints, or for none.
+    private func plan(_ request: SandboxRequest) throws(NetworksError) -> [Planned] {
+        try entries.withLock { entries throws(NetworksError) in
+            var planned: [Planned] = []
+            do throws(NetworksError) {
+                for wanted in request.endpoints {
+                    let names = planned.map(\.endpoint.interfaceName)
+                    planned.append(try Self.plan(wanted, request, besides: names, in: &entries))
+                }
+                if planned.count > 1, planned.contains(where: { !$0.network.driver.hasAddresses }) {
+                    throw .invalid("container cannot be connected to host network or none and another network")
+                }
+                return planned
+            } catch {
+                for network in planned.map(\.network) { entries[network.id]?.forget(request.id) }
+                throw error
+            }
+        }
+    }
+
+    static func plan(
+        _ wanted: EndpointRequest, _ sandbox: SandboxRequest, besides names: [String],
+        in entries: inout [String: NetworkEntry]
+    ) throws(NetworksError) -> Planned {
+        var entry = try find(wanted.network, in: entries)
+        let endpoint = try entry.plan(wanted, for: sandbox, besides: names)
+        if case .bridge = entry.network.settings, entry.bridge == nil {
+            throw .system("the bridge of the network \(entry.network.name) could not be set up; see the daemon's log")
+        }
+        entries[entry.network.id] = entry
+        return Planned(endpoint: endpoint, network: entry.network, bridge: entry.bridge)
+    }
+
+    /// Forgets endpoints in memory.
+    func forget(_ sandbox: String, on networks: [String]) {
+        entries.withLock { entries in
+            for network in networks { entries[network]?.forget(sandbox) }
+        }
+    }
+
+    // MARK: The kernel's side
+
+    private func build(_ request: SandboxRequest, _ planned: [Planned]) throws(NetworksError) -> Sandbox {
+        let endpoints = planned.map(\.endpoint)
+        if planned.contains(where: { $0.network.driver == .host }) {
+            return Sandbox(id: request.id, endpoints: endpoints, namespace: nil, prepared: nil)
+        }
+        let inside: Inside
+        let prepared: PreparedNamespace?
+        if let namespace = request.namespace {
+            prepared = nil
+            inside = try Inside(namespace)
+        } else {
+            let taken = try namespaces.take()
+            prepared = taken
+            inside = Inside(taken)
+        }
+        try attach(planned.filter(\.network.driver.hasAddresses), to: inside)
+        return Sandbox(
+            id: request.id, endpoints: endpoints, namespace: request.namespace ?? prepared?.descriptor,
+            prepared: prepared)
+    }
+
+    /// Makes the interfaces of endpoints. After an error there is none.
+    func attach(_ planned: [Planned], to inside: Inside) throws(NetworksError) {
+        var attachments: [Attachment] = []
+        for (offset, item) in planned.enumerated() {
+            attachments.append(try attachment(item, index: inside.nextIndex + Int32(offset)))
+        }
+        do throws(NetlinkError) {
+            try perform(&attachments, namespace: inside.descriptor)
+            try inside.setParameters(attachments)
+            var batch = Batch(attachments.flatMap { $0.insideRequests() })
+            batch.append(defaultRoutes(attachments))
+            try inside.route.perform(batch)
+        } catch {
+            for attachment in attachments { detach(attachment.endpoint, attachment.network, inside) }
+            throw .system("\(error)")
+        }
+    }
+
+    private func attachment(_ planned: Planned, index: Int32) throws(NetworksError) -> Attachment {
+        let outside: Attachment.Outside
+        switch planned.network.settings {
+        case .bridge(let settings):
+            guard let bridge = planned.bridge else { throw .system("the network has no bridge") }
+            outside = .port(index: host.takeIndex(), bridge, settings)
+        case .virtual(let settings):
+            guard let parent = try link(settings.parent) else {
+                throw .system("the requested parent interface \(settings.parent) was not found on the Docker host")
+            }
+            outside = .virtual(settings, parent: parent.index, mtu: parent.mtu)
+        case .none: throw .system("the network has no interfaces")
+        }
+        return Attachment(endpoint: planned.endpoint, network: planned.network, outside: outside, index: index)
+    }
+
+    /// Asks for the outer side of all interfaces. A number that somebody else has taken is replaced.
+    private func perform(_ attachments: inout [Attachment], namespace: FileDescriptor) throws(NetlinkError) {
+        for index in attachments.indices {
+            for attempt in 0... {
+                do throws(NetlinkError) {
+                    try host.route.perform(Batch(attachments[index].outsideRequests(namespace: namespace)))
+                    break
+                } catch {
+                    guard error.errno == .resourceBusy, error.index == 0, attempt < 100,
+                        let other = attachments[index].with(port: host.takeIndex())
+                    else { throw error }
+                    attachments[index] = other
+                }
+            }
+        }
+    }
+
+    private func defaultRoutes(_ attachments: [Attachment]) -> [Request] {
+        let candidates = attachments.map { GatewayChoice.Candidate(endpoint: $0.endpoint, network: $0.network) }
+        return IPAddress.Family.allCases.compactMap { family in
+            let chosen = GatewayChoice.choose(family, candidates)
+            return attachments.first { $0.endpoint.id == chosen?.endpoint.id }?.defaultRoute(family)?.replacement
+        }
+    }
+
+    /// Removes an endpoint's interface, and what the bridge knows about it. What is not there is no error.
+    func detach(_ endpoint: Endpoint, _ network: Network, _ inside: Inside?) {
+        if let inside { try? inside.route.perform(Link.delete(.name(endpoint.interfaceName))) }
+        forgetNeighbours(of: [endpoint])
+    }
+
+    /// Takes from bridges what they know about endpoints that are gone.
+    func forgetNeighbours(of endpoints: [Endpoint]) {
+        var batch = Batch()
+        for endpoint in endpoints {
+            guard let bridge = entries.withLock({ $0[endpoint.networkID]?.bridge }),
+                let macAddress = endpoint.macAddress
+            else { continue }
+            for interface in [endpoint.ipv4, endpoint.ipv6].compactMap(\.self) {
+                batch.append(Neighbour(interface.address, at: macAddress, interface: bridge.index).removal)
+            }
+        }
+        // An entry that is not there is what is wanted.
+        try? host.route.perform(batch)
+    }
+}

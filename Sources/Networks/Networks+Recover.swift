@@ -1,0 +1,52 @@
+import Addresses
+import Netlink
+
+extension Networks {
+    func recoverNow(_ running: Set<String>) throws(NetworksError) {
+        let present = entries.withLock { $0.values.flatMap { $0.endpoints.values.map(\.sandbox) } }
+        for sandbox in Set(present).subtracting(running) { try leaveNow(sandbox) }
+        for network in all {
+            if case .bridge(let settings) = network.settings {
+                do throws(NetlinkError) {
+                    try recover(network, settings)
+                } catch {
+                    throw .system("\(error)")
+                }
+            }
+            writeNames(of: network)
+        }
+    }
+
+    /// Compares a bridge with those who are on the network.
+    private func recover(_ network: Network, _ settings: BridgeSettings) throws(NetlinkError) {
+        guard let bridge = entries.withLock({ $0[network.id]?.bridge }) else { return }
+        let endpoints = endpoints(on: network.id)
+        let ports = try host.route.links().filter { $0.name == Attachment.portName($0.index) && $0.alias != nil }
+        var batch = Batch()
+        for endpoint in endpoints {
+            // Of a container on several networks the interface whose other end has the endpoint's address.
+            guard let port = try port(of: endpoint, bridge, among: ports) else { continue }
+            batch.append(
+                Attachment.portRequests(
+                    endpoint, port: port.index, bridge, settings, isNew: port.master != bridge.index))
+        }
+        let known = Set(endpoints.flatMap { [$0.ipv4, $0.ipv6].compactMap { $0?.address } })
+        for family in IPAddress.Family.allCases where settings.ownsInterface {
+            for neighbour in try host.route.neighbours(family, of: bridge.index)
+            where neighbour.isPermanent && !neighbour.address.isMulticast && !known.contains(neighbour.address) {
+                batch.append(neighbour.removal)
+            }
+        }
+        let sandboxes = Set(endpoints.map(\.sandbox))
+        for port in ports where port.master == bridge.index && !sandboxes.contains(port.alias ?? "") {
+            batch.append(Link.delete(.index(port.index)))
+        }
+        try? host.route.perform(batch)
+    }
+
+    /// The host's end of an endpoint's pair: a port of the bridge, or one that has lost its bridge.
+    private func port(of endpoint: Endpoint, _ bridge: BridgeLink, among ports: [Link]) throws(NetlinkError) -> Link? {
+        let own = ports.filter { $0.alias == endpoint.sandbox }
+        return own.first { $0.master == bridge.index } ?? own.first { $0.master == nil || $0.master == 0 }
+    }
+}
