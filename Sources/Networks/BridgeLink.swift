@@ -18,11 +18,13 @@ struct BridgeLink: Hashable, Sendable {
 
     /// The addresses that the bridge itself has.
     static func interfaces(of network: Network, _ settings: BridgeSettings) -> [IPInterface] {
-        network.pools.compactMap { pool in
+        let own: [IPInterface] = network.pools.compactMap { pool in
             let family = pool.subnet.family
             if settings.mode(family) == .isolated || family == .ipv4 && settings.inhibitsIPv4 { return nil }
             return pool.gateway.flatMap { IPInterface($0, prefixLength: pool.subnet.prefixLength) }
         }
+        // Without one the kernel cannot ask who has an address of IPv6. The same as Docker's.
+        return own + (own.contains { $0.address.isIPv6 } ? [IPInterface("fe80::1/64")].compactMap(\.self) : [])
     }
 
     /// What makes the bridge, but for its addresses.

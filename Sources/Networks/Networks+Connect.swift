@@ -21,6 +21,7 @@ extension Networks {
             try table.add([planned.endpoint])
             try attach([planned], to: inside)
         } catch {
+            // A row that stays is freed when the container leaves.
             try? table.removeEndpoints(of: sandbox.id, on: planned.network.id)
             forget(sandbox.id, on: [planned.network.id])
             throw error

@@ -80,6 +80,7 @@ extension Networks {
         switch network.settings {
         case .none: break
         case .bridge(let settings):
+            try admit(network)
             let bridge = try realizeBridge(network, settings)
             entries.withLock { $0[network.id]?.bridge = bridge }
         case .virtual(let settings): try realizeParent(settings, of: network)
@@ -141,6 +142,9 @@ extension Networks {
                     try HostNetwork.enableForwarding(family)
                 }
             }
+            // So that ports that are published on 127.0.0.1 can be reached by way of the bridge. The firewall keeps
+            // others from the same.
+            if network.pool(.ipv4) != nil { try HostNetwork.set("ipv4/conf/\(name)/route_localnet", to: "1") }
         } catch {
             throw NetlinkError(.permissionDenied, "set up the interface \(name)", text: error.message)
         }
@@ -150,7 +154,9 @@ extension Networks {
     func dissolve(_ network: Network) throws(NetworksError) {
         switch network.settings {
         case .none: return
-        case .bridge(let bridge): if bridge.ownsInterface { try delete(bridge.interfaceName) }
+        case .bridge(let bridge):
+            if bridge.ownsInterface { try delete(bridge.interfaceName) }
+            try expel(network)
         case .virtual(let virtual):
             let others = all.filter { $0.id != network.id && $0.interfaceName == virtual.parent }
             if virtual.ownsParent, others.isEmpty { try delete(virtual.parent) }

@@ -16,6 +16,9 @@ extension Networks {
         let loaded = found
         entries.withLock { $0 = loaded }
         try makePredefined()
+        // Before any bridge: what guards the host against what comes by them is there first.
+        try restoreFirewall()
+        watchFirewall()
         for network in all where !network.isConfigOnly {
             do throws(NetworksError) {
                 try realize(network)

@@ -41,7 +41,14 @@ extension Networks {
         for port in ports where port.master == bridge.index && !sandboxes.contains(port.alias ?? "") {
             batch.append(Link.delete(.index(port.index)))
         }
-        try? host.route.perform(batch)
+        do throws(NetlinkError) {
+            try host.route.perform(batch)
+        } catch {
+            // The others have been done none the less, and one that fails does not keep the daemon from its start.
+            logger.warning(
+                "cannot give a network back all that it lacks",
+                metadata: ["name": "\(network.name)", "error": "\(error)"])
+        }
     }
 
     /// The host's end of an endpoint's pair: a port of the bridge, or one that has lost its bridge.

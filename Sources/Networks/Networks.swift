@@ -22,13 +22,18 @@ package final class Networks: Sendable {
     let table: NetworkTable
     let host: HostNetwork
     let namespaces: NamespacePool
+    let firewall: NetfilterSocket
     let logger: Logger
     let entries = Mutex<[String: NetworkEntry]>([:])
     /// Held while networks are made or removed: one after the other.
     let changes = Mutex(())
     /// Held while a file of names is written.
     let nameWriting = Mutex(())
+    /// What ends the watch of the firewall when it is closed.
+    let watch = Mutex<FileDescriptor?>(nil)
     private let pool: BlockingPool
+
+    deinit { endWatch() }
 
     private init(
         _ configuration: NetworksConfiguration, database: any DatabaseWriter, pool: BlockingPool, logger: Logger
@@ -40,6 +45,7 @@ package final class Networks: Sendable {
         namespaces = NamespacePool(size: configuration.preparedNamespaces, pool: pool)
         do throws(NetlinkError) {
             host = try HostNetwork()
+            firewall = try NetfilterSocket()
         } catch {
             throw .system("\(error)")
         }
@@ -63,7 +69,10 @@ package final class Networks: Sendable {
     }
 
     /// Lets go of what is kept ready. Networks and containers stay as they are.
-    package func close() { namespaces.drain() }
+    package func close() {
+        endWatch()
+        namespaces.drain()
+    }
 
     // MARK: What there is
 

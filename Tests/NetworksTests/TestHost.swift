@@ -74,7 +74,7 @@ final class TestHost: Sendable {
         try other.perform(Link.set(.index(2), LinkSettings(hasLinkLocalAddress: false)))
         try other.perform(Link.set(.index(2), LinkSettings(isUp: true)))
         for (socket, number) in [(route, 1), (other, 2)] {
-            for text in ["192.0.2.\(number)/24", "2001:db8::\(number)/64"] {
+            for text in ["192.0.2.\(number)/24", "2001:db8::\(number)/64", "fe80::\(number)/64"] {
                 let address = InterfaceAddress(try #require(IPInterface(text)), checksDuplicates: false)
                 try socket.perform(address.addition(to: 2))
             }

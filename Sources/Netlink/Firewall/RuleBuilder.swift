@@ -145,6 +145,19 @@ package struct RuleBuilder {
     package mutating func translateDestination(
         _ selectors: Selector..., by map: FirewallSet, _ family: IPAddress.Family
     ) {
+        translate(.destination, selectors, by: map, family)
+    }
+
+    /// Lets connections come from where the map says; as `translateDestination`.
+    package mutating func translateSource(
+        _ selectors: Selector..., by map: FirewallSet, _ family: IPAddress.Family
+    ) {
+        translate(.source, selectors, by: map, family)
+    }
+
+    private mutating func translate(
+        _ side: AddressTranslation.Side, _ selectors: [Selector], by map: FirewallSet, _ family: IPAddress.Family
+    ) {
         load(selectors)
         append(.map(.first, by: map.name, into: .first))
         let port: Register? =
@@ -153,7 +166,7 @@ package struct RuleBuilder {
             } else {
                 nil
             }
-        append(.translate(AddressTranslation(.destination, FirewallFamily(family), address: .first, port: port)))
+        append(.translate(AddressTranslation(side, FirewallFamily(family), address: .first, port: port)))
     }
 
     private mutating func translate(_ side: AddressTranslation.Side, to address: IPAddress, port: UInt16?) {

@@ -1,0 +1,252 @@
+import Addresses
+import Netlink
+import PublishedPorts
+
+/// What `table inet masu` says about networks. All rules are there from the beginning; a network is a few elements of
+/// the sets that they look into, so that a packet's way does not become longer with each network.
+///
+/// A rule here can only forbid, or say that no other one of these forbids: what the host's own tables drop is dropped.
+enum NetworkFirewall {
+    static let table = FirewallTable(.inet, "masu")
+
+    // MARK: Sets
+
+    /// The bridges of networks.
+    static let bridges = FirewallSet(table, "bridges", key: [.interfaceName])
+    /// Bridges by which packets may leave where they came in: containers that may talk to each other.
+    static let open = FirewallSet(table, "open", key: [.interfaceName, .interfaceName])
+    /// Bridges of networks without a way out.
+    static let inner = FirewallSet(table, "internal", key: [.interfaceName])
+    /// Pairs of a bridge with itself, by which a container reaches a published port of the same network.
+    static let hairpin = FirewallSet(table, "hairpin", key: [.interfaceName, .interfaceName])
+
+    /// Addresses of containers to which nobody outside may send of his own accord.
+    static func protected(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(table, "protected\(family.rawValue)", key: [.address(family)], hasIntervals: true)
+    }
+
+    /// Addresses of containers whose published ports everybody may reach there.
+    static func routed(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(table, "routed\(family.rawValue)", key: [.address(family)], hasIntervals: true)
+    }
+
+    /// Published ports by containers' own addresses.
+    static func published(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(table, "published\(family.rawValue)", key: [.address(family), .transportProtocol, .port])
+    }
+
+    /// From which interfaces packets to published ports of such addresses are welcome.
+    static func trusted(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(table, "trusted\(family.rawValue)", key: [.address(family), .interfaceName], hasIntervals: true)
+    }
+
+    /// Addresses of containers that nobody outside knows the way to.
+    static func hidden(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(table, "masquerade\(family.rawValue)", key: [.address(family)], hasIntervals: true)
+    }
+
+    /// The addresses of the host that some of them are to have outside.
+    static func outer(_ family: IPAddress.Family) -> FirewallSet {
+        FirewallSet(
+            table, "source\(family.rawValue)", key: [.address(family)], .values([.address(family)]), hasIntervals: true)
+    }
+
+    private static var sets: [FirewallSet] {
+        [bridges, open, inner, hairpin]
+            + IPAddress.Family.allCases.flatMap {
+                [protected($0), routed($0), published($0), trusted($0), hidden($0), outer($0)]
+            }
+    }
+
+    // MARK: Chains
+
+    /// Before connections are tracked.
+    static let raw = FirewallChain(table, "raw", .init(.filter, .prerouting, priority: -300))
+    /// What passes from one interface to another.
+    static let forward = FirewallChain(table, "forward", .init(.filter, .forward, priority: 0))
+    /// What leaves.
+    static let postrouting = FirewallChain(table, "postrouting", .init(.nat, .postrouting, priority: 100))
+
+    private static var rules: [FirewallRule] { rawRules + forwardRules + postroutingRules }
+
+    private static var rawRules: [FirewallRule] {
+        var rules: [FirewallRule] = []
+        // Bridges route 127.0.0.0/8, so that published ports answer there. What comes from outside with such an
+        // address is never right (CVE-2020-8558).
+        if let loopback = IPSubnet("127.0.0.0/8") {
+            for selector in [Selector.destination(.ipv4), .source(.ipv4)] {
+                rules.append(
+                    FirewallRule(in: raw) {
+                        $0.require(.inputInterface, .notEqual, .name("lo"))
+                        $0.require(selector, in: loopback)
+                        $0.drop()
+                    })
+            }
+        }
+        return rules
+    }
+
+    private static var forwardRules: [FirewallRule] {
+        [
+            FirewallRule(in: forward) {
+                $0.require([.established, .related])
+                $0.accept()
+            },
+            // A published port is for everybody, other networks included.
+            FirewallRule(in: forward) {
+                $0.require(.destinationNAT)
+                $0.accept()
+            },
+            FirewallRule(in: forward) {
+                $0.require(.inputInterface, .outputInterface, in: open)
+                $0.accept()
+            },
+            // Networks are apart from each other.
+            FirewallRule(in: forward) {
+                $0.require(.inputInterface, in: bridges)
+                $0.require(.outputInterface, in: bridges)
+                $0.drop()
+            },
+            FirewallRule(in: forward) {
+                $0.require(.inputInterface, in: inner)
+                $0.drop()
+            },
+            FirewallRule(in: forward) {
+                $0.require(.outputInterface, in: inner)
+                $0.drop()
+            },
+        ] + IPAddress.Family.allCases.flatMap(directRules)
+    }
+
+    /// About packets for containers' own addresses. The host's neighbours can send them by way of it.
+    private static func directRules(_ family: IPAddress.Family) -> [FirewallRule] {
+        [
+            FirewallRule(in: forward) {
+                $0.require(.destination(family), in: routed(family))
+                $0.require(.destination(family), .transportProtocol, .destinationPort, in: published(family))
+                $0.accept()
+            },
+            // As with Docker, a container that can be reached answers a ping.
+            FirewallRule(in: forward) {
+                $0.require(.destination(family), in: routed(family))
+                $0.require(.transportProtocol, .equal, FieldValue(bytes: [family == .ipv4 ? 1 : 58]))
+                $0.accept()
+            },
+            FirewallRule(in: forward) {
+                $0.require(.destination(family), .inputInterface, in: trusted(family))
+                $0.require(.destination(family), .transportProtocol, .destinationPort, in: published(family))
+                $0.accept()
+            },
+            FirewallRule(in: forward) {
+                $0.require(.destination(family), in: protected(family))
+                $0.drop()
+            },
+        ]
+    }
+
+    private static var postroutingRules: [FirewallRule] {
+        var rules = [
+            // Who asked for a published port of 127.0.0.1 or ::1 is answered by way of the bridge.
+            FirewallRule(in: postrouting) {
+                $0.require(.outputInterface, in: bridges)
+                $0.require(.source(.ipv6), .equal, .address(.loopback(.ipv6)))
+                $0.masquerade()
+            },
+            // A container that reaches itself, or one on its own network, by a published port: the answer has to come
+            // back the same way.
+            FirewallRule(in: postrouting) {
+                $0.require(.inputInterface, .outputInterface, in: hairpin)
+                $0.require(.destinationNAT)
+                $0.masquerade()
+            },
+        ]
+        if let loopback = IPSubnet("127.0.0.0/8") {
+            rules.append(
+                FirewallRule(in: postrouting) {
+                    $0.require(.outputInterface, in: bridges)
+                    $0.require(.source(.ipv4), in: loopback)
+                    $0.masquerade()
+                })
+        }
+        for family in IPAddress.Family.allCases {
+            rules.append(
+                FirewallRule(in: postrouting) {
+                    $0.require(.outputInterface, in: bridges, isInverted: true)
+                    $0.translateSource(.source(family), by: outer(family), family)
+                })
+            rules.append(
+                FirewallRule(in: postrouting) {
+                    $0.require(.outputInterface, in: bridges, isInverted: true)
+                    $0.require(.source(family), in: hidden(family))
+                    $0.masquerade()
+                })
+        }
+        return rules
+    }
+
+    // MARK: Changes
+
+    /// What gives the table this content, whatever part of it is there: all at once, so that no packet passes in
+    /// between. What others have in the table stays.
+    static func restoration(of networks: [Network]) -> [Request] {
+        let chains = [raw, forward, postrouting]
+        var changes = [table.addition]
+        changes += sets.flatMap { [$0.addition, $0.flush] }
+        changes += chains.flatMap { [$0.addition, $0.flush] }
+        changes += rules.map(\.addition)
+        for network in networks { changes += additions(for: network) }
+        return changes
+    }
+
+    /// What lets a network in.
+    static func additions(for network: Network) -> [Request] {
+        elements(of: network).flatMap { $0.set.addition(of: $0.elements) }
+    }
+
+    /// What takes a network out.
+    static func removals(of network: Network) -> [Request] {
+        elements(of: network).flatMap { $0.set.removal(of: $0.elements) }
+    }
+
+    private static func elements(of network: Network) -> [(set: FirewallSet, elements: [FirewallElement])] {
+        guard case .bridge(let settings) = network.settings else { return [] }
+        let name = FieldValue.name(settings.interfaceName)
+        let note = FirewallUserData(comment: network.id)
+        let pair = FirewallElement(FirewallKey(name, name), userData: note)
+        var result: [(set: FirewallSet, elements: [FirewallElement])] = [
+            (bridges, [FirewallElement(FirewallKey(name), userData: note)]), (hairpin, [pair]),
+        ]
+        if settings.allowsContainerTraffic { result.append((open, [pair])) }
+        if network.isInternal { result.append((inner, [FirewallElement(FirewallKey(name), userData: note)])) }
+        for pool in network.pools { result += elements(of: pool, network, settings, note) }
+        return result
+    }
+
+    private static func elements(
+        of pool: AddressPool, _ network: Network, _ settings: BridgeSettings, _ note: FirewallUserData
+    ) -> [(set: FirewallSet, elements: [FirewallElement])] {
+        let family = pool.subnet.family
+        let (first, last) = (FieldValue.address(pool.subnet.address), FieldValue.address(pool.subnet.lastAddress))
+        func all(_ content: FirewallElement.Content = .none) -> FirewallElement {
+            FirewallElement(FirewallKey(first), through: FirewallKey(last), content, userData: note)
+        }
+        var result: [(set: FirewallSet, elements: [FirewallElement])] = []
+        let mode = settings.mode(family)
+        if mode == .routed { result.append((routed(family), [all()])) }
+        if mode != .natUnprotected || network.isInternal {
+            result.append((protected(family), [all()]))
+            let trusted = settings.trustedHostInterfaces.map { interface in
+                FirewallElement(
+                    FirewallKey(first, .name(interface)), through: FirewallKey(last, .name(interface)), userData: note)
+            }
+            if !trusted.isEmpty { result.append((Self.trusted(family), trusted)) }
+        }
+        guard mode.translates, settings.masquerades, !network.isInternal else { return result }
+        if let address = family == .ipv4 ? settings.hostIPv4 : settings.hostIPv6, address.family == family {
+            result.append((outer(family), [all(.value(FirewallKey(.address(address))))]))
+        } else {
+            result.append((hidden(family), [all()]))
+        }
+        return result
+    }
+}
