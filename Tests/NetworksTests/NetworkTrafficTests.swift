@@ -5,8 +5,8 @@ import Networks
 import SystemPackage
 import Testing
 
-@Suite("The firewall of networks", .needsNamespaces)
-struct FirewallTests {
+@Suite("Traffic of networks", .needsNamespaces)
+struct NetworkTrafficTests {
     private struct Scene {
         let host: TestHost
         let networks: Networks
