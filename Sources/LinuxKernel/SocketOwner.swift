@@ -4,6 +4,7 @@ import SystemPackage
 
 /// A process that has a socket open.
 package struct SocketOwner: Hashable, Sendable {
+    /// Its number, as this process sees it.
     package let processID: Int32
     /// The name of its program, of at most 15 bytes (`/proc/<pid>/comm`).
     package let command: String
@@ -26,6 +27,7 @@ package struct SocketOwner: Hashable, Sendable {
             return false
         }
         defer { directory.discard() }
+        // As above; and descriptors are closed.
         return ((try? Files.names(in: directory)) ?? []).contains { (try? directory.readSymlink($0)) == target }
     }
 }

@@ -56,6 +56,7 @@ package struct Message: Hashable, Sendable {
 
     /// How the kernel reports a failure.
     package struct Failure: Hashable, Sendable {
+        /// What went wrong.
         package var errno: Errno
         /// The kernel's own words, where it has any.
         package var text: String?

@@ -14,6 +14,7 @@ package struct NetlinkError: Error, Hashable, Sendable {
     /// At which byte of the request the kernel found the fault, where it says so.
     package var offset: Int?
 
+    /// An error of a request that is described like this.
     package init(_ errno: Errno, _ request: String, index: Int? = nil, text: String? = nil, offset: Int? = nil) {
         self.errno = errno
         self.request = request

@@ -257,6 +257,17 @@ struct FirewallTests {
         #expect(try socket.elements(of: pairs).isEmpty)
     }
 
+    @Test("an element is for all keys that no other one is for", .needsNamespaces)
+    func others() throws {
+        let (_, socket) = try namespace()
+        let map = FirewallSet(table, "m", key: [.port], .verdicts)
+        let elements = [FirewallElement(FirewallKey(.port(80)), .verdict(.accept)), .others(.verdict(.drop))]
+        try socket.perform(FirewallTransaction([table.addition, map.addition] + map.addition(of: elements)))
+        #expect(try Set(socket.elements(of: map)) == Set(elements))
+        try socket.perform(FirewallTransaction(map.removal(of: [elements[1]])))
+        #expect(try socket.elements(of: map) == [elements[0]])
+    }
+
     @Test("of changes one of which is wrong none is made, and the wrong one is named", .needsNamespaces)
     func wrongChange() throws {
         let (_, socket) = try namespace()

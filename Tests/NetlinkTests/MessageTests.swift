@@ -71,19 +71,18 @@ struct MessageTests {
         #expect(throws: Errno.badMessage) { try attributes.number(1, as: UInt32.self) }
     }
 
-    @Test("random bytes are read without harm")
-    func randomBytes() {
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<2000 {
-            let bytes = (0..<Int.random(in: 0..<96, using: &generator)).map { _ in
-                UInt8.random(in: 0...40, using: &generator)
-            }
-            // Whether there is an error is not what this is about.
-            for message in (try? Message.all(in: bytes)) ?? [] {
-                _ = try? Link(payload: message.payload)
-                _ = try? InterfaceAddress(payload: message.payload)
-                _ = try? message.failure()
-            }
-        }
+    @Test("an error has the kernel's words and place, be the request sent back or not", arguments: [true, false])
+    func extendedError(_ isCapped: Bool) throws {
+        let request = MessageBuilder(type: 16, flags: 5, sequence: 1).message
+        // NLM_F_ACK_TLVS, and NLM_F_CAPPED.
+        var answer = MessageBuilder(type: 2, flags: isCapped ? 0x300 : 0x200, sequence: 1)
+        answer.append(Int32(-22))
+        answer.append(UInt32(isCapped ? 16 : 24))
+        answer.append(bytes: request[4...])
+        if !isCapped { answer.append(UInt64(7)) }
+        answer.attribute(1, "no such thing")
+        answer.attribute(2, UInt32(36))
+        let failure = try #require(try Message.all(in: answer.message)[0].failure())
+        #expect(failure.errno == .invalidArgument && failure.text == "no such thing" && failure.offset == 36)
     }
 }

@@ -7,12 +7,15 @@ import SystemPackage
 package struct ConnectionEntry: Hashable, Sendable {
     /// One direction of a connection: from where to where packets go.
     package struct Tuple: Hashable, Sendable {
+        /// Where packets come from.
         package var source: IPAddress
+        /// Where packets go.
         package var destination: IPAddress
         /// The number in the header of IP.
         package var protocolNumber: UInt8
         /// `nil` of protocols without ports.
         package var sourcePort: UInt16?
+        /// `nil` of protocols without ports.
         package var destinationPort: UInt16?
     }
 
@@ -20,8 +23,11 @@ package struct ConnectionEntry: Hashable, Sendable {
     package var original: Tuple
     /// As its answers come: after translation.
     package var reply: Tuple
+    /// What has become of it.
     package var status: ConnectionStatus
+    /// The number that rules have given it.
     package var mark: UInt32
+    /// Connections of different zones have nothing to do with each other; 0 if nobody has made any.
     package var zone: UInt16
     /// The kernel's number for it, so that no other one is deleted in its place.
     private var identifier: UInt32?
@@ -49,9 +55,17 @@ package struct ConnectionEntry: Hashable, Sendable {
 
     // MARK: Requests
 
-    /// Asks for all connections of a family.
-    package static func queryAll(_ family: IPAddress.Family) -> Request {
-        request("list the tracked connections", IPCTNL_MSG_CT_GET, family, flags: Request.dump) { _ in }
+    /// Asks for all connections of a family; `body` may say more about them.
+    package static func queryAll(
+        _ family: IPAddress.Family, _ body: (inout MessageBuilder) -> Void = { _ in }
+    ) -> Request {
+        request("list the tracked connections", IPCTNL_MSG_CT_GET, family, flags: Request.dump, body)
+    }
+
+    /// Asks how many connections there are.
+    static var count: Request {
+        // The answer looks like the first one of several, of which there is no end unless one is asked for.
+        request("count the tracked connections", IPCTNL_MSG_CT_GET_STATS, .ipv4, flags: Batch.acknowledge) { _ in }
     }
 
     /// Forgets this connection, and no other one.
@@ -91,72 +105,9 @@ extension ConnectionEntry.Tuple {
     }
 }
 
-/// Which tracked connections are meant; what is `nil` may be anything.
-package struct ConnectionFilter: Hashable, Sendable {
-    package var family: IPAddress.Family
-    package var transport: TransportProtocol?
-    /// The address that the first packet was for, before translation.
-    package var originalDestination: IPAddress?
-    /// The port that the first packet was for, before translation.
-    package var originalDestinationPort: UInt16?
-    /// The address that answers come from: that of a container whose port is published.
-    package var replySource: IPAddress?
-    /// The port that answers come from.
-    package var replySourcePort: UInt16?
-    package var zone: UInt16?
-
-    package init(
-        _ family: IPAddress.Family, transport: TransportProtocol? = nil, originalDestination: IPAddress? = nil,
-        originalDestinationPort: UInt16? = nil, replySource: IPAddress? = nil, replySourcePort: UInt16? = nil,
-        zone: UInt16? = nil
-    ) {
-        self.family = family
-        self.transport = transport
-        self.originalDestination = originalDestination
-        self.originalDestinationPort = originalDestinationPort
-        self.replySource = replySource
-        self.replySourcePort = replySourcePort
-        self.zone = zone
-    }
-
-    /// Whether a connection is meant.
-    package func matches(_ entry: ConnectionEntry) -> Bool {
-        func fits<Value: Equatable>(_ wanted: Value?, _ found: Value?) -> Bool { wanted == nil || wanted == found }
-        return entry.original.source.family == family && fits(transport?.number, entry.original.protocolNumber)
-            && fits(originalDestination, entry.original.destination)
-            && fits(originalDestinationPort, entry.original.destinationPort)
-            && fits(replySource, entry.reply.source) && fits(replySourcePort, entry.reply.sourcePort)
-            && fits(zone, entry.zone)
-    }
-}
-
-extension NetfilterSocket {
-    /// The tracked connections that the filter means.
-    package func connections(_ filter: ConnectionFilter) throws(NetlinkError) -> [ConnectionEntry] {
-        try socket.answers(to: ConnectionEntry.queryAll(filter.family)) { (message) throws(Errno) in
-            try ConnectionEntry(payload: message.payload)
-        }.filter(filter.matches)
-    }
-
-    /// Forgets the tracked connections that the filter means.
-    ///
-    /// - Returns: How many there were.
-    @discardableResult
-    package func forget(_ filter: ConnectionFilter) throws(NetlinkError) -> Int {
-        let found = try connections(filter)
-        for entry in found {
-            do throws(NetlinkError) {
-                try socket.perform(entry.removal)
-            } catch {
-                // It ended meanwhile.
-                if error.errno != .noSuchFileOrDirectory { throw error }
-            }
-        }
-        return found.count
-    }
-}
-
 extension ctattr_type: AttributeType {}
 extension ctattr_tuple: AttributeType {}
 extension ctattr_ip: AttributeType {}
 extension ctattr_l4proto: AttributeType {}
+extension ctattr_filter: AttributeType {}
+extension ctattr_stats_global: AttributeType {}

@@ -21,18 +21,31 @@ package struct DataType: Hashable, Sendable {
         self.byteOrder = byteOrder
     }
 
+    /// IPv4 or IPv6 (`nf_proto`).
     package static let networkProtocol = DataType(2, 1, .host)
+    /// `ipv4_addr`.
     package static let ipv4 = DataType(7, 4, .network)
+    /// `ipv6_addr`.
     package static let ipv6 = DataType(8, 16, .network)
+    /// `ether_addr`.
     package static let hardwareAddress = DataType(9, 6, .network)
+    /// `inet_proto`.
     package static let transportProtocol = DataType(12, 1, .network)
+    /// `inet_service`.
     package static let port = DataType(13, 2, .network)
+    /// `mark`.
     package static let mark = DataType(19, 4, .host)
+    /// `iface_index`.
     package static let interfaceIndex = DataType(20, 4, .host)
+    /// `ct_state`.
     package static let connectionState = DataType(26, 4, .host)
+    /// `ct_dir`.
     package static let connectionDirection = DataType(27, 1, .host)
+    /// `ct_status`.
     package static let connectionStatus = DataType(28, 4, .host)
+    /// `fib_addrtype`.
     package static let addressKind = DataType(38, 4, .host)
+    /// `ifname`.
     package static let interfaceName = DataType(41, 16, .host)
 
     /// An address of IPv4 or IPv6.
@@ -78,9 +91,13 @@ package struct FieldValue: Hashable, Sendable {
     /// How an interface's name begins.
     package static func name(beginningWith start: String) -> FieldValue { FieldValue(bytes: Array(start.utf8)) }
 
+    /// A port of TCP, UDP or SCTP.
     package static func port(_ port: UInt16) -> FieldValue { FieldValue(host: port.bigEndian) }
+    /// An address of IPv4 or IPv6.
     package static func address(_ address: IPAddress) -> FieldValue { FieldValue(bytes: address.bytes) }
+    /// A hardware address.
     package static func hardwareAddress(_ address: MACAddress) -> FieldValue { FieldValue(bytes: address.bytes) }
+    /// A protocol.
     package static func transport(_ transport: TransportProtocol) -> FieldValue {
         FieldValue(bytes: [transport.number])
     }

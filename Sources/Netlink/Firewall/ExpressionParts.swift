@@ -5,17 +5,27 @@ package struct MetaKey: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// How many bytes the packet has.
     package static let length = MetaKey(rawValue: 0)
     /// The EtherType.
     package static let protocolNumber = MetaKey(rawValue: 1)
+    /// The number that the packet carries while it is inside the kernel.
     package static let mark = MetaKey(rawValue: 3)
+    /// The number of the interface that it came by.
     package static let inputInterfaceIndex = MetaKey(rawValue: 4)
+    /// The number of the interface that it goes by.
     package static let outputInterfaceIndex = MetaKey(rawValue: 5)
+    /// The name of the interface that it came by.
     package static let inputInterfaceName = MetaKey(rawValue: 6)
+    /// The name of the interface that it goes by.
     package static let outputInterfaceName = MetaKey(rawValue: 7)
+    /// Whose process sent it.
     package static let userID = MetaKey(rawValue: 10)
+    /// IPv4 or IPv6, by the number of its address family.
     package static let networkProtocol = MetaKey(rawValue: 15)
+    /// The protocol in the header of IP.
     package static let transportProtocol = MetaKey(rawValue: 16)
+    /// Whether it is for this machine, for all or for a group.
     package static let packetKind = MetaKey(rawValue: 19)
 }
 
@@ -24,19 +34,33 @@ package struct ConnectionKey: RawRepresentable, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// A `ConnectionState`.
     package static let state = ConnectionKey(rawValue: 0)
+    /// Whether the packet goes as the first one went, or back.
     package static let direction = ConnectionKey(rawValue: 1)
+    /// A `ConnectionStatus`.
     package static let status = ConnectionKey(rawValue: 2)
+    /// The number that the connection carries.
     package static let mark = ConnectionKey(rawValue: 3)
+    /// Where packets come from, of either family.
     package static let source = ConnectionKey(rawValue: 8)
+    /// Where packets go, of either family.
     package static let destination = ConnectionKey(rawValue: 9)
+    /// The protocol in the header of IP.
     package static let transportProtocol = ConnectionKey(rawValue: 10)
+    /// The port that packets come from.
     package static let sourcePort = ConnectionKey(rawValue: 11)
+    /// The port that packets go to.
     package static let destinationPort = ConnectionKey(rawValue: 12)
+    /// The zone.
     package static let zone = ConnectionKey(rawValue: 17)
+    /// Where packets come from.
     package static let sourceIPv4 = ConnectionKey(rawValue: 19)
+    /// Where packets go.
     package static let destinationIPv4 = ConnectionKey(rawValue: 20)
+    /// Where packets come from.
     package static let sourceIPv6 = ConnectionKey(rawValue: 21)
+    /// Where packets go.
     package static let destinationIPv6 = ConnectionKey(rawValue: 22)
 
     /// Which side's view of the connection is meant.
@@ -50,10 +74,15 @@ package struct ConnectionState: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// The packet fits to no connection.
     package static let invalid = ConnectionState(rawValue: 1)
+    /// There were packets in both directions.
     package static let established = ConnectionState(rawValue: 2)
+    /// Another connection has caused it.
     package static let related = ConnectionState(rawValue: 4)
+    /// There were packets in one direction only.
     package static let new = ConnectionState(rawValue: 8)
+    /// Nobody looks at its connection.
     package static let untracked = ConnectionState(rawValue: 64)
 }
 
@@ -62,11 +91,17 @@ package struct ConnectionStatus: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+    /// There were packets in both directions.
     package static let seenReply = ConnectionStatus(rawValue: 2)
+    /// It stays when there is no room for more.
     package static let assured = ConnectionStatus(rawValue: 4)
+    /// Its first packet has left the machine.
     package static let confirmed = ConnectionStatus(rawValue: 8)
+    /// Its source is translated.
     package static let sourceNAT = ConnectionStatus(rawValue: 0x10)
+    /// Its destination is translated: a published port.
     package static let destinationNAT = ConnectionStatus(rawValue: 0x20)
+    /// It is about to be forgotten.
     package static let dying = ConnectionStatus(rawValue: 0x200)
 }
 
@@ -77,8 +112,11 @@ package struct PayloadField: Hashable, Sendable {
         case link, network, transport, inner
     }
 
+    /// From where the offset counts.
     package var base: Base
+    /// How many bytes are before them.
     package var offset: UInt32
+    /// How many they are.
     package var length: UInt32
 
     package init(_ base: Base, offset: UInt32, length: UInt32) {
@@ -115,11 +153,17 @@ package enum RouteLookup: UInt32, Hashable, Sendable {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+        /// Of the packet.
         package static let source = Inputs(rawValue: 1)
+        /// Of the packet.
         package static let destination = Inputs(rawValue: 2)
+        /// The mark as well.
         package static let mark = Inputs(rawValue: 4)
+        /// The interface that it came by as well.
         package static let inputInterface = Inputs(rawValue: 8)
+        /// The interface that it goes by as well.
         package static let outputInterface = Inputs(rawValue: 16)
+        /// Only whether there is a route.
         package static let presence = Inputs(rawValue: 32)
     }
 }
@@ -131,7 +175,9 @@ package struct AddressTranslation: Hashable, Sendable {
         case source, destination
     }
 
+    /// Which of a packet's addresses.
     package var side: Side
+    /// Packets of the other family pass unchanged.
     package var family: FirewallFamily
     /// Where the new address stands, or the first of several.
     package var address: Register?
@@ -141,6 +187,7 @@ package struct AddressTranslation: Hashable, Sendable {
     package var port: Register?
     /// Where the last of several new ports stands.
     package var lastPort: Register?
+    /// How a port or address is chosen where there are several.
     package var options: Options
 
     /// How a port or address is chosen where there are several (`NF_NAT_RANGE_…`).
@@ -148,8 +195,11 @@ package struct AddressTranslation: Hashable, Sendable {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
 
+        /// A port by chance.
         package static let random = Options(rawValue: 4)
+        /// The same address for each client.
         package static let persistent = Options(rawValue: 8)
+        /// A port by chance that nobody can guess.
         package static let fullyRandom = Options(rawValue: 16)
 
         /// Without those that say which registers are used.
@@ -174,6 +224,7 @@ package struct AddressTranslation: Hashable, Sendable {
 package struct RateLimit: Hashable, Sendable {
     /// How many packets or bytes in so many seconds.
     package var rate: UInt64
+    /// In how many seconds.
     package var seconds: UInt64
     /// How many more at once.
     package var burst: UInt32
@@ -210,7 +261,9 @@ package enum SocketKey: UInt32, Hashable, Sendable {
 
 /// An extension of iptables in a rule that iptables-nft made.
 package struct TablesExtension: Hashable, Sendable {
+    /// By which iptables names it.
     package var name: String
+    /// Which form `information` has.
     package var revision: UInt32
     /// A structure of its own.
     package var information: [UInt8]

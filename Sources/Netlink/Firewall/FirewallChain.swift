@@ -3,14 +3,18 @@ import SystemPackage
 
 /// A chain of rules; also the way to refer to it.
 package struct FirewallChain: Hashable, Sendable {
+    /// The table that it is in.
     package var table: FirewallTable
+    /// At most 127 bytes.
     package var name: String
     /// Where packets enter it; `nil` if that is only from other chains.
     package var base: Base?
 
     /// Where and when packets enter a chain.
     package struct Base: Hashable, Sendable {
+        /// What it is for.
         package var kind: Kind
+        /// The place on the way of a packet.
         package var hook: Hook
         /// Of several chains at one place the one with the lowest is asked first. A chain that translates addresses
         /// has to be behind the tracking of connections (-200).

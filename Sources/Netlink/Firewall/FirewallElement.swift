@@ -3,10 +3,13 @@ import SystemPackage
 
 /// An element of a set or map.
 package struct FirewallElement: Hashable, Sendable {
+    /// The key that it is for; without any bytes, all keys that no other element is for.
     package var key: FirewallKey
     /// The last key that it is for, in sets that have ranges; `nil` for the one key.
     package var lastKey: FirewallKey?
+    /// What the key leads to.
     package var content: Content
+    /// What belongs to it and means nothing to the kernel.
     package var userData: FirewallUserData?
     /// After how many milliseconds it vanishes.
     package var timeout: UInt64?
@@ -28,6 +31,14 @@ package struct FirewallElement: Hashable, Sendable {
         self.userData = userData
         self.timeout = timeout
     }
+
+    /// What all keys lead to that no other element is for.
+    package static func others(_ content: Content = .none) -> FirewallElement {
+        FirewallElement(FirewallKey(bytes: []), content)
+    }
+
+    /// Whether it is for all keys that no other element is for.
+    package var isForOthers: Bool { key.bytes.isEmpty }
 }
 
 extension FirewallSet {
@@ -97,8 +108,14 @@ extension FirewallSet {
 
     private func append(_ element: FirewallElement, withContent: Bool, to builder: inout MessageBuilder) {
         builder.nested(NFTA_LIST_ELEM) {
-            append(element.key, NFTA_SET_ELEM_KEY, to: &$0)
-            if hasRangesOfParts { append(element.lastKey ?? element.key, NFTA_SET_ELEM_KEY_END, to: &$0) }
+            if element.isForOthers {
+                $0.networkOrder(NFTA_SET_ELEM_FLAGS, Self.catchAll)
+            } else {
+                append(element.key, NFTA_SET_ELEM_KEY, to: &$0)
+            }
+            if hasRangesOfParts, !element.isForOthers {
+                append(element.lastKey ?? element.key, NFTA_SET_ELEM_KEY_END, to: &$0)
+            }
             guard withContent else { return }
             switch element.content {
             case .none: break
@@ -108,7 +125,9 @@ extension FirewallSet {
             if let timeout = element.timeout { $0.networkOrder(NFTA_SET_ELEM_TIMEOUT, timeout) }
             if let userData = element.userData { $0.attribute(NFTA_SET_ELEM_USERDATA, userData.bytes) }
         }
-        guard hasIntervals, key.count == 1, let end = (element.lastKey ?? element.key).next else { return }
+        guard hasIntervals, key.count == 1, !element.isForOthers,
+            let end = (element.lastKey ?? element.key).next
+        else { return }
         // The end of a range is an element of its own: the first key behind it.
         builder.nested(NFTA_LIST_ELEM) {
             $0.networkOrder(NFTA_SET_ELEM_FLAGS, Self.intervalEnd)
@@ -133,18 +152,17 @@ extension FirewallSet {
         for payload in payloads {
             let attributes = try FirewallMessage.read(payload).attributes
             for (_, entry) in try attributes.nested(NFTA_SET_ELEM_LIST_ELEMENTS)?.all ?? [] {
-                if let element = try Self.element(Attributes(entry)) { elements.append(element) }
+                elements.append(try Self.element(Attributes(entry)))
             }
         }
         if hasIntervals && key.count == 1 { return Self.ranges(of: elements) }
         return elements.map(\.element)
     }
 
-    private static func element(_ attributes: Attributes) throws(Errno) -> (FirewallElement, Bool)? {
+    private static func element(_ attributes: Attributes) throws(Errno) -> (FirewallElement, Bool) {
         let flags: UInt32 = try attributes.networkOrder(NFTA_SET_ELEM_FLAGS) ?? 0
-        // The element for all other keys has none; nobody asks for it here.
-        if flags & catchAll != 0 { return nil }
-        guard let key = try attributes.nested(NFTA_SET_ELEM_KEY)?[NFTA_DATA_VALUE] else { throw .badMessage }
+        let key = try attributes.nested(NFTA_SET_ELEM_KEY)?[NFTA_DATA_VALUE] ?? []
+        if key.isEmpty, flags & catchAll == 0 { throw .badMessage }
         var content = FirewallElement.Content.none
         if let data = try attributes.nested(NFTA_SET_ELEM_DATA) {
             if let value = data[NFTA_DATA_VALUE] { content = .value(FirewallKey(bytes: Array(value))) }

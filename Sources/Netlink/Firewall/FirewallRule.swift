@@ -3,10 +3,13 @@ import SystemPackage
 
 /// A rule of a chain.
 package struct FirewallRule: Hashable, Sendable {
+    /// The table that its chain is in.
     package var table: FirewallTable
     /// The name of its chain.
     package var chain: String
+    /// Its steps, in their order.
     package var expressions: [Expression]
+    /// What belongs to it and means nothing to the kernel.
     package var userData: FirewallUserData?
     /// The kernel's number for it; `nil` of one that is not there yet.
     package var handle: UInt64?

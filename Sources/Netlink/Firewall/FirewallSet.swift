@@ -3,10 +3,13 @@ import SystemPackage
 
 /// A set of keys, or a map of keys to values or verdicts, that rules look into; also the way to refer to it.
 package struct FirewallSet: Hashable, Sendable {
+    /// The table that it is in.
     package var table: FirewallTable
+    /// At most 255 bytes.
     package var name: String
     /// The parts of a key.
     package var key: [DataType]
+    /// What a key leads to.
     package var content: Content
     /// Whether an element may stand for a whole range of keys.
     package var hasIntervals: Bool

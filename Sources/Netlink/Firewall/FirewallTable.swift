@@ -14,7 +14,9 @@ package enum FirewallFamily: UInt8, Hashable, Sendable, CaseIterable {
 
 /// A table of nf_tables, which holds chains and sets; also the way to refer to it.
 package struct FirewallTable: Hashable, Sendable {
+    /// Which packets it is for.
     package var family: FirewallFamily
+    /// At most 255 bytes.
     package var name: String
     /// Whether its chains are not asked.
     package var isDormant: Bool

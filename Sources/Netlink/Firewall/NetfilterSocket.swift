@@ -111,10 +111,13 @@ package struct NetfilterSocket: Sendable {
 package struct Ruleset: Sendable {
     /// The state; for `FirewallTransaction.generation`.
     package let generation: UInt32
+    /// In no order.
     package let tables: [FirewallTable]
+    /// In no order.
     package let chains: [FirewallChain]
     /// In the order in which they are asked.
     package let rules: [FirewallRule]
+    /// In no order, with those that belong to one rule only.
     package let sets: [FirewallSet]
 
     /// The rules of a chain, in the order in which they are asked.

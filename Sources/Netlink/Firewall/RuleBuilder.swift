@@ -103,14 +103,23 @@ package struct RuleBuilder {
 
     // MARK: What happens
 
+    /// Lets the packet pass this chain; a later one can still drop it.
     package mutating func accept() { append(.verdict(.accept)) }
+    /// Drops the packet.
     package mutating func drop() { append(.verdict(.drop)) }
+    /// Lets the chain that led here decide.
     package mutating func `return`() { append(.verdict(.return)) }
+    /// Lets another chain of the table decide, and then the next rule.
     package mutating func jump(to chain: FirewallChain) { append(.verdict(.jump(chain.name))) }
+    /// Lets another chain of the table decide, and then the chain that led here.
     package mutating func goTo(_ chain: FirewallChain) { append(.verdict(.goTo(chain.name))) }
+    /// Drops the packet and tells its sender.
     package mutating func reject(_ rejection: Rejection = .icmpOfAnyFamily(code: 1)) { append(.reject(rejection)) }
+    /// Leaves the packet's connection unknown; in chains before the tracking of connections (-200).
     package mutating func doNotTrack() { append(.doNotTrack) }
+    /// Counts packets and bytes.
     package mutating func count() { append(.counter(packets: 0, bytes: 0)) }
+    /// Writes a line about the packet into the kernel's log.
     package mutating func log(_ prefix: String) { append(.log(prefix: prefix)) }
 
     /// What the map says about the fields, which are, one after the other, its key. Packets whose fields are not in it
@@ -120,11 +129,13 @@ package struct RuleBuilder {
         append(.decide(.first, by: map.name))
     }
 
+    /// Gives the packet a mark.
     package mutating func setMark(_ mark: UInt32) {
         append(.immediate(FieldValue.number(mark).bytes, into: .first))
         append(.setMeta(.mark, from: .first))
     }
 
+    /// Gives the packet's connection a mark.
     package mutating func setConnectionMark(_ mark: UInt32) {
         append(.immediate(FieldValue.number(mark).bytes, into: .first))
         append(.setConnection(.mark, from: .first))
@@ -177,6 +188,7 @@ package struct RuleBuilder {
         append(.translate(AddressTranslation(side, FirewallFamily(address.family), address: .first, port: register)))
     }
 
+    /// Lets the connection come from the address of the interface that it leaves by.
     package mutating func masquerade() { append(.masquerade(port: nil, lastPort: nil, [])) }
 
     /// Sends connections to this machine, to another port if there is one.

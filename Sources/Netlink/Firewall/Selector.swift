@@ -31,20 +31,33 @@ package struct Selector: Hashable, Sendable {
         }
     }
 
+    /// The name of the interface that the packet came by.
     package static let inputInterface = Selector(.interfaceName, .meta(.inputInterfaceName))
+    /// The name of the interface that the packet goes by.
     package static let outputInterface = Selector(.interfaceName, .meta(.outputInterfaceName))
+    /// The number of the interface that the packet came by.
     package static let inputInterfaceIndex = Selector(.interfaceIndex, .meta(.inputInterfaceIndex))
+    /// The number of the interface that the packet goes by.
     package static let outputInterfaceIndex = Selector(.interfaceIndex, .meta(.outputInterfaceIndex))
+    /// IPv4 or IPv6.
     package static let networkProtocol = Selector(.networkProtocol, .meta(.networkProtocol))
+    /// TCP, UDP or another one.
     package static let transportProtocol = Selector(.transportProtocol, .meta(.transportProtocol))
+    /// The packet's mark.
     package static let mark = Selector(.mark, .meta(.mark))
 
+    /// The port that the packet comes from, of TCP, UDP or SCTP.
     package static let sourcePort = Selector(.port, .payload(PayloadField(.transport, offset: 0, length: 2)))
+    /// The port that the packet is for, of TCP, UDP or SCTP.
     package static let destinationPort = Selector(.port, .payload(PayloadField(.transport, offset: 2, length: 2)))
 
+    /// A `ConnectionState`.
     package static let connectionState = Selector(.connectionState, .connection(.state, nil))
+    /// A `ConnectionStatus`.
     package static let connectionStatus = Selector(.connectionStatus, .connection(.status, nil))
+    /// The mark of the packet's connection.
     package static let connectionMark = Selector(.mark, .connection(.mark, nil))
+    /// Whether the packet goes as the connection's first one went, or back.
     package static let connectionDirection = Selector(.connectionDirection, .connection(.direction, nil))
     /// The port that the connection's first packet was for.
     package static let originalDestinationPort = Selector(.port, .connection(.destinationPort, .original))

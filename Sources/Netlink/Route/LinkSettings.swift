@@ -24,6 +24,7 @@ package struct LinkSettings: Sendable {
     /// The network namespace to move it into.
     package var namespace: FileDescriptor?
 
+    /// Settings that change what is given.
     package init(
         name: String? = nil, isUp: Bool? = nil, master: Int32? = nil, mtu: UInt32? = nil, address: MACAddress? = nil,
         alias: String? = nil, group: UInt32? = nil, hasLinkLocalAddress: Bool? = nil, namespace: FileDescriptor? = nil

@@ -5,6 +5,7 @@ import SystemPackage
 
 /// Which hardware address an IP address on a link has; rtnetlink(7), `RTM_NEWNEIGH`.
 package struct Neighbour: Hashable, Sendable {
+    /// The IP address.
     package var address: IPAddress
     /// `nil` as long as nobody knows it.
     package var hardwareAddress: MACAddress?
@@ -62,6 +63,7 @@ package struct Neighbour: Hashable, Sendable {
 
 /// Which port of a bridge leads to a hardware address; bridge(8), `RTM_NEWNEIGH` of the family `AF_BRIDGE`.
 package struct ForwardingEntry: Hashable, Sendable {
+    /// The address that the port leads to.
     package var hardwareAddress: MACAddress
     /// The number of the port.
     package var port: Int32

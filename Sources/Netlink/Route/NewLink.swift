@@ -22,10 +22,13 @@ package struct NewLink: Sendable {
 
     /// The other end of a pair. It cannot be switched on before the pair is made.
     package struct Peer: Sendable {
+        /// Its name in its network namespace: at most 15 bytes.
         package var name: String
         /// Its number in its network namespace; 0 lets the kernel choose.
         package var index: Int32
+        /// The hardware's address; `nil` lets the kernel choose.
         package var address: MACAddress?
+        /// The largest packet in bytes.
         package var mtu: UInt32?
         /// The network namespace that it is made in: at once, as moving it there later takes ten times as long.
         package var namespace: FileDescriptor?
@@ -42,7 +45,9 @@ package struct NewLink: Sendable {
         }
     }
 
+    /// Its name in its network namespace: at most 15 bytes.
     package var name: String
+    /// What it is made of.
     package var kind: Kind
     /// Its number; 0 lets the kernel choose.
     package var index: Int32

@@ -16,7 +16,9 @@ package struct Route: Hashable, Sendable {
     package var table: UInt32
     /// Of several for the same addresses the one with the lowest counts.
     package var priority: UInt32?
+    /// What becomes of packets.
     package var kind: Kind
+    /// How far it leads.
     package var scope: Scope
     /// Who made it (`RTPROT_…`).
     package var origin: Origin
@@ -50,14 +52,19 @@ package struct Route: Hashable, Sendable {
         package var rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+        /// The kernel, for an address of an interface.
         package static let kernel = Origin(rawValue: 2)
+        /// A program that did not say.
         package static let boot = Origin(rawValue: 3)
+        /// A person, for good.
         package static let administrator = Origin(rawValue: 4)
     }
 
     /// One way of a route that has several.
     package struct Hop: Hashable, Sendable {
+        /// The router.
         package var gateway: IPAddress?
+        /// The number of the interface that packets leave by.
         package var interface: Int32
     }
 
@@ -66,6 +73,7 @@ package struct Route: Hashable, Sendable {
     /// The table of the machine's own addresses.
     package static let localTable: UInt32 = 255
 
+    /// A route; without a scope, with that which ip-route(8) would choose.
     package init(
         _ destination: IPSubnet, gateway: IPAddress? = nil, interface: Int32? = nil, source: IPAddress? = nil,
         table: UInt32 = Route.mainTable, priority: UInt32? = nil, kind: Kind = .unicast, scope: Scope? = nil,

@@ -4,6 +4,7 @@ import SystemPackage
 
 /// Which table of routes is for which packets; ip-rule(8), `RTM_NEWRULE`.
 package struct RoutingRule: Hashable, Sendable {
+    /// IPv4 or IPv6.
     package var family: IPAddress.Family
     /// Its place: the lowest comes first.
     package var preference: UInt32
@@ -24,7 +25,9 @@ package struct RoutingRule: Hashable, Sendable {
 
     /// The number that a packet carries while it is inside the kernel.
     package struct Mark: Hashable, Sendable {
+        /// The bits of the mark that are looked at.
         package var value: UInt32
+        /// Which bits are looked at.
         package var mask: UInt32
 
         package init(_ value: UInt32, mask: UInt32 = .max) {
@@ -38,9 +41,13 @@ package struct RoutingRule: Hashable, Sendable {
         package var rawValue: UInt8
         package init(rawValue: UInt8) { self.rawValue = rawValue }
 
+        /// They go as the table says.
         package static let lookUp = Action(rawValue: 1)
+        /// They vanish.
         package static let blackhole = Action(rawValue: 6)
+        /// Their sender is told that there is no way.
         package static let unreachable = Action(rawValue: 7)
+        /// Their sender is told that it is forbidden.
         package static let prohibit = Action(rawValue: 8)
     }
 

@@ -5,14 +5,17 @@ import SystemPackage
 
 /// A socket of IP that is bound to an address and port, of any process; sock_diag(7).
 package struct BoundSocket: Hashable, Sendable {
+    /// TCP, UDP or SCTP.
     package var transport: TransportProtocol
     /// Its own address; `0.0.0.0` or `::` for all addresses.
     package var address: IPAddress
+    /// Its own port.
     package var port: UInt16
     /// The number of the interface that it is bound to; `nil` for all.
     package var interface: Int32?
     /// Whether it waits for connections, or, of UDP, whether anybody may send to it.
     package var isListening: Bool
+    /// Whose it is.
     package var userID: UInt32
     /// Which it is among the files of all processes: `socket:[inode]`.
     package var inode: UInt32
