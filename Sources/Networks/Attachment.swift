@@ -100,17 +100,17 @@ struct Attachment: Sendable {
     }
 
     /// The default route by way of this network; `nil` where there is none.
-    func defaultRoute(_ family: IPAddress.Family) -> Route? { Self.defaultRoute(family, endpoint, network, index) }
+    func defaultRoute(_ family: IPAddress.Family) -> IPRoute? { Self.defaultRoute(family, endpoint, network, index) }
 
     /// The default route of an endpoint whose interface has the number `index`.
     static func defaultRoute(
         _ family: IPAddress.Family, _ endpoint: Endpoint, _ network: Network, _ index: Int32
-    ) -> Route? {
+    ) -> IPRoute? {
         guard endpoint.address(family) != nil, !network.isInternal else { return nil }
         if let gateway = endpoint.gateway(family) { return .standard(by: gateway, interface: index) }
         guard case .virtual(let virtual) = network.settings, [.l3, .l3s].contains(virtual.mode) else { return nil }
         // Behind ipvlan the host routes: there is nobody to send to.
-        return IPSubnet(containing: .unspecified(family), prefixLength: 0).map { Route($0, interface: index) }
+        return IPSubnet(containing: .unspecified(family), prefixLength: 0).map { IPRoute($0, interface: index) }
     }
 }
 

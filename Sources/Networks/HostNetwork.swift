@@ -52,7 +52,7 @@ final class HostNetwork: Sendable {
     }
 
     /// Whether a route says that its addresses are used: a VPN's route to a half of all addresses does not.
-    private static func says(_ route: Route) -> Bool {
+    private static func says(_ route: IPRoute) -> Bool {
         switch route.kind {
         case .unicast, .local, .blackhole, .unreachable, .prohibit, .unspecified:
             route.destination.prefixLength >= (route.destination.family == .ipv4 ? 8 : 16)

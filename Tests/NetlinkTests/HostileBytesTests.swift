@@ -10,7 +10,7 @@ struct HostileBytesTests {
     private func readAll(_ payload: ArraySlice<UInt8>) {
         _ = try? Link(payload: payload)
         _ = try? InterfaceAddress(payload: payload)
-        _ = try? Route(payload: payload)
+        _ = try? IPRoute(payload: payload)
         _ = try? RoutingRule(payload: payload)
         _ = try? Neighbour(payload: payload)
         _ = try? ForwardingEntry(payload: payload)
@@ -78,7 +78,7 @@ struct HostileBytesTests {
         var requests = [
             Link.set(.index(1), port: BridgePortSettings(isIsolated: true, learns: false)),
             try #require(IPInterface("10.9.0.1/16")).addition,
-            Route(subnet, gateway: address, interface: 1, source: address, table: 300, priority: 1, mtu: 9).addition,
+            IPRoute(subnet, gateway: address, interface: 1, source: address, table: 300, priority: 1, mtu: 9).addition,
             RoutingRule(
                 .ipv4, preference: 1, table: 300, mark: .init(1), inputInterface: "a", outputInterface: "b",
                 source: subnet, destination: subnet

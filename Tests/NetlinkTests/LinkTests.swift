@@ -168,7 +168,7 @@ struct LinkTests {
         let link = NewLink("m0", .macvlan(.bridge, parent: 4711))
         let error = #expect(throws: NetlinkError.self) { try socket.perform(Batch(link.requests)) }
         #expect(error?.errno == .operationNotSupportedByDevice)
-        let unknown = Route(try #require(IPSubnet("10.0.0.0/8")), gateway: IPAddress("10.9.9.9"))
+        let unknown = IPRoute(try #require(IPSubnet("10.0.0.0/8")), gateway: IPAddress("10.9.9.9"))
         let text = #expect(throws: NetlinkError.self) { try socket.perform(unknown.addition) }
         #expect(text?.text == "Nexthop has invalid gateway")
         #expect(text?.description.hasSuffix("network is unreachable (Nexthop has invalid gateway)") == true)

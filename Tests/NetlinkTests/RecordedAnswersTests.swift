@@ -56,10 +56,10 @@ struct RecordedAnswersTests {
     @Test("a map of protocols and ports to addresses and ports, and its element")
     func map() throws {
         let payload = try bytes(
-            "01000002090001006d617375000000000a000200706f7274730000000c00100000000000000000020800030000000008080004000000"
-                + "030d080005000000000808000600000001cd08000700000000082a000d00000400000000010400000000030800040d0000000100"
-                + "040800040d00000001000604000000000000040009001700130030786666666666666666383235303766343000000800140000000001"
-        )
+            "01000002090001006d617375000000000a000200706f7274730000000c001000000000000000000208000300000000080800"
+                + "04000000030d080005000000000808000600000001cd08000700000000082a000d0000040000000001040000000003080004"
+                + "0d0000000100040800040d000000010006040000000000000400090017001300307866666666666666663832353037663430"
+                + "00000800140000000001")
         let set = FirewallSet(table, "ports", key: [.transportProtocol, .port], .values([.ipv4, .port]))
         #expect(try FirewallSet(payload: payload) == set)
         let element = try bytes(
@@ -79,10 +79,10 @@ struct RecordedAnswersTests {
         let payload = try bytes(
             "02100000fc0300010000000008000f0067120000080001000a14000008000600320000000c00080008000200000500000800"
                 + "05000a0900090800040003000000")
-        let route = Route(
+        let route = IPRoute(
             try #require(IPSubnet("10.20.0.0/16")), gateway: IPAddress("10.9.0.9"), interface: 3, table: 4711,
             priority: 50, mtu: 1280)
-        #expect(try Route(payload: payload) == route)
+        #expect(try IPRoute(payload: payload) == route)
     }
 
     @Test("a rule for a mark")

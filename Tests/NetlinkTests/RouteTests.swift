@@ -70,9 +70,9 @@ struct RouteTests {
         let (namespace, socket) = try network()
         let gateway = try #require(IPAddress(gateway))
         let destination = try #require(IPSubnet(destination))
-        let standard = Route.standard(by: gateway, mtu: 1280)
-        let other = Route(destination, gateway: gateway, interface: 10, table: 4711, priority: 50)
-        let refusal = Route(destination, kind: .unreachable)
+        let standard = IPRoute.standard(by: gateway, mtu: 1280)
+        let other = IPRoute(destination, gateway: gateway, interface: 10, table: 4711, priority: 50)
+        let refusal = IPRoute(destination, kind: .unreachable)
         try socket.perform(Batch([standard.addition, other.addition, refusal.addition]))
 
         let found = try #require(try socket.defaultRoute(gateway.family))
@@ -85,11 +85,11 @@ struct RouteTests {
         #expect(try socket.route(to: try #require(destination.address.advanced(by: 1))) == nil)
         let far = try #require(IPAddress(gateway.isIPv6 ? "2001:db8::1" : "192.0.2.1"))
         let way = try #require(try socket.route(to: far))
-        #expect(way.gateway == gateway && way.table == Route.mainTable && way.mtu == 1280)
+        #expect(way.gateway == gateway && way.table == IPRoute.mainTable && way.mtu == 1280)
 
         let error = #expect(throws: NetlinkError.self) { try socket.perform(standard.addition) }
         #expect(error?.errno == .fileExists)
-        let replacement = Route.standard(by: gateway)
+        let replacement = IPRoute.standard(by: gateway)
         try socket.perform(replacement.replacement)
         #expect(try socket.defaultRoute(gateway.family)?.mtu == nil)
         #expect(try socket.defaultMTU(gateway.family) == 1300, "that of the interface")
@@ -106,8 +106,8 @@ struct RouteTests {
     func localRoutes() throws {
         let (_, socket) = try network()
         #expect(
-            try socket.routes(.ipv4, table: Route.localTable).contains { $0.destination == IPSubnet("10.9.0.1/32") })
-        let all = Route(try #require(IPSubnet("0.0.0.0/0")), interface: 1, table: 109, kind: .local)
+            try socket.routes(.ipv4, table: IPRoute.localTable).contains { $0.destination == IPSubnet("10.9.0.1/32") })
+        let all = IPRoute(try #require(IPSubnet("0.0.0.0/0")), interface: 1, table: 109, kind: .local)
         try socket.perform(all.addition)
         let found = try #require(try socket.routes(.ipv4, table: 109).first)
         #expect(found.kind == .local && found.scope == .host && found.interface == 1)

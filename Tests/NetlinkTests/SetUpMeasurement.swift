@@ -61,7 +61,7 @@ struct SetUpMeasurement {
         let interface = try #require(IPInterface(address, prefixLength: 16))
         return Batch([
             Link.set(.index(1), LinkSettings(isUp: true)), Link.set(.index(2), LinkSettings(isUp: true)),
-            InterfaceAddress(interface).addition(to: 2), Route.standard(by: gateway).addition,
+            InterfaceAddress(interface).addition(to: 2), IPRoute.standard(by: gateway).addition,
             Neighbour(gateway, at: MACAddress(derivedFrom: gateway), interface: 2).replacement,
         ])
     }

@@ -26,12 +26,12 @@ struct SubscriptionTests {
         let interface = try #require(IPInterface("10.9.0.1/24"))
         let index = try #require(try socket.link(.name("b0"))).index
         try socket.perform(InterfaceAddress(interface).addition(to: index))
-        var (links, routes): ([Link], [Route]) = ([], [])
+        var (links, routes): ([Link], [IPRoute]) = ([], [])
         while case .messages(let messages) = try news.take(), !messages.isEmpty {
             for message in messages {
                 if let link = try Link(message) { links.append(link) }
                 if message.type == UInt16(RTM_NEWROUTE) {
-                    if let route = try Route(payload: message.payload) { routes.append(route) }
+                    if let route = try IPRoute(payload: message.payload) { routes.append(route) }
                 }
             }
         }

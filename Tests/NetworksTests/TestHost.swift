@@ -79,8 +79,8 @@ final class TestHost: Sendable {
                 try socket.perform(address.addition(to: 2))
             }
         }
-        try route.perform(Route.standard(by: try #require(IPAddress("192.0.2.2")), interface: 2).addition)
-        try route.perform(Route.standard(by: try #require(IPAddress("2001:db8::2")), interface: 2).addition)
+        try route.perform(IPRoute.standard(by: try #require(IPAddress("192.0.2.2")), interface: 2).addition)
+        try route.perform(IPRoute.standard(by: try #require(IPAddress("2001:db8::2")), interface: 2).addition)
     }
 
     func route() throws -> RouteSocket { try RouteSocket.opened(in: namespace) }

@@ -19,6 +19,7 @@ package struct ConnectionFilter: Hashable, Sendable {
     /// The zone.
     package var zone: UInt16?
 
+    /// The connections that fit to all that is given.
     package init(
         _ family: IPAddress.Family, transport: TransportProtocol? = nil, originalDestination: IPAddress? = nil,
         originalDestinationPort: UInt16? = nil, replySource: IPAddress? = nil, replySourcePort: UInt16? = nil,

@@ -79,6 +79,7 @@ package struct FieldValue: Hashable, Sendable {
     /// As the kernel has it.
     package let bytes: [UInt8]
 
+    /// A value as the kernel has it.
     package init(bytes: [UInt8]) { self.bytes = bytes }
 
     private init(host number: some FixedWidthInteger) { bytes = withUnsafeBytes(of: number) { Array($0) } }
@@ -112,7 +113,7 @@ package struct FieldValue: Hashable, Sendable {
     package static func number(_ number: UInt32) -> FieldValue { FieldValue(host: number) }
 
     /// Whose an address is: `RTN_UNICAST`, `RTN_LOCAL` and so on.
-    package static func kind(_ kind: Route.Kind) -> FieldValue { FieldValue(host: UInt32(kind.rawValue)) }
+    package static func kind(_ kind: IPRoute.Kind) -> FieldValue { FieldValue(host: UInt32(kind.rawValue)) }
 }
 
 /// The key of an element of a set: one value, or several behind each other.
@@ -120,12 +121,15 @@ package struct FirewallKey: Hashable, Sendable {
     /// As the kernel has it: of several values each begins at a multiple of four bytes.
     package let bytes: [UInt8]
 
+    /// A key as the kernel has it.
     package init(bytes: [UInt8]) { self.bytes = bytes }
 
+    /// A key of these values.
     package init(_ values: [FieldValue]) {
         if values.count == 1 { bytes = values[0].bytes } else { bytes = values.flatMap { Self.padded($0.bytes) } }
     }
 
+    /// A key of these values.
     package init(_ values: FieldValue...) { self.init(values) }
 
     /// The values of a key with parts of these types; `nil` if it has another length.

@@ -119,6 +119,7 @@ package struct PayloadField: Hashable, Sendable {
     /// How many they are.
     package var length: UInt32
 
+    /// So many bytes behind so many others.
     package init(_ base: Base, offset: UInt32, length: UInt32) {
         self.base = base
         self.offset = offset
@@ -133,6 +134,7 @@ package struct PayloadChecksum: Hashable, Sendable {
     /// Whether the changed bytes are also in the checksum of the transport's header, as addresses are.
     package var changesTransport: Bool
 
+    /// A checksum of two bytes.
     package init(offset: UInt32, changesTransport: Bool = false) {
         self.offset = offset
         self.changesTransport = changesTransport
@@ -206,6 +208,7 @@ package struct AddressTranslation: Hashable, Sendable {
         init(kernel number: UInt32) { rawValue = number & ~3 }
     }
 
+    /// A translation to what stands in registers.
     package init(
         _ side: Side, _ family: FirewallFamily, address: Register?, lastAddress: Register? = nil,
         port: Register? = nil, lastPort: Register? = nil, options: Options = []
@@ -233,6 +236,7 @@ package struct RateLimit: Hashable, Sendable {
     /// Whether the rule applies to what is beyond the limit.
     package var isInverted: Bool
 
+    /// A limit of packets, or of bytes.
     package init(
         _ rate: UInt64, seconds: UInt64 = 1, burst: UInt32 = 5, countsBytes: Bool = false, isInverted: Bool = false
     ) {

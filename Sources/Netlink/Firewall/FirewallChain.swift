@@ -24,6 +24,7 @@ package struct FirewallChain: Hashable, Sendable {
         /// Of which interfaces' packets, for the hooks of the family `netdev`.
         package var devices: [String]
 
+        /// A place for a chain.
         package init(_ kind: Kind, _ hook: Hook, priority: Int32, accepts: Bool = true, devices: [String] = []) {
             self.kind = kind
             self.hook = hook
@@ -47,6 +48,7 @@ package struct FirewallChain: Hashable, Sendable {
         case egress
     }
 
+    /// A chain that is made like this, or the way to refer to one.
     package init(_ table: FirewallTable, _ name: String, _ base: Base? = nil) {
         self.table = table
         self.name = name
@@ -140,7 +142,7 @@ extension FirewallChain.Hook {
         self = all[Int(number)]
     }
 
-    /// `NF_INET_…`, `NF_ARP_…` or `NF_NETDEV_…`; what the family does not have is a number that the kernel refuses.
+    /// `NF_INET_…`, `NF_ARP_…` or `NF_NETDEV_…`. What the family does not have is a number that the kernel refuses.
     fileprivate func number(_ family: FirewallFamily) -> UInt32 {
         UInt32(Self.all(family).firstIndex(of: self) ?? 255)
     }

@@ -21,6 +21,7 @@ package struct FirewallElement: Hashable, Sendable {
         case verdict(Verdict)
     }
 
+    /// An element for a key, or for a range of keys.
     package init(
         _ key: FirewallKey, through lastKey: FirewallKey? = nil, _ content: Content = .none,
         userData: FirewallUserData? = nil, timeout: UInt64? = nil

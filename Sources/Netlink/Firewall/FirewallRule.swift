@@ -14,6 +14,7 @@ package struct FirewallRule: Hashable, Sendable {
     /// The kernel's number for it; `nil` of one that is not there yet.
     package var handle: UInt64?
 
+    /// A rule of these steps.
     package init(
         in chain: FirewallChain, _ expressions: [Expression], comment: String? = nil, handle: UInt64? = nil
     ) {

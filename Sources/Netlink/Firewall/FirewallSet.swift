@@ -34,6 +34,7 @@ package struct FirewallSet: Hashable, Sendable {
         case objects
     }
 
+    /// A set that is made like this, or the way to refer to one.
     package init(
         _ table: FirewallTable, _ name: String, key: [DataType], _ content: Content = .none, hasIntervals: Bool = false,
         hasTimeouts: Bool = false, isConstant: Bool = false, isDynamic: Bool = false, size: UInt32? = nil

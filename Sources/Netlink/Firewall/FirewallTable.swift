@@ -21,6 +21,7 @@ package struct FirewallTable: Hashable, Sendable {
     /// Whether its chains are not asked.
     package var isDormant: Bool
 
+    /// A table that is made like this, or the way to refer to one.
     package init(_ family: FirewallFamily, _ name: String, isDormant: Bool = false) {
         self.family = family
         self.name = name

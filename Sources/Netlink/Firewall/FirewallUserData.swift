@@ -4,6 +4,7 @@ package struct FirewallUserData: Hashable, Sendable {
     /// As the kernel has it: at most 256 bytes.
     package let bytes: [UInt8]
 
+    /// Bytes as the kernel has them.
     package init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// Values of these kinds; longer ones are cut.

@@ -20,6 +20,7 @@ package struct BridgeOptions: Hashable, Sendable {
     /// Whether packets of ARP that it forwards pass its firewall (`nf_call_arptables`).
     package var callsARPFirewall: Bool?
 
+    /// Options that change what is given.
     package init(
         snoopsMulticast: Bool? = nil, filtersVLANs: Bool? = nil, speaksSpanningTree: Bool? = nil,
         forwardDelay: UInt32? = nil, ageingTime: UInt32? = nil, callsIPv4Firewall: Bool? = nil,

@@ -78,6 +78,7 @@ package struct BridgePortSettings: Hashable, Sendable {
     /// Whether the bridge remembers the senders of what comes in.
     package var learns: Bool?
 
+    /// Settings that change what is given.
     package init(
         isIsolated: Bool? = nil, isHairpin: Bool? = nil, suppressesNeighbours: Bool? = nil,
         floodsMulticast: Bool? = nil, floodsBroadcast: Bool? = nil, floodsUnicast: Bool? = nil, learns: Bool? = nil

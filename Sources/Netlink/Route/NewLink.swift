@@ -33,6 +33,7 @@ package struct NewLink: Sendable {
         /// The network namespace that it is made in: at once, as moving it there later takes ten times as long.
         package var namespace: FileDescriptor?
 
+        /// An end that is still to be made.
         package init(
             name: String, index: Int32 = 0, address: MACAddress? = nil, mtu: UInt32? = nil,
             namespace: FileDescriptor? = nil
@@ -55,6 +56,7 @@ package struct NewLink: Sendable {
     /// only afterwards (`alias`, `hasLinkLocalAddress`).
     package var settings: LinkSettings
 
+    /// A link that is still to be made.
     package init(_ name: String, _ kind: Kind, index: Int32 = 0, _ settings: LinkSettings = LinkSettings()) {
         self.name = name
         self.kind = kind

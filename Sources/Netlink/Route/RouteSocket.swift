@@ -71,17 +71,18 @@ package struct RouteSocket: Sendable {
     // MARK: Routes
 
     /// The routes of a family, of one table or of all.
-    package func routes(_ family: IPAddress.Family, table: UInt32? = nil) throws(NetlinkError) -> [Route] {
-        try socket.answers(to: Route.queryAll(family)) { (message) throws(Errno) in
-            message.type == UInt16(RTM_NEWROUTE) ? try Route(payload: message.payload) : nil
+    package func routes(_ family: IPAddress.Family, table: UInt32? = nil) throws(NetlinkError) -> [IPRoute] {
+        try socket.answers(to: IPRoute.queryAll(family)) { (message) throws(Errno) in
+            message.type == UInt16(RTM_NEWROUTE) ? try IPRoute(payload: message.payload) : nil
         }.filter { table == nil || $0.table == table }
     }
 
     /// The way that packets to `address` go; `nil` if there is none.
-    package func route(to address: IPAddress) throws(NetlinkError) -> Route? {
+    package func route(to address: IPAddress) throws(NetlinkError) -> IPRoute? {
         do throws(NetlinkError) {
-            return try socket.answers(to: Route.query(to: address)) { (message) throws(Errno) in
-                message.type == UInt16(RTM_NEWROUTE) ? try Route(payload: message.payload, isForOneAddress: true) : nil
+            return try socket.answers(to: IPRoute.query(to: address)) { (message) throws(Errno) -> IPRoute? in
+                guard message.type == UInt16(RTM_NEWROUTE) else { return nil }
+                return try IPRoute(payload: message.payload, isForOneAddress: true)
             }.first
         } catch {
             // What the kernel says where there is no route, and where one of those leads that forbid the way.
@@ -93,8 +94,8 @@ package struct RouteSocket: Sendable {
     }
 
     /// The route that is taken where no other one is for an address: of several that with the lowest priority.
-    package func defaultRoute(_ family: IPAddress.Family) throws(NetlinkError) -> Route? {
-        try routes(family, table: Route.mainTable).filter(\.isDefault).min {
+    package func defaultRoute(_ family: IPAddress.Family) throws(NetlinkError) -> IPRoute? {
+        try routes(family, table: IPRoute.mainTable).filter(\.isDefault).min {
             $0.priority ?? 0 < $1.priority ?? 0
         }
     }

@@ -30,6 +30,7 @@ package struct RoutingRule: Hashable, Sendable {
         /// Which bits are looked at.
         package var mask: UInt32
 
+        /// These bits of a mark.
         package init(_ value: UInt32, mask: UInt32 = .max) {
             self.value = value
             self.mask = mask
@@ -51,6 +52,7 @@ package struct RoutingRule: Hashable, Sendable {
         package static let prohibit = Action(rawValue: 8)
     }
 
+    /// A rule; for packets that fit to all that is given.
     package init(
         _ family: IPAddress.Family, preference: UInt32, table: UInt32, mark: Mark? = nil, inputInterface: String? = nil,
         outputInterface: String? = nil, source: IPSubnet? = nil, destination: IPSubnet? = nil, action: Action = .lookUp

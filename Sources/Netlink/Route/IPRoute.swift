@@ -3,7 +3,7 @@ import CLinux
 import SystemPackage
 
 /// Where packets for some addresses go; rtnetlink(7), `RTM_NEWROUTE`.
-package struct Route: Hashable, Sendable {
+package struct IPRoute: Hashable, Sendable {
     /// For which addresses it is; `0.0.0.0/0` and `::/0` are those that no other route is for.
     package var destination: IPSubnet
     /// The router; `nil` if the addresses are on the link itself.
@@ -76,7 +76,7 @@ package struct Route: Hashable, Sendable {
     /// A route; without a scope, with that which ip-route(8) would choose.
     package init(
         _ destination: IPSubnet, gateway: IPAddress? = nil, interface: Int32? = nil, source: IPAddress? = nil,
-        table: UInt32 = Route.mainTable, priority: UInt32? = nil, kind: Kind = .unicast, scope: Scope? = nil,
+        table: UInt32 = IPRoute.mainTable, priority: UInt32? = nil, kind: Kind = .unicast, scope: Scope? = nil,
         origin: Origin = .boot, mtu: UInt32? = nil, isOnLink: Bool = false
     ) {
         self.destination = destination
@@ -95,9 +95,9 @@ package struct Route: Hashable, Sendable {
 
     /// A route for all addresses that no other route is for.
     package static func standard(
-        by gateway: IPAddress, interface: Int32? = nil, table: UInt32 = Route.mainTable, mtu: UInt32? = nil
-    ) -> Route {
-        Route(IPSubnet.all(gateway.family), gateway: gateway, interface: interface, table: table, mtu: mtu)
+        by gateway: IPAddress, interface: Int32? = nil, table: UInt32 = IPRoute.mainTable, mtu: UInt32? = nil
+    ) -> IPRoute {
+        IPRoute(IPSubnet.all(gateway.family), gateway: gateway, interface: interface, table: table, mtu: mtu)
     }
 
     /// Whether it is for all addresses that no other route is for.
@@ -177,7 +177,7 @@ extension IPSubnet {
 
 // MARK: Requests
 
-extension Route {
+extension IPRoute {
     /// Adds this route; fails if there is one for the same addresses with the same priority.
     package var addition: Request { request("add", RTM_NEWROUTE, Request.create) }
 
@@ -237,7 +237,7 @@ extension Route {
     }
 }
 
-extension Route: CustomStringConvertible {
+extension IPRoute: CustomStringConvertible {
     /// As ip-route(8) writes it: `10.0.0.0/8 via 10.1.0.1`.
     package var description: String {
         (isDefault ? "default" : "\(destination)") + (gateway.map { " via \($0)" } ?? "")
@@ -247,3 +247,6 @@ extension Route: CustomStringConvertible {
 }
 
 extension rtattr_type_t: AttributeType {}
+
+/// The same, by the name that modules above use.
+package typealias Route = IPRoute
