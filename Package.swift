@@ -146,7 +146,8 @@ let package = Package(
 
         // Floor 4
         module(
-            "ShimProtocol", ["Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "PublishedPorts", system]),
+            "ShimProtocol",
+            ["DNS", "Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "PublishedPorts", system]),
         module(
             "Images",
             [
@@ -165,7 +166,7 @@ let package = Package(
         module(
             "Tasks",
             [
-                "Failure", "BlockingCalls", "Cgroups", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON",
+                "DNS", "Failure", "BlockingCalls", "Cgroups", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON",
                 "LinuxKernel", logging, system,
             ]),
 
@@ -202,9 +203,8 @@ let package = Package(
         module(
             "Shim",
             [
-                "Addresses", "ContainerRuntime", "ShimProtocol", "PublishedPorts", "Netlink", "Cgroups", "Failure",
-                "LinuxKernel", "CShim", "OCISpec", "JSON",
-                "Text", "BuildInformation", system,
+                "Addresses", "ContainerRuntime", "DNS", "ShimProtocol", "PublishedPorts", "Netlink", "Cgroups",
+                "Failure", "LinuxKernel", "CShim", "OCISpec", "JSON", "Text", "BuildInformation", system,
             ]),
         module(
             "MasuCommand",
@@ -290,19 +290,20 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "PublishedPorts", "Snapshots", "Archive", "Tar",
+                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "PublishedPorts", "Snapshots", "Archive",
+                "Tar",
                 "LinuxKernel", "OCISpec", "JSON", "Text", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
             "TasksTests",
             ["Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", logging, system]),
-        tests("ShimProtocolTests", ["Addresses", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON"]),
+        tests("ShimProtocolTests", ["Addresses", "DNS", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON"]),
         tests(
             "ShimTests",
             [
-                "Addresses", "PublishedPorts", "Netlink", "Shim", "ShimProtocol", "LinuxKernel", "OCISpec", "JSON",
-                "Text", system,
+                "Addresses", "DNS", "PublishedPorts", "Netlink", "Shim", "ShimProtocol", "LinuxKernel", "OCISpec",
+                "JSON", "Text", system,
             ]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
         tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),

@@ -10,7 +10,8 @@ private let endpoints = [
     NamedEndpoint(names: ["db", "www"], addresses: [IPAddress(.ipv4, 0x0A00_0003)]),
 ]
 private let image = NameTableWriter.image(of: endpoints, generation: 1)
-private let good = table(image.withUnsafeBytes { copy($0) })
+// There is one thread.
+nonisolated(unsafe) private let good = table(image.withUnsafeBytes { copy($0) })
 private let names = ["web", "www", "a.b.c", "db", "nobody"].compactMap { DomainName($0) }
 
 private func copy(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

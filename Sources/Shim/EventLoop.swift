@@ -5,18 +5,18 @@ import SystemPackage
 /// Where the shim's only thread waits for something to happen.
 ///
 /// Level-triggered: a handler that leaves something undone is called again.
-final class EventLoop {
+package final class EventLoop {
     /// Called with what has happened on a descriptor.
-    typealias Handler = (ReadyEvents) -> Void
+    package typealias Handler = (ReadyEvents) -> Void
 
     /// A descriptor being watched.
-    struct Watch {
+    package struct Watch {
         fileprivate let token: UInt64
         fileprivate let descriptor: FileDescriptor
     }
 
     /// Something to be done later.
-    struct Timer: Equatable {
+    package struct Timer: Equatable {
         fileprivate let number: UInt64
     }
 
@@ -26,13 +26,14 @@ final class EventLoop {
     private var lastNumber: UInt64 = 0
     private var isStopped = false
 
-    init() throws(Errno) {
+    /// A loop that watches nothing.
+    package init() throws(Errno) {
         epoll = try Epoll()
     }
 
     /// Calls `handler` whenever one of `events`, an error or a hang-up happens on `descriptor`, which has to stay open
     /// until `unwatch`.
-    func watch(
+    package func watch(
         _ descriptor: FileDescriptor, _ events: ReadyEvents, _ handler: @escaping Handler
     ) throws(Errno) -> Watch {
         lastNumber += 1
@@ -43,32 +44,32 @@ final class EventLoop {
     }
 
     /// Watches for other events.
-    func change(_ watch: Watch, to events: ReadyEvents) {
+    package func change(_ watch: Watch, to events: ReadyEvents) {
         // Fails only for a descriptor that is not watched, or for want of memory that is there already.
         try? epoll.modify(watch.descriptor, events, token: watch.token)
     }
 
     /// Ends a watch; to be called before the descriptor is closed.
-    func unwatch(_ watch: Watch) {
+    package func unwatch(_ watch: Watch) {
         guard handlers.removeValue(forKey: watch.token) != nil else { return }
         try? epoll.remove(watch.descriptor)  // Fails only for a descriptor that is not watched.
     }
 
     /// Calls `action` once, `milliseconds` from now.
     @discardableResult
-    func schedule(milliseconds: Int64, _ action: @escaping () -> Void) -> Timer {
+    package func schedule(milliseconds: Int64, _ action: @escaping () -> Void) -> Timer {
         lastNumber += 1
         timers.append((lastNumber, Self.now() + milliseconds, action))
         return Timer(number: lastNumber)
     }
 
     /// Forgets a timer.
-    func cancel(_ timer: Timer) {
+    package func cancel(_ timer: Timer) {
         timers.removeAll { $0.number == timer.number }
     }
 
     /// Handles events until `stop`.
-    func run() {
+    package func run() {
         while !isStopped {
             let next = timers.map(\.deadline).min()
             let timeout = next.map { Int32(clamping: max(0, $0 - Self.now())) } ?? -1
@@ -85,7 +86,7 @@ final class EventLoop {
     }
 
     /// Lets `run` return once the present event is handled.
-    func stop() {
+    package func stop() {
         isStopped = true
     }
 

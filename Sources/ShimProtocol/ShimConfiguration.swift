@@ -1,3 +1,4 @@
+import DNS
 import JSON
 import OCISpec
 import PublishedPorts
@@ -35,13 +36,17 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     package var spillLimit: Int64?
     /// The ports that the shim binds before it creates the container; `nil` for none.
     package var publishedPorts: PortPublication?
+    /// What the container's resolver answers, in the network namespace that `linux.namespaces` in `config.json` joins,
+    /// or else the container's own; `nil` for a container without one.
+    package var resolver: ResolverConfiguration?
 
     /// A configuration without terminal and standard input.
     package init(
         id: String, terminal: Bool = false, openStdin: Bool = false, stdinOnce: Bool = false,
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
         filterCache: String? = nil, runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil,
-        consoleSize: Box? = nil, spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil
+        consoleSize: Box? = nil, spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil,
+        resolver: ResolverConfiguration? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -57,6 +62,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.consoleSize = consoleSize
         self.spillLimit = spillLimit
         self.publishedPorts = publishedPorts
+        self.resolver = resolver
     }
 }
 

@@ -1,4 +1,5 @@
 import Cgroups
+import DNS
 import LinuxKernel
 import OCISpec
 import PublishedPorts
@@ -76,6 +77,9 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case unpublish(ports: [PublishedPort])
     /// Sends what comes to all ports to other addresses from here on: the sandbox has joined or left a network.
     case retarget(PortTarget)
+    /// Changes what the container's resolver answers, from the next query on: it has joined or left a network, or got
+    /// other servers. A container without a resolver gets one; `nil` takes it away.
+    case resolve(by: ResolverConfiguration?)
 }
 
 /// How output comes to a client that is attached.

@@ -1,3 +1,4 @@
+import DNS
 import Failure
 import LinuxKernel
 import Logging
@@ -158,6 +159,9 @@ package final class RunningTask: Sendable {
 
     /// Changes limits; those that are not given stay.
     package func update(_ resources: LinuxResources) async throws { try await call(.update(resources: resources)) }
+
+    /// Changes what the task's resolver answers, starts it, or with `nil` ends it.
+    package func resolve(by resolver: ResolverConfiguration?) async throws { try await call(.resolve(by: resolver)) }
 
     /// The pids of all processes, as the host numbers them.
     package func processes() async throws -> [Int32] {

@@ -24,7 +24,8 @@ struct TaskBundle: Sendable {
             stdinOnce: description.input == .once, log: description.log, rootfsMounts: description.rootMounts,
             filterCache: filterCache?.string, runtime: description.runtime, cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: description.usesSystemdCgroup ? true : nil, consoleSize: spec.process?.consoleSize,
-            spillLimit: description.spillLimit, publishedPorts: description.publishedPorts)
+            spillLimit: description.spillLimit, publishedPorts: description.publishedPorts,
+            resolver: description.resolver)
         try write(ShimBundle.specification, spec)
         try write(ShimBundle.configuration, configuration)
     }

@@ -1,3 +1,4 @@
+import DNS
 import OCISpec
 import PublishedPorts
 import ShimProtocol
@@ -24,6 +25,9 @@ package struct TaskDescription: Sendable {
     package var spillLimit: Int64?
     /// The ports of the host that the shim binds before the task is made; a conflict is the error of `Tasks.create`.
     package var publishedPorts: PortPublication?
+    /// What the resolver in the task's network namespace answers, which must not be the host's; `nil` for a task without
+    /// one.
+    package var resolver: ResolverConfiguration?
 
     /// What becomes of a task's standard input.
     package enum Input: Hashable, Sendable {
@@ -39,7 +43,7 @@ package struct TaskDescription: Sendable {
     package init(
         _ specification: Spec, rootMounts: [RootMount], input: Input = .none, log: LogConfiguration = .none,
         runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false,
-        spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil
+        spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil, resolver: ResolverConfiguration? = nil
     ) {
         self.specification = specification
         self.rootMounts = rootMounts
@@ -49,6 +53,7 @@ package struct TaskDescription: Sendable {
         self.usesSystemdCgroup = usesSystemdCgroup
         self.spillLimit = spillLimit
         self.publishedPorts = publishedPorts
+        self.resolver = resolver
     }
 }
 

@@ -80,6 +80,7 @@ extension ShimRequest {
         case .openPorts: "opening of ports"
         case .unpublish: "withdrawal of ports"
         case .retarget: "change of addresses"
+        case .resolve: "change of the resolver"
         }
     }
 }

@@ -1,3 +1,5 @@
+import Addresses
+import DNS
 import JSON
 import OCISpec
 import ShimProtocol
@@ -16,7 +18,15 @@ struct MessageTests {
         .attach(stdin: true, stdout: true, stderr: false, detachKeys: [16, 17]),
         .attach(execID: "x", stdin: false, stdout: false, stderr: true), .update(resources: LinuxResources()),
         .attach(stdin: true, stdout: true, stderr: true, framing: .multiplexed), .create(bundle: "/run/x"), .containers,
+        .resolve(by: nil), .resolve(by: resolver),
     ]
+
+    static let resolver = ResolverConfiguration(
+        networks: [.init(name: "back", namesFile: "/run/masu/networks/x/names", links: ["db": "postgres"])],
+        servers: [
+            .init(IPAddress(.ipv4, 0x7F00_0035), from: .host), .init(IPAddress(.ipv6, 1), from: .container),
+        ],
+        mayUseHost: false, keepsSingleLabels: true)
 
     static let messages: [ShimMessage] = [
         .response(.done), .response(.state(.created(pid: 5))), .response(.started(pid: 7)),
@@ -77,6 +87,14 @@ struct MessageTests {
     func message(_ message: ShimMessage) throws {
         let frame = try MessageFraming.frame(message)
         #expect(try MessageFraming.message(ShimMessage.self, from: frame.dropFirst(4)) == message)
+    }
+
+    @Test("a configuration without a resolver is what earlier versions write and read")
+    func resolverIsOptional() throws {
+        var configuration = ShimConfiguration(id: "x")
+        #expect(!String(decoding: try JSON.encode(configuration), as: UTF8.self).contains("resolver\""))
+        configuration.resolver = Self.resolver
+        #expect(try JSON.decode(ShimConfiguration.self, from: JSON.encode(configuration)) == configuration)
     }
 
     @Test("messages are cut out of a stream that comes in any portions", arguments: [1, 2, 3, 5, 7, 64, 100_000])

@@ -72,6 +72,7 @@ struct Launch {
         try attempt("cannot open the network namespace of \(pid)") { () throws(Errno) in
             try ports?.enter(namespaceOf: pid)
         }
+        let resolver = try startResolver(pid)
         // Without it the container's last process takes the mount away with it, which works as well.
         let root =
             runtime.needsRootHeld ? try? Files.open(FilePath("/proc/\(pid)/root"), [.path, .directory]) : nil
@@ -79,7 +80,7 @@ struct Launch {
             configuration.id,
             SupervisedContainer.Parts(
                 bundle: bundle, runtime: runtime, streams: streams, log: log, spill: spill,
-                hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root, ports: ports),
+                hasOwnPIDNamespace: hasOwnPIDNamespace, pid: pid, root: root, ports: ports, resolver: resolver),
             in: shim)
     }
 
@@ -140,6 +141,15 @@ struct Launch {
             }
         }
         return started.pid
+    }
+
+    private mutating func startResolver(_ pid: Int32) throws(ShimError) -> NameService? {
+        guard let resolver = configuration.resolver else { return nil }
+        let joined = spec.linux?.namespaces?.first { $0.type == .network }?.path
+        let service = try NameService.start(
+            resolver, namespace: FilePath(joined ?? "/proc/\(pid)/ns/net"), context: shim.context)
+        undo.add("resolver of \(configuration.id)") { service.close() }
+        return service
     }
 
     private var cgroup: Cgroup? {

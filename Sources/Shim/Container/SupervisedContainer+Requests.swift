@@ -47,6 +47,8 @@ extension SupervisedContainer {
             try deleteExec(id)
         case .closeStdin(let execID):
             try openStreams(of: execID).closeInput()
+        case .resolve(let configuration):
+            try resolve(configuration)
         case .shutdown:
             guard phase.isOver else { throw ShimError(.conflict, "the container has not ended") }
             shim.dismiss(self)

@@ -30,6 +30,8 @@ final class SupervisedContainer {
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
     var phase: Phase
+    /// Answers the container's questions for names, to the end of its processes: it keeps the network namespace alive.
+    var resolver: NameService?
     var execs: [String: ExecProcess] = [:]
     /// Streams of execs that are forgotten, with clients that have not got all their output.
     private var lingering: [ProcessStreams] = []
@@ -45,6 +47,7 @@ final class SupervisedContainer {
         var pid: Int32
         var root: FileDescriptor?
         var ports: PublishedSockets?
+        var resolver: NameService?
     }
 
     init(_ id: String, _ parts: Parts, in shim: Shim) {
@@ -58,6 +61,7 @@ final class SupervisedContainer {
         hasOwnPIDNamespace = parts.hasOwnPIDNamespace
         root = parts.root
         ports = parts.ports
+        resolver = parts.resolver
         phase = .created(pid: parts.pid)
         watchMemory()
     }
@@ -187,6 +191,7 @@ final class SupervisedContainer {
         root = nil
         ports?.close()
         ports = nil
+        endResolver()
         writeRecord()
     }
 

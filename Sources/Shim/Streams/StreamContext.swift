@@ -1,7 +1,7 @@
 import SystemPackage
 
 /// What all streams of a shim share.
-final class StreamContext {
+package final class StreamContext {
     let loop: EventLoop
     /// All output goes through this and is out of it again before the next event.
     let buffer: ReadBuffer
@@ -15,7 +15,8 @@ final class StreamContext {
     /// Called when more memory has been used than an idle shim may keep.
     var onHeavyUse: () -> Void = {}
 
-    init(loop: EventLoop) throws(Errno) {
+    /// What the streams of `loop` share.
+    package init(loop: EventLoop) throws(Errno) {
         self.loop = loop
         buffer = try ReadBuffer()
         inputBuffer = try PageBuffer(count: 64 << 10)

@@ -26,7 +26,7 @@ package struct ShimPatience: Sendable {
         case .start, .create, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
             runtime + .seconds(program?.patience ?? 0)
         case .subscribe, .state, .resize, .exec, .execState, .execDelete, .closeStdin, .attach, .shutdown,
-            .containers, .publishedPorts, .publish, .openPorts, .unpublish, .retarget:
+            .containers, .publishedPorts, .publish, .openPorts, .unpublish, .retarget, .resolve:
             own
         }
     }

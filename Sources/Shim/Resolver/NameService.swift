@@ -1,0 +1,220 @@
+import Addresses
+import DNS
+import Glibc
+import LinuxKernel
+import Netlink
+import SystemPackage
+
+/// The sockets of a container's resolver: takes queries inside the container's network namespace, at 127.0.0.11, and
+/// answers them by what `Resolver` decides.
+///
+/// Everything happens in the shim's loop. What a container can make it keep is limited: queries that wait for servers,
+/// connections, and bytes.
+package final class NameService {
+    /// How long others may take, and how much they may ask for at once.
+    package struct Limits {
+        /// How many queries may wait for servers; the next one is refused. 1,024 as with Docker, but not more than half
+        /// of the descriptors that this process may have: it needs others.
+        package var exchanges: Int
+        /// How many bytes these queries may have altogether.
+        package var bytes = 256 << 10
+        /// How many connections there may be; the one that has been silent for the longest makes room for another.
+        package var streams = 32
+        /// How long a server may take, in milliseconds; as with Docker.
+        package var serverPatience: Int64 = 4000
+        /// How long a connection may be silent, in milliseconds.
+        package var streamPatience: Int64 = 10_000
+
+        /// The usual limits.
+        package init() {
+            // Always known; a process without a limit has none here either.
+            let descriptors = (try? ResourceLimit.nofile.get().soft) ?? .max
+            exchanges = Int(clamping: min(1024, descriptors / 2))
+        }
+    }
+
+    /// How many datagrams are answered before others have their turn.
+    private static let turn = 32
+    /// How many ports are tried, until one is free for UDP and TCP.
+    private static let mostPorts = 16
+
+    private let context: StreamContext
+    private let namespace: FileDescriptor
+    let limits: Limits
+    private var resolver: Resolver
+    private let datagrams: FileDescriptor
+    private let listener: FileDescriptor
+    /// The port of both sockets, which the kernel has chosen.
+    package let port: UInt16
+    private var watches: [EventLoop.Watch] = []
+    private var exchanges: [ObjectIdentifier: Exchange] = [:]
+    private var waitingBytes = 0
+    private var streams: [QueryStream] = []
+    private var generator = SystemRandomNumberGenerator()
+
+    /// Opens the sockets in a container's network namespace.
+    ///
+    /// - Parameter namespace: Becomes the service's own, to be closed by it.
+    package init(
+        _ configuration: ResolverConfiguration, namespace: FileDescriptor, context: StreamContext,
+        limits: Limits = Limits()
+    ) throws(Errno) {
+        self.context = context
+        self.limits = limits
+        self.namespace = namespace
+        resolver = Resolver(configuration)
+        let sockets: (datagrams: FileDescriptor, listener: FileDescriptor, port: UInt16)
+        do throws(Errno) {
+            sockets = try NetworkNamespace.visit(namespace) { Result { () throws(Errno) in try Self.openSockets() } }
+                .get()
+        } catch {
+            namespace.discard()
+            throw error
+        }
+        (datagrams, listener, port) = sockets
+        do throws(Errno) {
+            watches.append(try context.loop.watch(datagrams, .readable) { [unowned self] _ in receive() })
+            watches.append(try context.loop.watch(listener, .readable) { [unowned self] _ in accept() })
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    /// Lets programs find the resolver at port 53.
+    package func show() throws(NetlinkError) { try ResolverRules.add(port: port, in: namespace) }
+
+    /// Ends `show`, where the namespace lives on.
+    package func hide() throws(NetlinkError) { try ResolverRules.remove(from: namespace) }
+
+    /// Answers by other names and servers from here on.
+    package func change(to configuration: ResolverConfiguration) { resolver = Resolver(configuration) }
+
+    /// Closes everything. Those who wait for answers get none.
+    package func close() {
+        for exchange in exchanges.values { exchange.cancel() }
+        exchanges = [:]
+        for stream in streams { stream.close() }
+        for watch in watches { context.loop.unwatch(watch) }
+        watches = []
+        datagrams.discard()
+        listener.discard()
+        namespace.discard()
+    }
+
+    // MARK: Sockets
+
+    private static func openSockets() throws(Errno) -> (FileDescriptor, FileDescriptor, UInt16) {
+        var tries = 1
+        while true {
+            do throws(Errno) {
+                return try openPair()
+            } catch .addressInUse where tries < mostPorts {
+                tries += 1
+            }
+        }
+    }
+
+    /// Two sockets with the same port.
+    private static func openPair() throws(Errno) -> (FileDescriptor, FileDescriptor, UInt16) {
+        let datagrams = try InternetSocket.make(.udp, .ipv4)
+        do throws(Errno) {
+            try datagrams.bind(to: SocketAddress(Resolver.address, 0))
+            guard let port = datagrams.socketName()?.port else { throw .badFileDescriptor }
+            let listener = try InternetSocket.make(.tcp, .ipv4)
+            do throws(Errno) {
+                try listener.bind(to: SocketAddress(Resolver.address, port))
+                try listener.listen(backlog: 16)
+            } catch {
+                listener.discard()
+                throw error
+            }
+            return (datagrams, listener, port)
+        } catch {
+            datagrams.discard()
+            throw error
+        }
+    }
+
+    private func receive() {
+        for _ in 0..<Self.turn {
+            do throws(Errno) {
+                let (count, origin) = try datagrams.receiveDatagram(into: context.inputBuffer.bytes)
+                guard let origin else { continue }
+                let query = UnsafeRawBufferPointer(rebasing: context.inputBuffer.bytes[..<count])
+                answer(query, by: .udp) { [unowned self] bytes in
+                    // As on any network, what cannot be sent now is lost, and asked for again.
+                    bytes.withUnsafeBytes { try? datagrams.sendDatagram($0, to: origin) }
+                }
+            } catch .resourceTemporarilyUnavailable {
+                return
+            } catch {
+                // An answer that could not be delivered; the socket tells it once.
+                continue
+            }
+        }
+    }
+
+    private func accept() {
+        // Out of descriptors or memory: those who connect wait, or go.
+        while let socket = try? listener.acceptConnection(nonBlocking: true) {
+            if streams.count >= limits.streams { streams.min { $0.lastUse < $1.lastUse }?.close() }
+            do throws(Errno) {
+                streams.append(try QueryStream(socket, context: context, service: self))
+            } catch {
+                socket.discard()
+            }
+        }
+    }
+
+    func forget(_ stream: QueryStream) { streams.removeAll { $0 === stream } }
+
+    // MARK: Queries
+
+    /// Calls `respond` with the answer to a query, at once or when servers have answered; not at all if it is no query.
+    ///
+    /// - Returns: The exchange that has to be waited for, if there is one.
+    @discardableResult
+    func answer(
+        _ query: UnsafeRawBufferPointer, by transport: ResolverTransport, _ respond: @escaping ([UInt8]) -> Void
+    ) -> Exchange? {
+        switch resolver.decide(query, by: transport, using: &generator) {
+        case .ignore:
+            return nil
+        case .answer(let bytes):
+            respond(bytes)
+            return nil
+        case .forward(let query, let servers):
+            guard exchanges.count < limits.exchanges, waitingBytes + query.bytes.count <= limits.bytes else {
+                respond(query.failure(.refused))
+                return nil
+            }
+            return forward(query, servers, transport, respond)
+        }
+    }
+
+    private func forward(
+        _ query: ForwardedQuery, _ servers: [ResolverConfiguration.Server], _ transport: ResolverTransport,
+        _ respond: @escaping ([UInt8]) -> Void
+    ) -> Exchange? {
+        let exchange = Exchange(
+            query, servers, transport,
+            way: ServerWay(context: context, namespace: namespace, patience: limits.serverPatience))
+        let id = ObjectIdentifier(exchange)
+        exchanges[id] = exchange
+        waitingBytes += query.bytes.count
+        exchange.begin { [unowned self] bytes in
+            end(exchange)
+            respond(bytes)
+        }
+        return exchanges[id]
+    }
+
+    /// Forgets an exchange that nobody waits for any more.
+    func end(_ exchange: Exchange) {
+        exchange.cancel()
+        guard exchanges.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
+        waitingBytes -= exchange.query.bytes.count
+        if exchanges.isEmpty { context.onHeavyUse() }
+    }
+}
