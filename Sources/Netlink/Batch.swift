@@ -24,12 +24,11 @@ package struct Batch: Sendable {
         requests += more
     }
 
-    /// All messages one behind the other, numbered from `sequence` on. Only the last one is to be acknowledged: the
-    /// kernel reports failures unasked, and when it gets to the last one it is done with all before it.
-    func packet(sequence: UInt32, acknowledging last: Int? = nil) -> [UInt8] {
+    /// All messages one behind the other, numbered from `sequence` on. Only that at `last` is to be acknowledged: the
+    /// kernel reports failures unasked, and when it gets to that one it is done with all before it.
+    func packet(sequence: UInt32, acknowledging last: Int) -> [UInt8] {
         var packet: [UInt8] = []
         packet.reserveCapacity(requests.reduce(0) { $0 + $1.bytes.count })
-        let last = last ?? requests.count - 1
         for (index, request) in requests.enumerated() {
             request.append(
                 to: &packet, sequence: sequence &+ UInt32(truncatingIfNeeded: index),

@@ -383,4 +383,32 @@ struct FirewallTests {
             #expect(text.contains("udp sport 45678 notrack udp sport set 53"), "\(text)")
         }
     }
+
+    @Test("steps that only some kernels have are read back the same, or refused", .needsNamespaces)
+    func rareSteps() throws {
+        let (_, socket) = try namespace()
+        let chain = FirewallChain(table, "proxied", .init(.filter, .prerouting, priority: -150))
+        try socket.perform(FirewallTransaction([table.creation, chain.creation]))
+        let rules = [
+            FirewallRule(in: chain) {
+                $0.require(.ipv4)
+                $0.require(.transportProtocol, .equal, .transport(.tcp))
+                $0.proxy(to: 9000)
+            },
+            FirewallRule(in: chain, [.socket(.isTransparent, into: .first), .compare(.first, .equal, [1])]),
+            FirewallRule(in: chain, [.routeLookup(.interfaceIndex, [.source, .inputInterface], into: .first)]),
+            FirewallRule(in: chain, [.limit(RateLimit(7, seconds: 60, countsBytes: true, isInverted: true))]),
+            FirewallRule(in: chain, [.reject(.icmpOfAnyFamily(code: 3))]),
+        ]
+        for rule in rules {
+            let result = Result { () throws(NetlinkError) in
+                try socket.perform(FirewallTransaction([chain.flush, rule.addition]))
+            }
+            switch result {
+            case .success: #expect(try socket.rules(of: table).map(\.expressions) == [rule.expressions])
+            case .failure(let error):
+                #expect([.noSuchFileOrDirectory, .notSupported].contains(error.errno) && error.index == 1, "\(error)")
+            }
+        }
+    }
 }

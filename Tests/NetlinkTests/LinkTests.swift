@@ -162,6 +162,34 @@ struct LinkTests {
         #expect(try socket.link(.name("b2")) != nil)
     }
 
+    @Test("of more failures than the socket has room for the first one is told", .needsNamespaces)
+    func manyFailures() throws {
+        let socket = try TestNamespace().route()
+        let batch = Batch((0..<20_000).map { Link.delete(.index(Int32(5000 + $0))) })
+        let error = #expect(throws: NetlinkError.self) { try socket.perform(batch) }
+        #expect(error?.index == 0 && error?.errno == .operationNotSupportedByDevice)
+        #expect(try socket.links().map(\.name).contains("lo"), "the socket is of use afterwards")
+    }
+
+    @Test("threads enter namespaces at the same time, each its own", .needsNamespaces)
+    func threads() throws {
+        let own = try RouteSocket().links().map(\.name)
+        let threads = try (0..<4).map { number in
+            try JoinableThread(name: "enter \(number)") { () throws -> Bool in
+                for round in 0..<20 {
+                    let namespace = try TestNamespace()
+                    let name = "b\(number)-\(round)"
+                    try namespace.route().perform(Batch(NewLink(name, .bridge(BridgeOptions())).requests))
+                    guard try namespace.route().links().filter({ $0.kind != nil }).map(\.name).contains(name) else {
+                        return false
+                    }
+                }
+                return try RouteSocket().links().map(\.name) == own
+            }
+        }
+        for thread in threads { #expect(try thread.join()) }
+    }
+
     @Test("an error has the kernel's own words", .needsNamespaces)
     func words() throws {
         let socket = try TestNamespace().route()

@@ -46,8 +46,8 @@ package struct ConnectionFilter: Hashable, Sendable {
 
     /// Asks for the connections, as far as the kernel can be told which (Linux 5.8); an older one tells all.
     package var query: Request {
-        let original = Side(source: nil, originalDestination, sourcePort: nil, originalDestinationPort)
-        let reply = Side(source: replySource, nil, sourcePort: replySourcePort, nil)
+        let original = Side(destination: originalDestination, destinationPort: originalDestinationPort)
+        let reply = Side(source: replySource, sourcePort: replySourcePort)
         return ConnectionEntry.queryAll(family) { builder in
             let sides = [
                 (CTA_TUPLE_ORIG, CTA_FILTER_ORIG_FLAGS, original), (CTA_TUPLE_REPLY, CTA_FILTER_REPLY_FLAGS, reply),
@@ -62,17 +62,10 @@ package struct ConnectionFilter: Hashable, Sendable {
 
     /// One direction of a connection, as far as it is known.
     private struct Side {
-        let source: IPAddress?
-        let destination: IPAddress?
-        let sourcePort: UInt16?
-        let destinationPort: UInt16?
-
-        init(source: IPAddress?, _ destination: IPAddress?, sourcePort: UInt16?, _ destinationPort: UInt16?) {
-            self.source = source
-            self.destination = destination
-            self.sourcePort = sourcePort
-            self.destinationPort = destinationPort
-        }
+        var source: IPAddress?
+        var destination: IPAddress?
+        var sourcePort: UInt16?
+        var destinationPort: UInt16?
 
         /// What the kernel is to look at. It knows no ports without a protocol.
         func flags(_ transport: TransportProtocol?) -> Flags {
