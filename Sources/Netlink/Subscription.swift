@@ -69,7 +69,7 @@ package final class Subscription: Sendable {
         } catch .noBufferSpace {
             return .missed
         } catch {
-            throw NetlinkError(error, "read a notification")
+            throw NetlinkError(error, "read what has changed")
         }
     }
 

@@ -32,7 +32,7 @@ struct NetworkTrafficTests {
             let route = try RouteSocket.opened(in: host.outside)
             for pool in network.pools {
                 let router = try #require(IPAddress(pool.subnet.family == .ipv4 ? "192.0.2.1" : "2001:db8::1"))
-                try route.perform(Route(pool.subnet, gateway: router, interface: 2).addition)
+                try route.perform(IPRoute(pool.subnet, gateway: router, interface: 2).addition)
             }
         }
 
@@ -106,7 +106,7 @@ struct NetworkTrafficTests {
         let gateway = try #require(scene.network.pools[0].gateway)
         let inside = try RouteSocket.opened(in: scene.inside)
         let index = try #require(try inside.link(.name("eth0"))).index
-        try inside.perform(Route.standard(by: gateway, interface: index).addition)
+        try inside.perform(IPRoute.standard(by: gateway, interface: index).addition)
         let target = try scene.outer(.ipv4, 2)
         #expect(
             try Traffic.connect(from: scene.inside, to: target, of: scene.host.outside, milliseconds: 300) == nil)
@@ -118,7 +118,7 @@ struct NetworkTrafficTests {
         let scene = try await Scene(hasIPv6: false)
         let inside = try RouteSocket.opened(in: scene.inside)
         try inside.perform(
-            Route(
+            IPRoute(
                 try #require(IPSubnet("127.0.0.1/32")), gateway: scene.network.pools[0].gateway, interface: nil,
                 table: 99
             ).addition)

@@ -80,7 +80,7 @@ package struct Link: Hashable, Sendable {
         hasLinkLocalAddress = mode.map { UInt32($0) != IN6_ADDR_GEN_MODE_NONE.rawValue }
     }
 
-    /// What a notification tells: of a link that is new or has changed, or of one that is gone; `nil` if it is about
+    /// What a message tells: of a link that is new or has changed, or of one that is gone; `nil` if it is about
     /// something else. Bridges tell of their ports in a way of their own, which is left out.
     package init?(_ message: Message) throws(Errno) {
         guard [RTM_NEWLINK, RTM_DELLINK].contains(Int(message.type)), message.payload.first == 0 else { return nil }
