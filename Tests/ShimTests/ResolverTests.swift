@@ -358,8 +358,8 @@ struct ResolverTests {
     func manyQueries() throws {
         try withServer("127.0.0.53", { _ in [] }) { (_: FakeNameServer) throws in
             var limits = NameService.Limits()
-            limits.exchanges = min(limits.exchanges, 500)
-            let limit = limits.exchanges
+            limits.forwardings = min(limits.forwardings, 500)
+            let limit = limits.forwardings
             try withResolver(configuration([("127.0.0.53", .host)]), limits: limits) {
                 (resolver: TestResolver) throws in
                 let socket = try resolver.connect(.udp)

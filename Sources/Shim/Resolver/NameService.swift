@@ -15,7 +15,7 @@ package final class NameService {
     package struct Limits {
         /// How many queries may wait for servers; the next one is refused. 1,024 as with Docker, but not more than half
         /// of the descriptors that this process may have: it needs others.
-        package var exchanges: Int
+        package var forwardings: Int
         /// How many bytes these queries may have altogether.
         package var bytes = 256 << 10
         /// How many connections there may be; the one that has been silent for the longest makes room for another.
@@ -29,7 +29,7 @@ package final class NameService {
         package init() {
             // Always known; a process without a limit has none here either.
             let descriptors = (try? ResourceLimit.nofile.get().soft) ?? .max
-            exchanges = Int(clamping: min(1024, descriptors / 2))
+            forwardings = Int(clamping: min(1024, descriptors / 2))
         }
     }
 
@@ -47,8 +47,8 @@ package final class NameService {
     /// The port of both sockets, which the kernel has chosen.
     package let port: UInt16
     private var watches: [EventLoop.Watch] = []
-    private var exchanges: [ObjectIdentifier: Exchange] = [:]
-    private var waitingBytes = 0
+    private var forwardings: [ObjectIdentifier: Forwarding] = [:]
+    private var forwardedBytes = 0
     private var streams: [QueryStream] = []
     private var generator = SystemRandomNumberGenerator()
 
@@ -92,8 +92,8 @@ package final class NameService {
 
     /// Closes everything. Those who wait for answers get none.
     package func close() {
-        for exchange in exchanges.values { exchange.cancel() }
-        exchanges = [:]
+        for forwarding in forwardings.values { forwarding.cancel() }
+        forwardings = [:]
         for stream in streams { stream.close() }
         for watch in watches { context.loop.unwatch(watch) }
         watches = []
@@ -173,11 +173,11 @@ package final class NameService {
 
     /// Calls `respond` with the answer to a query, at once or when servers have answered; not at all if it is no query.
     ///
-    /// - Returns: The exchange that has to be waited for, if there is one.
+    /// - Returns: The forwarding that has to be waited for, if there is one.
     @discardableResult
     func answer(
         _ query: UnsafeRawBufferPointer, by transport: ResolverTransport, _ respond: @escaping ([UInt8]) -> Void
-    ) -> Exchange? {
+    ) -> Forwarding? {
         switch resolver.decide(query, by: transport, using: &generator) {
         case .ignore:
             return nil
@@ -185,7 +185,7 @@ package final class NameService {
             respond(bytes)
             return nil
         case .forward(let query, let servers):
-            guard exchanges.count < limits.exchanges, waitingBytes + query.bytes.count <= limits.bytes else {
+            guard forwardings.count < limits.forwardings, forwardedBytes + query.bytes.count <= limits.bytes else {
                 respond(query.failure(.refused))
                 return nil
             }
@@ -196,25 +196,25 @@ package final class NameService {
     private func forward(
         _ query: ForwardedQuery, _ servers: [ResolverConfiguration.Server], _ transport: ResolverTransport,
         _ respond: @escaping ([UInt8]) -> Void
-    ) -> Exchange? {
-        let exchange = Exchange(
+    ) -> Forwarding? {
+        let forwarding = Forwarding(
             query, servers, transport,
             way: ServerWay(context: context, namespace: namespace, patience: limits.serverPatience))
-        let id = ObjectIdentifier(exchange)
-        exchanges[id] = exchange
-        waitingBytes += query.bytes.count
-        exchange.begin { [unowned self] bytes in
-            end(exchange)
+        let id = ObjectIdentifier(forwarding)
+        forwardings[id] = forwarding
+        forwardedBytes += query.bytes.count
+        forwarding.begin { [unowned self] bytes in
+            end(forwarding)
             respond(bytes)
         }
-        return exchanges[id]
+        return forwardings[id]
     }
 
-    /// Forgets an exchange that nobody waits for any more.
-    func end(_ exchange: Exchange) {
-        exchange.cancel()
-        guard exchanges.removeValue(forKey: ObjectIdentifier(exchange)) != nil else { return }
-        waitingBytes -= exchange.query.bytes.count
-        if exchanges.isEmpty { context.onHeavyUse() }
+    /// Forgets a forwarding that nobody waits for any more.
+    func end(_ forwarding: Forwarding) {
+        forwarding.cancel()
+        guard forwardings.removeValue(forKey: ObjectIdentifier(forwarding)) != nil else { return }
+        forwardedBytes -= forwarding.query.bytes.count
+        if forwardings.isEmpty { context.onHeavyUse() }
     }
 }

@@ -15,7 +15,7 @@ final class QueryStream {
     private var incoming = StreamMessages()
     private var outgoing: ArraySlice<UInt8> = []
     /// The query whose answer servers have to give.
-    private var exchange: Exchange?
+    private var forwarding: Forwarding?
 
     init(_ socket: FileDescriptor, context: StreamContext, service: NameService) throws(Errno) {
         self.socket = socket
@@ -32,8 +32,8 @@ final class QueryStream {
         context.loop.unwatch(watch)
         socket.discard()
         if let timer { context.loop.cancel(timer) }
-        if let exchange { service.end(exchange) }
-        exchange = nil
+        if let forwarding { service.end(forwarding) }
+        forwarding = nil
         context.onHeavyUse()
         service.forget(self)
     }
@@ -42,7 +42,7 @@ final class QueryStream {
         timer = context.loop.schedule(milliseconds: time) { [unowned self] in
             let left = lastUse + service.limits.streamPatience - MonotonicClock.milliseconds
             // Servers have a time limit of their own.
-            if exchange != nil {
+            if forwarding != nil {
                 scheduleEnd(service.limits.streamPatience)
             } else if left > 0 {
                 scheduleEnd(left)
@@ -73,8 +73,8 @@ final class QueryStream {
     }
 
     private func answerNext() {
-        while watch != nil, exchange == nil, outgoing.isEmpty, let query = incoming.next() {
-            exchange = query.withUnsafeBytes { bytes in
+        while watch != nil, forwarding == nil, outgoing.isEmpty, let query = incoming.next() {
+            forwarding = query.withUnsafeBytes { bytes in
                 service.answer(bytes, by: .tcp) { [weak self] in self?.respond($0) }
             }
         }
@@ -82,8 +82,8 @@ final class QueryStream {
     }
 
     private func respond(_ answer: [UInt8]) {
-        let wasWaiting = exchange != nil
-        exchange = nil
+        let wasWaiting = forwarding != nil
+        forwarding = nil
         lastUse = MonotonicClock.milliseconds
         outgoing = StreamMessages.frame(answer)[...]
         flush()
@@ -105,6 +105,6 @@ final class QueryStream {
     /// Waits for what is needed next: room for an answer, a server, or a query.
     private func awaitNext() {
         guard let watch else { return }
-        context.loop.change(watch, to: exchange != nil ? [] : outgoing.isEmpty ? .readable : .writable)
+        context.loop.change(watch, to: forwarding != nil ? [] : outgoing.isEmpty ? .readable : .writable)
     }
 }

@@ -3,7 +3,7 @@ import LinuxKernel
 import SystemPackage
 
 /// A query that servers are asked, one after the other, until one has an answer.
-final class Exchange {
+final class Forwarding {
     let query: ForwardedQuery
     private var servers: ArraySlice<ResolverConfiguration.Server>
     private let transport: ResolverTransport
