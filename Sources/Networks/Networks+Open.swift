@@ -17,8 +17,13 @@ extension Networks {
         entries.withLock { $0 = loaded }
         try makePredefined()
         // Before any bridge: what guards the host against what comes by them is there first.
-        try restoreFirewall()
-        watchFirewall()
+        do throws(NetworksError) {
+            try restoreFirewall()
+            watchFirewall()
+        } catch {
+            // Networks without interfaces do without. All others say the same again when they are made.
+            logger.warning("containers can be on no bridge network", metadata: ["error": "\(error)"])
+        }
         for network in all where !network.isConfigOnly {
             do throws(NetworksError) {
                 try realize(network)

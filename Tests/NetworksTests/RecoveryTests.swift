@@ -64,6 +64,43 @@ struct RecoveryTests {
         _ = sandbox
     }
 
+    @Test("the 1,024th container of a network is refused before anything is made")
+    func portLimit() async throws {
+        let host = try TestHost()
+        let networks = try await host.open()
+        let network = try networks.network("bridge")
+        let sandboxes = try await withThrowingTaskGroup(of: Sandbox.self) { group in
+            for number in 0..<1023 { group.addTask { try await networks.join(request(number, "bridge")) } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        let error = await #expect(throws: NetworksError.self) { try await networks.join(request(1023, "bridge")) }
+        #expect(error?.kind == .exhausted && error?.message.contains("1023 containers") == true)
+        #expect(networks.endpoints(on: network.id).count == 1023)
+        let last = try #require(sandboxes.first { $0.id == TestID.make(1022) })
+        let address = try #require(last.endpoints[0].ipv4).address
+        let first = try #require(sandboxes.first { $0.id == TestID.make(0) }?.namespace)
+        #expect(try Traffic.connect(from: first, to: address, of: try #require(last.namespace)) != nil)
+    }
+
+    @Test("an address is nobody else's as long as its row is there, whoever asks")
+    func rows() async throws {
+        let host = try TestHost()
+        let networks = try await host.open()
+        let sandbox = try await networks.join(request(1, "bridge"))
+        // A daemon that knows nothing of it, as after a crash in the middle of all.
+        let other = try await host.open()
+        await #expect(throws: (any Error).self) {
+            try await host.database.write { database in
+                try database.execute(
+                    sql:
+                        "INSERT INTO networkEndpoint SELECT network, 'other', ipv4, NULL, document FROM networkEndpoint"
+                )
+            }
+        }
+        let second = try await other.join(request(2, "bridge"))
+        #expect(second.endpoints[0].ipv4 != sandbox.endpoints[0].ipv4)
+    }
+
     @Test("a hundred containers that join at once get a hundred addresses")
     func concurrency() async throws {
         let host = try TestHost()

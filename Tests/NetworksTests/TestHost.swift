@@ -119,7 +119,7 @@ final class TestHost: Sendable {
 enum TestID {
     static func make(_ number: Int) -> String {
         let text = String(number, radix: 16)
-        return String(repeating: "c", count: 64 - text.count) + text
+        return "c" + String(repeating: "0", count: 63 - text.count) + text
     }
 }
 
