@@ -27,7 +27,6 @@ let staticRuntime: [LinkerSetting] = [
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let database: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
-let tls: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 // Types such as "storage of an array of X" are looked up by a call instead of by name, which a program that lives for
@@ -79,7 +78,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: [
@@ -108,12 +106,6 @@ let package = Package(
         module("BlockingCalls", ["LinuxKernel"]),
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
         module("DaemonLog", ["OCISpec", logging]),
-        module(
-            "HTTPServing",
-            [
-                "Failure", "LinuxKernel", system, tls, .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-            ]),
         module("DNS", ["Addresses", "LinuxKernel", system], swiftSettings: quick),
         module("DBus", ["LinuxKernel", "Text", system], swiftSettings: quick),
         module("Hashing", ["COpenSSL", "OCISpec", system]),
@@ -121,6 +113,7 @@ let package = Package(
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
         module("Tar", ["LinuxKernel", "CLinux", system]),
+        module("TLS", ["COpenSSL", "LinuxKernel", system, .product(name: "NIOCore", package: "swift-nio")]),
 
         // Floor 3
         module("Archive", ["Tar", "CCompression", system]),
@@ -136,9 +129,15 @@ let package = Package(
         module(
             "Distribution",
             [
-                "Failure", "OCISpec", "JSON", "Base64", "LinuxKernel", "Text", tls, system,
+                "Failure", "OCISpec", "JSON", "Base64", "LinuxKernel", "Text", "TLS", system,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
+        module(
+            "HTTPServing",
+            [
+                "Failure", "LinuxKernel", "Text", "TLS", system, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         module(
             "PublishedPorts", ["Addresses", "Netlink", "LinuxKernel", "JSON", system], swiftSettings: quick),
@@ -184,7 +183,7 @@ let package = Package(
             "Registry",
             [
                 "Failure", "BlockingCalls", "HTTPServing", "Distribution", "ContentStore", "OCISpec", "JSON", "Base64",
-                "LinuxKernel", "CCrypt", "Hashing", database, logging, system,
+                "LinuxKernel", "CCrypt", "Hashing", "Text", database, logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -226,7 +225,7 @@ let package = Package(
             name: "masu-registry",
             dependencies: [
                 "Registry", "Distribution", "HTTPServing", "DaemonLog", "Flags", "LinuxKernel", "BuildInformation",
-                logging, system, tls,
+                "TLS", logging, system,
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -245,14 +244,14 @@ let package = Package(
         testLibrary(
             "FaultyRegistry",
             [
-                "HTTPServing", "Hashing", "LinuxKernel", "OCISpec", "JSON", "Base64", tls, system,
+                "HTTPServing", "Hashing", "LinuxKernel", "OCISpec", "JSON", "Base64", "Text", "TLS", system,
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "DistributionTests",
             [
-                "Distribution", "FaultyRegistry", "Hashing", "Base64", "OCISpec", "JSON", system,
+                "Distribution", "FaultyRegistry", "Hashing", "Base64", "LinuxKernel", "OCISpec", "JSON", system,
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests("AddressesTests", ["Addresses"]),
@@ -261,6 +260,13 @@ let package = Package(
         tests("HashingTests", ["Hashing", "OCISpec", system]),
         tests("JSONTests", ["JSON"]),
         tests("TextTests", ["Text"]),
+        tests(
+            "TLSTests",
+            [
+                "TLS", "COpenSSL", "BlockingCalls", "LinuxKernel", system,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
         tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON", "Text"]),

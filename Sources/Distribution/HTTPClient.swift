@@ -1,8 +1,8 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import Synchronization
+import TLS
 import struct SystemPackage.Errno
 
 /// A request to a registry.
@@ -39,7 +39,7 @@ final class HTTPClient: Sendable {
     private let proxies: ProxySettings
     private let userAgent: String
     private let idle = Mutex<[Idle]>([])
-    private let contexts = Mutex<[Bool: NIOSSLContext]>([:])
+    private let contexts = Mutex<[Bool: TLSContext]>([:])
 
     /// - Parameters:
     ///   - server: whom `trust` is about; others, to which it redirects, are trusted by the system's rules.
@@ -157,7 +157,7 @@ final class HTTPClient: Sendable {
     /// TLS to a server, where its address wants it.
     private func tls(for address: WebAddress) throws -> TLSPeer? {
         guard address.scheme == .https else { return nil }
-        return TLSPeer(context: try context(for: address), host: address.host)
+        return TLSPeer(context: try context(for: address), host: address.host, patience: patience)
     }
 
     /// - Parameter proxy: what is at `place`, if it is not the server itself.
@@ -166,7 +166,7 @@ final class HTTPClient: Sendable {
         do {
             return try await bootstrap.connect(host: place.host, port: place.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
+                    try tls?.add(to: channel)
                     return try HTTPClientConnection(speakingHTTPOn: channel, patience: patience, proxy: proxy)
                 }
             }
@@ -186,7 +186,7 @@ final class HTTPClient: Sendable {
             opening = try await bootstrap.connect(host: proxy.address.host, port: proxy.address.port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if let outer { try pipeline.addHandler(outer.handler()) }
+                    try outer?.add(to: channel)
                     let isOpen = channel.eventLoop.makePromise(of: Void.self)
                     let tunnel = ProxyTunnel(
                         through: proxy, to: target, userAgent: userAgent, patience: patience, isOpen: isOpen)
@@ -195,7 +195,7 @@ final class HTTPClient: Sendable {
                     return isOpen.futureResult.flatMap {
                         channel.pipeline.syncOperations.removeHandler(bound.value)
                     }.flatMapThrowing {
-                        if let inner { try channel.pipeline.syncOperations.addHandler(inner.handler()) }
+                        try inner?.add(to: channel)
                         return try HTTPClientConnection(speakingHTTPOn: channel, patience: patience, proxy: nil)
                     }
                 }
@@ -222,7 +222,7 @@ final class HTTPClient: Sendable {
     }
 
     /// TLS as it is wanted for the registry itself, or for some other server.
-    private func context(for address: WebAddress) throws -> NIOSSLContext {
+    private func context(for address: WebAddress) throws -> TLSContext {
         let isOwn = address.isSameServer(as: server)
         if let known = contexts.withLock({ $0[isOwn] }) { return known }
         let made = try (isOwn ? trust : RegistryTrust()).context()
@@ -233,11 +233,12 @@ final class HTTPClient: Sendable {
 
 /// The other end of a TLS connection.
 private struct TLSPeer: Sendable {
-    let context: NIOSSLContext
+    let context: TLSContext
     let host: String
+    let patience: TimeAmount
 
-    func handler() throws -> NIOSSLClientHandler {
-        // A numeric address is no name that a server could choose a certificate by.
-        try NIOSSLClientHandler(context: context, serverHostname: NumericAddress(host) == nil ? host : nil)
+    /// Called on the channel's event loop.
+    func add(to channel: any Channel) throws {
+        try channel.pipeline.syncOperations.addTLS(client: context, to: host, handshakeTime: patience)
     }
 }

@@ -1,6 +1,6 @@
 import NIOCore
 import NIOHTTP1
-import NIOSSL
+import TLS
 import struct SystemPackage.Errno
 
 /// The client's side of one connection, on its event loop: one request after the other, and of each answer no more than
@@ -146,8 +146,9 @@ final class HTTPExchange: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A server that ends TLS without saying so has its reasons; the length of what came tells whether all did.
-        if let error = error as? NIOSSLError, case .uncleanShutdown = error { return }
+        // Where the answer has a length, or says where it ends, that tells whether all of it came. Many a server ends
+        // TLS without saying so.
+        if case TLSError.truncated = error, head?.endsWithConnection != true { return }
         fail(Self.translated(error))
         context.close(promise: nil)
     }
@@ -166,18 +167,9 @@ final class HTTPExchange: ChannelDuplexHandler {
     static func translated(_ error: any Error) -> DistributionError {
         switch error {
         case let error as DistributionError: return error
-        case let error as NIOSSLError:
-            let text = "\(error)"
-            if text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST") {
-                return DistributionError(.tls, "http: server gave HTTP response to HTTPS client")
-            }
-            if text.contains("CERTIFICATE_VERIFY_FAILED") || text.contains("unableToValidateCertificate") {
-                return DistributionError(
-                    .tls, "tls: failed to verify certificate: x509: certificate signed by unknown authority")
-            }
-            return DistributionError(.tls, "tls: \(text)")
-        case is NIOSSLExtraError:
-            return DistributionError(.tls, "tls: failed to verify certificate: \(error)")
+        case TLSError.notTLS: return DistributionError(.tls, "http: server gave HTTP response to HTTPS client")
+        case TLSError.truncated, TLSError.handshakeTimeout: return DistributionError(.unreachable, "\(error)")
+        case let error as TLSError: return DistributionError(.tls, "\(error)")
         case let error as IOError:
             return DistributionError(.unreachable, Errno(rawValue: error.errnoCode).description.lowercased())
         case is HTTPParserError:
@@ -185,5 +177,12 @@ final class HTTPExchange: ChannelDuplexHandler {
         default:
             return DistributionError(.unreachable, "\(error)")
         }
+    }
+}
+
+extension HTTPResponseHead {
+    /// Whether nothing but the end of the connection tells where the body ends.
+    fileprivate var endsWithConnection: Bool {
+        !headers.contains(name: "Content-Length") && !headers.contains(name: "Transfer-Encoding")
     }
 }

@@ -1,6 +1,6 @@
 import LinuxKernel
-import NIOSSL
 import SystemPackage
+import TLS
 
 /// How a registry proves to be itself, and how we do: a folder of certificates in the form of Docker's `certs.d`.
 package struct RegistryTrust: Hashable, Sendable {
@@ -19,24 +19,26 @@ package struct RegistryTrust: Hashable, Sendable {
         folders.lazy.map { $0.appending(domain) }.first { $0.isDirectory }
     }
 
-    /// What NIOSSL needs to know: `*.crt` are authorities beside the system's, `*.cert` with the `*.key` of the same
-    /// name is the client's certificate.
-    func context() throws -> NIOSSLContext {
-        var configuration = TLSConfiguration.makeClientConfiguration()
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
-        if !verifies { configuration.certificateVerification = .none }
+    /// What connections to the registry need to know: `*.crt` are authorities beside the system's, `*.cert` with the
+    /// `*.key` of the same name is the client's certificate.
+    func context() throws(DistributionError) -> TLSContext {
+        var (authorities, pair): ([FilePath], (certificate: FilePath, key: FilePath)?) = ([], nil)
+        if let folder { (authorities, pair) = try Self.files(in: folder) }
         do {
-            if let folder { try add(folder, to: &configuration) }
-            return try NIOSSLContext(configuration: configuration)
-        } catch let error as DistributionError {
-            throw error
+            let identity = try pair.map { pair throws(TLSError) in
+                try TLSIdentity(chainFile: pair.certificate, keyFile: pair.key)
+            }
+            return try TLSContext(authorities: authorities, verifies: verifies, identity: identity)
         } catch {
             throw DistributionError(.tls, "cannot use the certificates\(folder.map { " in \($0)" } ?? ""): \(error)")
         }
     }
 
-    private func add(_ folder: FilePath, to configuration: inout TLSConfiguration) throws {
+    /// The authorities, and the last pair of a client's certificate and key.
+    private static func files(
+        in folder: FilePath
+    ) throws(DistributionError) -> (authorities: [FilePath], pair: (certificate: FilePath, key: FilePath)?) {
+        var (authorities, pair): ([FilePath], (certificate: FilePath, key: FilePath)?) = ([], nil)
         let names: [String]
         do throws(Errno) {
             names = try DirectoryListing.names(of: folder).map { String(decoding: $0, as: UTF8.self) }.sorted()
@@ -44,9 +46,9 @@ package struct RegistryTrust: Hashable, Sendable {
             throw DistributionError(.tls, "open \(folder): \(error)")
         }
         for name in names {
-            let path = folder.appending(name).string
+            let path = folder.appending(name)
             if name.hasSuffix(".crt") {
-                configuration.additionalTrustRoots.append(.file(path))
+                authorities.append(path)
             } else if name.hasSuffix(".cert") {
                 let key = String(name.dropLast(5)) + ".key"
                 guard names.contains(key) else {
@@ -55,14 +57,13 @@ package struct RegistryTrust: Hashable, Sendable {
                         "missing key \(key) for client certificate \(name). CA certificates must use the extension .crt"
                     )
                 }
-                configuration.certificateChain = try NIOSSLCertificate.fromPEMFile(path).map { .certificate($0) }
-                configuration.privateKey = .privateKey(
-                    try NIOSSLPrivateKey(file: folder.appending(key).string, format: .pem))
+                pair = (path, folder.appending(key))
             } else if name.hasSuffix(".key"), !names.contains(String(name.dropLast(4)) + ".cert") {
                 throw DistributionError(
                     .tls, "missing client certificate \(name.dropLast(4)).cert for key \(name)")
             }
         }
+        return (authorities, pair)
     }
 }
 

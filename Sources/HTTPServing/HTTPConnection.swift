@@ -1,6 +1,6 @@
 import NIOCore
 import NIOHTTP1
-import NIOSSL
+import TLS
 
 /// Told to every connection when the server stops: finish what is being answered, take nothing new.
 struct ServerStopping: Sendable {}
@@ -63,7 +63,7 @@ final class HTTPConnection: ChannelInboundHandler {
         decoding.maxHeaderListSize = service.limits.headBytes
         let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding)
         let pipeline = channel.pipeline.syncOperations
-        if let tls = service.tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+        if let tls = service.tls { try pipeline.addTLS(server: tls) }
         try pipeline.addHandler(gate)
         try pipeline.addHandler(ByteToMessageHandler(decoder))
         try pipeline.addHandler(HTTPResponseEncoder())

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Synchronization
+import TLS
 import struct SystemPackage.Errno
 import struct SystemPackage.FileDescriptor
 
@@ -23,7 +23,7 @@ package actor HTTPServer {
     ///   - tls: certificate and key of a server that encrypts; nil for plain HTTP.
     package init(
         group: any EventLoopGroup, responder: HTTPResponder, limits: ConnectionLimits = ConnectionLimits(),
-        tls: NIOSSLContext? = nil
+        tls: TLSContext? = nil
     ) {
         self.group = group
         service = HTTPService(responder: responder, limits: limits, tls: tls)
@@ -125,11 +125,11 @@ package actor HTTPServer {
 struct HTTPService: Sendable {
     let responder: HTTPResponder
     let limits: ConnectionLimits
-    let tls: NIOSSLContext?
+    let tls: TLSContext?
     /// What bodies that are collected in memory have together.
     let budget: ByteBudget
 
-    init(responder: HTTPResponder, limits: ConnectionLimits, tls: NIOSSLContext?) {
+    init(responder: HTTPResponder, limits: ConnectionLimits, tls: TLSContext?) {
         self.responder = responder
         self.limits = limits
         self.tls = tls

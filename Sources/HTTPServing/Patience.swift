@@ -42,7 +42,9 @@ final class Patience {
 
     private var progress: Progress {
         // A channel that does not know what it has not written is one that is closed.
-        let waiting = (try? channel?.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        let unsent = (try? channel?.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        // TLS holds back what it has not encrypted.
+        let waiting = unsent + (channel?.pipeline.syncOperations.outboundBufferedBytes() ?? 0)
         return Progress(waiting: waiting, writes: gate.writes)
     }
 }

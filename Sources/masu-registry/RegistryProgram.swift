@@ -6,7 +6,6 @@ import HTTPServing
 import LinuxKernel
 import Logging
 import NIOPosix
-import NIOSSL
 import Registry
 import SystemPackage
 

@@ -6,9 +6,9 @@ import HTTPServing
 import LinuxKernel
 import Logging
 import NIOPosix
-import NIOSSL
 import Registry
 import SystemPackage
+import TLS
 
 /// A registry that serves: the server and what goes on beside it.
 struct RegistryService: Sendable {
@@ -106,16 +106,14 @@ struct RegistryService: Sendable {
             registries: Registries(settings), logger: logger)
     }
 
-    private static func tls(_ certificate: String, _ key: String) throws -> NIOSSLContext? {
+    private static func tls(_ certificate: String, _ key: String) throws -> TLSContext? {
         if certificate.isEmpty, key.isEmpty { return nil }
         guard !certificate.isEmpty, !key.isEmpty else {
             throw ProgramError("--tls-certificate and --tls-key need each other")
         }
         do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
-            let configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
-            return try NIOSSLContext(configuration: configuration)
+            return try TLSContext(
+                server: TLSIdentity(chainFile: FilePath(certificate), keyFile: FilePath(key)))
         } catch {
             throw ProgramError("cannot use the certificate \(certificate) with the key \(key): \(error)")
         }

@@ -99,6 +99,9 @@ package final class FaultyRegistry: Sendable {
         let registry = Mutex<FaultyRegistry?>(nil)
     }
 
+    /// The certificate of one with TLS, in PEM: it is that of `registry.test` and `localhost`, signed by itself.
+    package static let certificate = TestCertificate.certificate
+
     /// What image names begin with.
     package var domain: String { "127.0.0.1:\(port)" }
 

@@ -1,17 +1,13 @@
-import NIOSSL
+import TLS
 
 /// A certificate for `registry.test` that nobody has reason to trust, for a hundred years.
 enum TestCertificate {
     /// TLS of a server that has it.
-    static func context() throws -> NIOSSLContext {
-        let chain = try NIOSSLCertificate.fromPEMBytes(Array(certificate.utf8))
-            .map { NIOSSLCertificateSource.certificate($0) }
-        let key = try NIOSSLPrivateKey(bytes: Array(privateKey.utf8), format: .pem)
-        return try NIOSSLContext(
-            configuration: .makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key)))
+    static func context() throws -> TLSContext {
+        try TLSContext(server: TLSIdentity(chain: Array(certificate.utf8), key: Array(privateKey.utf8)))
     }
 
-    private static let certificate = """
+    static let certificate = """
         -----BEGIN CERTIFICATE-----
         MIIBrDCCAVKgAwIBAgIUFksRV+wE0BmMZwIb/w3EoMM+X/gwCgYIKoZIzj0EAwIw
         GDEWMBQGA1UEAwwNcmVnaXN0cnkudGVzdDAgFw0yNjExMzAxNjI1NDNaGA8yMTI2
