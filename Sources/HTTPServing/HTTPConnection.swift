@@ -319,6 +319,10 @@ final class HTTPConnection: ChannelInboundHandler {
     /// Sends a whole response and ends the exchange.
     func respond(_ head: HTTPResponseHead, body: [UInt8]) {
         guard let context else { return }
+        var head = head
+        if case .answering(let exchange) = state, !canGoOn(after: exchange) {
+            head.headers.replaceOrAdd(name: "Connection", value: "close")
+        }
         endTime = service.limits.answerTime
         endExchange(after: send(head, body: body, context: context))
     }
@@ -354,13 +358,18 @@ final class HTTPConnection: ChannelInboundHandler {
         context?.close(promise: nil)
     }
 
-    /// Makes the connection ready for its next request when the kernel has the whole answer, or closes it then.
-    private func endExchange(after written: EventLoopFuture<Void>) {
-        guard case .answering(let exchange) = state else { return }
+    /// Whether another request can follow: this one has come as a whole, and nobody wants the connection to end.
+    private func canGoOn(after exchange: Exchange) -> Bool {
         while !exchange.bodyEnded, let part = parts.popFirst() {
             if case .end = part { exchange.bodyEnded = true }
         }
-        guard exchange.bodyEnded, !exchange.isLast else { return closeGently(after: written) }
+        return exchange.bodyEnded && !exchange.isLast
+    }
+
+    /// Makes the connection ready for its next request when the kernel has the whole answer, or closes it then.
+    private func endExchange(after written: EventLoopFuture<Void>) {
+        guard case .answering(let exchange) = state else { return }
+        guard canGoOn(after: exchange) else { return closeGently(after: written) }
         state = .delivering(exchange)
         gate.handsOnSlices = true
         isWriting = true

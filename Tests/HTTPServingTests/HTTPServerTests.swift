@@ -32,6 +32,19 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("an answer after which the connection ends says so, any other does not")
+    func announcedEnd() async throws {
+        let hasty = Self.responder { _ in HTTPResponse(status: .ok, body: .bytes(Array("no".utf8))) }
+        try await TestServer.run(hasty) { client in
+            try await client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+            #expect(try await !client.receiveResponse().head.contains("Connection"))
+            // Of this body the rest has not come, and nobody waits for it.
+            try await client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na")
+            #expect(try await client.receiveResponse().head.contains("\r\nConnection: close\r\n"))
+            #expect(try await client.receiveAll() == [])
+        }
+    }
+
     @Test("the absolute form of a target is its path; every answer has a date")
     func absoluteForm() async throws {
         try await TestServer.run(Self.echo) { client in
