@@ -19,7 +19,7 @@ package enum DBusAddress: Hashable, Sendable {
             var values: [Substring: String] = [:]
             for pair in part[part.index(after: colon)...].split(separator: ",") {
                 guard let equals = pair.firstIndex(of: "="),
-                    let value = unescaped(pair[pair.index(after: equals)...])
+                    let value = PercentEncoding.decode(pair[pair.index(after: equals)...])
                 else { throw DBusError("\"\(text)\" is not a D-Bus address") }
                 values[pair[..<equals]] = value
             }
@@ -34,11 +34,6 @@ package enum DBusAddress: Hashable, Sendable {
             throw DBusError("the D-Bus address \"\(text)\" is not the address of a Unix socket")
         }
         return addresses
-    }
-
-    /// `%` and two hexadecimal digits stand for a byte; `nil` if something else follows.
-    private static func unescaped(_ text: Substring) -> String? {
-        PercentEncoding.bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 }
 

@@ -1,5 +1,6 @@
 import JSON
 import NIOHTTP1
+import Text
 
 /// What to write into the `Authorization` header of one repository's requests (distribution's token specification; RFC
 /// 7617).
@@ -116,7 +117,7 @@ actor TokenSource {
                 ("scope", scopes.joined(separator: " ")), ("refresh_token", token),
             ]
             headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            let form = fields.map { "\($0)=\(WebAddress.escape($1))" }.joined(separator: "&")
+            let form = fields.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
             return HTTPClientRequest(
                 method: .POST, address: address, headers: headers, body: .bytes(Array(form.utf8)))
         }

@@ -1,3 +1,5 @@
+import Text
+
 /// An absolute `http` or `https` URL (RFC 3986), as far as registries use it.
 package struct WebAddress: Hashable, Sendable {
     /// The protocol of an address.
@@ -85,23 +87,8 @@ package struct WebAddress: Hashable, Sendable {
     /// With one more parameter in the query. `value` is escaped here.
     func adding(_ name: String, _ value: String) -> WebAddress {
         var more = self
-        more.target += (target.contains("?") ? "&" : "?") + name + "=" + Self.escape(value)
+        more.target += (target.contains("?") ? "&" : "?") + name + "=" + PercentEncoding.encode(value)
         return more
-    }
-
-    /// Percent-encodes all but what is never special.
-    static func escape(_ text: String) -> String {
-        var escaped = ""
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E:
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                escaped += digits.utf8.count == 1 ? "%0" + digits : "%" + digits
-            }
-        }
-        return escaped
     }
 
     /// Whether the same server answers there.

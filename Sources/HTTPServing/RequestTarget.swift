@@ -1,3 +1,5 @@
+import Text
+
 /// Where a request goes: its target's path and query, decoded.
 package struct RequestTarget: Sendable {
     /// The path, with percent-encodings resolved; an encoded slash is a slash.
@@ -10,7 +12,7 @@ package struct RequestTarget: Sendable {
     /// - Throws: `HTTPServerError.invalidEscape`.
     package init(_ target: String) throws(HTTPServerError) {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let path = PercentCoding.decode(parts[0]) else { throw .invalidEscape(String(parts[0])) }
+        guard let path = PercentEncoding.decode(parts[0]) else { throw .invalidEscape(String(parts[0])) }
         self.path = path
         query = try Query(parts.count > 1 ? parts[1] : "")
     }
@@ -29,8 +31,8 @@ package struct Query: Sendable {
     package init(_ text: some StringProtocol) throws(HTTPServerError) {
         for pair in text.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentCoding.decode(parts[0], plusIsSpace: true),
-                let value = PercentCoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
+            guard let name = PercentEncoding.decode(parts[0], plusIsSpace: true),
+                let value = PercentEncoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
             else { throw .invalidEscape(String(pair)) }
             if name.utf8.contains(0) || value.utf8.contains(0) { throw .nulInQuery }
             pairs.append((name, value))

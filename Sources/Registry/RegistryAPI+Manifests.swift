@@ -2,6 +2,7 @@ import HTTPServing
 import JSON
 import NIOHTTP1
 import OCISpec
+import Text
 
 extension RegistryAPI {
     // MARK: Manifests (end-3, end-7, end-9)
@@ -89,7 +90,7 @@ extension RegistryAPI {
         to response: inout HTTPResponse, _ path: String, _ limit: Int?, _ page: (names: [String], hasMore: Bool)
     ) {
         guard page.hasMore, let limit, let last = page.names.last else { return }
-        let query = "n=\(limit)&last=\(PercentCoding.encode(last))"
+        let query = "n=\(limit)&last=\(PercentEncoding.encode(last))"
         response.headers.add(name: "Link", value: "<\(path)?\(query)>; rel=\"next\"")
     }
 
@@ -117,7 +118,7 @@ extension RegistryAPI {
             body: .bytes(try JSON.encode(ImageIndex(manifests: page.descriptors))))
         if type != nil { response.headers.add(name: "OCI-Filters-Applied", value: "artifactType") }
         if page.hasMore, let last = page.descriptors.last?.digest {
-            let filter = type.map { "artifactType=\(PercentCoding.encode($0))&" } ?? ""
+            let filter = type.map { "artifactType=\(PercentEncoding.encode($0))&" } ?? ""
             response.headers.add(
                 name: "Link",
                 value: "</v2/\(repository)/referrers/\(digest)?\(filter)last=\(last)>; rel=\"next\"")

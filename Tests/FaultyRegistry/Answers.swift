@@ -5,6 +5,7 @@ import JSON
 import NIOCore
 import NIOHTTP1
 import OCISpec
+import Text
 
 extension FaultyRegistry {
     func respond(to request: HTTPRequest) async throws -> HTTPResponse {
@@ -190,7 +191,7 @@ extension FaultyRegistry {
 
     private static func parameter(_ name: String, _ query: String) -> String? {
         for pair in query.split(separator: "&") where pair.hasPrefix(name + "=") {
-            return PercentCoding.decode(pair.dropFirst(name.count + 1), plusIsSpace: true)
+            return PercentEncoding.decode(pair.dropFirst(name.count + 1), plusIsSpace: true)
         }
         return nil
     }

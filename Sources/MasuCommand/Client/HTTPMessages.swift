@@ -19,7 +19,7 @@ struct HTTPRequest {
     /// Path and query.
     var target: String {
         guard !query.isEmpty else { return path }
-        return path + "?" + query.map { "\($0.0)=\(Self.escaped($0.1))" }.joined(separator: "&")
+        return path + "?" + query.map { "\($0.0)=\(PercentEncoding.encode($0.1))" }.joined(separator: "&")
     }
 
     /// The request line and headers; the body follows.
@@ -36,22 +36,6 @@ struct HTTPRequest {
             text += "Content-Length: 0\r\n"
         }
         return Array((text + "\r\n").utf8)
-    }
-
-    /// Percent-encodes all but the unreserved characters of RFC 3986.
-    static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var result: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-                UInt8(ascii: "~"):
-                result.append(byte)
-            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
     }
 }
 

@@ -30,7 +30,7 @@ enum ContainerCommands {
 
     /// The path of a container's resource.
     static func path(_ name: String, _ rest: String = "") -> String {
-        "/containers/\(HTTPRequest.escaped(name))\(rest)"
+        "/containers/\(PercentEncoding.encode(name))\(rest)"
     }
 
     private static func simple(

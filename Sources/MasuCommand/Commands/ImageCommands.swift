@@ -2,12 +2,13 @@ import EngineAPIModel
 import Flags
 import Glibc
 import JSON
+import Text
 
 /// The commands about images.
 enum ImageCommands {
     /// The path of an image's resource; a reference's slashes stay.
     static func path(_ name: String, _ rest: String = "") -> String {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false).map { HTTPRequest.escaped(String($0)) }
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false).map { PercentEncoding.encode($0) }
         return "/images/" + parts.joined(separator: "/") + rest
     }
 

@@ -51,7 +51,7 @@ enum ManifestCommands {
         document: JSONValue, head: HTTPResponseHead
     ) {
         let parts = image.split(separator: "/", omittingEmptySubsequences: false).map {
-            HTTPRequest.escaped(String($0))
+            PercentEncoding.encode($0)
         }
         var request = HTTPRequest("GET", "/distribution/" + parts.joined(separator: "/") + "/manifest")
         if let header = try RegistryAccess.header(for: image) { request.headers.append(header) }

@@ -2,6 +2,7 @@ import Addresses
 import EngineAPIModel
 import Flags
 import JSON
+import Text
 
 /// `masu network …`.
 enum NetworkCommands {
@@ -11,7 +12,7 @@ enum NetworkCommands {
 
     /// The path of a network's resource.
     static func path(_ name: String, _ rest: String = "") -> String {
-        "/networks/\(HTTPRequest.escaped(name))\(rest)"
+        "/networks/\(PercentEncoding.encode(name))\(rest)"
     }
 
     // MARK: create

@@ -34,7 +34,7 @@ enum TemplateFunctions {
         case "upper": return .string(text(0).uppercased())
         case "not": return .bool(!TemplateText.isTrue(arguments[0]))
         case "len": return try length(arguments[0])
-        case "html", "js", "urlquery": return .string(name == "urlquery" ? HTTPRequest.escaped(text(0)) : text(0))
+        case "html", "js", "urlquery": return .string(name == "urlquery" ? PercentEncoding.encode(text(0)) : text(0))
         case "printf": return .string(TemplateText.formatted(text(0), Array(arguments.dropFirst())))
         case "index":
             var value = arguments[0]
