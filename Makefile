@@ -34,10 +34,10 @@ packages:
 
 .PHONY: build
 build: packages ## compile all programs, stripped copies in bin/
-	@scripts/build $(SWIFT_FLAGS)
+	@MASU_PROGRAMS=all scripts/build $(SWIFT_FLAGS)
 	@$(MAKE) --no-print-directory bin
 
-# Package.swift leaves out the registry and the tests.
+# Without the registry.
 .PHONY: demo-programs
 demo-programs: packages
 	@MASU_PROGRAMS=demo scripts/build $(SWIFT_FLAGS)

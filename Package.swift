@@ -345,12 +345,12 @@ let package = Package(
     ]
 )
 
-// What `make demo` shows needs neither the registry nor what the tests are made of.
-if Context.environment["MASU_PROGRAMS"] == "demo" {
-    package.products.removeAll { $0.name == "masu-registry" }
-    package.targets.removeAll { target in
-        target.path?.hasPrefix("Tests/") == true || target.type == .test
-            || ["masu-registry", "Registry"].contains(target.name)
+// Programs only: `make build` compiles nothing that only the tests use, and `make demo` does without the registry.
+if let programs = Context.environment["MASU_PROGRAMS"] {
+    package.targets.removeAll { $0.path?.hasPrefix("Tests/") == true || $0.type == .test }
+    if programs == "demo" {
+        package.products.removeAll { $0.name == "masu-registry" }
+        package.targets.removeAll { ["masu-registry", "Registry"].contains($0.name) }
     }
 }
 
