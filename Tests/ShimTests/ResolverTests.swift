@@ -164,6 +164,28 @@ struct ResolverTests {
         }
     }
 
+    @Test(
+        "the C library finds names with it",
+        .enabled(if: Files.exists("/usr/bin/getent") && Files.exists("/usr/bin/nsenter"), "needs getent and nsenter"))
+    func getent() throws {
+        let file = directory.path.appending("resolv.conf")
+        try Files.replace(file, with: Array("nameserver 127.0.0.11\noptions ndots:0\n".utf8), mode: 0o644)
+        try withResolver(configuration()) { (_: TestResolver) throws in
+            let namespace = "/proc/\(getpid())/fd/\(container.descriptor.rawValue)"
+            let script = "mount --bind \(file) /etc/resolv.conf && getent ahosts web.net && getent hosts 172.18.0.2"
+            let command = "nsenter --net=\(namespace) unshare -m --propagation private sh -c '\(script)' 2>&1"
+            let output = try #require(popen(command, "re"))
+            defer { pclose(output) }
+            var text = ""
+            var line = [CChar](repeating: 0, count: 256)
+            while fgets(&line, 256, output) != nil {
+                text += String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            }
+            #expect(text.contains("172.18.0.2      STREAM web.net\n"), "\(text)")
+            #expect(text.contains("172.18.0.2      web.net\n"), "\(text)")
+        }
+    }
+
     @Test("names that are written meanwhile are answered")
     func replacedNames() throws {
         try withResolver(configuration()) { (resolver: TestResolver) throws in
