@@ -72,6 +72,8 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
     private static let lingering = TimeAmount.seconds(5)
     /// So much is encrypted at once: memory of that size comes from the heap, and not from the kernel.
     private static let step = 64 << 10
+    /// So much is given to the channel at once, if it is writable: few calls of the kernel, and of the one who reads.
+    private static let round = 256 << 10
     private static let mostReserved = 512 << 10
     /// So many bytes of alerts and the like may wait for one who makes us send them and takes none.
     private static let answerLimit = 64 << 10
@@ -243,11 +245,12 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         guard !isSending else { return }
         isSending = true
         defer { isSending = false }
-        var hasWritten: Bool
+        var count: Int
         repeat {
-            hasWritten = false
-            while phase == .open, context.channel.isWritable, let write = nextWrite() {
-                hasWritten = true
+            count = 0
+            guard context.channel.isWritable else { break }
+            while phase == .open, count < Self.round, let write = nextWrite() {
+                count += max(1, write.data.readableBytes)
                 do throws(TLSError) {
                     try send(write.data, write.promise, context)
                 } catch {
@@ -255,8 +258,8 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
                     return fail(error, context)
                 }
             }
-            if hasWritten { context.flush() }
-        } while hasWritten
+            if count > 0 { context.flush() }
+        } while count > 0
         if phase == .open, isOutputEnding, !hasUnsentWrites { endOutput(context) }
     }
 

@@ -174,7 +174,7 @@ struct HandlerTests {
             // The kernel takes some of it; then the channel has a little, and the handler all that is left.
             var unsent = try await connection.unsent()
             while unsent.handler == 0 || unsent.channel == 0 { unsent = try await connection.unsent() }
-            #expect(unsent.channel < 256 << 10)
+            #expect(unsent.channel < 512 << 10)
             let (received, end) = await peer.read(bytes.count, piece: piece)
             #expect(received == bytes)
             #expect(end == nil)
