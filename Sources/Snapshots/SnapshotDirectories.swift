@@ -17,31 +17,71 @@ extension SnapshotTable {
         try write { database in
             try database.execute(sql: "DELETE FROM snapshot WHERE driver = ? AND state = 'staged'", arguments: [driver])
         }
-        let known = Set(try read { try all(in: $0).map { String($0.id) } })
-        let names: [[UInt8]]
-        do {
-            names = try DirectoryListing.names(of: root)
-        } catch {
-            throw .system("list", root, error)
-        }
-        let strays = names.map { String(decoding: $0, as: UTF8.self) }
-            .filter { !known.contains($0) && !otherNames.contains($0) }
-        let foreign = try setForeignAside(strays)
+        let strays = try strays()
+        let foreign = try foreign(among: strays)
+        try refuse(foreign)
+        try setAside(foreign)
         for name in strays where !foreign.contains(name) { try removeDirectory(root.appending(name)) }
     }
 
-    /// Moves directories out of the way that this database cannot have made, as it has never had a row of their number:
-    /// they are another database's, which may have been lost. Empty ones are of a transaction that a crash cut short.
-    private func setForeignAside(_ strays: [String]) throws(SnapshotError) -> Set<String> {
+    /// Throws if another database has snapshots here that cannot be set aside. Changes nothing.
+    func refuseForeign() throws(SnapshotError) { try refuse(try foreign(among: try strays())) }
+
+    /// Directories without a row.
+    private func strays() throws(SnapshotError) -> [String] {
+        let known = Set(try read { try all(in: $0).map { String($0.id) } })
+        do throws(Errno) {
+            return try DirectoryListing.names(of: root).map { String(decoding: $0, as: UTF8.self) }
+                .filter { !known.contains($0) && !otherNames.contains($0) }
+        } catch {
+            throw .system("list", root, error)
+        }
+    }
+
+    /// Directories that this database cannot have made, as it has never had a row of their number: they are another
+    /// database's, which may have been lost. A directory without contents is of a transaction that a crash cut short.
+    private func foreign(among strays: [String]) throws(SnapshotError) -> Set<String> {
         let newest = try read { database in
             try Int64.fetchOne(database, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'snapshot'") ?? 0
         }
-        let foreign = strays.filter { name in
-            guard let id = Int64(name), id > newest else { return false }
-            // A directory that cannot be read is not an empty one.
-            return (try? DirectoryListing.names(of: files(of: id)).isEmpty) != true
-        }
-        guard let highest = foreign.compactMap({ Int64($0) }).max() else { return [] }
+        return Set(
+            strays.filter { name in
+                guard let id = Int64(name), id > newest else { return false }
+                if hasFilesInDirectories {
+                    // A directory that cannot be read is not an empty one.
+                    return (try? DirectoryListing.names(of: files(of: id)).isEmpty) != true
+                }
+                // Transactions come one after the other: what one was cut short in has the next number.
+                return id > newest + 1 || isMarked(id)
+            })
+    }
+
+    /// Where `hasFilesInDirectories` is false, the sticky bit of the directory says that the snapshot is in the
+    /// database; without it a lost database could not be told from a creation that a crash cut short. A file would not
+    /// do: it would change the time of the directory, which says what the container has changed since.
+    private func isMarked(_ id: Int64) -> Bool {
+        // What cannot be looked at may be a snapshot.
+        guard let status = try? FileStatus.of(directory(of: id)) else { return true }
+        return status.mode & 0o1000 != 0
+    }
+
+    /// Sets the mark of a snapshot whose row is in the database. If that fails, the next start does it.
+    func mark(_ id: Int64) {
+        directory(of: id).withPlatformString { _ = chmod($0, 0o1700) }
+    }
+
+    private func refuse(_ foreign: Set<String>) throws(SnapshotError) {
+        guard !hasFilesInDirectories, !foreign.isEmpty else { return }
+        throw .unavailable(
+            driver: driver,
+            "\(root) has \(foreign.count) snapshots that the database does not know: it may be another one, or have "
+                + "been lost. Bring the right masu.db back, or move \(root) away to begin anew"
+        )
+    }
+
+    /// Moves what is another database's out of the way.
+    private func setAside(_ foreign: Set<String>) throws(SnapshotError) {
+        guard let highest = foreign.compactMap({ Int64($0) }).max() else { return }
         do throws(Errno) {
             let place = SetAside.folder(in: root.removingLastComponent().removingLastComponent())
                 .appending("snapshots").appending(root.lastComponent?.string ?? driver)
@@ -50,13 +90,12 @@ extension SnapshotTable {
         } catch {
             throw .system("set aside what another database has left in", root, error)
         }
-        // So that no directory, and no device that is named by the number, is met a second time.
+        // So that no directory is met a second time.
         try write { database in
             try database.execute(sql: "DELETE FROM sqlite_sequence WHERE name = 'snapshot'")
             try database.execute(
                 sql: "INSERT INTO sqlite_sequence (name, seq) VALUES ('snapshot', ?)", arguments: [highest])
         }
-        return Set(foreign)
     }
 
     /// Makes the directories of a new snapshot; undone by itself if it fails.

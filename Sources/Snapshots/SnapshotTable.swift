@@ -26,6 +26,8 @@ struct SnapshotTable: Sendable {
     var removeTree: @Sendable (FilePath) throws(Errno) -> Void = { path throws(Errno) in try TreeRemoval.remove(path) }
     /// What else the driver has in its directory.
     var otherNames: Set<String> = []
+    /// Whether the files of a snapshot are in its directory, and move with it.
+    var hasFilesInDirectories = true
 
     static func registerMigrations(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("snapshots-1") { database in

@@ -83,7 +83,7 @@ import SystemPackage
 ///   (`.retained`).
 /// - A call that throws has changed nothing; what a crash leaves half done is removed when the driver is opened.
 /// - Directories with files that the database cannot have made are another database's, which may have been lost:
-///   opening moves them to `SetAside.folder`, and deletes none.
+///   opening moves them to `SetAside.folder`, or throws where they cannot be moved, and deletes none.
 /// - `remove` makes the snapshot disappear at once and for good before it begins to delete files. The container must
 ///   have ended.
 /// - Committed snapshots stay as they are whatever becomes of those upon them, and survive a restart of the daemon and

@@ -301,6 +301,36 @@ struct SnapshotterTests {
     }
 
     @Test(
+        "devicemapper refuses the snapshots of another database, as their devices cannot be set aside",
+        arguments: [(["7"], [], 1), (["1"], ["1"], 1), (["1", "2", "3"], [], 2)] as [([String], [String], Int)])
+    func foreignDevices(_ names: [String], _ marked: [String], _ count: Int) throws {
+        let fixture = try SnapshotterFixture(.vfs)
+        let root = fixture.directory.appending("snapshots").appending("devicemapper")
+        for name in names {
+            try Files.makeDirectories(root.appending(name), mode: 0o700)
+            if marked.contains(name) { #expect(chmod(root.appending(name).string, 0o1700) == 0) }
+        }
+        let error = #expect(throws: SnapshotError.self) {
+            try Snapshots.open(driver: "devicemapper", directory: fixture.directory, database: fixture.database)
+        }
+        #expect(error?.description.contains("has \(count) snapshots that the database does not know") == true)
+        #expect(try Files.names(in: root).sorted() == names)
+    }
+
+    @Test(
+        "a creation that a crash cut short is no snapshot of another database",
+        .enabled(if: !TestedDriver.canHaveThinDevices, "this machine can have it, and goes on"))
+    func unfinishedDevice() throws {
+        let fixture = try SnapshotterFixture(.vfs)
+        let root = fixture.directory.appending("snapshots").appending("devicemapper")
+        try Files.makeDirectories(root.appending("1"), mode: 0o700)
+        let error = #expect(throws: SnapshotError.self) {
+            try Snapshots.open(driver: "devicemapper", directory: fixture.directory, database: fixture.database)
+        }
+        #expect(error?.description.contains("load the module dm_mod") == true)
+    }
+
+    @Test(
         "devicemapper says what it needs where it cannot be",
         .enabled(if: !TestedDriver.canHaveThinDevices, "this machine can have it"))
     func noDeviceMapper() throws {

@@ -34,13 +34,17 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         } catch {
             throw .system("create directory", root, error)
         }
-        let pool = try ThinPool(directory: root, options: options)
-        self.pool = pool
         var table = SnapshotTable(database: database, driver: "devicemapper", root: root)
         table.otherNames = ThinPool.names
+        table.hasFilesInDirectories = false
         self.table = table
+        // A device cannot be set aside, and its number would be given to another snapshot, which deletes it first.
+        try table.refuseForeign()
+        let pool = try ThinPool(directory: root, options: options)
+        self.pool = pool
         do throws(SnapshotError) {
             try table.recover()
+            for row in try table.read({ try table.all(in: $0) }) { table.mark(row.id) }
             for device in try table.read({ try devices.strays(in: $0) }) { try delete(device) }
         } catch {
             pool.close()
@@ -114,27 +118,35 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         -> Int64
     {
         try pool.checkSpace()
-        var made: (id: Int64, device: Int64)?
+        var made: (id: Int64, device: Int64?)?
         do throws(SnapshotError) {
-            return try table.write { database in
+            let device = try table.write { database in
                 let parentRow = try parent.map { try table.committed($0, in: database) }
                 let origin = try parentRow.map { try devices.device(of: $0, in: database) } ?? 0
                 let row = try table.insert(name, state, parent: parent, in: database)
-                let device = try devices.assign(to: row.id, in: database)
-                made = (row.id, device)
+                var device = try devices.assign(to: row.id, in: database)
+                made = (row.id, nil)
                 let directory = table.directory(of: row.id)
                 try system("create directory", directory) { path throws(Errno) in
                     try Files.makeDirectory(path, mode: 0o700)
                 }
-                // What a crash left under this number.
-                try pool.delete(device)
-                try pool.create(device, of: origin)
+                // What a crash left under this number, which no other database has had (`refuseForeign`).
+                if device == row.id { try pool.delete(device) }
+                // Of another number nobody knows whose device has it.
+                while try !pool.create(device, of: origin) {
+                    try devices.forget(device, in: database)
+                    device = try devices.assign(to: row.id, after: device, in: database)
+                }
+                made = (row.id, device)
                 return device
             }
+            if let made { table.mark(made.id) }
+            return device
         } catch {
             // Only the rows are undone with the transaction. The first error is the one to tell.
             if let made {
-                try? pool.delete(made.device)  // the next snapshot gets the number, and deletes it again
+                // The next snapshot gets the number, and deletes it again.
+                if let device = made.device { try? pool.delete(device) }
                 try? table.removeDirectory(table.directory(of: made.id))  // the next start removes it
             }
             throw error

@@ -20,21 +20,20 @@ struct ThinDeviceTable: Sendable {
         }
     }
 
-    /// Gives a new snapshot a number, its own as long as those have 24 bits. A device that a crash left may have it,
-    /// and is nobody's.
-    func assign(to snapshot: Int64, in database: Database) throws -> Int64 {
+    /// Gives a new snapshot a number, its own as long as those have 24 bits, otherwise a free one above `last`.
+    func assign(to snapshot: Int64, after last: Int64 = 0, in database: Database) throws -> Int64 {
         var device = snapshot
         let isTaken =
             try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM thinDevice WHERE device = ?)", arguments: [device])
             ?? false
-        if isTaken || !Self.numbers.contains(device) {
+        if isTaken || last > 0 || !Self.numbers.contains(device) {
             let gap = try Int64.fetchOne(
                 database,
                 sql: """
-                    SELECT MIN(device + 1) FROM (SELECT 0 AS device UNION ALL SELECT device FROM thinDevice)
-                    WHERE device + 1 NOT IN (SELECT device FROM thinDevice)
-                    """)
+                    SELECT MIN(device + 1) FROM (SELECT ? AS device UNION ALL SELECT device FROM thinDevice)
+                    WHERE device + 1 > ? AND device + 1 NOT IN (SELECT device FROM thinDevice)
+                    """, arguments: [last, last])
             guard let gap, Self.numbers.contains(gap) else {
                 throw SnapshotError.full("a thin pool has no more than 16777215 devices: remove images or containers")
             }

@@ -119,10 +119,18 @@ struct ThinPool: Sendable {
             sectors = known
             return
         }
-        // What a crash left of an earlier attempt.
-        try delete(0)
+        if try isUnfinished() {
+            // What a crash left of an earlier attempt.
+            try delete(0)
+        } else {
+            // Nothing here says that the pool is this directory's: it may be another data root's, or another engine's.
+            guard try usage().data.used == 0 else { throw foreign() }
+            try writeBase(Self.unfinished)
+        }
         do throws(Errno) {
             try mapper.send("create_thin 0", to: name)
+        } catch .fileExists {
+            throw foreign()
         } catch {
             throw failure("make a device in", error)
         }
@@ -139,23 +147,45 @@ struct ThinPool: Sendable {
             throw .system("mount", device, error)
         }
         try deactivate(0)
+        try writeBase("\(sectors) \(options.fileSystem.rawValue)")
+    }
+
+    /// What the file says while device 0 is being made.
+    private static let unfinished = "unfinished"
+
+    private func writeBase(_ text: String) throws(SnapshotError) {
         do throws(Errno) {
-            try Files.replace(baseFile, with: Array("\(sectors) \(options.fileSystem.rawValue)\n".utf8))
+            try Files.replace(baseFile, with: Array((text + "\n").utf8))
         } catch {
             throw .system("write", baseFile, error)
         }
     }
 
-    /// The size of the base in sectors, if there is one.
-    private func knownBase() throws(SnapshotError) -> UInt64? {
-        let text: String
+    private func readBase() throws(SnapshotError) -> String? {
         do throws(Errno) {
-            text = try Files.readText(baseFile)
+            return try Files.readText(baseFile)
         } catch .noSuchFileOrDirectory {
             return nil
         } catch {
             throw .system("read", baseFile, error)
         }
+    }
+
+    private func isUnfinished() throws(SnapshotError) -> Bool {
+        try readBase() == Self.unfinished
+    }
+
+    private func foreign() -> SnapshotError {
+        .unavailable(
+            driver: "devicemapper",
+            "the pool on \(options.devices?.data ?? dataFile) has contents already, and \(baseFile) does not say that "
+                + "they belong to this data root; bring that file back, or use other devices"
+        )
+    }
+
+    /// The size of the base in sectors, if there is one.
+    private func knownBase() throws(SnapshotError) -> UInt64? {
+        guard let text = try readBase(), text != Self.unfinished else { return nil }
         let words = text.split(separator: " ")
         guard words.count == 2, let known = UInt64(words[0]) else { throw .system("read", baseFile, .ioError) }
         guard words[1] == options.fileSystem.rawValue else {
@@ -218,10 +248,14 @@ struct ThinPool: Sendable {
 
     func deviceName(_ id: Int64) -> String { "\(prefix)-\(id)" }
 
-    /// Makes the device `id` as a copy of `origin`, which nobody writes to. Neither is active afterwards.
-    func create(_ id: Int64, of origin: Int64) throws(SnapshotError) {
+    /// Makes the device `id` as a copy of `origin`, which nobody writes to. Neither is active afterwards. False: there
+    /// is a device of this number.
+    func create(_ id: Int64, of origin: Int64) throws(SnapshotError) -> Bool {
         do throws(Errno) {
             try mapper.send("create_snap \(id) \(origin)", to: name)
+            return true
+        } catch .fileExists {
+            return false
         } catch {
             throw failure("make a device in", error)
         }
