@@ -66,6 +66,9 @@ final class DirectoryCache {
         return directory
     }
 
+    /// Whether the directory at `path` has been resolved, and is still open.
+    func isOpen(_ path: ArraySlice<UInt8>) -> Bool { slots.contains { $0.path.elementsEqual(path) } }
+
     /// Closes all descriptors; the next use resolves anew.
     func forget() {
         for slot in slots { close(slot.directory.descriptor) }

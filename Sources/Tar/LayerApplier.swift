@@ -73,13 +73,15 @@ package struct LayerApplier: ~Copyable {
     /// How many links that lead to nothing have been followed for the present entry.
     private var linkDepth = 0
     /// As many as the kernel follows (path_resolution(7)).
-    private static let linkLimit = 40
+    static let linkLimit = 40
     /// Directories get their times when nothing more is put into them.
     private var directoryTimes: [(path: EntryPath, seconds: Int64, nanoseconds: Int64)] = []
     /// Where in `directoryTimes` each is: an archive may have the same directory over and over.
     private var directoryPlaces: [EntryPath: Int] = [:]
     /// What this layer has made, to tell it from what was there before; kept only where whiteouts are carried out.
     var made: Set<ArraySlice<UInt8>> = []
+    /// The inodes of its symbolic links, for the same purpose: one may be met by another path than it was made by.
+    var madeLinks: Set<ino_t> = []
     /// Permission bits that the kernel takes from new files.
     let mask: UInt32
     let isPrivileged = geteuid() == 0
@@ -248,7 +250,10 @@ package struct LayerApplier: ~Copyable {
     }
 
     /// A directory that is there; `nil` also where the layer itself has hidden what was there.
-    private func existingDirectory(at path: ArraySlice<UInt8>) throws(ArchiveError) -> DirectoryCache.Directory? {
+    private mutating func existingDirectory(
+        at path: ArraySlice<UInt8>
+    ) throws(ArchiveError) -> DirectoryCache.Directory? {
+        if whiteouts == .remove, !directories.isOpen(path) { try replaceLowerLinks(on: path) }
         do throws(ArchiveError) {
             return try directories.directory(at: path)
         } catch {
@@ -259,7 +264,7 @@ package struct LayerApplier: ~Copyable {
     }
 
     /// Makes a directory because there is something in it, `entry`.
-    private mutating func makeImpliedDirectory(
+    mutating func makeImpliedDirectory(
         _ path: EntryPath, in parent: DirectoryCache.Directory, for entry: EntryPath
     ) throws(ArchiveError) {
         if path.withName({ mkdirat(parent.descriptor, $0, 0o755) }) == 0 {

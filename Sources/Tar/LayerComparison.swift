@@ -33,6 +33,7 @@ package struct LayerComparison: ~Copyable {
             guard let path = EntryPath(entry.name) else { throw .escapes(entry: entry.displayName, "leads out") }
             if path.isRoot || Whiteout.isMetadata(path) { continue }
             if path.name.starts(with: Whiteout.prefix) {
+                if form == .remove { noteDirectories(of: path) }
                 readWhiteout(path)
                 continue
             }
@@ -81,7 +82,15 @@ package struct LayerComparison: ~Copyable {
 
     private mutating func noteDirectories(of path: EntryPath) {
         var parent = path.parent
-        while !parent.isEmpty, directories.insert(parent).inserted {
+        while !parent.isEmpty, !directories.contains(parent) {
+            if form == .remove, case .symbolicLink? = expected[parent]?.entry.kind {
+                // The layer's own link leads elsewhere. One of a layer below is replaced by a directory, and what was
+                // known by its name has another (`LowerLinks`).
+                guard !own.contains(parent) else { return }
+                expected[parent] = nil
+                forget(below: parent, sparingOwn: true)
+            }
+            directories.insert(parent)
             guard let slash = parent.lastIndex(of: UInt8(ascii: "/")) else { return }
             parent = parent[..<slash]
         }

@@ -156,6 +156,7 @@ extension LayerApplier {
                 bytes.withMemoryRebound(to: CChar.self) { symlinkat($0.baseAddress.unsafelyUnwrapped, directory, name) }
             }
         }
+        if whiteouts == .remove { try noteLink(path, in: parent) }
         try setOwnerByName(entry, path, in: parent)
         try setAttributesByPath(entry, path, in: parent)
         try setTimesByName(entry, path, in: parent)

@@ -71,7 +71,7 @@ extension LayerApplier {
                 anew.insert(hidden)
             }
         case .remove:
-            guard let parent = try directories.directory(at: hidden.parent) else { return }
+            let parent = try parentDirectory(of: hidden)
             let descriptor = try Self.duplicate(parent.descriptor, hidden)
             defer { close(descriptor) }
             try removeUnmade(hidden, in: descriptor)

@@ -211,6 +211,59 @@ extension SnapshotterPromise {
         }
     }
 
+    /// `lib -> usr/lib` is below, and a layer has `lib/x`: Docker and containerd make a directory that hides the link.
+    static func lowerLinks(_ fixture: SnapshotterFixture) throws {
+        func link(_ name: String, _ target: String, _ writer: inout TarWriter) throws {
+            var link = TarEntry(kind: .symbolicLink, name: Array(name.utf8), mode: 0o777)
+            link.linkName = Array(target.utf8)
+            try writer.add(link)
+        }
+        try fixture.layer("one", parent: nil) { writer in
+            for name in ["usr/", "usr/lib/", "usr/lib/deep/", "w/"] {
+                try writer.add(directory(name, 0o750, owner: 15, group: 16, seconds: 1_450_000_000))
+            }
+            for name in ["usr/lib/old", "usr/lib/deep/old", "w/old"] {
+                try writer.add(TarEntry(kind: .file, name: Array(name.utf8), mode: 0o644))
+            }
+            for (name, target) in [
+                ("lib", "usr/lib"), ("lib64", "/usr/lib"), ("far", "usr/lib/deep"), ("loop", "loop"),
+                ("gone", "nowhere"),
+                ("w2", "w"), ("named", "usr"),
+            ] { try link(name, target, &writer) }
+        }
+        try fixture.layer("two", parent: "one") { writer in
+            // One of its own, which is followed, through one that is not.
+            try link("own", "lib64/new", &writer)
+            for name in ["lib/x", "lib/deep/y", "far/.wh.old", "loop/x", "gone/x", "own/z", "w2/.wh..wh..opq", "w2/x"] {
+                try writer.add(TarEntry(kind: .file, name: Array(name.utf8), mode: 0o644))
+            }
+            try writer.add(directory("named/", 0o700, owner: 3, group: 4, seconds: 1_450_000_000))
+        }
+        try fixture.layer("three", parent: "two", ["lib/third": "3", "own/third": "3"])
+        try fixture.snapshotter.prepare("container", parent: "three")
+        try fixture.mounted("container") { root in
+            func kind(_ path: String) -> mode_t {
+                var status = stat()
+                return lstat(root.appending(path).string, &status) == 0 ? status.st_mode : 0
+            }
+            for name in ["lib", "lib64", "far", "loop", "gone", "w2", "own"] {
+                #expect(kind(name) == S_IFDIR | 0o755, "\(name)")
+            }
+            #expect(kind("named") == S_IFDIR | 0o700)
+            let expected = [
+                "lib": ["deep", "third", "x"], "lib/deep": ["y"], "lib64": ["new"], "lib64/new": ["z"],
+                "own": ["third"], "far": [], "loop": ["x"], "gone": ["x"], "w2": ["x"], "named": [],
+                // Where the links led nothing has changed.
+                "usr/lib": ["deep", "old"], "usr/lib/deep": ["old"], "w": ["old"],
+            ]
+            for (path, wanted) in expected {
+                let found = try DirectoryListing.names(of: root.appending(path))
+                #expect(found.map { String(decoding: $0, as: UTF8.self) }.sorted() == wanted, "\(path)")
+            }
+            #expect(kind("nowhere") == 0 && kind("usr/lib") == S_IFDIR | 0o750)
+        }
+    }
+
     static func aufs(_ fixture: SnapshotterFixture) throws {
         try fixture.layer("one", parent: nil, ["o/old": "1"])
         try fixture.layer("two", parent: "one") { writer in

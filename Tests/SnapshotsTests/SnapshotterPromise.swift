@@ -27,6 +27,7 @@ struct SnapshotterPromise: Sendable, CustomTestStringConvertible {
         SnapshotterPromise("nothing inherits access lists from a directory", defaultAccessLists),
         SnapshotterPromise("a device that would be a whiteout is one with every driver", devices),
         SnapshotterPromise("what lies below a link lies where the link leads in the image", links),
+        SnapshotterPromise("a directory of a layer hides a link to a directory that a layer below has", lowerLinks),
         SnapshotterPromise("links to the files that aufs kept apart are those files", aufs),
         SnapshotterPromise("zeros take no space", zeros),
         SnapshotterPromise("files keep all that belongs to them", attributes),
