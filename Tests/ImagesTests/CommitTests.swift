@@ -111,7 +111,9 @@ struct CommitTests {
         #expect(last.content.size(of: layer) == nil)
     }
 
-    @Test("a driver that has to copy is asked for no changes while the container is held", arguments: ["overlay", "vfs"])
+    @Test(
+        "a driver that has to copy is asked for no changes while the container is held",
+        arguments: ["overlay", "vfs"])
     func copies(driver: String) async throws {
         let fixture = try ImagesFixture(driver: driver)
         let image = try await fixture.importing(Tar.text([("a", "1")]), as: "base")

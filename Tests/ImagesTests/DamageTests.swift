@@ -178,6 +178,39 @@ struct DamageTests {
         #expect(try await fixture.images.list().isEmpty)
     }
 
+    @Test("where not even the note that an image is gone has room, its blobs go first")
+    func deletesFirst() async throws {
+        let disk = try SmallDisk("40m")
+        defer { disk.remove() }
+        let fixture = try ImagesFixture(driver: "vfs", directory: disk.path)
+        let one = try await fixture.importing(PullTests.layer("a", 4 << 20), as: "one")
+        let two = try await fixture.importing(PullTests.layer("b", 4 << 20), as: "two")
+        // Nothing is reserved, and the log has no blocks of its own.
+        try await fixture.database.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }
+        try #require(try FileStatus.of(disk.path.appending("masu.db-wal")).size == 0)
+        let filler = try FileDescriptor.open(
+            disk.path.appending("filler"), .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        defer { try? filler.close() }
+        for size in [1 << 20, 4096, 1] {
+            let piece = [UInt8](repeating: 1, count: size)
+            while (try? filler.writeAll(piece)) != nil {}
+        }
+        let refused = await #expect(throws: DatabaseError.self) {
+            try await fixture.database.write { try $0.execute(sql: "UPDATE image SET id = id") }
+        }
+        #expect(refused?.resultCode == .SQLITE_FULL)
+        let done = try await fixture.images.remove("one", users: { _ in [] })
+        #expect(done.contains(.deleted(one.description)))
+        await fixture.images.finishDisposal()
+        var status = statvfs()
+        try #require(statvfs(disk.path.string, &status) == 0)
+        #expect(status.f_bavail * status.f_bsize > 6 << 20)
+        // And the other one is whole, also for the next daemon.
+        let (_, images) = try ImagesFixture.open(disk.path, "vfs")
+        #expect(try await images.list().map(\.id) == [two])
+        for digest in try images.content.list() { #expect(try images.content.verify(digest)) }
+    }
+
     @Test("the layers of a removed image are gone with the answer, and a crash before their files are costs nothing")
     func crashWhileDisposing() async throws {
         let fixture = try ImagesFixture()
