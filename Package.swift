@@ -241,6 +241,7 @@ let package = Package(
         staticProgram("masu-init", ["CLinux", "BuildInformation"]),
 
         // Tests mirror the modules
+        testLibrary("TemporaryDirectories", ["LinuxKernel", system]),
         testLibrary(
             "FaultyRegistry",
             [
@@ -297,22 +298,24 @@ let package = Package(
             "EngineTests",
             [
                 "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "PublishedPorts", "Snapshots", "Archive",
-                "Tar",
-                "LinuxKernel", "OCISpec", "JSON", "Text", database, logging, system,
+                "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
             "TasksTests",
-            ["Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", logging, system]),
+            [
+                "Tasks", "ShimProtocol", "BlockingCalls", "LinuxKernel", "OCISpec", "JSON", "TemporaryDirectories",
+                logging, system,
+            ]),
         tests("ShimProtocolTests", ["Addresses", "DNS", "PublishedPorts", "ShimProtocol", "OCISpec", "JSON"]),
         tests(
             "ShimTests",
             [
                 "Addresses", "DNS", "PublishedPorts", "Netlink", "Shim", "ShimProtocol", "LinuxKernel", "OCISpec",
-                "JSON", "Text", system,
+                "JSON", "Text", "TemporaryDirectories", system,
             ]),
         tests("OCISpecImageTests", ["OCISpec", "JSON"]),
-        tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", system]),
+        tests("ArchiveTests", ["Archive", "Tar", "LinuxKernel", "TemporaryDirectories", system]),
         tests("SnapshotsTests", ["Snapshots", "ContainerRuntime", "Archive", "Tar", "LinuxKernel", database, system]),
         tests(
             "ImagesTests",

@@ -6,7 +6,7 @@ extension Engine {
     /// Newest first.
     package func list(_ options: ListOptions) async throws -> [ContainerSummary] {
         try await reporting {
-            let filter = try ContainerFilter(options.filters)
+            let filter = options.filter
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
             var records = services.registry.all.map(\.current)
                 .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }

@@ -219,8 +219,8 @@ package final class Engine: Sendable {
     /// they happen. Filters as Docker's: `config`, `container`, `daemon`, `event`, `image`, `label`, `network`,
     /// `type`, `volume`, …
     package func events(
-        filters: ListFilters = ListFilters(), since: Timestamp? = nil, until: Timestamp? = nil
+        _ filter: EventFilter = EventFilter(), since: Timestamp? = nil, until: Timestamp? = nil
     ) async throws -> AsyncStream<EngineEvent> {
-        services.events.listen(filter: EventFilter(filters), since: since, until: until)
+        services.events.listen(filter: filter, since: since, until: until)
     }
 }

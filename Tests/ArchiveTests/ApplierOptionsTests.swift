@@ -2,12 +2,15 @@ import Archive
 import Glibc
 import LinuxKernel
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// Unpacking into a tree that is there already: what `cp` needs and layers do not.
 @Suite(.enabled(if: geteuid() == 0, "owners need root"))
 struct ApplierOptionsTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func path(_ name: String) -> String { directory.path.appending(name).string }
 

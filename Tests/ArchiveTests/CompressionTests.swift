@@ -1,12 +1,13 @@
 import Archive
 import Glibc
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 struct CompressionTests {
     /// Compresses with the usual programs, so that the decompression is tested against something else than itself.
     private func compressed(_ bytes: [UInt8], _ command: String) throws -> [UInt8] {
-        let directory = TemporaryDirectory()
+        let directory = try TemporaryDirectory()
         let (plain, packed) = (directory.path.appending("in").string, directory.path.appending("out").string)
         try directory.write("in", bytes)
         try #require(system("\(command) < \(plain) > \(packed)") == 0)

@@ -2,11 +2,14 @@ import Archive
 import Glibc
 import LinuxKernel
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite(.enabled(if: geteuid() == 0, "unpacking owners, devices and whiteouts needs root"))
 struct LayerApplierTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     @Test("files, directories, links and devices come out as the archive has them")
     func everything() throws {
@@ -31,7 +34,7 @@ struct LayerApplierTests {
         #expect(passwd.st_mtim.tv_sec == 0o14726262700)
         let note = try #require(directory.status("root/etc/note"))
         #expect(note.st_mtim.tv_sec == 1_700_000_000 && note.st_mtim.tv_nsec == 987_654_321)
-        #expect(directory.link("root/etc/link") == "/absolute/../target")
+        #expect(directory.target(of: "root/etc/link") == "/absolute/../target")
         #expect(directory.status("root/etc")?.st_mode == S_IFDIR | 0o1775)
         #expect(directory.status("root/etc")?.st_mtim.tv_sec == 0)
         #expect(directory.status("root")?.st_mode == S_IFDIR | 0o700)
@@ -73,7 +76,7 @@ struct LayerApplierTests {
         #expect(directory.text("root/a") == "2")
         #expect(directory.text("root/b") == "file")
         #expect(directory.text("root/c/y") == "1")
-        #expect(directory.link("root/d") == "a")
+        #expect(directory.target(of: "root/d") == "a")
     }
 
     @Test("whiteouts are left in the form overlayfs understands")

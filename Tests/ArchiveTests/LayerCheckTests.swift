@@ -2,12 +2,15 @@ import Archive
 import Glibc
 import LinuxKernel
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// What `system check` makes of a layer and what lies on disk.
 @Suite(.enabled(if: geteuid() == 0, "unpacking owners needs root"))
 struct LayerCheckTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func problems(_ bytes: [UInt8], _ change: (FilePath) -> Void = { _ in }) throws -> [String] {
         try directory.apply(bytes)

@@ -2,6 +2,7 @@ import Archive
 import Glibc
 import LinuxKernel
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// Builds archives entry by entry, also ones that no writer would make.
@@ -73,45 +74,7 @@ struct TarFixture {
     }
 }
 
-/// A directory that is removed when the test is done with it.
-final class TemporaryDirectory {
-    let path: FilePath
-
-    init() {
-        var template = Array("/tmp/masu-archive-test-XXXXXX".utf8CString)
-        path = FilePath(String(cString: mkdtemp(&template)))
-    }
-
-    deinit {
-        // What cannot be removed stays in /tmp; the test has already said what it had to say.
-        try? TreeRemoval.remove(path)
-    }
-
-    func write(_ name: String, _ bytes: [UInt8]) throws {
-        let file = try #require(fopen(path.appending(name).string, "we"))
-        defer { fclose(file) }
-        try #require(fwrite(bytes, 1, bytes.count, file) == bytes.count)
-    }
-
-    func text(_ name: String) -> String? {
-        guard let file = fopen(path.appending(name).string, "re") else { return nil }
-        defer { fclose(file) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        let count = fread(&buffer, 1, buffer.count, file)
-        return String(decoding: buffer[..<count], as: UTF8.self)
-    }
-
-    func status(_ name: String) -> stat? {
-        var status = stat()
-        return lstat(path.appending(name).string, &status) == 0 ? status : nil
-    }
-
-    func link(_ name: String) -> String? {
-        var buffer = [CChar](repeating: 0, count: 4096)
-        let count = readlink(path.appending(name).string, &buffer, buffer.count)
-        return count < 0 ? nil : String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
+extension TemporaryDirectory {
     @discardableResult
     func apply(_ bytes: [UInt8], whiteouts: WhiteoutForm = .overlay, into name: String = "root") throws
         -> LayerApplier.Result

@@ -2,11 +2,14 @@ import Archive
 import Glibc
 import LinuxKernel
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite(.enabled(if: geteuid() == 0, "owners, devices and attributes need root"))
 struct TreeArchiverTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func archive(
         _ name: String, as path: [UInt8]? = nil, sparseFiles: TreeArchiver.SparseFiles = .filled
@@ -64,7 +67,7 @@ struct TreeArchiverTests {
         #expect(file.st_mtim.tv_sec == 1_234_567_890 && file.st_mtim.tv_nsec == 123_456_789)
         #expect(directory.status("root/hard")?.st_ino == file.st_ino)
         #expect(directory.text("root/hard") == "content")
-        #expect(directory.link("root/link") == "/nowhere/../else")
+        #expect(directory.target(of: "root/link") == "/nowhere/../else")
         #expect(directory.status("root/link")?.st_mtim.tv_nsec == 123_456_789)
         #expect(directory.status("root/d")?.st_mtim.tv_nsec == 123_456_789)
         #expect(directory.status("root/d")?.st_mode == S_IFDIR | 0o1770)
@@ -179,7 +182,9 @@ struct TreeArchiverTests {
 
 @Suite(.enabled(if: geteuid() == 0, "whiteouts need root"))
 struct TreeChangesTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func path(_ name: String) -> String { directory.path.appending(name).string }
 
@@ -239,10 +244,9 @@ struct TreeChangesTests {
     @Test("an upper directory of overlayfs and a comparison of the trees say the same")
     func bothWays() throws {
         try makeTrees()
-        nonisolated(unsafe) let this = self
         let compared = try mounted {
-            try this.change("merged")
-            let (old, new) = (try this.open("lower"), try this.open("merged"))
+            try change("merged")
+            let (old, new) = (try open("lower"), try open("merged"))
             defer {
                 try? old.close()
                 try? new.close()
@@ -262,8 +266,7 @@ struct TreeChangesTests {
     @Test("the layer made of the changes makes the new tree of the old one")
     func layer() throws {
         try makeTrees()
-        nonisolated(unsafe) let this = self
-        try mounted { try this.change("merged") }
+        try mounted { try change("merged") }
         let (old, upper) = (try open("lower"), try open("upper"))
         defer {
             try? old.close()
@@ -277,7 +280,7 @@ struct TreeChangesTests {
         mkdir(path("upper2"), 0o755)
         try TreeCopy.copy(directory.path.appending("lower"), to: directory.path.appending("upper2"))
         try directory.apply(bytes, whiteouts: .remove, into: "upper2")
-        let difference = try mounted { system("diff -r \(this.path("merged")) \(this.path("upper2"))") }
+        let difference = try mounted { system("diff -r \(path("merged")) \(path("upper2"))") }
         #expect(difference == 0)
     }
 
@@ -367,7 +370,9 @@ struct TreeChangesTests {
 
 @Suite(.enabled(if: geteuid() == 0, "layers need root"))
 struct LayerComparisonTests {
-    private let directory = TemporaryDirectory()
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private static let layer = TarFixture.build {
         $0.directory("d")

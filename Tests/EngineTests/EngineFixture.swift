@@ -8,6 +8,7 @@ import Logging
 import OCISpec
 import Snapshots
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// An engine on private roots, with one image `box:latest` and a shim that refuses every container.

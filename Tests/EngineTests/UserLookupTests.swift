@@ -1,6 +1,7 @@
 import Engine
 import Glibc
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite("Users of an image") struct UserLookupTests {

@@ -3,6 +3,7 @@ import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// The runtimes of the machine's packages.
@@ -244,7 +245,7 @@ struct ExternalRuntimeTests {
             ("exit 0", "fake create did not write the process id"),
         ]
         for (script, text) in cases {
-            let directory = try TemporaryDirectory()
+            let directory = try TemporaryDirectory(mode: 0o755)
             let program = try fake(script, directory: directory)
             let container = try container(.crun, ["true"]) { $1.runtime = program }
             guard case .failed(let error) = container.launchResult else {
@@ -262,7 +263,7 @@ struct ExternalRuntimeTests {
 
     @Test("a runtime that hangs holds up neither other requests nor the end")
     func hangingRuntime() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         // Everything is runc's but `pause` and `exec`, which never end.
         let path = directory.path.appending("fake")
         let runc = try #require(OtherRuntime.runc.path)

@@ -5,6 +5,7 @@ import OCISpec
 import Shim
 import ShimProtocol
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite("json-file log")
@@ -14,7 +15,7 @@ struct LogTests {
 
     /// What is in the log after `parts` have been written one by one, and then the end.
     private func log(_ parts: [[UInt8]], attributes: JSONValue? = nil) throws -> String {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         let configuration = LogConfiguration(driver: .jsonFile, path: path.string, attributes: attributes)
         let log = try JSONFileLog(configuration, path: path)
@@ -106,7 +107,7 @@ struct LogTests {
 
     @Test("a full file is set aside, as many as there may be", arguments: [1, 2, 3, 5])
     func rotation(_ files: Int) throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         let log = try JSONFileLog(
             LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: files), path: path)
@@ -129,7 +130,7 @@ struct LogTests {
 
     @Test("a reader of the only file there may be can read it to its end after it is full")
     func replacement() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         let log = try JSONFileLog(
             LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 1), path: path)
@@ -146,7 +147,7 @@ struct LogTests {
 
     @Test("a file that somebody else has emptied is not full before it is")
     func emptied() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         let log = try JSONFileLog(
             LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 3), path: path)
@@ -164,7 +165,7 @@ struct LogTests {
 
     @Test("half a record that a killed shim has left does not spoil the next one")
     func brokenRecord() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         try Files.replace(path, with: Array("{\"log\":\"a".utf8))
         let log = try JSONFileLog(.jsonFile(path.string), path: path)
@@ -176,7 +177,7 @@ struct LogTests {
 
     @Test("on a full disk whole records are dropped and counted", .enabled(if: geteuid() == 0, "needs root"))
     func fullDisk() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         #expect(mount("tmpfs", directory.path.string, "tmpfs", 0, "size=64k") == 0)
         defer { umount(directory.path.string) }
         let path = directory.path.appending("log")

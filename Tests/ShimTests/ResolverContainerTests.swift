@@ -5,6 +5,7 @@ import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite(
@@ -14,7 +15,7 @@ struct ResolverContainerTests {
     private let directory: TemporaryDirectory
 
     init() throws {
-        directory = try TemporaryDirectory()
+        directory = try TemporaryDirectory(mode: 0o755)
         try NameTableWriter.write(
             [NamedEndpoint(names: ["web"], addresses: [try #require(IPAddress("172.18.0.2"))])], to: namesFile)
     }

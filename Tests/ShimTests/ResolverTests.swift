@@ -5,6 +5,7 @@ import LinuxKernel
 import Shim
 import ShimProtocol
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 /// A resolver that runs in a thread whose network namespace plays the host's, for a container's namespace.
@@ -112,7 +113,7 @@ struct ResolverTests {
     let container: TestNetworkNamespace
 
     init() throws {
-        directory = try TemporaryDirectory()
+        directory = try TemporaryDirectory(mode: 0o755)
         host = try TestNetworkNamespace()
         container = try TestNetworkNamespace()
         try write(["web": "172.18.0.2"])

@@ -2,6 +2,7 @@ import Glibc
 import LinuxKernel
 import Shim
 import SystemPackage
+import TemporaryDirectories
 import Testing
 
 @Suite("Streams for attached clients")
@@ -10,7 +11,7 @@ struct StreamTests {
         "what goes into a queue comes out in order, from memory or from a file",
         arguments: [10, 100_000, SpillQueue.memoryLimit, SpillQueue.memoryLimit + 1, 3_000_000], [1, 7, 4096, 100_000])
     func spill(_ total: Int, _ portion: Int) throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
         let bytes = (0..<total).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
         // More goes in than out until all is in.
@@ -50,7 +51,7 @@ struct StreamTests {
 
     @Test("all queues of a budget share its limit, and what has been sent is given back")
     func budget() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let budget = SpillBudget(directory: directory.path, limit: 1 << 20)
         let bytes = [UInt8](repeating: 1, count: 400_000)
         let (first, second) = (SpillQueue(budget: budget), SpillQueue(budget: budget))
@@ -62,7 +63,7 @@ struct StreamTests {
 
     @Test("seven eighths of what is free on the disk stay free", .enabled(if: geteuid() == 0, "needs root"))
     func reserve() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         #expect(mount("tmpfs", directory.path.string, "tmpfs", 0, "size=4m") == 0)
         defer { umount2(directory.path.string, Int32(MNT_DETACH)) }
         let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
@@ -72,7 +73,7 @@ struct StreamTests {
 
     @Test("little stays in memory, more goes to a file")
     func limits() throws {
-        let directory = try TemporaryDirectory()
+        let directory = try TemporaryDirectory(mode: 0o755)
         let queue = SpillQueue(budget: SpillBudget(directory: directory.path))
         let bytes = [UInt8](repeating: 1, count: SpillQueue.memoryLimit)
         try Self.add(bytes, to: queue)

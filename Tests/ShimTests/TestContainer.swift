@@ -4,6 +4,7 @@ import LinuxKernel
 import OCISpec
 import ShimProtocol
 import SystemPackage
+import TemporaryDirectories
 
 /// A container of busybox behind a real `masu-shim`.
 final class TestContainer {
@@ -50,7 +51,7 @@ final class TestContainer {
         hostPIDs: Bool = false, beside first: TestContainer? = nil, isLaunched: Bool = true,
         configure: (inout Spec, inout ShimConfiguration) -> Void = { _, _ in }
     ) throws {
-        directory = try TemporaryDirectory()
+        directory = try TemporaryDirectory(mode: 0o755)
         bundle = directory.path.appending("bundle")
         log = directory.path.appending("\(id)-json.log")
         self.first = first

@@ -257,8 +257,11 @@ extension SnapshotterPromise {
                 "usr/lib": ["deep", "old"], "usr/lib/deep": ["old"], "w": ["old"],
             ]
             for (path, wanted) in expected {
-                let found = try DirectoryListing.names(of: root.appending(path))
-                #expect(found.map { String(decoding: $0, as: UTF8.self) }.sorted() == wanted, "\(path)")
+                let found = try DirectoryListing.names(of: root.appending(path)).map {
+                    String(decoding: $0, as: UTF8.self)
+                }
+                // Overlayfs lists a whiteout of what is in none of its layers; nothing can be done with it.
+                #expect(found.sorted().filter { kind("\(path)/\($0)") != 0 } == wanted, "\(path)")
             }
             #expect(kind("nowhere") == 0 && kind("usr/lib") == S_IFDIR | 0o750)
         }

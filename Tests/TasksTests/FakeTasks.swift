@@ -6,6 +6,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 import Tasks
+import TemporaryDirectories
 import Testing
 
 /// Tasks in a directory of their own, run by the fake shim.

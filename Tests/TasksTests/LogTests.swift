@@ -4,6 +4,7 @@ import LinuxKernel
 import OCISpec
 import SystemPackage
 import Tasks
+import TemporaryDirectories
 import Testing
 
 @Suite("Container logs") struct LogTests {

@@ -6,6 +6,7 @@ import OCISpec
 import ShimProtocol
 import SystemPackage
 import Tasks
+import TemporaryDirectories
 import Testing
 
 /// A user of `Tasks` that is not the engine: no images, no names, no database. It runs busybox from a directory, by the

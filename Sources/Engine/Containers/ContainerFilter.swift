@@ -1,93 +1,90 @@
 import OCISpec
 import PublishedPorts
 
-/// The `filters` of `docker ps`, by Docker's rules.
-package struct ContainerFilter: Sendable {
-    private static let known: Set = [
-        "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-        "publish", "since", "status", "volume",
-    ]
+/// Which containers a list has. Of the values of one property any will do, except for labels, of which a container must
+/// have all; what was given for different properties must all hold. Empty or nil: not asked for.
+package struct ContainerFilter: Hashable, Sendable {
+    /// Beginnings of ids.
+    package var ids: [String] = []
+    /// Names, with or without a leading `/`.
+    package var names: [GoRegularExpression] = []
+    /// States; whoever asks for these needs no `all`.
+    package var statuses: Set<ContainerState.Status> = []
+    /// Exit codes of containers that have exited.
+    package var exitCodes: Set<Int32> = []
+    /// Labels.
+    package var labels: [LabelFilter] = []
+    /// Names of networks.
+    package var networks: [String] = []
+    /// Places in the container, or on the host, of what is mounted.
+    package var volumes: [String] = []
+    /// Exposed ports; nothing has an empty list of them.
+    package var exposed: [PortRange]?
+    /// The same of published ports.
+    package var published: [PortRange]?
+    /// Whether containers without a health check are among those asked for: there are no others.
+    package var includesUnchecked = true
+    /// Whether containers that are no tasks of a swarm are among those asked for: there are no others.
+    package var includesPlain = true
+    /// Images, as the user named them; only containers of these and of images made from them are listed.
+    package var ancestors: [String] = []
+    /// The name or id of a container the listed ones are older than.
+    package var before: String?
+    /// The same of one they are newer than.
+    package var since: String?
 
-    private let filters: ListFilters
-    private let exitCodes: Set<Int32>
-    private let statuses: Set<String>
-    private let names: [GoRegularExpression]
-
-    /// Throws Docker's text for an unknown filter or a wrong value.
-    package init(_ filters: ListFilters) throws(EngineError) {
-        for key in filters.values.keys.sorted() where !Self.known.contains(key) {
-            throw .invalid("invalid filter '\(key)'")
-        }
-        self.filters = filters
-        var codes: Set<Int32> = []
-        for text in filters["exited"] {
-            guard let code = Int32(text) else { throw .invalid("invalid filter 'exited=[\(text)]': not a number") }
-            codes.insert(code)
-        }
-        exitCodes = codes
-        let words = Set(ContainerState.Status.allCases.map(\.rawValue))
-        for text in filters["status"] where !words.contains(text) {
-            throw .invalid(
-                "invalid value for status filter (\(text)): must be one of created, dead, exited, paused, removing, "
-                    + "restarting, running"
-            )
-        }
-        statuses = Set(filters["status"])
-        for text in filters["health"] where !["none", "starting", "healthy", "unhealthy"].contains(text) {
-            throw .invalid(
-                "invalid value for health filter (\(text)): must be one of healthy, none, starting, unhealthy")
-        }
-        var names: [GoRegularExpression] = []
-        for text in filters["name"] { names.append(try GoRegularExpression(text)) }
-        self.names = names
-    }
+    /// All containers.
+    package init() {}
 
     /// Whether containers are asked for by their state, which then needs no `--all`.
-    package var impliesAll: Bool { !statuses.isEmpty }
+    var impliesAll: Bool { !statuses.isEmpty }
 
-    /// Images, as the user named them; only containers of these and of images made from them are listed.
-    package var ancestors: [String] { filters["ancestor"] }
-
-    /// Names or ids of containers the listed ones are older (`before`) or newer (`since`) than.
-    package var before: String? { filters["before"].last }
-    /// Only containers created after this one.
-    package var since: String? { filters["since"].last }
-
-    /// Whether it passes all filters but `ancestor`, `before` and `since`, which need to know more than one container.
+    /// Whether it passes all filters but `ancestors`, `before` and `since`, which need to know more than one container.
     package func matches(_ record: ContainerRecord) -> Bool {
         let configuration = record.configuration
         let network = configuration.host.networkMode.description
-        return any("id") { record.id.hasPrefix($0) }
-            && (names.isEmpty || names.contains { $0.matches(record.name) || $0.matches("/" + record.name) })
-            && (statuses.isEmpty || statuses.contains(record.state.status.rawValue))
+        return includesUnchecked && includesPlain
+            && any(ids) { record.id.hasPrefix($0) }
+            && any(names) { $0.matches(record.name) || $0.matches("/" + record.name) }
+            && (statuses.isEmpty || statuses.contains(record.state.status))
             && (exitCodes.isEmpty || record.state.status == .exited && exitCodes.contains(record.state.exitCode))
-            && all("label") { Self.label($0, in: configuration.labels) }
-            && any("network") { $0 == network || $0 == "bridge" && network == "default" }
-            && any("volume") { volume in
+            && labels.allSatisfy { $0.matches(configuration.labels) }
+            && any(networks) { $0 == network || $0 == "bridge" && network == "default" }
+            && any(volumes) { volume in
                 MountList.mountPoints(configuration.host).contains { $0.destination == volume || $0.source == volume }
             }
-            && any("expose") { Self.port($0, in: configuration.exposedPorts) }
-            && any("publish") { Self.port($0, in: configuration.host.publishedPorts.map(\.port)) }
-            && any("health") { $0 == "none" }
-            && any("is-task") { $0 == "false" || $0 == "0" }
+            && Self.overlaps(exposed, configuration.exposedPorts)
+            && Self.overlaps(published, configuration.host.publishedPorts.map(\.port))
     }
 
-    private func any(_ key: String, _ test: (String) -> Bool) -> Bool {
-        let values = filters[key]
-        return values.isEmpty || values.contains(where: test)
+    private func any<Value>(_ values: [Value], _ test: (Value) -> Bool) -> Bool {
+        values.isEmpty || values.contains(where: test)
     }
 
-    private func all(_ key: String, _ test: (String) -> Bool) -> Bool { filters[key].allSatisfy(test) }
+    private static func overlaps(_ wanted: [PortRange]?, _ ports: [PortRange]) -> Bool {
+        guard let wanted else { return true }
+        return wanted.contains { range in
+            ports.contains { $0.transport == range.transport && $0.ports.overlaps(range.ports) }
+        }
+    }
+}
 
-    private static func label(_ text: String, in labels: [String: String]) -> Bool {
-        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard let value = labels[parts[0]] else { return false }
-        return parts.count == 1 || value == parts[1]
+/// A label that something must have.
+package struct LabelFilter: Hashable, Sendable {
+    /// The label's name.
+    package var name: String
+    /// Its value; nil: any.
+    package var value: String?
+
+    /// A label, with any value if none is given.
+    package init(_ name: String, _ value: String? = nil) {
+        self.name = name
+        self.value = value
     }
 
-    /// `80`, `80/tcp` or `80-90/tcp` against `80/tcp`.
-    private static func port(_ text: String, in ports: [PortRange]) -> Bool {
-        guard let wanted = PortRange(text) else { return false }
-        return ports.contains { $0.transport == wanted.transport && $0.ports.overlaps(wanted.ports) }
+    /// Whether it is among labels or attributes.
+    func matches(_ labels: [String: String]) -> Bool {
+        guard let found = labels[name] else { return false }
+        return value.map { $0 == found } ?? true
     }
 }

@@ -65,7 +65,7 @@ extension EngineRoutes {
         options.all = request.query.flag("all")
         options.size = request.query.flag("size")
         if let limit = try request.query.integer("limit"), limit > 0 { options.limit = limit }
-        options.filters = ListFilters(try request.query.filters().values)
+        options.filter = try ContainerFilter(wire: try request.query.filters())
         let summaries = try await engine.list(options)
         return .json(summaries.map { EngineAPIModel.ContainerSummary($0, version: request.version) })
     }

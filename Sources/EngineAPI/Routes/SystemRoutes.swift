@@ -45,8 +45,8 @@ extension EngineRoutes {
                     + "(\(request.query.text("until")))"
             )
         }
-        let filters = ListFilters(try request.query.filters().values)
-        let events = try await engine.events(filters: filters, since: since, until: until)
+        let filter = EventFilter(wire: try request.query.filters())
+        let events = try await engine.events(filter, since: since, until: until)
         // Image creation was no event before 1.46, and clients of that time do not expect it.
         let skipsImageCreation = request.version < .v(46)
         return HTTPResponse(
