@@ -21,6 +21,13 @@ struct Attachment: Sendable {
     /// What a bridge's port of a container is called.
     static func portName(_ index: Int32) -> String { "ms\(index)" }
 
+    /// The hardware address of the host's end: it says which of a container's endpoints it leads to.
+    static func portAddress(_ endpoint: Endpoint) -> MACAddress? {
+        guard let own = endpoint.macAddress?.bytes else { return nil }
+        // Local, of one interface, and another one than the container's.
+        return MACAddress(bytes: [own[0] == 0xFE ? 0xFA : 0xFE] + own.dropFirst())
+    }
+
     private var interfaces: [IPInterface] { [endpoint.ipv4, endpoint.ipv6].compactMap(\.self) }
 
     /// What is asked of the host's namespace; the interface is in `namespace` afterwards, and down.
@@ -52,7 +59,8 @@ struct Attachment: Sendable {
         let link = NewLink(
             Self.portName(port), .veth(peer: peer), index: port,
             LinkSettings(
-                isUp: true, master: bridge.index, mtu: bridge.mtu, alias: endpoint.sandbox, hasLinkLocalAddress: false))
+                isUp: true, master: bridge.index, mtu: bridge.mtu, address: Self.portAddress(endpoint),
+                alias: endpoint.sandbox, hasLinkLocalAddress: false))
         return link.requests + Self.portRequests(endpoint, port: port, bridge, settings, isNew: false)
     }
 

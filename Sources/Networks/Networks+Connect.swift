@@ -6,18 +6,17 @@ import SystemPackage
 extension Networks {
     func connectNow(_ wanted: EndpointRequest, _ sandbox: SandboxRequest) throws(NetworksError) -> Endpoint {
         let present = endpoints(of: sandbox.id)
-        let inside = try sandbox.namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
-        guard let inside, !present.contains(where: { isHosts($0) }) else {
-            throw .invalid("container cannot be disconnected from host network or connected to host network")
-        }
+        if present.contains(where: { driver(of: $0) == .host }) { throw .hostNetwork }
+        if present.contains(where: { driver(of: $0) == NetworkDriver.none }) { throw .noNetwork }
+        guard let namespace = sandbox.namespace else { throw .hostNetwork }
+        let inside = try Inside(namespace)
         let names = present.map(\.interfaceName) + inside.links.map(\.name)
         let planned = try entries.withLock { entries throws(NetworksError) in
             try Self.plan(wanted, sandbox, besides: names, in: &entries)
         }
         do throws(NetworksError) {
-            if !planned.network.driver.hasAddresses {
-                throw .invalid("container cannot be disconnected from host network or connected to host network")
-            }
+            if planned.network.driver == .host { throw NetworksError.hostNetwork }
+            if planned.network.driver == .none { throw NetworksError.noNetwork }
             try table.add([planned.endpoint])
             try attach([planned], to: inside)
         } catch {
@@ -31,8 +30,8 @@ extension Networks {
         return planned.endpoint
     }
 
-    private func isHosts(_ endpoint: Endpoint) -> Bool {
-        entries.withLock { $0[endpoint.networkID]?.network.driver == .host }
+    private func driver(of endpoint: Endpoint) -> NetworkDriver? {
+        entries.withLock { $0[endpoint.networkID]?.network.driver }
     }
 
     func disconnectNow(
@@ -46,7 +45,7 @@ extension Networks {
             return (network: entry.network, endpoint: endpoint)
         }
         let inside = try namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
-        detach(found.endpoint, found.network, inside)
+        detach(found.endpoint, .name(found.endpoint.interfaceName), inside)
         try table.removeEndpoints(of: sandbox, on: found.network.id)
         forget(sandbox, on: [found.network.id])
         if let inside { setDefaultRoutes(of: sandbox, inside) }

@@ -14,6 +14,7 @@ extension Networks {
             for network in planned.map(\.network) { writeNames(of: network) }
             return sandbox
         } catch {
+            // A row that stays is freed when the container starts the next time, or the daemon does.
             try? table.removeEndpoints(of: request.id)
             forget(request.id, on: planned.map(\.network.id))
             throw error
@@ -36,8 +37,9 @@ extension Networks {
                     let names = planned.map(\.endpoint.interfaceName)
                     planned.append(try Self.plan(wanted, request, besides: names, in: &entries))
                 }
-                if planned.count > 1, planned.contains(where: { !$0.network.driver.hasAddresses }) {
-                    throw .invalid("container cannot be connected to host network or none and another network")
+                if planned.count > 1 {
+                    if planned.contains(where: { $0.network.driver == .host }) { throw .hostNetwork }
+                    if planned.contains(where: { $0.network.driver == .none }) { throw .noNetwork }
                 }
                 return planned
             } catch {
@@ -51,13 +53,22 @@ extension Networks {
         _ wanted: EndpointRequest, _ sandbox: SandboxRequest, besides names: [String],
         in entries: inout [String: NetworkEntry]
     ) throws(NetworksError) -> Planned {
-        var entry = try find(wanted.network, in: entries)
-        let endpoint = try entry.plan(wanted, for: sandbox, besides: names)
-        if case .bridge = entry.network.settings, entry.bridge == nil {
-            throw .system("the bridge of the network \(entry.network.name) could not be set up; see the daemon's log")
+        let (network, bridge) = try found(wanted.network, in: entries)
+        if case .bridge = network.settings, bridge == nil {
+            throw .system("the bridge of the network \(network.name) could not be set up; see the daemon's log")
         }
-        entries[entry.network.id] = entry
-        return Planned(endpoint: endpoint, network: entry.network, bridge: entry.bridge)
+        // In place: a copy would cost as much as there are containers.
+        guard let endpoint = try entries[network.id]?.plan(wanted, for: sandbox, besides: names) else {
+            throw .notFound(wanted.network)
+        }
+        return Planned(endpoint: endpoint, network: network, bridge: bridge)
+    }
+
+    private static func found(
+        _ term: String, in entries: [String: NetworkEntry]
+    ) throws(NetworksError) -> (Network, BridgeLink?) {
+        let entry = try find(term, in: entries)
+        return (entry.network, entry.bridge)
     }
 
     /// Forgets endpoints in memory.
@@ -103,7 +114,7 @@ extension Networks {
             batch.append(defaultRoutes(attachments))
             try inside.route.perform(batch)
         } catch {
-            for attachment in attachments { detach(attachment.endpoint, attachment.network, inside) }
+            for attachment in attachments { detach(attachment.endpoint, .index(attachment.index), inside) }
             throw .system("\(error)")
         }
     }
@@ -150,8 +161,9 @@ extension Networks {
     }
 
     /// Removes an endpoint's interface, and what the bridge knows about it. What is not there is no error.
-    func detach(_ endpoint: Endpoint, _ network: Network, _ inside: Inside?) {
-        if let inside { try? inside.route.perform(Link.delete(.name(endpoint.interfaceName))) }
+    func detach(_ endpoint: Endpoint, _ link: Link.Reference, _ inside: Inside?) {
+        // With the container's end that on the host goes.
+        try? inside?.route.perform(Link.delete(link))
         forgetNeighbours(of: [endpoint])
     }
 

@@ -71,12 +71,21 @@ extension Networks {
         settings.masquerades = wanted.masquerades
         settings.hostBinding = wanted.hostBinding
         let requests = try wanted.pools(foreign: settings.ownsInterface ? nil : interfaces(of: wanted.interfaceName))
-        let plan = NetworkPlan(
-            id: old?.id ?? RandomIdentifier.make(), name: "bridge", options: wanted.options,
-            hasIPv6: wanted.hasIPv6, addressing: AddressingRequest(driver: "default", pools: requests),
-            settings: .bridge(settings))
-        let keepsPools = old.map { $0.requestedPools == requests && $0.hasIPv6 == wanted.hasIPv6 } ?? false
-        let pools = keepsPools ? old?.pools ?? [] : try choosePools(plan, besides: old?.id)
+        func plan(_ pools: [PoolRequest]) -> NetworkPlan {
+            NetworkPlan(
+                id: old?.id ?? RandomIdentifier.make(), name: "bridge", options: wanted.options,
+                hasIPv6: wanted.hasIPv6, addressing: AddressingRequest(driver: "default", pools: pools),
+                settings: .bridge(settings))
+        }
+        var pools = old?.pools ?? []
+        if old?.requestedPools != requests || old?.hasIPv6 != wanted.hasIPv6 {
+            // A family about which the configuration said and says nothing keeps its block.
+            let kept = pools.filter { pool in
+                !(requests + (old?.requestedPools ?? [])).contains { $0.family == pool.subnet.family }
+            }.map { PoolRequest(subnet: IPInterface($0.subnet.address, prefixLength: $0.subnet.prefixLength)) }
+            pools = try choosePools(plan(requests + kept), besides: old?.id)
+        }
+        let plan = plan(requests)
         return Network(plan, createdAt: old?.createdAt ?? .now(), pools: pools, settings: plan.settings)
     }
 

@@ -10,7 +10,9 @@ extension Networks {
                 do throws(NetlinkError) {
                     try recover(network, settings)
                 } catch {
-                    throw .system("\(error)")
+                    logger.error(
+                        "cannot compare a network with the kernel",
+                        metadata: ["name": "\(network.name)", "error": "\(error)"])
                 }
             }
             writeNames(of: network)
@@ -24,8 +26,10 @@ extension Networks {
         let ports = try host.route.links().filter { $0.name == Attachment.portName($0.index) && $0.alias != nil }
         var batch = Batch()
         for endpoint in endpoints {
-            // Of a container on several networks the interface whose other end has the endpoint's address.
-            guard let port = try port(of: endpoint, bridge, among: ports) else { continue }
+            let address = Attachment.portAddress(endpoint)?.bytes
+            guard let port = ports.first(where: { $0.alias == endpoint.sandbox && $0.address == address }) else {
+                continue
+            }
             batch.append(
                 Attachment.portRequests(
                     endpoint, port: port.index, bridge, settings, isNew: port.master != bridge.index))
@@ -49,11 +53,5 @@ extension Networks {
                 "cannot give a network back all that it lacks",
                 metadata: ["name": "\(network.name)", "error": "\(error)"])
         }
-    }
-
-    /// The host's end of an endpoint's pair: a port of the bridge, or one that has lost its bridge.
-    private func port(of endpoint: Endpoint, _ bridge: BridgeLink, among ports: [Link]) throws(NetlinkError) -> Link? {
-        let own = ports.filter { $0.alias == endpoint.sandbox }
-        return own.first { $0.master == bridge.index } ?? own.first { $0.master == nil || $0.master == 0 }
     }
 }

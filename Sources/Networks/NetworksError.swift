@@ -17,6 +17,12 @@ package struct NetworksError: Failure, Hashable, Sendable {
     static func forbidden(_ message: String) -> NetworksError { NetworksError(.forbidden, message) }
     static func system(_ message: String) -> NetworksError { NetworksError(.system, message) }
 
+    static let hostNetwork = NetworksError(
+        .invalid, "container cannot be disconnected from host network or connected to host network")
+    static let noNetwork = NetworksError(
+        .invalid,
+        "container cannot be connected to multiple networks with one of the networks in private (none) mode")
+
     static func notFound(_ name: String) -> NetworksError { NetworksError(.notFound, "network \(name) not found") }
     static func exists(_ name: String) -> NetworksError {
         NetworksError(.conflict, "network with name \(name) already exists")

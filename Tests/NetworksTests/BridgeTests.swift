@@ -26,6 +26,52 @@ struct BridgeTests {
         #expect(try host.links().map(\.index) == [link.index])
     }
 
+    @Test("the default bridge follows the configuration, and keeps what that says nothing about")
+    func changedDefaultBridge() async throws {
+        let host = try TestHost()
+        let first = try await host.open()
+        let id = try first.network("bridge").id
+        let dual = try await host.open { $0.defaultBridge.hasIPv6 = true }.network("bridge")
+        #expect(dual.id == id && dual.pools.map(\.subnet.family) == [.ipv4, .ipv6])
+        #expect(dual.pools[0].subnet.description == "172.17.0.0/16")
+        let named = try await host.open {
+            $0.defaultBridge.ipv4 = IPInterface("10.99.0.1/24")
+            $0.defaultBridge.ipv4Range = IPSubnet("10.99.0.128/25")
+            $0.defaultBridge.ipv4Gateway = IPAddress("10.99.0.7")
+        }
+        let sandbox = try await named.join(request(1, EndpointRequest(network: "bridge")))
+        #expect(sandbox.endpoints[0].ipv4?.description == "10.99.0.128/24")
+        #expect(sandbox.endpoints[0].ipv4Gateway?.description == "10.99.0.7")
+        let link = try #require(try host.links().first { $0.name == "masu0" })
+        let addresses = try host.route().addresses(of: link.index).map(\.description)
+        #expect(addresses == ["10.99.0.1/24"])
+        await named.leave(sandbox.id)
+        _ = try await host.open { $0.defaultBridge.isEnabled = false }
+        #expect(try !host.links().contains { $0.name == "masu0" })
+    }
+
+    @Test("a bridge of the administrator's is used as it is, and stays when its network goes")
+    func foreignBridge() async throws {
+        let host = try TestHost()
+        let networks = try await host.open()
+        try host.route().perform(Batch(NewLink("own0", .bridge(BridgeOptions()), LinkSettings(mtu: 1300)).requests))
+        let own = try #require(try host.route().link(.name("own0")))
+        let options = ["com.docker.network.bridge.name": "own0"]
+        _ = try await networks.create(NetworkRequest(name: "web", options: options))
+        await #expect(throws: NetworksError.self) {
+            try await networks.create(NetworkRequest(name: "other", options: options))
+        }
+        let first = try await networks.join(request(1, EndpointRequest(network: "web")))
+        let second = try await networks.join(request(2, EndpointRequest(network: "web")))
+        let address = try #require(second.endpoints[0].ipv4).address
+        let (one, two) = (try #require(first.namespace), try #require(second.namespace))
+        #expect(try Traffic.connect(from: one, to: address, of: two) != nil)
+        #expect(try RouteSocket.opened(in: one).link(.name("eth0"))?.mtu == 1300)
+        for sandbox in [first, second] { await networks.leave(sandbox.id) }
+        _ = try await networks.remove("web")
+        #expect(try host.route().link(.name("own0"))?.index == own.index)
+    }
+
     @Test("containers on one network reach each other and the host by both families", arguments: [false, true])
     func traffic(hasIPv6: Bool) async throws {
         let host = try TestHost()

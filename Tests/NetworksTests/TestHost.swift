@@ -127,23 +127,29 @@ enum TestID {
 enum Traffic {
     /// Whether somebody in one namespace reaches somebody who listens in another one.
     ///
+    /// - Parameters:
+    ///   - port: the port that the client asks for; `nil` is the listener's.
+    ///   - listening: the listener's port; 0 is any.
     /// - Returns: the address that the listener sees; `nil` if nothing arrives.
     static func connect(
-        from client: FileDescriptor, to address: IPAddress, of server: FileDescriptor, milliseconds: Int32 = 3000
+        from client: FileDescriptor, to address: IPAddress, of server: FileDescriptor, port: UInt16? = nil,
+        listening: UInt16 = 0, milliseconds: Int32 = 3000
     ) throws -> IPAddress? {
         let family: IPAddress.Family = address.family
         let listener = try NetworkNamespace.visit(server) { socket(family) }
         defer { close(listener) }
         try #require(listener >= 0)
+        var on: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, 4)
         var any = sockaddr_storage()
-        let length = fill(&any, .unspecified(family), 0)
+        let length = fill(&any, .unspecified(family), listening)
         var failure = with(&any) { Glibc.bind(listener, $0, length) }
         try #require(failure == 0)
         try #require(listen(listener, 4) == 0)
         var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
         failure = with(&any) { getsockname(listener, $0, &size) }
         try #require(failure == 0)
-        let port = port(of: &any)
+        let port = port ?? self.port(of: &any)
         let caller = try NetworkNamespace.visit(client) { socket(family) }
         defer { close(caller) }
         var target = sockaddr_storage()
