@@ -199,7 +199,11 @@ extension Integration {
 
         @Test("a full disk during import is said, and the space is given back", arguments: Client.available)
         func fullDisk(_ client: Client) throws {
-            // A data root on a small tmpfs, in the directory that the guardian of the daemon takes away.
+            try PrivateNetwork().enter { try fillDisk(client) }
+        }
+
+        /// A data root on a small tmpfs, in the directory that the guardian of the daemon takes away.
+        private func fillDisk(_ client: Client) throws {
             let place = try TestDaemon()
             defer { place.destroy() }
             try place.stop()

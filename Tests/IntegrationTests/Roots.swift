@@ -22,7 +22,9 @@ enum Roots {
         for name in ["HOME", "XDG_CACHE_HOME", "http_proxy", "https_proxy", "no_proxy"] {
             command.environment[name] = environment[name]
         }
-        guard geteuid() == 0, let result = try? command.runToEnd(timeout: 900), result.code == 0 else { return nil }
+        guard geteuid() == 0,
+            let result = try? PrivateNetwork.leave({ try command.runToEnd(timeout: 900) }), result.code == 0
+        else { return nil }
         return result.line
     }()
 }

@@ -168,8 +168,21 @@ final class TestDaemon {
     }
 }
 
-/// Runs a test with a daemon of its own and with the image `busybox`; afterwards nothing of any container may be left.
+/// Runs a test with a daemon of its own, in a network of its own, and with the image `busybox`; afterwards nothing of
+/// any container may be left.
 func withDaemon(
+    options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#,
+    image: Bool = true, at location: SourceLocation = #_sourceLocation, _ body: (TestDaemon) throws -> Void
+) throws {
+    try PrivateNetwork().enter {
+        try withDaemonHere(
+            options: options, configuration: configuration, redirections: redirections, image: image, at: location,
+            body)
+    }
+}
+
+/// The same in the network where the test is already.
+func withDaemonHere(
     options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#,
     image: Bool = true, at location: SourceLocation = #_sourceLocation, _ body: (TestDaemon) throws -> Void
 ) throws {
