@@ -173,8 +173,8 @@ let package = Package(
         module(
             "Engine",
             [
-                "Addresses", "DNS", "Failure", "BlockingCalls", "Tasks", "Distribution", "Images", "PublishedPorts",
-                "Snapshots", "Archive", "Tar", "Cgroups", "Hashing",
+                "Addresses", "DNS", "Failure", "BlockingCalls", "Networks", "PublishedPorts", "Tasks", "Distribution",
+                "Images", "Snapshots", "Archive", "Tar", "Cgroups", "Hashing",
                 "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
             ]),
 
@@ -192,9 +192,9 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Addresses", "Failure", "Engine", "Tasks", "EngineAPIModel", "HTTPServing", "Distribution", "Images",
-                "PublishedPorts", "OCISpec",
-                "JSON", "Base64", "Text", "BuildInformation", "LinuxKernel", logging, system,
+                "Addresses", "Failure", "Engine", "Networks", "PublishedPorts", "Tasks", "EngineAPIModel",
+                "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64", "Text", "BuildInformation",
+                "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -216,8 +216,8 @@ let package = Package(
         .executableTarget(
             name: "masud",
             dependencies: [
-                "Addresses", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images", "Snapshots",
-                "ContentStore", "Flags", "JSON", "LinuxKernel",
+                "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images",
+                "Networks", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -297,8 +297,8 @@ let package = Package(
         tests(
             "EngineTests",
             [
-                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "PublishedPorts", "Snapshots", "Archive",
-                "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging, system,
+                "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Networks", "PublishedPorts", "Snapshots",
+                "Archive", "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(

@@ -144,6 +144,7 @@ extension Engine {
         }
         host.log = host.log.filled(from: configuration.log)
         if host.networkMode == .default { host.networkMode = .network("bridge") }
+        settleEndpoints(&merged.endpoints, mode: host.networkMode)
         for (index, bind) in host.binds.enumerated()
         where DaemonRoot.touches(bind.source, dataRoot: configuration.dataRoot.string) {
             host.binds[index].fallbackPropagation = .rslave
@@ -159,6 +160,20 @@ extension Engine {
         merged.host = host
     }
 
+    /// Names for all networks, in the place of ids, and a place on the network of the mode where nothing else is asked
+    /// for.
+    private func settleEndpoints(_ endpoints: inout [String: NetworkEndpoint], mode: NetworkMode) {
+        for (key, endpoint) in endpoints {
+            guard let network = services.networks.all.first(where: { $0.id == key }) else { continue }
+            endpoints[key] = nil
+            endpoints[network.name] = endpoint
+        }
+        guard endpoints.isEmpty, case .network(let name) = mode else { return }
+        // It need not be there yet.
+        let network = try? services.networks.network(name)
+        endpoints[network?.name ?? name] = NetworkEndpoint()
+    }
+
     private func validationContext(runtime: String) -> ValidationContext {
         let known: Set<String> = configuration.runtime(runtime) == nil ? [] : [runtime]
         var context = ValidationContext(
@@ -167,6 +182,7 @@ extension Engine {
         context.memoryIsLimitable = Machine.memoryIsLimitable
         context.swapIsLimitable = Machine.swapIsLimitable
         context.dataRoot = configuration.dataRoot.string
+        context.networks = services.networks.all
         return context
     }
 }

@@ -6,7 +6,11 @@ extension Engine {
     /// Newest first.
     package func list(_ options: ListOptions) async throws -> [ContainerSummary] {
         try await reporting {
-            let filter = options.filter
+            var filter = options.filter
+            // A network may be asked for by its id.
+            filter.networks = filter.networks.map { asked in
+                services.networks.all.first { $0.id == asked }?.name ?? asked
+            }
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
             var records = services.registry.all.map(\.current)
                 .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
@@ -38,12 +42,14 @@ extension Engine {
                 meanings[name] = .some(try? await images.resolve(name).id.description)
             }
             let stillMeant = (meanings[name] ?? nil) == record.imageID
+            // Gone since the row was read: then it is on no network.
+            let container = services.registry.container(record.id)
             var summary = ContainerSummary(
                 id: record.id, name: record.name, image: stillMeant ? name : record.imageID, imageID: record.imageID,
                 command: Self.line(record), created: record.createdAt, state: record.state,
                 status: record.state.phrase(at: now), labels: configuration.labels,
                 networkMode: configuration.host.networkMode.description,
-                endpoint: configuration.endpoints[configuration.host.networkMode.description],
+                networks: container?.endpointDetails() ?? [], ports: container?.networkPresence?.ports ?? [],
                 annotations: configuration.host.annotations,
                 mounts: MountList.mountPoints(configuration.host), exposedPorts: configuration.exposedPorts)
             if manifests[record.imageID] == nil {
@@ -124,14 +130,8 @@ extension Engine {
                 restartCount: record.restartCount,
                 driver: images.snapshotter.driver, graphDriverData: driverData, appArmorProfile: "",
                 execIDs: execIDs.sorted(), configuration: configuration,
-                mounts: MountList.mountPoints(configuration.host), sandboxKey: "", networkName: nil)
-            switch configuration.host.networkMode {
-            case .none: details.networkName = "none"
-            case .host: details.networkName = "host"
-            case .default: details.networkName = "bridge"
-            case .network(let name): details.networkName = name
-            case .container: break
-            }
+                mounts: MountList.mountPoints(configuration.host), sandboxKey: "",
+                networks: container.endpointDetails(), ports: container.networkPresence?.ports ?? [])
             if let running = record.state.running { details.sandboxKey = "/proc/\(running.pid)/ns/net" }
             details.imageManifest = await imageManifest(of: record)
             if size { (details.sizeRw, details.sizeRootFs) = try await sizes(of: record) }

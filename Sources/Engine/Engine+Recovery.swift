@@ -23,7 +23,23 @@ extension Engine {
                     for container in group { tasks.addTask { await container.recover() } }
                 }
             }
+            await recoverNetworks(of: containers)
+            for group in [joined, joining] {
+                await withTaskGroup(of: Void.self) { tasks in
+                    for container in group { tasks.addTask { await container.settle() } }
+                }
+            }
         }
+    }
+
+    /// Has what running containers have of networks compared with what there is, and put in order.
+    private func recoverNetworks(of containers: [Container]) async {
+        var running: Set<String> = []
+        for container in containers where container.current.state.running != nil {
+            if await container.unseenEnd == nil { running.insert(container.id) }
+        }
+        await services.networks.recover(running)
+        for container in containers where running.contains(container.id) { await container.recoverNetworks() }
     }
 
     /// Lets go of everything before the daemon ends. Containers live on unless the configuration says otherwise.

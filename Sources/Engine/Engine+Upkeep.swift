@@ -82,15 +82,15 @@ extension Engine {
         }
     }
 
-    private func beginPruning(_ what: String) throws(EngineError) {
+    func beginPruning(_ what: String) throws(EngineError) {
         guard pruning.withLock({ $0.insert(what).inserted }) else {
             throw .conflict("a prune operation is already running")
         }
     }
 
-    private func endPruning(_ what: String) { pruning.withLock { _ = $0.remove(what) } }
+    func endPruning(_ what: String) { pruning.withLock { _ = $0.remove(what) } }
 
-    private func emitPrune(_ kind: EngineEvent.Kind, reclaimed: Int64) {
+    func emitPrune(_ kind: EngineEvent.Kind, reclaimed: Int64) {
         services.events.publish(
             EngineEvent(kind: kind, action: "prune", actorID: "", attributes: ["reclaimed": String(reclaimed)]))
     }

@@ -3,6 +3,7 @@ import GRDB
 import Images
 import LinuxKernel
 import Logging
+import Networks
 import OCISpec
 import Snapshots
 import Synchronization
@@ -24,7 +25,8 @@ package final class Engine: Sendable {
 
     /// `database` must be migrated (`Engine.registerMigrations` and those of the lower modules).
     package init(
-        configuration: EngineConfiguration, images: Images, database: any DatabaseWriter, logger: Logger
+        configuration: EngineConfiguration, images: Images, networks: Networks, database: any DatabaseWriter,
+        logger: Logger
     ) throws {
         self.images = images
         let pool = BlockingPool(threads: 16, name: "engine")
@@ -33,7 +35,7 @@ package final class Engine: Sendable {
             filterCache: configuration.execRoot.appending("seccomp"))
         services = EngineServices(
             settings: EngineSettings(configuration), database: database, images: images, events: EventHub(),
-            registry: ContainerRegistry(), tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
+            registry: ContainerRegistry(), networks: networks, tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
             logger: logger)
         do {
             // Users who may not use the engine cannot read logs either.

@@ -46,6 +46,8 @@ package struct EngineConfiguration: Sendable {
     package var dnsOptions: [String] = []
     /// Domains to search for such containers.
     package var dnsSearch: [String] = []
+    /// What `host-gateway` stands for; none is the gateway of the default bridge (`--host-gateway-ip`).
+    package var hostGateways: [IPAddress] = []
     /// Seconds between stop signal and SIGKILL when neither request nor container says.
     package var stopTimeout = 10
     /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`),

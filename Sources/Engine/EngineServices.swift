@@ -3,6 +3,7 @@ import GRDB
 import Images
 import LinuxKernel
 import Logging
+import Networks
 import OCISpec
 import SystemPackage
 import Tasks
@@ -14,6 +15,7 @@ struct EngineServices: Sendable {
     let images: Images
     let events: EventHub
     let registry: ContainerRegistry
+    let networks: Networks
     /// What runs the containers.
     let tasks: Tasks
     /// For short blocking work: composing specifications, starting shims, reading logs.

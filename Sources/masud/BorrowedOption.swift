@@ -53,32 +53,19 @@ struct BorrowedOption: Sendable {
 
     static let all = networks + others + refused
 
-    private static let noNetworks = "this version has no bridge networks"
+    private static let ownTable = "Masu has one table of its own in nf_tables, and leaves all others alone"
 
     private static let networks: [BorrowedOption] = [
-        .truth("allow-direct-routing", anyway: "false", noNetworks),
-        .text("bip", noNetworks), .text("bip6", noNetworks),
-        .text("bridge", short: "b", anyway: ["", "none"], noNetworks),
-        .text("bridge-accept-fwmark", noNetworks),
-        .text("default-address-pool", key: "default-address-pools", noNetworks),
-        .text("default-gateway", noNetworks), .text("default-gateway-v6", noNetworks),
-        .text("default-network-opt", key: "default-network-opts", noNetworks),
-        .text("firewall-backend", noNetworks),
-        .text("fixed-cidr", noNetworks), .text("fixed-cidr-v6", noNetworks),
-        .text("host-gateway-ip", key: "host-gateway-ips", noNetworks),
-        .truth("icc", anyway: "false", noNetworks),
-        .text("ip", noNetworks),
-        .truth("ip-forward", anyway: "false", noNetworks),
-        .truth("ip-forward-no-drop", anyway: "true", noNetworks),
-        .truth("ip-masq", anyway: "false", noNetworks),
-        .truth("ip6tables", anyway: "false", noNetworks),
-        .truth("iptables", anyway: "false", noNetworks),
-        .truth("ipv6", anyway: "false", noNetworks),
-        .text("mtu", anyway: ["", "0"], noNetworks),
-        .text("network-control-plane-mtu", noNetworks),
-        .text("network-diagnostic-port", anyway: ["", "0"], noNetworks),
-        .truth("userland-proxy", anyway: "false", noNetworks),
-        .text("userland-proxy-path", noNetworks),
+        .truth("allow-direct-routing", anyway: "false", "networks say so by themselves: com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected"),
+        .text("bridge-accept-fwmark", ownTable),
+        .text("firewall-backend", anyway: ["", "nftables"], ownTable),
+        .truth("ip-forward-no-drop", anyway: "true", "the policy of the host's forward chain is left alone"),
+        .truth("ip6tables", anyway: "true", ownTable),
+        .truth("iptables", anyway: "true", ownTable),
+        .text("network-control-plane-mtu", noSwarm),
+        .text("network-diagnostic-port", anyway: ["", "0"], noSwarm),
+        .truth("userland-proxy", anyway: "true", "what the kernel cannot forward is carried by the container's shim"),
+        .text("userland-proxy-path", "what the kernel cannot forward is carried by the container's shim"),
     ]
 
     private static let noContainerd = "Masu needs no containerd"

@@ -24,14 +24,15 @@ struct ConfigurationFile {
         "hosts": "host", "labels": "label", "exec-opts": "exec-opt", "log-opts": "log-opt", "runtimes": "add-runtime",
         "default-ulimits": "default-ulimit", "dns": "dns", "dns-opts": "dns-opt", "dns-search": "dns-search",
         "insecure-registries": "insecure-registry", "registry-mirrors": "registry-mirror",
-        "storage-opts": "storage-opt",
+        "storage-opts": "storage-opt", "default-address-pools": "default-address-pool",
+        "default-network-opts": "default-network-opt", "host-gateway-ips": "host-gateway-ip",
     ]
 
     /// What only makes sense on a command line.
     private static let onlyFlags: Set = [
         "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
         "add-runtime", "default-ulimit", "dns-opt", "insecure-registry", "registry-mirror", "storage-opt",
-        "http-proxy", "https-proxy", "no-proxy",
+        "default-address-pool", "default-network-opt", "http-proxy", "https-proxy", "no-proxy",
     ]
 
     /// Reads the text of a file.
@@ -134,15 +135,32 @@ struct ConfigurationFile {
         switch value {
         case .array(let elements):
             var texts: [String] = []
-            for element in elements { texts.append(try scalar(element, key)) }
+            for element in elements {
+                texts.append(
+                    key == "default-address-pools" ? try addressPool(element) : try scalar(element, key))
+            }
             return texts
         case .object(let members):
             var texts: [String] = []
-            for (name, member) in members { texts.append(name + "=" + (try self.member(member, key))) }
+            for (name, member) in members {
+                guard key == "default-network-opts" else {
+                    texts.append(name + "=" + (try self.member(member, key)))
+                    continue
+                }
+                for (option, value) in member.object ?? JSONObject() {
+                    texts.append("\(name)=\(option)=" + (try scalar(value, "\(key).\(name)")))
+                }
+            }
             return texts
         default:
             throw ConfigurationError("\(key): must be an array or an object, not \(value.kindName)")
         }
+    }
+
+    /// `{"base": "10.0.0.0/8", "size": 24}` as the flag has it.
+    private static func addressPool(_ value: JSONValue) throws -> String {
+        guard let members = value.object else { return try scalar(value, "default-address-pools") }
+        return try members.map { "\($0)=" + (try scalar($1, "default-address-pools")) }.joined(separator: ",")
     }
 
     private static func runtimeArguments(_ value: JSONValue) throws -> [String: [String]] {

@@ -1,3 +1,4 @@
+import BlockingCalls
 import DaemonLog
 import Distribution
 import HTTPServing
@@ -9,6 +10,7 @@ import Glibc
 import Images
 import LinuxKernel
 import Logging
+import Networks
 import NIOPosix
 import Snapshots
 import SystemPackage
@@ -64,9 +66,10 @@ struct Daemon {
                 registries: Registries(try configuration.registries(), group: group),
                 concurrentDownloads: configuration.flags[DaemonFlags.downloads],
                 concurrentUploads: configuration.flags[DaemonFlags.uploads])
+            let networks = try await openNetworks(configuration, database: database, logger: logger)
             let engine = try Engine(
-                configuration: try configuration.engine(programs: try programs()), images: images, database: database,
-                logger: Logger(label: "engine"))
+                configuration: try configuration.engine(programs: try programs()), images: images, networks: networks,
+                database: database, logger: Logger(label: "engine"))
             try await engine.recover()
             let routes = EngineRoutes(
                 engine: engine, eventLoopGroup: group, oldest: try configuration.oldestVersion(),
@@ -173,6 +176,7 @@ struct Daemon {
         Images.registerMigrations(in: &migrator)
         Snapshots.registerMigrations(in: &migrator)
         Engine.registerMigrations(in: &migrator)
+        Networks.registerMigrations(in: &migrator)
         do {
             guard try pool.read({ try !migrator.hasBeenSuperseded($0) }) else {
                 throw StartError(
@@ -192,6 +196,36 @@ struct Daemon {
         // there is none.
         try? ReservedSpace.reserve(1 << 20, for: FilePath(path.string + "-wal"))
         return pool
+    }
+
+    /// The networks. Where the kernel makes no bridge, or lets this process make none, the daemon lives without the
+    /// default network.
+    private static func openNetworks(
+        _ configuration: DaemonConfiguration, database: DatabasePool, logger: Logger
+    ) async throws -> Networks {
+        var settings = configuration.networks(machine: machineIdentifier())
+        let pool = BlockingPool(threads: 4, name: "networks")
+        let own = Logger(label: "networks")
+        do {
+            return try await Networks.open(settings, database: database, pool: pool, logger: own)
+        } catch {
+            guard settings.defaultBridge.isEnabled else { throw error }
+            logger.warning(
+                "cannot make the default network; containers with --network none or host can be started",
+                metadata: ["error": "\(error)"])
+            settings.defaultBridge.isEnabled = false
+            return try await Networks.open(settings, database: database, pool: pool, logger: own)
+        }
+    }
+
+    /// What tells this machine from others; its name, where nothing better is known.
+    private static func machineIdentifier() -> String {
+        if let bytes = try? FileDescriptor.contents(of: "/etc/machine-id"), bytes.count > 16 {
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        var name = [CChar](repeating: 0, count: 256)
+        gethostname(&name, name.count - 1)
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
     /// Where this program lies, and with it the others.

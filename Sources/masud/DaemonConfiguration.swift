@@ -124,6 +124,7 @@ struct DaemonConfiguration: Sendable {
             throw ConfigurationError(
                 "invalid max request document: \(flags[DaemonFlags.maxDocument]) bytes are not between 1 KiB and 1 GiB")
         }
+        try validateNetworks()
         _ = try oldestVersion()
         _ = try seccompProfile()
     }
@@ -259,6 +260,7 @@ struct DaemonConfiguration: Sendable {
         engine.seccompProfile = try seccompProfile()
         engine.noNewPrivileges = flags[DaemonFlags.noNewPrivileges]
         engine.dns = try flags[DaemonFlags.dns].map { try IPAddress(server: $0) }
+        engine.hostGateways = flags[NetworkFlags.hostGateways]
         engine.dnsOptions = flags[DaemonFlags.dnsOptions]
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]

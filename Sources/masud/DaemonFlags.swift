@@ -113,7 +113,7 @@ enum DaemonFlags {
             dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads,
             downloadAttempts, shutdownTimeout, stopTimeout,
             oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
-        ] + BorrowedOption.all.map(\.flag)
+        ] + NetworkFlags.all + BorrowedOption.all.map(\.flag)
 
     static let command = Command(
         "masud", "The Masu daemon: runs containers and serves the Docker Engine API",

@@ -12,7 +12,7 @@ import Testing
         defer { withExtendedLifetime(fixture) {} }
         let id = try await fixture.engine.create(ContainerConfiguration(image: "box"), name: nil).id
         let details = try await fixture.engine.inspect(id)
-        #expect(details.host.networkMode == .network("bridge") && details.networkName == "bridge")
+        #expect(details.host.networkMode == .network("bridge") && details.networks.map(\.network) == ["bridge"])
         var options = ListOptions()
         options.all = true
         #expect(try await fixture.engine.list(options).map(\.networkMode) == ["bridge"])
@@ -56,19 +56,28 @@ import Testing
         _ = try await fixture.engine.create(ContainerConfiguration(image: "box"), name: nil, platform: .host)
     }
 
-    @Test("a joined container or a network that is not there is a wrong request, no missing image")
-    func unknownNames() async throws {
+    @Test("a joined container that is not there is a wrong request, no missing image")
+    func unknownContainer() async throws {
         let fixture = try await EngineFixture()
         defer { withExtendedLifetime(fixture) {} }
-        for (mode, message) in [
-            (NetworkMode.container("nope"), "No such container: nope"), (.network("nope"), "network nope not found"),
-        ] {
-            var wanted = ContainerConfiguration(image: "box")
-            wanted.host.networkMode = mode
-            await #expect(throws: EngineError(.invalid, message)) {
-                try await fixture.engine.create(wanted, name: nil)
-            }
+        var wanted = ContainerConfiguration(image: "box")
+        wanted.host.networkMode = .container("nope")
+        await #expect(throws: EngineError(.invalid, "No such container: nope")) {
+            try await fixture.engine.create(wanted, name: nil)
         }
+    }
+
+    @Test("a network that is not there is missed when the container is started")
+    func unknownNetwork() async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        var wanted = ContainerConfiguration(image: "box")
+        wanted.host.networkMode = .network("nope")
+        let id = try await fixture.engine.create(wanted, name: nil).id
+        await #expect(
+            throws: EngineError(.notFound, "failed to set up container networking: network nope not found")
+        ) { try await fixture.engine.start(id) }
+        #expect(try await fixture.engine.inspect(id).networks.map(\.network) == ["nope"])
     }
 
     @Test("a volume that nobody named is a warning, unless something is mounted there")

@@ -1,10 +1,12 @@
 import Archive
+import BlockingCalls
 import Engine
 import GRDB
 import Glibc
 import Images
 import LinuxKernel
 import Logging
+import Networks
 import OCISpec
 import Snapshots
 import SystemPackage
@@ -16,6 +18,7 @@ struct EngineFixture {
     let directory: TemporaryDirectory
     let database: DatabaseQueue
     let engine: Engine
+    private let networks: Networks
 
     /// `refusal` is the JSON of the error which the shim answers with.
     init(refusal: String = #"{"kind":"commandNotFound","message":"exec: \"x\": executable file not found in $PATH"}"#)
@@ -30,17 +33,25 @@ struct EngineFixture {
         Images.registerMigrations(in: &migrator)
         Snapshots.registerMigrations(in: &migrator)
         Engine.registerMigrations(in: &migrator)
+        Networks.registerMigrations(in: &migrator)
         try migrator.migrate(database)
         let data = directory.path.appending("data")
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let images = try Images(
             directory: data, database: database,
             snapshotter: try Snapshots.open(driver: "vfs", directory: data, database: database), logger: quiet)
+        // Without a default bridge nothing is made on this machine.
+        networks = try await Networks.open(
+            NetworksConfiguration(
+                execRoot: directory.path.appending("run"),
+                defaultBridge: NetworksConfiguration.DefaultBridge(isEnabled: false), machineIdentifier: "test",
+                preparedNamespaces: 0),
+            database: database, pool: BlockingPool(threads: 1, name: "networks"), logger: quiet)
         engine = try Engine(
             configuration: EngineConfiguration(
                 dataRoot: data, execRoot: directory.path.appending("run"), shimPath: directory.path.appending("shim"),
                 initPath: "/nowhere"),
-            images: images, database: database, logger: quiet)
+            images: images, networks: networks, database: database, logger: quiet)
         try await importImage()
         try await engine.recover()
     }
@@ -48,7 +59,7 @@ struct EngineFixture {
     /// Another engine on the same roots, as after a restart of the daemon.
     func restarted() throws -> Engine {
         try Engine(
-            configuration: engine.configuration, images: engine.images, database: database,
+            configuration: engine.configuration, images: engine.images, networks: networks, database: database,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

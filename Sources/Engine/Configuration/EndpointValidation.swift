@@ -1,15 +1,20 @@
 import Addresses
+import Networks
 
 extension ContainerConfiguration {
     /// Checks what the container wants of networks; throws with Docker's texts, all that is wrong at once.
-    func validateEndpoints() throws(EngineError) {
+    ///
+    /// - Parameter networks: those that there are. One that is not there may come before the container is started.
+    func validateEndpoints(on networks: [Network]) throws(EngineError) {
         var errors: [String] = []
         for (name, endpoint) in endpoints.sorted(by: { $0.key < $1.key }) {
-            let reasons = endpoint.refusals(onUserDefined: NetworkMode.isUserDefined(name))
+            let network = networks.first { $0.name == name || $0.id == name }
+            let reasons = endpoint.refusals(on: network, named: name)
             if reasons.isEmpty { continue }
-            errors.append("invalid config for network \(name): invalid endpoint settings:\n" + Self.joined(reasons))
+            errors.append(
+                "invalid config for network \(name): invalid endpoint settings:\n" + NetworkEndpoint.joined(reasons))
         }
-        if !errors.isEmpty { throw .invalid(Self.joined(errors)) }
+        if !errors.isEmpty { throw .invalid(NetworkEndpoint.joined(errors)) }
         if case .container = host.networkMode {
             if macAddress != nil { throw .invalid("conflicting options: mac-address and the network mode") }
             if endpoints.values.contains(where: { $0 != NetworkEndpoint() }) {
@@ -19,42 +24,30 @@ extension ContainerConfiguration {
                 )
             }
         }
-        for name in endpoints.keys.sorted() where NetworkMode.isUserDefined(name) {
-            throw .invalid("network \(name) not found")
+        let names = networkNames
+        if names.count > 1, names.contains("host") || names.contains("none") {
+            throw .invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
         }
-    }
-
-    /// As Docker writes several errors into one.
-    private static func joined(_ errors: [String]) -> String {
-        if errors.count == 1 { return errors[0] }
-        return "* " + errors.map { $0.split(separator: "\n").joined(separator: "\n\t") }.joined(separator: "\n* ")
-    }
-
-    /// What was asked of networks and has no effect, because there is only a loopback interface on them.
-    func endpointWarnings() -> [String] {
-        var warnings: [String] = []
-        for (name, endpoint) in endpoints.sorted(by: { $0.key < $1.key }) {
-            func warn(_ what: String) {
-                warnings.append("\(what) discarded: network \(name) has a loopback interface only in this version.")
-            }
-            if let address = endpoint.macAddress { warn("MAC address \(address.text)") }
-            if !endpoint.driverOptions.isEmpty {
-                warn("Driver options \(endpoint.driverOptions.keys.sorted().joined(separator: ", "))")
-            }
-            if !endpoint.links.isEmpty { warn("Links \(endpoint.links.joined(separator: ", "))") }
-            if !endpoint.linkLocal.isEmpty {
-                warn("Link-local addresses \(endpoint.linkLocal.map(\.description).joined(separator: ", "))")
-            }
-        }
-        return warnings
     }
 }
 
 extension NetworkEndpoint {
+    /// Throws Docker's text for what cannot be had on a network.
+    func validate(on network: Network, named name: String) throws(EngineError) {
+        let reasons = refusals(on: network, named: name)
+        if !reasons.isEmpty { throw .invalid("invalid endpoint settings:\n" + Self.joined(reasons)) }
+    }
+
+    /// As Docker writes several errors into one.
+    fileprivate static func joined(_ errors: [String]) -> String {
+        if errors.count == 1 { return errors[0] }
+        return "* " + errors.map { $0.split(separator: "\n").joined(separator: "\n\t") }.joined(separator: "\n* ")
+    }
+
     /// Why the settings cannot be had, in Docker's words.
-    fileprivate func refusals(onUserDefined isUserDefined: Bool) -> [String] {
+    fileprivate func refusals(on network: Network?, named name: String) -> [String] {
         var reasons: [String] = []
-        if !isUserDefined {
+        if !NetworkMode.isUserDefined(network?.name ?? name) {
             if ipv4 != nil || ipv6 != nil {
                 reasons.append("user specified IP address is supported on user defined networks only")
             }
@@ -67,6 +60,7 @@ extension NetworkEndpoint {
         for address in linkLocal where address.isUnspecified {
             reasons.append("invalid link-local IP address: \(address)")
         }
+        if let network, NetworkMode.isUserDefined(network.name) { reasons += refusals(inPoolsOf: network) }
         for sysctl in (driverOptions[Self.sysctlOption] ?? "").split(separator: ",") {
             let parts = sysctl.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
             let isInterface =
@@ -79,6 +73,19 @@ extension NetworkEndpoint {
             }
         }
         return reasons
+    }
+
+    /// Addresses can be chosen only where somebody has chosen the subnet.
+    private func refusals(inPoolsOf network: Network) -> [String] {
+        [ipv4, ipv6].compactMap { $0 }.compactMap { address in
+            let subnets = network.requestedPools.compactMap(\.subnet?.subnet).filter { $0.family == address.family }
+            if subnets.contains(where: { $0.contains(address) }) { return nil }
+            if subnets.isEmpty {
+                return "user specified IP address is supported only when connecting to networks with user configured "
+                    + "subnets"
+            }
+            return "no configured subnet contains IP address \(address)"
+        }
     }
 
     /// The driver option that carries kernel parameters of an endpoint's interface.

@@ -25,19 +25,17 @@ extension HostConfiguration {
     }
 
     private func validateNetwork() throws(EngineError) {
+        guard !links.isEmpty else { return }
+        let what: String
         switch networkMode {
-        case .network(let name) where name != "bridge":
-            throw .invalid("network \(name) not found")
-        default: break
+        case .host: what = "host"
+        case .container: what = "container"
+        default: return
         }
-        if networkMode != .host, publishAllPorts || !publishedPorts.isEmpty {
-            throw .notImplemented(
-                "this version cannot publish ports: use --network host, or leave out -p and -P")
-        }
-        if !links.isEmpty { throw .notImplemented("this version has no links between containers") }
-        if extraHosts.contains(where: { $0.value.address == nil }) {
-            throw .notImplemented("host-gateway needs a bridge network, and this version has none")
-        }
+        throw .invalid(
+            "conflicting options: \(what) type networking can't be used with links. This would result in undefined "
+                + "behavior"
+        )
     }
 
     private func validateMounts(dataRoot: String) throws(EngineError) {

@@ -1,3 +1,5 @@
+import Networks
+
 /// What a configuration is checked against.
 package struct ValidationContext: Sendable {
     package var processors: Int
@@ -8,6 +10,8 @@ package struct ValidationContext: Sendable {
     package var runtimes: Set<String>
     package var memoryIsLimitable = true
     package var swapIsLimitable = true
+    /// The networks there are.
+    package var networks: [Network] = []
     /// Where the daemon keeps its state; empty: bind mounts of it are nothing special.
     package var dataRoot = ""
 
@@ -42,7 +46,7 @@ extension ContainerConfiguration {
             in: environment + (command ?? []) + (entrypoint ?? []) + [hostname, domainname, workingDirectory, user])
         try healthcheck?.validate()
         try validateConflicts()
-        try validateEndpoints()
+        try validateEndpoints(on: context.networks)
         return try host.validate(in: context) + warnings()
     }
 
@@ -77,7 +81,7 @@ extension ContainerConfiguration {
         if host.securityOptions.labels.contains(where: { $0 != "disable" }) {
             warnings.append("This version does not set SELinux labels. Labels discarded.")
         }
-        return warnings + endpointWarnings()
+        return warnings
     }
 
     /// What is said about volumes that nobody named (`-v /path`, the image's `VOLUME`): `self` has the image's merged

@@ -58,11 +58,13 @@ extension Container {
             await saveOrLog()
             await removeBundle()
             emit("die", attributes)
+            await leaveNetworks(tells: true)
             notifyStopped()
             scheduleRestart(after: delay)
         } else if record.configuration.host.autoRemove, restartsByHand == 0 {
             record.state = .exited(end)
             emit("die", attributes)
+            await leaveNetworks(tells: true)
             notifyStopped()
             await removeNow()
         } else {
@@ -73,6 +75,7 @@ extension Container {
                 await removeBundle()
             }
             emit("die", attributes)
+            await leaveNetworks(tells: true)
             notifyStopped()
         }
     }

@@ -4,7 +4,8 @@ import SystemPackage
 import Tasks
 
 extension Container {
-    /// Takes up what the row says and the world shows: a living shim, an end that nobody saw, a pause before a restart.
+    /// Takes up what the row says and the world shows: a living shim, or an end that nobody saw. What follows from an
+    /// end is `settle`'s, so that the networks can be put in order before anything is started.
     ///
     /// The shim and its exit file are right where the row says otherwise: the daemon may have died between an event and
     /// its record.
@@ -50,12 +51,34 @@ extension Container {
             }
             adoptEnded(exit)
         }
+        unseenEnd = exit
         gate.leave()
+    }
+
+    /// Does what an end that nobody saw, the restart policy and `--rm` ask for when the daemon comes up.
+    func settle() async {
+        let exit = unseenEnd
+        unseenEnd = nil
+        if record.damage != nil || task != nil { return }
         if let exit, record.state.running != nil {
             await ended(exit, task: nil)
         } else {
+            await services.networks.leave(id)
             await removeBundle()
             await settleAfterRecovery()
+        }
+    }
+
+    /// Takes up its places on networks, which the networks have put in order.
+    func recoverNetworks() async {
+        let endpoints = services.networks.endpoints(of: id)
+        if endpoints.isEmpty { return }
+        setNetworkPresence(NetworkPresence(endpoints: endpoints))
+        do {
+            let ports = try await task?.currentPorts() ?? []
+            networkPresence.map { setNetworkPresence($0.with(ports)) }
+        } catch {
+            logger.warning("cannot tell which ports of the host are the container's: \(error)")
         }
     }
 

@@ -1,4 +1,5 @@
 import LinuxKernel
+import Networks
 import OCISpec
 import SystemPackage
 import Tasks
@@ -47,9 +48,10 @@ extension Container {
 
     /// Makes the process and lets it run; behind the gate. After an error nothing is left of the attempt.
     func launch() async throws {
-        let plan = try await plan()
+        let sandbox = try await joinNetworks()
         let task: RunningTask
         do {
+            let plan = try await plan(sandbox)
             task = try await services.tasks.create(id) { try plan.describe() }
             starting = task
             defer { starting = nil }
@@ -62,10 +64,14 @@ extension Container {
             try await task.start()
         } catch {
             await removeBundle()
+            let failure = portFailure(error)
+            await leaveNetworks(tells: false)
+            if let failure { throw failure }
             if let error = error as? TaskError { throw RefusedStart(error) }
             throw error
         }
         self.task = task
+        networkPresence.map { setNetworkPresence($0.with(task.publishedPorts)) }
         record.hasRun = true
         record.state = .running(
             ContainerState.Running(
@@ -73,11 +79,12 @@ extension Container {
                 previouslyFinishedAt: record.state.exit?.finishedAt))
         await connectPendingAttachments(to: task)
         await saveOrLog()
+        emitConnections()
         emit("start")
         follow(task)
     }
 
-    private func plan() async throws -> LaunchPlan {
+    private func plan(_ sandbox: Sandbox?) async throws -> LaunchPlan {
         let targets = try namespaceTargets()
         var hostname = record.configuration.hostname
         if case .container(let name) = record.configuration.host.networkMode {
@@ -94,7 +101,7 @@ extension Container {
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
-            sharedMemory: shared, targets: targets, hostname: hostname)
+            sharedMemory: shared, targets: targets, hostname: hostname, network: try launchNetwork(sandbox))
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

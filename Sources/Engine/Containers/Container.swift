@@ -15,6 +15,7 @@ actor Container {
     nonisolated let id: String
     nonisolated let services: EngineServices
     nonisolated private let published: Mutex<ContainerRecord>
+    nonisolated private let publishedNetwork = Mutex<NetworkPresence?>(nil)
 
     var record: ContainerRecord {
         didSet {
@@ -26,6 +27,8 @@ actor Container {
     var task: RunningTask?
     /// What is being started, from its creation until it is `task`.
     var starting: RunningTask?
+    /// An end that the daemon has found at its start, until what follows from it is done.
+    var unseenEnd: TaskExit?
     let gate = AsyncGate()
     nonisolated let transfers = FileTransfers()
 
@@ -58,6 +61,11 @@ actor Container {
 
     /// The container as of now, without waiting for anything.
     nonisolated var current: ContainerRecord { published.withLock { $0 } }
+
+    /// What it has of its networks while it runs; nil if it has none of its own.
+    nonisolated var networkPresence: NetworkPresence? { publishedNetwork.withLock { $0 } }
+
+    func setNetworkPresence(_ presence: NetworkPresence?) { publishedNetwork.withLock { $0 = presence } }
 
     /// The task's directory: there while the container runs.
     nonisolated var bundle: FilePath { services.tasks.bundle(of: id) }

@@ -52,9 +52,10 @@ package struct ContainerDetails: Sendable {
     package var sizeRootFs: Int64?
     /// Path of the network namespace while it runs (`NetworkSettings.SandboxKey`), else empty.
     package var sandboxKey: String
-    /// Name under which the container's network appears in `NetworkSettings.Networks` (`none`, `host`, `bridge`); nil
-    /// with `container:`.
-    package var networkName: String?
+    /// Its places on networks; none with `container:`.
+    package var networks: [EndpointDetails]
+    /// The ports of the host that are its.
+    package var ports: [PublishedPort]
 }
 
 /// A bind, tmpfs or volume as inspect lists it.
@@ -96,8 +97,10 @@ package struct ContainerSummary: Sendable {
     package var labels: [String: String]
     /// As the API writes it.
     package var networkMode: String
-    /// What it wants to be on the network that the mode names.
-    package var endpoint: NetworkEndpoint?
+    /// Its places on networks; none with `container:`.
+    package var networks: [EndpointDetails]
+    /// The ports of the host that are its.
+    package var ports: [PublishedPort]
     /// By their keys.
     package var annotations: [String: String]
     /// What is mounted in it beside the root.

@@ -42,14 +42,15 @@ package struct ContainerFilter: Hashable, Sendable {
     /// Whether it passes all filters but `ancestors`, `before` and `since`, which need to know more than one container.
     package func matches(_ record: ContainerRecord) -> Bool {
         let configuration = record.configuration
-        let network = configuration.host.networkMode.description
+        let mode = configuration.host.networkMode.description
+        let connected = configuration.networkNames + [mode == "default" ? "bridge" : mode]
         return includesUnchecked && includesPlain
             && any(ids) { record.id.hasPrefix($0) }
             && any(names) { $0.matches(record.name) || $0.matches("/" + record.name) }
             && (statuses.isEmpty || statuses.contains(record.state.status))
             && (exitCodes.isEmpty || record.state.status == .exited && exitCodes.contains(record.state.exitCode))
             && labels.allSatisfy { $0.matches(configuration.labels) }
-            && any(networks) { $0 == network || $0 == "bridge" && network == "default" }
+            && any(networks) { connected.contains($0) }
             && any(volumes) { volume in
                 MountList.mountPoints(configuration.host).contains { $0.destination == volume || $0.source == volume }
             }

@@ -68,6 +68,9 @@ final class ContainerRegistry: Sendable {
         }
     }
 
+    /// The container with this id, if it is still there.
+    func container(_ id: String) -> Container? { state.withLock { $0.containers[id] } }
+
     /// The container with this id, name (with or without `/`) or unique beginning of an id.
     func find(_ text: String) throws(EngineError) -> Container {
         if text.isEmpty { throw .invalid("container name or ID cannot be empty") }

@@ -1,6 +1,9 @@
+import Addresses
 import JSON
 import LinuxKernel
+import Networks
 import OCISpec
+import PublishedPorts
 import ShimProtocol
 import Snapshots
 import SystemPackage
@@ -21,6 +24,8 @@ struct LaunchPlan: Sendable {
     var targets: NamespaceTargets
     /// The hostname of the container whose network is joined.
     var hostname: String
+    /// What the container has of networks.
+    var network = LaunchNetwork()
 
     /// Says what is to run, and makes what it refers to. Blocks.
     func describe() throws -> TaskDescription {
@@ -46,6 +51,7 @@ struct LaunchPlan: Sendable {
         context.pidTarget = targets.pid
         context.ipcTarget = targets.ipc
         context.networkTarget = targets.network
+        context.networkNamespace = network.sandbox?.namespacePath
         context.sharedMemory = sharedMemory
         context.shmSize = host.shmSize ?? configuration.defaultShmSize
         context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
@@ -94,20 +100,22 @@ struct LaunchPlan: Sendable {
     }
 
     private var hostsFile: String {
-        let extraHosts = host.extraHosts.map(\.value)
+        let extraHosts = host.extraHosts.map(\.value) + network.links
         if host.networkMode == .host {
             // Files of text end with a line's end, which reading has taken off.
-            return HostsFile.content(ofHost: Machine.text("/etc/hosts") + "\n", extraHosts: extraHosts, gateways: [])
+            return HostsFile.content(
+                ofHost: Machine.text("/etc/hosts") + "\n", extraHosts: extraHosts, gateways: network.gateways)
         }
         let names = HostsFile.names(hostname: hostname, domainname: record.configuration.domainname)
         return HostsFile.content(
-            names: names, addresses: [], extraHosts: extraHosts, gateways: [], hasIPv6: true)
+            names: names, addresses: network.addresses, extraHosts: extraHosts, gateways: network.gateways,
+            hasIPv6: true)
     }
 
     private var resolvConf: ResolvConf {
         let path = "/etc/resolv.conf"
         return ResolvConf(
-            host.networkMode == .host ? .host : .servers(hasIPv6: false),
+            host.networkMode == .host ? .host : network.nameSource,
             hostFile: Machine.exists(path) ? (path, Machine.text(path)) : nil,
             overrides: ResolvConf.Overrides(
                 servers: host.dns.isEmpty ? configuration.dns : host.dns,
@@ -136,7 +144,31 @@ struct LaunchPlan: Sendable {
             },
             input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none,
             log: host.log.configuration(of: record, at: logPath), runtime: runtime,
-            usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit)
+            usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit,
+            publishedPorts: network.ports)
+    }
+}
+
+/// What a start needs to know of networks.
+struct LaunchNetwork: Sendable {
+    /// The namespace that the container gets, with its interfaces; nil for a namespace without any, or another's.
+    var sandbox: Sandbox?
+    /// Whether names of other containers are answered on one of its networks.
+    var hasNames = false
+    /// What is published; nil for nothing.
+    var ports: PortPublication?
+    /// Containers that it is linked to on the default bridge.
+    var links: [ExtraHost] = []
+    /// What `host-gateway` stands for.
+    var gateways: [IPAddress] = []
+
+    /// Of each network IPv4 before IPv6.
+    var addresses: [IPAddress] {
+        (sandbox?.endpoints ?? []).flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }
+    }
+
+    var nameSource: ResolvConf.Source {
+        hasNames ? .resolver : .servers(hasIPv6: addresses.contains(where: \.isIPv6))
     }
 }
 

@@ -114,6 +114,12 @@ extension ContainerRecord {
             ])
     }
 
+    /// Writes what the container wants to be, which changes with its networks.
+    package func updateConfiguration(in database: Database) throws {
+        try database.cachedStatement(sql: "UPDATE container SET configuration = ? WHERE id = ?")
+            .execute(arguments: [text(configuration), id])
+    }
+
     /// Removes the row; none is no error.
     package static func delete(id: String, in database: Database) throws {
         try database.cachedStatement(sql: "DELETE FROM container WHERE id = ?").execute(arguments: [id])

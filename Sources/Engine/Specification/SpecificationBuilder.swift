@@ -25,6 +25,8 @@ package struct SpecificationContext: Sendable {
     package var pidTarget: Int32?
     package var ipcTarget: Int32?
     package var networkTarget: Int32?
+    /// The path of the network namespace that was made for the container; nil for a new one without interfaces.
+    package var networkNamespace: String?
     /// Directory bound to /dev/shm for shareable memory (`--ipc shareable` and those who join it).
     package var sharedMemory: FilePath?
     /// `/dev/shm` in bytes.
@@ -220,7 +222,8 @@ package struct SpecificationBuilder {
         case .host: break
         case .container:
             if let pid = context.networkTarget { namespaces.append(joined(.network, pid, "net")) }
-        case .default, .none, .network: namespaces.append(LinuxNamespace(type: .network))
+        case .default, .none, .network:
+            namespaces.append(LinuxNamespace(type: .network, path: context.networkNamespace))
         }
         if host.utsMode != .host { namespaces.append(LinuxNamespace(type: .uts)) }
         switch host.pidMode {

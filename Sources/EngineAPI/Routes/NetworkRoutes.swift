@@ -1,21 +1,41 @@
 import Engine
+import EngineAPIModel
+import HTTPServing
+import Images
 import JSON
+import Networks
 import NIOHTTP1
+import Text
 
 extension EngineRoutes {
-    /// What there is of networks and volumes: the three networks every engine has, and no volumes.
+    /// `/networks/…`, and what there is of volumes, which is none.
     var networks: [Route] {
         [
             Route(.GET, "/networks") { request in
-                let filters = try request.query.filters()
-                return .json(JSONValue.array(Self.builtInNetworks.filter { $0.matches(filters) }.map(\.description)))
+                let networks = engine.networks(try NetworkFilter(wire: request.query.filters()))
+                return .json(networks.map { NetworkInspection($0) })
             },
-            Route(.GET, "/networks/{name}") { request in
-                guard
-                    let network = Self.builtInNetworks.first(where: { $0.name == request.name || $0.id == request.name }
-                    )
-                else { throw APIError(.notFound, "network \(request.name) not found") }
-                return .json(network.description)
+            Route(.GET, "/networks/{name}", inspectNetwork),
+            Route(.POST, "/networks/create", createNetwork),
+            Route(.POST, "/networks/prune") { request in
+                let filters = try PruneFilters(
+                    request.query.filters().values, accepting: PruneFilters.forContainers)
+                let names = try await engine.pruneNetworks(filters)
+                var report = NetworksPruneReport()
+                report.networksDeleted = names.isEmpty ? nil : names
+                return .json(report)
+            },
+            Route(.POST, "/networks/{name}/connect", connect),
+            Route(.POST, "/networks/{name}/disconnect") { request in
+                guard let wire = try await request.decodeNeededBody(NetworkDisconnectRequest.self) else {
+                    throw APIError.invalid("invalid JSON: no container is named")
+                }
+                try await engine.disconnect(network: request.name, container: wire.container, force: wire.force)
+                return .empty(.ok)
+            },
+            Route(.DELETE, "/networks/{name}") { request in
+                try await engine.removeNetwork(request.name)
+                return .empty(.noContent)
             },
             Route(.GET, "/volumes") { _ in .json(["Volumes": [], "Warnings": nil] as JSONValue) },
             Route(.GET, "/volumes/{name}") { request in
@@ -24,46 +44,40 @@ extension EngineRoutes {
         ]
     }
 
-    /// A network that exists without having been made.
-    struct BuiltInNetwork: Sendable {
-        let name: String
-        let driver: String
-        /// Made from the name, so that it is the same on every start.
-        let id: String
-
-        init(name: String, driver: String) {
-            self.name = name
-            self.driver = driver
-            let digits = name.utf8.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
-            id = digits + String(repeating: "0", count: 64 - digits.utf8.count)
+    private func inspectNetwork(_ request: RoutedRequest) async throws -> HTTPResponse {
+        // There are no services that a long answer would have more of.
+        let verbose = request.query.text("verbose")
+        guard verbose.isEmpty || GoBoolean.parse(verbose) != nil else {
+            throw APIError.invalid(
+                "invalid value for verbose: \(verbose): strconv.ParseBool: parsing \"\(verbose)\": invalid syntax")
         }
-
-        func matches(_ filters: FilterArguments) -> Bool {
-            let names = filters["name"]
-            let drivers = filters["driver"]
-            let ids = filters["id"]
-            return (names.isEmpty || names.contains { name.contains($0) })
-                && (drivers.isEmpty || drivers.contains(driver))
-                && (ids.isEmpty || ids.contains { id.hasPrefix($0) })
-                && filters["label"].isEmpty
-                && !filters["type"].contains("custom")
+        // All networks are of this machine.
+        let scope = request.query.text("scope")
+        guard scope.isEmpty || scope == "local" else {
+            throw APIError(.notFound, "network \(request.name) not found")
         }
-
-        var description: JSONValue {
-            [
-                "Name": .string(name), "Id": .string(id), "Created": "0001-01-01T00:00:00Z", "Scope": "local",
-                "Driver": .string(driver), "EnableIPv4": false, "EnableIPv6": false,
-                "IPAM": ["Driver": "default", "Options": nil, "Config": []], "Internal": true, "Attachable": false,
-                "Ingress": false, "ConfigFrom": ["Network": ""], "ConfigOnly": false, "Containers": [:],
-                "Options": [:], "Labels": [:],
-            ]
-        }
+        let details = try await engine.inspectNetwork(request.name)
+        return .json(NetworkInspection(details, version: request.version))
     }
 
-    /// `bridge` is the default network. Until bridges land it is a network namespace of its own with a loopback
-    /// interface.
-    static let builtInNetworks = [
-        BuiltInNetwork(name: "bridge", driver: "null"), BuiltInNetwork(name: "host", driver: "host"),
-        BuiltInNetwork(name: "none", driver: "null"),
-    ]
+    private func createNetwork(_ request: RoutedRequest) async throws -> HTTPResponse {
+        guard let wire = try await request.decodeNeededBody(NetworkCreateRequest.self) else {
+            throw APIError.invalid("invalid JSON: no network is described")
+        }
+        let (network, warning) = try await engine.createNetwork(NetworkRequest(wire, version: request.version))
+        var response = NetworkCreateResponse()
+        response.id = network.id
+        response.warning = warning ?? ""
+        return .json(response, status: .created)
+    }
+
+    private func connect(_ request: RoutedRequest) async throws -> HTTPResponse {
+        guard let wire = try await request.decodeNeededBody(NetworkConnectRequest.self) else {
+            throw APIError.invalid("invalid JSON: no container is named")
+        }
+        let endpoint = try NetworkEndpoint(
+            wire.endpointConfig ?? EndpointSettings(), on: request.name, version: request.version)
+        try await engine.connect(network: request.name, container: wire.container, endpoint: endpoint)
+        return .empty(.ok)
+    }
 }

@@ -29,10 +29,6 @@ extension EngineRoutes {
                 return .json(report)
             },
             // What there is none of yet needs no removing: `docker system prune` asks for all of them.
-            Route(.POST, "/networks/prune") { request in
-                _ = try PruneFilters(request.query.filters().values, accepting: PruneFilters.forContainers)
-                return .json(["NetworksDeleted": nil] as JSONValue)
-            },
             Route(.POST, "/volumes/prune") { _ in
                 .json(["VolumesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
             },

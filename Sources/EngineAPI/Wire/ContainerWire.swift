@@ -31,11 +31,7 @@ extension ContainerInspection {
         sizeRootFs = details.sizeRootFs
         mounts = details.mounts.map(EngineAPIModel.MountPoint.init)
         config = ContainerConfig(details.configuration)
-        networkSettings.sandboxKey = details.sandboxKey
-        if let network = details.networkName {
-            networkSettings.networks[network] = EndpointSettings(
-                shown: details.configuration.endpoints[network], on: network)
-        }
+        networkSettings = NetworkSettings(details, version: version)
     }
 }
 
@@ -81,12 +77,10 @@ extension EngineAPIModel.ContainerSummary {
         status = summary.status
         hostConfig.networkMode = summary.networkMode
         if version >= .v(46) { hostConfig.annotations = summary.annotations }
-        networkSettings.networks =
-            summary.networkMode.hasPrefix("container:")
-            ? [:] : [summary.networkMode: EndpointSettings(shown: summary.endpoint, on: summary.networkMode)]
+        for endpoint in summary.networks { networkSettings.networks[endpoint.network] = EndpointSettings(endpoint) }
         mounts = summary.mounts.map(EngineAPIModel.MountPoint.init)
-        if summary.state.isRunning, !["none", "host"].contains(summary.networkMode) {
-            ports = summary.exposedPorts.compactMap(PortSummary.init(exposed:))
+        if summary.networks.contains(where: { $0.endpoint != nil }) {
+            ports = PortBindings.rows(exposed: summary.exposedPorts, published: summary.ports)
         }
     }
 }

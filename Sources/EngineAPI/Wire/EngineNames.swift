@@ -9,5 +9,6 @@ typealias EngineContainerState = ContainerState
 typealias EngineContainerSummary = ContainerSummary
 typealias EngineMountPoint = MountPoint
 typealias EnginePortBinding = PortBinding
+typealias ContainerPorts = PortRange
 typealias EngineRestartPolicy = RestartPolicy
 typealias EngineUlimit = Ulimit

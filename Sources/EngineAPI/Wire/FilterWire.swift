@@ -56,6 +56,40 @@ extension ContainerFilter {
     }
 }
 
+extension NetworkFilter {
+    private static let known: Set = ["dangling", "driver", "id", "label", "name", "scope", "type"]
+
+    /// Reads the `filters` of a list of networks.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words for an unknown filter or a wrong value.
+    package init(wire filters: FilterArguments) throws {
+        try filters.validate(Self.known)
+        self.init()
+        names = filters["name"].map { Pattern($0) }
+        ids = filters["id"].map { Pattern($0) }
+        drivers = filters["driver"]
+        labels = filters["label"].map { LabelFilter(wire: $0) }
+        includesLocal = filters["scope"].isEmpty || filters["scope"].contains("local")
+        isPredefined = Set(
+            try filters["type"].map { type in
+                guard ["builtin", "custom"].contains(type) else {
+                    throw APIError.invalid("invalid filter: 'type'='\(type)'")
+                }
+                return type == "builtin"
+            })
+        let dangling = filters["dangling"]
+        if dangling.count > 1 { throw APIError.invalid("got more than one value for filter key \"dangling\"") }
+        switch dangling.first {
+        case nil: isDangling = nil
+        case "1", "true": isDangling = true
+        case "0", "false": isDangling = false
+        default:
+            throw APIError.invalid(
+                "invalid value for filter 'dangling', must be \"true\" (or \"1\"), or \"false\" (or \"0\")")
+        }
+    }
+}
+
 extension LabelFilter {
     /// Reads `name` or `name=value`.
     init(wire text: String) {

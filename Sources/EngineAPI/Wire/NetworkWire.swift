@@ -26,10 +26,8 @@ extension ContainerConfiguration {
             try readDeprecatedAddress(wire.config.macAddress, version: version, warnings: &warnings)
         }
         try migrateInterfaceSysctls(version: version, warnings: &warnings)
-        // One that says nothing is there all the same if the container is on it.
-        endpoints = endpoints.filter { name, endpoint in
-            endpoint != NetworkEndpoint() || NetworkMode.isUserDefined(name)
-        }
+        // Nobody is connected to these by more than by the mode.
+        for name in ["host", "none"] where endpoints[name] == NetworkEndpoint() { endpoints[name] = nil }
     }
 
     /// The place of the hardware address before API 1.44.
@@ -106,6 +104,9 @@ extension ContainerConfiguration {
 }
 
 extension NetworkEndpoint {
+    /// What an endpoint's settings ask for.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
     init(_ wire: EndpointSettings, on network: String, version: APIVersion) throws {
         self.init()
         let addresses = wire.ipamConfig ?? EndpointIPAMConfig()
@@ -135,27 +136,6 @@ extension Asked<MACAddress> {
     fileprivate init(wire text: String) throws {
         guard let address = MACAddress(text) else { throw APIError.invalid("invalid MAC address: \(text)") }
         self.init(address, words: text)
-    }
-}
-
-extension EndpointSettings {
-    /// The place on a network as `inspect` and lists show it, with what was asked for.
-    package init(shown endpoint: NetworkEndpoint?, on network: String) {
-        self.init()
-        networkID = EngineRoutes.builtInNetworks.first { $0.name == network }?.id ?? ""
-        guard let endpoint else { return }
-        if endpoint.hasAddress {
-            var addresses = EndpointIPAMConfig()
-            addresses.ipv4Address = endpoint.ipv4?.description ?? ""
-            addresses.ipv6Address = endpoint.ipv6?.description ?? ""
-            addresses.linkLocalIPs = endpoint.linkLocal.map(\.description)
-            ipamConfig = addresses
-        }
-        aliases = endpoint.aliases.isEmpty ? nil : endpoint.aliases
-        links = endpoint.links.isEmpty ? nil : endpoint.links
-        macAddress = endpoint.macAddress?.text ?? ""
-        driverOpts = endpoint.driverOptions.isEmpty ? nil : endpoint.driverOptions
-        gwPriority = endpoint.gatewayPriority
     }
 }
 

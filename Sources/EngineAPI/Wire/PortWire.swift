@@ -56,13 +56,3 @@ extension EnginePortBinding {
         return wire
     }
 }
-
-extension PortSummary {
-    /// A port that is not published; `nil` for a range, which the API cannot write here.
-    init?(exposed port: PortRange) {
-        guard port.first == port.last else { return nil }
-        self.init()
-        privatePort = Int(port.first)
-        type = port.transport.rawValue
-    }
-}

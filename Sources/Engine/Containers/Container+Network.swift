@@ -1,0 +1,332 @@
+import LinuxKernel
+import Networks
+import PublishedPorts
+import SystemPackage
+import Tasks
+
+extension ContainerConfiguration {
+    /// The names of the networks that the container is connected to, that of its mode first; none where it has no
+    /// network namespace of its own, or a namespace that nothing is connected to.
+    var networkNames: [String] {
+        guard host.networkMode.hasEndpoint, !networkDisabled else { return [] }
+        let first = host.networkMode.description
+        return endpoints.keys.sorted { ($0 != first ? 1 : 0, $0) < ($1 != first ? 1 : 0, $1) }
+    }
+}
+
+extension Container {
+    // MARK: A run
+
+    /// Gives it its places on all its networks, for a start that is about to come; nil if it is on none. What goes
+    /// wrong leaves nothing behind.
+    func joinNetworks() async throws -> Sandbox? {
+        let configuration = record.configuration
+        // A daemon without the default network gives those who want it a loopback interface alone.
+        let hasDefault = services.networks.all.contains { $0.name == "bridge" }
+        let names = configuration.networkNames.filter { $0 != "bridge" || hasDefault }
+        if names.isEmpty { return nil }
+        do {
+            var request = SandboxRequest(
+                id: id, name: record.name, hostname: configuration.hostname, endpoints: [])
+            for name in names {
+                let network = try services.networks.network(name)
+                request.endpoints.append(
+                    try endpointRequest(configuration.endpoints[name] ?? NetworkEndpoint(), on: network))
+            }
+            let sandbox = try await services.networks.join(request)
+            setNetworkPresence(NetworkPresence(endpoints: sandbox.endpoints))
+            return sandbox
+        } catch {
+            let failure = EngineError(error)
+            throw EngineError(failure.kind, "failed to set up container networking: \(failure.message)")
+        }
+    }
+
+    /// Tells that it is on its networks.
+    func emitConnections() {
+        for network in connectedNetworks() { services.emit("connect", network, container: id) }
+    }
+
+    /// Gives up its places on all networks: its process has ended, or has not come to be.
+    ///
+    /// - Parameter tells: whether somebody was told that it had them.
+    func leaveNetworks(tells: Bool) async {
+        let networks = connectedNetworks()
+        if networkPresence != nil {
+            setNetworkPresence(nil)
+            await services.networks.leave(id)
+        }
+        if tells { for network in networks { services.emit("disconnect", network, container: id) } }
+    }
+
+    /// The networks it is on now, by what is known of the run.
+    private func connectedNetworks() -> [Network] {
+        let ids = networkPresence.map { $0.endpoints.map(\.networkID) } ?? [sharedNetwork?.id].compactMap { $0 }
+        return services.networks.all.filter { ids.contains($0.id) }
+    }
+
+    /// What the files of a start say of networks.
+    func launchNetwork(_ sandbox: Sandbox?) throws(EngineError) -> LaunchNetwork {
+        var result = LaunchNetwork(sandbox: sandbox)
+        let networks = services.networks.all
+        result.hasNames = (sandbox?.endpoints ?? []).contains { endpoint in
+            networks.first { $0.id == endpoint.networkID }?.hasNames ?? false
+        }
+        result.ports = try publication(sandbox)
+        let host = record.configuration.host
+        if host.extraHosts.contains(where: { $0.value.address == nil }) {
+            let bridge = networks.first { $0.name == "bridge" }
+            result.gateways = services.configuration.hostGateways
+            if result.gateways.isEmpty { result.gateways = bridge?.pools.compactMap(\.gateway) ?? [] }
+            if result.gateways.isEmpty { throw .system("unable to derive the IP value for host-gateway") }
+        }
+        if record.configuration.networkNames.contains("bridge") {
+            for link in host.links { result.links += try legacyLink(link) }
+        }
+        return result
+    }
+
+    /// The ports of the host that a start asks for; nil for none.
+    private func publication(_ sandbox: Sandbox?) throws(EngineError) -> PortPublication? {
+        guard let sandbox else { return nil }
+        let configuration = record.configuration
+        var requests: [PortRequest]
+        do throws(PortRangeMismatch) {
+            requests = try PortRequest.all(
+                configuration.host.publishedPorts, exposed: configuration.exposedPorts,
+                publishAll: configuration.host.publishAllPorts)
+        } catch {
+            throw .invalid(error.description)
+        }
+        if requests.isEmpty { return nil }
+        let binding = services.networks.hostBinding(of: sandbox.endpoints)
+        requests = requests.map { $0.defaulting(to: binding) }
+        return PortPublication(requests, to: services.networks.portTarget(of: id, sandbox.endpoints))
+    }
+
+    /// What to tell of a port that the host does not give; nil for other errors.
+    func portFailure(_ error: any Error) -> EngineError? {
+        guard let refusal = (error as? TaskError)?.refusal, let conflict = refusal.portConflict else { return nil }
+        let endpoints = networkPresence?.endpoints ?? []
+        let target = services.networks.portTarget(of: id, endpoints)
+        let message = conflict.message(
+            endpoint: record.name, id: endpoints.first?.id ?? "", target: target
+        ) { [services] in services.registry.container($0)?.current.name }
+        return EngineError(refusal.kind, message)
+    }
+
+    /// A container on the default bridge that this one is linked to, as lines of `/etc/hosts`.
+    private func legacyLink(_ text: String) throws(EngineError) -> [ExtraHost] {
+        let (other, alias) = try linked(text)
+        let record = other.current
+        guard record.state.running != nil else {
+            throw .system("Cannot link to a non running container: /\(record.name) AS /\(self.record.name)/\(alias)")
+        }
+        guard let place = other.endpointDetails().first(where: { $0.network == "bridge" })?.endpoint else {
+            throw .system("Cannot link to /\(record.name), as it does not belong to the default network")
+        }
+        let names = HostsFile.namesOfLink(
+            alias: alias, hostname: record.configuration.hostname, name: record.name)
+        return [place.ipv4?.address, place.ipv6?.address].compactMap { $0 }.map {
+            ExtraHost(name: names, address: $0)
+        }
+    }
+
+    private func endpointRequest(_ endpoint: NetworkEndpoint, on network: Network) throws(EngineError)
+        -> EndpointRequest
+    {
+        EndpointRequest(
+            network: network.id, ipv4: endpoint.ipv4, ipv6: endpoint.ipv6, macAddress: endpoint.macAddress?.value,
+            linkLocal: endpoint.linkLocal, aliases: endpoint.aliases, driverOptions: endpoint.driverOptions,
+            gatewayPriority: endpoint.gatewayPriority, links: try links(endpoint.links))
+    }
+
+    /// Links as networks know them.
+    private func links(_ texts: [String]) throws(EngineError) -> [EndpointLink] {
+        var links: [EndpointLink] = []
+        for text in texts {
+            let (other, alias) = try linked(text)
+            links.append(EndpointLink(sandbox: other.id, names: [alias]))
+        }
+        return links
+    }
+
+    /// The container that a link leads to, and what this one calls it.
+    private func linked(_ text: String) throws(EngineError) -> (Container, alias: String) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        do throws(EngineError) {
+            let other = try services.registry.find(parts[0])
+            return (other, parts.count > 1 ? parts[1] : other.current.name)
+        } catch {
+            throw .invalid("could not get container for \(parts[0]): \(error.message)")
+        }
+    }
+
+    // MARK: Changes
+
+    /// Connects it to one more network.
+    func connect(to name: String, _ endpoint: NetworkEndpoint) async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        try refuseChangeOfNetworks()
+        let network: Network
+        do {
+            network = try services.networks.network(name)
+        } catch {
+            // The next start says that there is none, unless there is one by then.
+            if record.state.running != nil { throw error }
+            return try await saveEndpoints { $0[name] = endpoint }
+        }
+        try endpoint.validate(on: network, named: network.name)
+        try refuseConnection(to: network)
+        guard record.state.running != nil else {
+            if record.configuration.endpoints[network.name] != nil { return }
+            return try await saveEndpoints { $0[network.name] = endpoint }
+        }
+        let request = try endpointRequest(endpoint, on: network)
+        let namespace = try networkNamespace()
+        defer { namespace.discard() }
+        let connected = try await services.networks.connect(
+            request,
+            SandboxRequest(
+                id: id, name: record.name, hostname: record.configuration.hostname, endpoints: [],
+                namespace: namespace))
+        do {
+            try await saveEndpoints { $0[network.name] = endpoint }
+        } catch {
+            // The row is what counts at the next start: without it there is no place on the network.
+            try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
+            throw error
+        }
+        var presence = networkPresence ?? NetworkPresence()
+        presence.endpoints.append(connected)
+        setNetworkPresence(presence)
+        services.emit("connect", network, container: id)
+    }
+
+    /// Disconnects it from a network.
+    func disconnect(from name: String, force: Bool) async throws {
+        await gate.enter()
+        defer { gate.leave() }
+        let network: Network?
+        do { network = try services.networks.network(name) } catch {
+            if record.state.running != nil, !force { throw error }
+            network = nil
+        }
+        try refuseChangeOfNetworks()
+        let known = network?.name ?? name
+        if record.state.running != nil, record.configuration.host.networkMode == .host, network?.driver == .host {
+            throw EngineError.invalid(
+                "cannot disconnect container from host network - container was created in host network mode")
+        }
+        guard record.configuration.endpoints[known] != nil else {
+            throw EngineError.system("container \(id) is not connected to the network \(known)")
+        }
+        if record.state.running != nil, let network {
+            let namespace = try networkNamespace()
+            defer { namespace.discard() }
+            try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
+            var presence = networkPresence ?? NetworkPresence()
+            presence.endpoints.removeAll { $0.networkID == network.id }
+            setNetworkPresence(presence)
+        }
+        try await saveEndpoints { $0[known] = nil }
+        if let network { services.emit("disconnect", network, container: id) }
+    }
+
+    private func refuseChangeOfNetworks() throws(EngineError) {
+        switch record.state {
+        case .removing, .dead: break
+        default: if !isRemoving { return }
+        }
+        throw .conflict(
+            "container \(id) is marked for removal and cannot be connected or disconnected to the network")
+    }
+
+    /// Throws, in Docker's words, where the container's mode, or what it is connected to, leaves no room.
+    private func refuseConnection(to network: Network) throws(EngineError) {
+        let mode = record.configuration.host.networkMode
+        let isElsewhere = EngineError.invalid(
+            "container sharing network namespace with another container or host cannot be connected to any other "
+                + "network"
+        )
+        if case .container = mode { throw isElsewhere }
+        if mode != .host, network.driver == .host {
+            throw .invalid(
+                "cannot connect container to host network - container must be created in host network mode")
+        }
+        if mode == .host, network.driver != .host { throw isElsewhere }
+        if (mode == .none) != (network.driver == .none) {
+            throw .invalid(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode")
+        }
+        if record.state.running != nil, networkPresence?.endpoint(on: network.id) != nil {
+            throw EngineError(
+                .forbidden, "endpoint with name \(record.name) already exists in network \(network.name)")
+        }
+    }
+
+    /// The namespace of its process, for the caller to close.
+    private func networkNamespace() throws(EngineError) -> FileDescriptor {
+        let pid = record.state.pid
+        do {
+            return try FileDescriptor.open("/proc/\(pid)/ns/net", .readOnly, options: .closeOnExec)
+        } catch {
+            throw .system("cannot reach the network of container \(id): \(error)")
+        }
+    }
+
+    private func saveEndpoints(_ change: (inout [String: NetworkEndpoint]) -> Void) async throws {
+        let old = record.configuration.endpoints
+        change(&record.configuration.endpoints)
+        let record = record
+        do {
+            try await services.database.write { try record.updateConfiguration(in: $0) }
+        } catch {
+            self.record.configuration.endpoints = old
+            throw EngineError.system("cannot record the networks of container \(id): \(error)")
+        }
+    }
+
+    // MARK: What is shown
+
+    /// The network that it shares with all others that have its mode: that of the host, or none.
+    private nonisolated var sharedNetwork: Network? {
+        let name: String
+        switch current.configuration.host.networkMode {
+        case .none: name = "none"
+        case .host: name = "host"
+        default: return nil
+        }
+        return services.networks.all.first { $0.name == name }
+    }
+
+    /// The ids of the networks that it is on while it runs.
+    nonisolated var connectedNetworkIDs: [String] {
+        endpointDetails().filter { !$0.endpointID.isEmpty }.map(\.networkID)
+    }
+
+    /// Its places on networks, those too that it will have at the next start.
+    nonisolated func endpointDetails() -> [EndpointDetails] {
+        let record = current
+        let isRunning = record.state.running != nil
+        if let shared = sharedNetwork {
+            return [
+                EndpointDetails(
+                    network: shared.name, networkID: isRunning || record.hasRun ? shared.id : "",
+                    asked: record.configuration.endpoints[shared.name] ?? NetworkEndpoint(),
+                    endpoint: nil, endpointID: isRunning ? id : "", dnsNames: [])
+            ]
+        }
+        let networks = services.networks.all
+        let presence = networkPresence
+        return record.configuration.networkNames.map { name in
+            let network = networks.first { $0.name == name }
+            let endpoint = isRunning ? network.flatMap { presence?.endpoint(on: $0.id) } : nil
+            return EndpointDetails(
+                network: name, networkID: network?.id ?? "",
+                asked: record.configuration.endpoints[name] ?? NetworkEndpoint(), endpoint: endpoint,
+                endpointID: endpoint?.id ?? "", dnsNames: endpoint?.dnsNames ?? [])
+        }
+    }
+}

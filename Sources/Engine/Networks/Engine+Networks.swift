@@ -1,0 +1,97 @@
+import Images
+import Networks
+
+extension Engine {
+    /// The networks that pass the filter, those that every daemon has among them.
+    package func networks(_ filter: NetworkFilter) -> [Network] {
+        let inUse = filter.isDangling == nil ? [] : Set(services.registry.all.flatMap { $0.connectedNetworkIDs })
+        return services.networks.all.filter { filter.matches($0, isInUse: inUse.contains($0.id)) }
+    }
+
+    /// All that is known of a network, by id, name or the beginning of an id.
+    package func inspectNetwork(_ name: String) async throws -> NetworkDetails {
+        try await reporting {
+            let network = try services.networks.network(name)
+            return NetworkDetails(
+                network: network, members: members(of: network), usage: services.networks.usage(of: network.id))
+        }
+    }
+
+    private func members(of network: Network) -> [NetworkMember] {
+        services.registry.all.compactMap { container in
+            guard let details = container.endpointDetails().first(where: { $0.networkID == network.id }),
+                !details.endpointID.isEmpty
+            else { return nil }
+            return NetworkMember(
+                container: container.id, name: container.current.name, endpoint: details.endpointID,
+                macAddress: details.endpoint?.macAddress, ipv4: details.endpoint?.ipv4, ipv6: details.endpoint?.ipv6)
+        }
+    }
+
+    /// Makes a network; says what the user should know.
+    package func createNetwork(_ request: NetworkRequest) async throws -> (network: Network, warning: String?) {
+        try await finishing {
+            let (network, warning) = try await self.services.networks.create(request)
+            self.services.emit("create", network)
+            return (network, warning)
+        }
+    }
+
+    /// Removes a network that no running container is on.
+    package func removeNetwork(_ name: String) async throws {
+        try await finishing {
+            let network = try self.services.networks.network(name)
+            try await self.remove(network)
+        }
+    }
+
+    private func remove(_ network: Network) async throws {
+        _ = try await services.networks.remove(network.id)
+        // Docker tells nothing of a mere configuration.
+        if !network.isConfigOnly { services.emit("destroy", network) }
+    }
+
+    /// Removes the networks that somebody made, no container uses and the filters admit; their names.
+    package func pruneNetworks(_ filters: PruneFilters) async throws -> [String] {
+        try beginPruning("networks")
+        defer { endPruning("networks") }
+        let inUse = Set(services.registry.all.flatMap { $0.connectedNetworkIDs })
+        var removed: [String] = []
+        for network in services.networks.all
+        where !network.isPredefined && !network.isConfigOnly && !inUse.contains(network.id)
+            && filters.admit(labels: network.labels, created: network.createdAt)
+        {
+            do {
+                try await finishing { try await self.remove(network) }
+                removed.append(network.name)
+            } catch {
+                services.logger.warning("failed to prune network \(network.name): \(error)")
+            }
+        }
+        emitPrune(.network, reclaimed: 0)
+        return removed
+    }
+
+    /// Gives a container a place on one more network, at once if it runs, else at its next start.
+    package func connect(network: String, container name: String, endpoint: NetworkEndpoint) async throws {
+        let container = try services.registry.find(name)
+        try await finishing { try await container.connect(to: network, endpoint) }
+    }
+
+    /// Takes a container's place on a network away.
+    ///
+    /// - Parameter force: also where the network is gone.
+    package func disconnect(network: String, container name: String, force: Bool) async throws {
+        let container = try services.registry.find(name)
+        try await finishing { try await container.disconnect(from: network, force: force) }
+    }
+}
+
+extension EngineServices {
+    /// Publishes an event of a network.
+    func emit(_ action: String, _ network: Network, container: String? = nil) {
+        var attributes = ["name": network.name, "type": network.driver.rawValue]
+        attributes["container"] = container
+        events.publish(EngineEvent(kind: .network, action: action, actorID: network.id, attributes: attributes))
+    }
+}
