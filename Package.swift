@@ -216,7 +216,8 @@ let package = Package(
         .executableTarget(
             name: "masud",
             dependencies: [
-                "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine", "Images",
+                "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
+                "Images",
                 "Networks", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],

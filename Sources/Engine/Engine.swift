@@ -35,7 +35,8 @@ package final class Engine: Sendable {
             filterCache: configuration.execRoot.appending("seccomp"))
         services = EngineServices(
             settings: EngineSettings(configuration), database: database, images: images, events: EventHub(),
-            registry: ContainerRegistry(), networks: networks, tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool,
+            registry: ContainerRegistry(), networks: networks, tasks: try Tasks(tasks, pool: pool, logger: logger),
+            pool: pool,
             logger: logger)
         do {
             // Users who may not use the engine cannot read logs either.

@@ -56,7 +56,9 @@ struct BorrowedOption: Sendable {
     private static let ownTable = "Masu has one table of its own in nf_tables, and leaves all others alone"
 
     private static let networks: [BorrowedOption] = [
-        .truth("allow-direct-routing", anyway: "false", "networks say so by themselves: com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected"),
+        .truth(
+            "allow-direct-routing", anyway: "false",
+            "networks say so by themselves: com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected"),
         .text("bridge-accept-fwmark", ownTable),
         .text("firewall-backend", anyway: ["", "nftables"], ownTable),
         .truth("ip-forward-no-drop", anyway: "true", "the policy of the host's forward chain is left alone"),

@@ -131,7 +131,8 @@ extension DaemonConfiguration {
         if !isOwn, flags[NetworkFlags.bip] != nil || flags[NetworkFlags.bip6] != nil {
             throw ConfigurationError("you specified -b & --bip, mutually exclusive options. Please specify only one")
         }
-        guard (0...65535).contains(flags[NetworkFlags.mtu]), flags[NetworkFlags.mtu] == 0 || flags[NetworkFlags.mtu] >= 68
+        guard (0...65535).contains(flags[NetworkFlags.mtu]),
+            flags[NetworkFlags.mtu] == 0 || flags[NetworkFlags.mtu] >= 68
         else { throw ConfigurationError("invalid default MTU: \(flags[NetworkFlags.mtu])") }
         for (name, flag) in [("default-gateway", NetworkFlags.gateway), ("default-gateway-v6", NetworkFlags.gateway6)] {
             let isWrong = flags[flag].map { $0.isIPv6 != name.hasSuffix("v6") } ?? false

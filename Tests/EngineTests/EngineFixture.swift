@@ -40,13 +40,15 @@ struct EngineFixture {
         let images = try Images(
             directory: data, database: database,
             snapshotter: try Snapshots.open(driver: "vfs", directory: data, database: database), logger: quiet)
-        // Without a default bridge nothing is made on this machine.
+        // Networks are made where this thread is, which is no place of this machine's.
+        let pool = BlockingPool(threads: 1, name: "networks")
+        try await pool.run { try Namespaces.network.unshare() }
         networks = try await Networks.open(
             NetworksConfiguration(
                 execRoot: directory.path.appending("run"),
                 defaultBridge: NetworksConfiguration.DefaultBridge(isEnabled: false), machineIdentifier: "test",
                 preparedNamespaces: 0),
-            database: database, pool: BlockingPool(threads: 1, name: "networks"), logger: quiet)
+            database: database, pool: pool, logger: quiet)
         engine = try Engine(
             configuration: EngineConfiguration(
                 dataRoot: data, execRoot: directory.path.appending("run"), shimPath: directory.path.appending("shim"),

@@ -76,6 +76,7 @@ extension ContainerRecord {
                     """)
         }
         migrator.registerMigration("engine-2") { try ConfigurationFormat2.migrate($0) }
+        migrator.registerMigration("engine-3") { try EndpointMigration.migrate($0) }
         migrator.registerMigration("engine-3") { try ConfigurationFormat3.migrate($0) }
     }
 

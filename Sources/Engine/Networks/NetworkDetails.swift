@@ -42,6 +42,7 @@ package struct EndpointDetails: Sendable {
     /// All names under which others on the network find it; empty on networks without names.
     package var dnsNames: [String]
 
+    /// A place; of a container that does not run, without an endpoint.
     package init(
         network: String, networkID: String, asked: NetworkEndpoint, endpoint: Endpoint? = nil, endpointID: String,
         dnsNames: [String]
