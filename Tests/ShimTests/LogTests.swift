@@ -18,7 +18,7 @@ struct LogTests {
         let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         let configuration = LogConfiguration(driver: .jsonFile, path: path.string, attributes: attributes)
-        let log = try JSONFileLog(configuration, path: path)
+        let log = try #require(try ContainerLog(configuration))
         for part in parts { part.withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) } }
         log.finish()
         return String(decoding: try Files.read(path), as: UTF8.self)
@@ -99,6 +99,27 @@ struct LogTests {
         #expect(records.compactMap { $0 }.joined() == text)
     }
 
+    @Test("without a driver there is no log")
+    func none() throws {
+        #expect(try ContainerLog(.none) == nil)
+    }
+
+    @Test("all parts of a line have the time of the first")
+    func times() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path.appending("log")
+        let log = try #require(try ContainerLog(.jsonFile(path.string)))
+        for (index, part) in [20_000, 20_000].enumerated() {
+            let text = [UInt8](repeating: 0x78, count: part) + (index == 1 ? [0x0a] : [])
+            let time = Timestamp(seconds: Self.time.seconds + Int64(index))
+            text.withUnsafeBytes { log.write($0, stream: .standardOutput, time: time) }
+        }
+        let times = try String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n").map {
+            try JSON.parse(String($0))["time"]?.string
+        }
+        #expect(times == [String?](repeating: "2025-11-21T07:46:06Z", count: 3))
+    }
+
     @Test("attributes stand between stream and time")
     func attributes() throws {
         let text = try log([Array("x\n".utf8)], attributes: ["tag": "t"])
@@ -109,8 +130,9 @@ struct LogTests {
     func rotation(_ files: Int) throws {
         let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
-        let log = try JSONFileLog(
-            LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: files), path: path)
+        let log = try #require(
+            try ContainerLog(
+                LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: files)))
         let count = 200
         for number in 0..<count {
             let line = Array("line \(number)\n".utf8)
@@ -132,8 +154,9 @@ struct LogTests {
     func replacement() throws {
         let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
-        let log = try JSONFileLog(
-            LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 1), path: path)
+        let log = try #require(
+            try ContainerLog(
+                LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 1)))
         let reader = try Files.open(path, .readOnly)
         defer { reader.discard() }
         for number in 0..<20 {
@@ -149,8 +172,9 @@ struct LogTests {
     func emptied() throws {
         let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
-        let log = try JSONFileLog(
-            LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 3), path: path)
+        let log = try #require(
+            try ContainerLog(
+                LogConfiguration(driver: .jsonFile, path: path.string, maxSize: 1000, maxFiles: 3)))
         for number in 0..<8 {
             Array("line \(number)\n".utf8).withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) }
             if number == 3 { truncate(path.string, 0) }
@@ -168,7 +192,7 @@ struct LogTests {
         let directory = try TemporaryDirectory(mode: 0o755)
         let path = directory.path.appending("log")
         try Files.replace(path, with: Array("{\"log\":\"a".utf8))
-        let log = try JSONFileLog(.jsonFile(path.string), path: path)
+        let log = try #require(try ContainerLog(.jsonFile(path.string)))
         Array("b\n".utf8).withUnsafeBytes { log.write($0, stream: .standardError, time: Self.time) }
         let lines = String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n")
         #expect(lines.count == 2)
@@ -181,7 +205,7 @@ struct LogTests {
         #expect(mount("tmpfs", directory.path.string, "tmpfs", 0, "size=64k") == 0)
         defer { umount(directory.path.string) }
         let path = directory.path.appending("log")
-        let log = try JSONFileLog(.jsonFile(path.string), path: path)
+        let log = try #require(try ContainerLog(.jsonFile(path.string)))
         let line = Array((String(repeating: "x", count: 100) + "\n").utf8)
         for _ in 0..<1000 { line.withUnsafeBytes { log.write($0, stream: .standardOutput, time: Self.time) } }
         let text = String(decoding: try Files.read(path), as: UTF8.self)

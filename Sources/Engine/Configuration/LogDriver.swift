@@ -8,8 +8,9 @@ import SystemPackage
 /// To add a driver:
 /// 1. Add a case here and answer what the compiler asks below; the lists of drivers in flags, errors and `docker info`
 ///    come from this type. The driver's options belong to `LogSettings`; `LogWire` of `EngineAPI` reads their texts.
-/// 2. Add the case to `LogConfiguration.Driver` in `ShimProtocol`, with all that the shim has to know.
-/// 3. Write the driver in `Sources/Shim/Log`: the shim writes every log, so that none depends on the daemon.
+/// 2. Add the case to `LogConfiguration.Driver` in `ShimProtocol`.
+/// 3. Write a class in `Sources/Shim/Log` that conforms to `LogSink`, and name it in the table below that protocol: the
+///    shim writes every log, so that none depends on the daemon.
 /// 4. If `docker logs` can read it, let `LogReader` of `Tasks` do so.
 package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
     /// Files of JSON lines.

@@ -91,19 +91,9 @@ struct Launch {
         return ports
     }
 
-    private mutating func openLog() throws(ShimError) -> JSONFileLog? {
-        switch configuration.log.driver {
-        case .none: return nil
-        case .jsonFile: return try openFileLog()
-        }
-    }
-
-    private mutating func openFileLog() throws(ShimError) -> JSONFileLog {
-        guard let path = configuration.log.path else { throw ShimError(.invalid, "the log has no path") }
-        let log = try attempt("open \(path)") { () throws(Errno) in
-            try JSONFileLog(configuration.log, path: FilePath(path))
-        }
-        undo.add("log \(path)") { log.removeIfNew() }
+    private mutating func openLog() throws(ShimError) -> ContainerLog? {
+        guard let log = try ContainerLog(configuration.log) else { return nil }
+        undo.add("log of \(configuration.id)") { log.discard() }
         return log
     }
 

@@ -16,7 +16,7 @@ final class SupervisedContainer {
     let bundle: Bundle
     let runtime: any OCIRuntime
     let streams: ProcessStreams
-    let log: JSONFileLog?
+    let log: ContainerLog?
     let spill: SpillBudget
     unowned let shim: Shim
     /// Whether the kernel ends all other processes with the first one.
@@ -33,6 +33,8 @@ final class SupervisedContainer {
     /// Answers the container's questions for names, to the end of its processes: it keeps the network namespace alive.
     var resolver: NameService?
     var execs: [String: ExecProcess] = [:]
+    /// Answers that wait until it is known whether the container is frozen.
+    var afterFreezing: [() -> Void] = []
     /// Streams of execs that are forgotten, with clients that have not got all their output.
     private var lingering: [ProcessStreams] = []
 
@@ -41,7 +43,7 @@ final class SupervisedContainer {
         var bundle: Bundle
         var runtime: any OCIRuntime
         var streams: ProcessStreams
-        var log: JSONFileLog?
+        var log: ContainerLog?
         var spill: SpillBudget
         var hasOwnPIDNamespace: Bool
         var pid: Int32
@@ -230,6 +232,7 @@ final class SupervisedContainer {
     /// Gives up what is open. Clients are let go when they have all their output.
     func close() {
         streams.close()
+        log?.close()
         for exec in execs.values { exec.streams.close() }
     }
 }

@@ -6,9 +6,6 @@ import OCISpec
 /// Byte for byte what Docker writes, because others parse these files too: `<`, `>` and `&` are escaped, a tab is
 /// `\u0009`, a byte that is not UTF-8 is `\ufffd`.
 struct JSONLogEncoder {
-    /// The longest text of one record; a longer line is continued in the next.
-    static let longestText = 16384
-
     /// The most bytes that `encode` can write for a text of `count` bytes and a tail of `tail` bytes: each may become
     /// six, and the copying of eight at once reaches beyond the end.
     static func capacity(text count: Int, tail: Int) -> Int { count * 6 + tail + 32 }
@@ -22,18 +19,6 @@ struct JSONLogEncoder {
         if endsLine { output = append("\\n", to: output) }
         if let source = tail.baseAddress { output.copyMemory(from: source, byteCount: tail.count) }
         return output + tail.count
-    }
-
-    /// How much of `text` to put in a record when the line goes on: all of it, unless it ends in the middle of a
-    /// character, which cut in two would be lost. (Docker loses it.)
-    static func cut(_ text: UnsafeRawBufferPointer) -> Int {
-        for back in 1...3 where back < text.count {
-            let byte = text[text.count - back]
-            if byte & 0xc0 == 0x80 { continue }
-            let length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1
-            return length > back ? text.count - back : text.count
-        }
-        return text.count
     }
 
     private static func append(_ text: StaticString, to output: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {

@@ -2,11 +2,12 @@ import OCISpec
 
 /// What comes after the text of each record: its stream, further attributes and the time.
 ///
-/// All but the fraction of the second is kept from one record to the next.
+/// It is kept for further records of the same time, and all but the fraction of the second for later ones.
 struct RecordTail {
     private let beginning: [UInt8]
     private var upToSecond: [UInt8] = []
     private var second: Int64?
+    private var last: (time: Timestamp, bytes: [UInt8])?
 
     /// `attributes` is a JSON object or empty.
     init(stream: String, attributes: [UInt8]) {
@@ -17,6 +18,7 @@ struct RecordTail {
 
     /// The tail of a record of `time`.
     mutating func at(_ time: Timestamp) -> [UInt8] {
+        if let last, last.time == time { return last.bytes }
         if second != time.seconds {
             second = time.seconds
             upToSecond = beginning + Timestamp(seconds: time.seconds).description.utf8.dropLast()
@@ -35,6 +37,7 @@ struct RecordTail {
             }
         }
         bytes.append(contentsOf: "Z\"}\n".utf8)
+        last = (time, bytes)
         return bytes
     }
 }

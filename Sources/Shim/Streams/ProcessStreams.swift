@@ -11,7 +11,7 @@ final class ProcessStreams {
     let isTerminal: Bool
     private let stdinOnce: Bool
     private let context: StreamContext
-    private let log: JSONFileLog?
+    private let log: ContainerLog?
     /// Where output for slow clients waits.
     let spill: SpillBudget
     private var input: InputSink?
@@ -26,7 +26,7 @@ final class ProcessStreams {
     private var onDrained: (() -> Void)?
 
     init(
-        containerID: String, execID: String?, isTerminal: Bool, stdinOnce: Bool, log: JSONFileLog?, spill: SpillBudget,
+        containerID: String, execID: String?, isTerminal: Bool, stdinOnce: Bool, log: ContainerLog?, spill: SpillBudget,
         context: StreamContext
     ) {
         self.containerID = containerID
