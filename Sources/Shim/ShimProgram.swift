@@ -31,11 +31,9 @@ package enum ShimProgram {
         Descriptors.secureStandardStreams()
         switch Array(arguments.dropFirst()) {
         case ["--version"], ["-v"]:
-            print("masu-shim version \(MasuVersion.version)")
-            return 0
+            return print("masu-shim version \(MasuVersion.version)")
         case ["--help"], ["-h"]:
-            print(usage)
-            return 0
+            return print(usage)
         case let arguments where arguments.count == 2 && arguments[0] == "--bundle":
             return launch(FilePath(arguments[1]))
         case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--child":
@@ -130,9 +128,15 @@ package enum ShimProgram {
         ((try? JSON.encode(result)) ?? []) + [0x0a]
     }
 
-    private static func print(_ text: String) {
-        // If standard output is closed nobody wants to read it.
-        try? FileDescriptor.standardOutput.writeEntire(Array((text + "\n").utf8))
+    private static func print(_ text: String) -> Int32 {
+        do throws(StandardOutput.Failure) {
+            try StandardOutput.print(text)
+            return 0
+        } catch {
+            // If standard error is closed nobody wants to read it.
+            try? FileDescriptor.standardError.writeEntire(Array("masu-shim: \(error)\n".utf8))
+            return 1
+        }
     }
 
     // MARK: After a shim

@@ -70,8 +70,11 @@ func exitCode(_ status: Int32) -> Int32 {
 masu_secure_standard_streams()
 let arguments = CommandLine.arguments
 if arguments.count == 2, arguments[1] == "--version" {
-    print("masu-init version \(MasuVersion.version)")
-    exit(0)
+    let line = "masu-init version \(MasuVersion.version)\n"
+    let written = line.utf8.withContiguousStorageIfAvailable { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+    if written == line.utf8.count { exit(0) }
+    complain("write /dev/stdout: \(String(cString: strerror(errno)).lowercased())")
+    exit(1)
 }
 let first = arguments.count > 1 && arguments[1] == "--" ? 2 : 1
 guard arguments.count > first else {

@@ -36,10 +36,10 @@ enum RegistryProgram {
         do {
             return try await run(arguments, signals)
         } catch let error as UsageError {
-            write(error.description, to: STDERR_FILENO)
+            complain(error.description)
             return error.exitStatus
         } catch {
-            write("masu-registry: \(error)", to: STDERR_FILENO)
+            complain("masu-registry: \(error)")
             return 1
         }
     }
@@ -48,11 +48,11 @@ enum RegistryProgram {
         let invocation = try RegistryFlags.command.parse(arguments)
         let flags = invocation.flags
         if invocation.wantsHelp {
-            write(invocation.help(), to: STDOUT_FILENO)
+            try StandardOutput.print(invocation.help())
             return 0
         }
         if flags[RegistryFlags.version] {
-            write("masu-registry version \(MasuVersion.version)", to: STDOUT_FILENO)
+            try StandardOutput.print("masu-registry version \(MasuVersion.version)")
             return 0
         }
         let output = LogOutput(
@@ -65,9 +65,8 @@ enum RegistryProgram {
         if invocation.command.name == "collect" {
             let store = try Self.store(root, logger)
             let report = try await store.collect(grace: grace, removesUntagged: flags[RegistryFlags.untagged])
-            write(
-                "removed \(report.manifests) manifests and \(report.blobs) blobs, \(report.freed) bytes",
-                to: STDOUT_FILENO)
+            try StandardOutput.print(
+                "removed \(report.manifests) manifests and \(report.blobs) blobs, \(report.freed) bytes")
             return 0
         }
         let service = try await RegistryService(flags: flags, root: root, logger: logger)
@@ -99,9 +98,9 @@ enum RegistryProgram {
         }
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
+    private static func complain(_ text: String) {
         // There is nowhere to report that standard error is closed.
-        _ = Array((text + "\n").utf8).withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        try? FileDescriptor.standardError.writeEntire(Array((text + "\n").utf8))
     }
 }
 

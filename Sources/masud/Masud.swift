@@ -4,6 +4,7 @@ import Flags
 import Glibc
 import LinuxKernel
 import Logging
+import SystemPackage
 
 /// The daemon's entry point: reads flags and file, sets up logs and signals, and runs a `Daemon`.
 @main
@@ -33,10 +34,10 @@ enum Masud {
         do {
             return try await run(arguments, signals)
         } catch let error as UsageError {
-            write(error.description, to: STDERR_FILENO)
+            complain(error.description)
             return error.exitStatus
         } catch {
-            write("masud: \(error)", to: STDERR_FILENO)
+            complain("masud: \(error)")
             return 1
         }
     }
@@ -44,16 +45,16 @@ enum Masud {
     private static func run(_ arguments: [String], _ signals: AsyncStream<Int32>) async throws -> Int32 {
         let invocation = try DaemonFlags.command.parse(arguments)
         if invocation.wantsHelp {
-            write(invocation.help(), to: STDOUT_FILENO)
+            try StandardOutput.print(invocation.help())
             return 0
         }
         if invocation.flags[DaemonFlags.version] {
-            write("Masu version \(MasuVersion.version), API \(MasuVersion.apiVersion)", to: STDOUT_FILENO)
+            try StandardOutput.print("Masu version \(MasuVersion.version), API \(MasuVersion.apiVersion)")
             return 0
         }
         let configuration = try DaemonConfiguration(arguments: arguments)
         if configuration.flags[DaemonFlags.validate] {
-            write("configuration OK", to: STDERR_FILENO)
+            complain("configuration OK")
             return 0
         }
         guard geteuid() == 0 else {
@@ -86,8 +87,8 @@ enum Masud {
         _ = set(trimThreshold, 128 << 10)
     }
 
-    private static func write(_ text: String, to descriptor: Int32) {
+    private static func complain(_ text: String) {
         // There is nowhere to report that standard error is closed.
-        _ = Array((text + "\n").utf8).withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+        try? FileDescriptor.standardError.writeEntire(Array((text + "\n").utf8))
     }
 }

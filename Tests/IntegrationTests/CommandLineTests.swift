@@ -105,6 +105,22 @@ extension Integration {
             #expect(result.errors.contains("write /dev/stdout: no space left on device"), "\(result)")
         }
 
+        @Test(
+            "so do the other programs",
+            arguments: [
+                "masud --help", "masud --version", "masu-registry --help", "masu-registry --version",
+                "masu-shim --help", "masu-shim --version", "masu-init --version",
+            ])
+        func fullOutputOfPrograms(_ line: String) throws {
+            let words = line.split(separator: " ").map(String.init)
+            let directory = URL(fileURLWithPath: Programs.runtime).deletingLastPathComponent()
+            var command = Command("/bin/sh", ["-c", "exec \"$0\" $1 >/dev/full"])
+            command.arguments += [directory.appendingPathComponent(words[0]).path, words[1]]
+            let result = try command.runToEnd()
+            #expect(result.code == 1, "\(result)")
+            #expect(result.errors.contains("write /dev/stdout: no space left on device"), "\(result)")
+        }
+
         @Test("a reader that goes away ends a command as docker ends", arguments: Client.available)
         func brokenPipe(_ client: Client) throws {
             try withDaemon { daemon in
