@@ -10,108 +10,136 @@ final class ChunkPipe: Sendable {
     private static let count = 6
     private static let capacity = 512 << 10
 
-    private let isAbandoned = Atomic<Bool>(false)
-    // Each chunk, and its length, belongs to one side at a time: the semaphores say to which, and order the accesses.
-    nonisolated(unsafe) private let memory: UnsafeMutableRawPointer
-    nonisolated(unsafe) private let lengths: UnsafeMutablePointer<Int>
-    private let free = Semaphore(ChunkPipe.count)
-    private let filled = Semaphore()
-
-    init() {
-        memory = .allocate(byteCount: Self.count * Self.capacity, alignment: 4096)
-        lengths = .allocate(capacity: Self.count)
-        lengths.initialize(repeating: 0, count: Self.count)
+    private struct State {
+        /// How many chunks there are; none is made before it is needed.
+        var made = 0
+        var free: [[UInt8]] = []
+        /// What waits for the reader, with how many bytes of it count; none is the end.
+        var filled: [(chunk: [UInt8], count: Int)] = []
+        var isAbandoned = false
     }
 
-    deinit {
-        memory.deallocate()
-        lengths.deallocate()
+    private let state = Mutex(State())
+    private let changed = Condition()
+
+    /// Lets the writer go on without anyone reading, so that it ends.
+    func abandon() {
+        state.withLock { $0.isAbandoned = true }
+        changed.broadcast()
     }
 
-    private func chunk(_ index: Int) -> UnsafeMutableRawBufferPointer {
-        UnsafeMutableRawBufferPointer(start: memory + (index % Self.count) * Self.capacity, count: Self.capacity)
+    /// A chunk to be filled, as soon as there is one; `nil` when the reader wants no more.
+    private func takeFree() -> [UInt8]? {
+        enum Found {
+            case chunk([UInt8])
+            case nobodyWants
+        }
+        let found = changed.wait {
+            state.withLock { state -> Found? in
+                if state.isAbandoned { return .nobodyWants }
+                if let chunk = state.free.popLast() { return .chunk(chunk) }
+                guard state.made < Self.count else { return nil }
+                state.made += 1
+                return .chunk([UInt8](repeating: 0, count: Self.capacity))
+            }
+        }
+        if case .chunk(let chunk)? = found { return chunk }
+        return nil
+    }
+
+    private func passOn(_ chunk: [UInt8], _ count: Int) {
+        state.withLock { $0.filled.append((chunk, count)) }
+        changed.broadcast()
+    }
+
+    private func takeFilled() -> (chunk: [UInt8], count: Int) {
+        let found = changed.wait { state.withLock { $0.filled.isEmpty ? nil : $0.filled.removeFirst() } }
+        return found ?? ([], 0)
+    }
+
+    private func giveBack(_ chunk: [UInt8]) {
+        state.withLock { $0.free.append(chunk) }
+        changed.broadcast()
     }
 
     /// The writing side.
-    struct Writer {
+    struct Writer: Sendable {
         fileprivate let pipe: ChunkPipe
-        private var index = 0
 
         fileprivate init(_ pipe: ChunkPipe) { self.pipe = pipe }
 
         /// Waits for a free chunk and has `fill` put bytes in it; none means the end. Returns `false` when that was
         /// the end, or when the reader wants no more. An error of `fill` reaches the reader as the end of the
         /// stream, so the writer must see to it that the error counts.
-        mutating func send(
-            _ fill: (UnsafeMutableRawBufferPointer) throws -> Int
-        ) throws -> Bool {
-            pipe.free.wait()
-            if pipe.isAbandoned.load(ordering: .acquiring) { return false }
-            let chunk = pipe.chunk(index)
+        func send(_ fill: (UnsafeMutableRawBufferPointer) throws -> Int) throws -> Bool {
+            guard var chunk = pipe.takeFree() else { return false }
             var count = 0
-            defer {
-                pipe.lengths[index % ChunkPipe.count] = count
-                index += 1
-                pipe.filled.signal()
-            }
-            count = try fill(chunk)
+            defer { pipe.passOn(chunk, count) }
+            count = try chunk.withUnsafeMutableBytes(fill)
             return count > 0
         }
     }
 
-    /// Gathers what is written in pieces of any size.
-    final class Sink {
-        private var writer: Writer
-        private var pending: [UInt8] = []
-        /// Whether the reader takes anything any more: one that has gone gives no chunk back.
-        private var isWanted = true
+    /// Gathers what is written in pieces of any size. For one thread.
+    final class Sink: Sendable {
+        private struct State: Sendable {
+            var pending: [UInt8] = []
+            /// Whether the reader takes anything any more: one that has gone gives no chunk back.
+            var isWanted = true
+        }
+
+        private let writer: Writer
+        private let state = Mutex(State())
 
         init(_ writer: Writer) {
             self.writer = writer
-            pending.reserveCapacity(ChunkPipe.capacity)
+            state.withLock { $0.pending.reserveCapacity(ChunkPipe.capacity) }
         }
 
         /// Takes bytes. Throws `cancelled` when the reader wants no more.
         func write(_ bytes: UnsafeRawBufferPointer) throws(ArchiveError) {
-            var rest = bytes
-            while !rest.isEmpty {
-                let count = min(rest.count, ChunkPipe.capacity - pending.count)
-                pending.append(contentsOf: rest[..<count])
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                if pending.count == ChunkPipe.capacity { try flush() }
+            try state.withLock { (state) throws(ArchiveError) in
+                var rest = bytes
+                while !rest.isEmpty {
+                    let count = min(rest.count, ChunkPipe.capacity - state.pending.count)
+                    state.pending.append(contentsOf: rest[..<count])
+                    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                    if state.pending.count == ChunkPipe.capacity { try flush(&state) }
+                }
             }
         }
 
-        private func flush() throws(ArchiveError) {
-            guard isWanted else { throw .cancelled }
+        private func flush(_ state: inout State) throws(ArchiveError) {
+            guard state.isWanted else { throw .cancelled }
             do {
-                isWanted = try writer.send { chunk in
+                state.isWanted = try writer.send { [pending = state.pending] chunk in
                     chunk.copyBytes(from: pending)
                     return pending.count
                 }
             } catch {
-                isWanted = false
+                state.isWanted = false
             }
-            pending.removeAll(keepingCapacity: true)
-            if !isWanted { throw .cancelled }
+            state.pending.removeAll(keepingCapacity: true)
+            if !state.isWanted { throw .cancelled }
         }
 
         /// Hands over the rest, and says that it was that; also after an error.
         func end() {
-            // A reader that has gone needs neither.
-            if !pending.isEmpty { try? flush() }
-            guard isWanted else { return }
-            _ = try? writer.send { _ in 0 }  // the same
+            state.withLock { state in
+                // A reader that has gone needs neither.
+                if !state.pending.isEmpty { try? flush(&state) }
+                guard state.isWanted else { return }
+                _ = try? writer.send { _ in 0 }  // the same
+            }
         }
     }
 
     /// The reading side.
     final class Reader: ByteSource {
         private let pipe: ChunkPipe
-        private var index = 0
+        private var chunk: [UInt8] = []
         private var position = 0
         private var length = 0
-        private var holds = false
         private var isAtEnd = false
 
         fileprivate init(_ pipe: ChunkPipe) { self.pipe = pipe }
@@ -121,29 +149,25 @@ final class ChunkPipe: Sendable {
             if position == length { advance() }
             let count = min(buffer.count, length - position)
             if count > 0 {
-                let chunk = pipe.chunk(index)
-                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: chunk[position..<position + count]))
+                chunk.withUnsafeBytes {
+                    buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))
+                }
                 position += count
             }
             return count
         }
 
         private func advance() {
-            if holds {
-                index += 1
-                pipe.free.signal()
-            }
-            pipe.filled.wait()
-            holds = true
+            if !chunk.isEmpty { pipe.giveBack(takeChunk()) }
+            (chunk, length) = pipe.takeFilled()
             position = 0
-            length = pipe.lengths[index % ChunkPipe.count]
             isAtEnd = length == 0
         }
 
-        /// Lets the writer go on without anyone reading, so that it ends.
-        func abandon() {
-            pipe.isAbandoned.store(true, ordering: .releasing)
-            pipe.free.signal()
+        /// Lets go of the chunk: the writer is to fill it in place, without a copy.
+        private func takeChunk() -> [UInt8] {
+            defer { chunk = [] }
+            return chunk
         }
     }
 

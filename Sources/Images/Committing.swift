@@ -140,10 +140,8 @@ extension Images {
         let parent = ChainID.chain(of: try documents.configuration(row.id).rootfs.diffIDs).last?.description
         let ingest = try content.ingest()
         let pipe = ChunkPipe()
-        let reader = pipe.reader()
         let archiving = try JoinableThread(name: "commit-archive") {
-            // This thread waits for the one that uses it.
-            nonisolated(unsafe) let sink = ChunkPipe.Sink(pipe.writer())
+            let sink = ChunkPipe.Sink(pipe.writer())
             defer { sink.end() }
             return try self.readChanges(key: key, mountPoints: mountPoints, live: live) { changes, root in
                 guard !changes.all.isEmpty else { return false }
@@ -155,8 +153,8 @@ extension Images {
                 return true
             }
         }
-        let unpacking = Result { try Unpacking(self, cancellation).layer(from: reader, upon: parent, hashing: false) }
-        reader.abandon()
+        let unpacking = Result { try Unpacking(self, cancellation).layer(from: pipe.reader(), upon: parent, hashing: false) }
+        pipe.abandon()
         // What went wrong in reading is the cause of what went wrong in unpacking.
         let archived = Result { try archiving.join() }
         do {

@@ -21,12 +21,12 @@ struct Import: Sendable {
     func run(from stream: FileDescriptor) throws -> Digest {
         let source = DescriptorSource(stream, isCancelled: { cancellation.isCancelled })
         let peeked = try PeekedArchive(source)
+        let compression = peeked.storedCompression
         let ingest = try images.content.ingest()
         let pipe = ChunkPipe()
-        let reader = pipe.reader()
-        nonisolated(unsafe) let stored = try peeked.stored()
+        let stored = try peeked.stored()
         let storing = try JoinableThread(name: "import-store") {
-            var writer = pipe.writer()
+            let writer = pipe.writer()
             var total: Int64 = 0
             while try writer.send({ buffer in
                 let count = try stored.read(into: buffer)
@@ -39,10 +39,9 @@ struct Import: Sendable {
         }
         let unpacking = Result {
             try Unpacking(images, cancellation).layer(
-                from: try Compression.decompressing(reader).source, upon: nil,
-                hashing: peeked.storedCompression != .none)
+                from: try Compression.decompressing(pipe.reader()).source, upon: nil, hashing: compression != .none)
         }
-        reader.abandon()
+        pipe.abandon()
         // What went wrong in reading is the cause of what went wrong in unpacking.
         let storingResult = Result { try storing.join() }
         var layer: UnpackedLayer
@@ -56,7 +55,7 @@ struct Import: Sendable {
         do {
             if cancellation.isCancelled { throw ArchiveError.cancelled }
             let image = try newImage(
-                of: ingest, diffID: layer.diffID ?? ingest.digest, compression: peeked.storedCompression)
+                of: ingest, diffID: layer.diffID ?? ingest.digest, compression: compression)
             let chain = ChainID.chain(of: image.diffIDs)
             defer { images.staged.discardIfStaged(layer) }
             try images.register([image], blobs: [ingest.digest: ingest], layers: chain.last.map { [$0: layer] } ?? [:])

@@ -28,24 +28,23 @@ struct Unpacking: Sendable {
     /// - stopReading: Ends a `read` of the source that waits; called when the archive turns out to be bad before its
     ///     end.
     func layer(
-        from source: any ByteSource, upon parent: String?, hashing: Bool,
+        from source: sending any ByteSource, upon parent: String?, hashing: Bool,
         stopReading: () -> Void = {}
     ) throws -> UnpackedLayer {
         let name = staged.nextName()
         let directory = try snapshotter.stage(name, parent: snapshotter.stagesIndependently ? nil : parent)
         do {
             let pipe = ChunkPipe()
-            let reader = pipe.reader()
             let reading = try Self.read(source, into: pipe, hashing: hashing)
             let filling = Result {
-                let archive = TarReader(reader)
+                let archive = TarReader(pipe.reader())
                 let contents = try fill(directory, from: archive)
                 try archive.drain()
                 return contents
             }
             let wasCancelled = cancellation.isCancelled
             if case .failure = filling {
-                reader.abandon()
+                pipe.abandon()
                 stopReading()
             }
             let diffID = try Self.digest(of: reading, filling, wasCancelled: wasCancelled)
@@ -60,13 +59,11 @@ struct Unpacking: Sendable {
 
     /// Starts the thread that fills the pipe; it gives the digest if that is asked for.
     private static func read(
-        _ source: any ByteSource, into pipe: ChunkPipe, hashing: Bool
+        _ source: sending any ByteSource, into pipe: ChunkPipe, hashing: Bool
     ) throws -> JoinableThread<Digest?> {
-        // From here on the thread's alone.
-        nonisolated(unsafe) let source = source
-        return try JoinableThread(name: "unpack-read") {
+        try JoinableThread(name: "unpack-read") {
             var hasher = ContentHasher()
-            var writer = pipe.writer()
+            let writer = pipe.writer()
             while try writer.send({ buffer in
                 let count = try source.read(into: buffer)
                 if hashing { hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }

@@ -2,11 +2,11 @@ import Glibc
 
 /// Where threads wait for something that another thread changes; pthread_cond_init(3).
 ///
-/// The thing itself is kept elsewhere, in a `Mutex` or an `Atomic`. A thread that changes it calls `broadcast`
-/// afterwards; a thread that waits says how to look at it.
+/// The thing itself is kept elsewhere, in a `Mutex` or an `Atomic`. A thread that changes it calls `broadcast` or
+/// `signal` afterwards; a thread that waits says how to look at it.
 package final class Condition: Sendable {
     // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object
-    // alone.
+    // alone. The objects must not move, and Swift has no other way to say that than a pointer.
     nonisolated(unsafe) private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     nonisolated(unsafe) private let condition: UnsafeMutablePointer<pthread_cond_t>
 
@@ -37,7 +37,14 @@ package final class Condition: Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Waits until `look` finds what it looks for, which it does at once and after each `broadcast`.
+    /// Lets one of those who wait look again; for changes that are of use to one alone, whichever.
+    package func signal() {
+        pthread_mutex_lock(mutex)
+        pthread_cond_signal(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Waits until `look` finds what it looks for, which it does at once and after each `broadcast` or `signal`.
     ///
     /// - Parameter milliseconds: How long at most; `nil` is for ever.
     /// - Returns: What was found; `nil` if the time was over.

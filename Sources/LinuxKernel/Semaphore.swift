@@ -1,27 +1,27 @@
-import Glibc
+import Synchronization
 
-/// A counter for which threads wait until it is more than zero; sem_overview(7).
+/// A counter for which threads wait until it is more than zero.
 package final class Semaphore: Sendable {
-    // Of the C library's functions each may be called by any thread at any time; the memory belongs to this object
-    // alone.
-    nonisolated(unsafe) private let semaphore: UnsafeMutablePointer<sem_t>
+    private let count: Mutex<Int>
+    private let increased = Condition()
 
     /// A counter that begins at `count`.
-    package init(_ count: Int = 0) {
-        semaphore = .allocate(capacity: 1)
-        sem_init(semaphore, 0, UInt32(count))
-    }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
+    package init(_ count: Int = 0) { self.count = Mutex(count) }
 
     /// Adds one, which lets one thread that waits go on.
-    package func signal() { sem_post(semaphore) }
+    package func signal() {
+        count.withLock { $0 += 1 }
+        increased.signal()
+    }
 
     /// Waits until the counter is more than zero and takes one off.
     package func wait() {
-        while sem_wait(semaphore) != 0 {}  // EINTR
+        _ = increased.wait {
+            count.withLock { count -> Void? in
+                guard count > 0 else { return nil }
+                count -= 1
+                return ()
+            }
+        }
     }
 }

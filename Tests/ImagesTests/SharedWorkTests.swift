@@ -84,7 +84,7 @@ struct SharedWorkTests {
         let turns = OneByOne<String>()
         let order = Mutex<[String]>([])
         let (entered, other) = (Semaphore(), Semaphore())
-        let first = try JoinableThread(name: "first") {
+        let first = try JoinableThread(name: "first") { @Sendable in
             turns.run("a") {
                 entered.signal()
                 // It goes on only when another key has had its turn.
