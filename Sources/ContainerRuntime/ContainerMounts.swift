@@ -165,40 +165,11 @@ extension RootFilesystem {
             guard type == "tmpfs", !data.contains(where: { $0.hasPrefix("mode=") }) else {
                 return try mountPoint(mount.destination, type: type)
             }
-            let target = try tmpfsMountPoint(mount.destination)
-            do throws(Errno) {
-                // A temporary directory stays writable to all, a private one private.
-                data.append("mode=" + String(try FileStatus.of(target).mode & 0o7777, radix: 8))
-                return target
-            } catch {
-                target.discard()
-                throw error
-            }
+            let target = try TmpfsMountPoint(mount.destination, in: handle)
+            data.append(target.option)
+            return target.directory
         }
     }
-
-    /// The directory whose mode a tmpfs gets; if it is not there it is made with that of a new tmpfs, writable to all.
-    ///
-    /// It stays in the container's layer, and the next start cannot tell it from one of the image: with any other mode
-    /// a container's second start would differ from its first.
-    private func tmpfsMountPoint(_ path: String) throws(Errno) -> FileDescriptor {
-        do throws(Errno) {
-            return try handle.openInRoot(path, [.path, .directory])
-        } catch .noSuchFileOrDirectory {
-            let made = try handle.makeDirectoriesInRoot(path, mode: Self.tmpfsMode)
-            do throws(Errno) {
-                // A directory above it may hand down its set-group-ID bit or an access list.
-                try made.changeMode(".", mode: UInt32(Self.tmpfsMode))
-                return made
-            } catch {
-                made.discard()
-                throw error
-            }
-        }
-    }
-
-    /// What a tmpfs has without being asked.
-    private static let tmpfsMode: UInt16 = 0o1777
 
     private func refuseLink(_ mount: Mount, _ type: String) throws(RuntimeError) {
         do throws(Errno) {

@@ -53,15 +53,16 @@ final class Bundle {
     }
 
     /// Replaces the container's configuration.
-    func rewriteSpecification(_ change: (JSONValue) -> JSONValue) throws(ShimError) {
+    func rewriteSpecification(_ change: (JSONValue) throws(ShimError) -> JSONValue) throws(ShimError) {
         let file = file(ShimBundle.specification)
         let bytes = try attempt("open \(file)") { () throws(Errno) in try Files.read(file) }
-        let changed: [UInt8]
-        do {
-            changed = try JSON.encode(change(try JSON.parse(bytes)))
+        let specification: JSONValue
+        do throws(JSONError) {
+            specification = try JSON.parse(bytes)
         } catch {
             throw ShimError(.invalid, "\(file): \(error)")
         }
+        let changed = try change(specification).serialized()
         try attempt("write \(file)") { () throws(Errno) in try Files.replace(file, with: changed) }
     }
 

@@ -144,6 +144,39 @@ struct ExternalRuntimeTests {
         try expectNothingLeft(of: container)
     }
 
+    @Test(
+        "a tmpfs without a mode has that of its directory, or is writable to all, at the second start as at the first",
+        arguments: OtherRuntime.installed)
+    func tmpfsModes(_ runtime: OtherRuntime) throws {
+        var first: TestContainer?
+        var root = ""
+        for start in 1...2 {
+            let container = try container(
+                runtime, ["busybox", "stat", "-c", "%a", "/new/place", "/private", "/own", "/dev/below"]
+            ) { spec, configuration in
+                if start == 1 {
+                    root = configuration.rootfsMounts[0].source
+                    mkdir(root + "/private", 0o700)
+                }
+                configuration.rootfsMounts[0].source = root
+                for place in ["/new/place", "/private", "/own", "/dev/below"] {
+                    let options = place == "/own" ? ["nosuid", "mode=0750"] : ["nosuid"]
+                    spec.mounts?.append(
+                        Mount(destination: place, type: "tmpfs", source: "tmpfs", options: options))
+                }
+            }
+            first = first ?? container
+            let connection = try container.connect()
+            try connection.call(.start)
+            #expect(try connection.exit().exitCode == 0)
+            let modes = try container.records.map { $0.filter { $0.isNumber } }
+            #expect(modes.prefix(3) == ["1777", "700", "750"], "start \(start)")
+        }
+        #expect(!Files.exists(FilePath(root + "/dev/below")), "what another mount covers is not made in the root")
+        // The root is its.
+        withExtendedLifetime(first) {}
+    }
+
     @Test("a terminal comes over the socket, has its size and can be resized", arguments: OtherRuntime.installed)
     func terminal(_ runtime: OtherRuntime) throws {
         let container = try container(

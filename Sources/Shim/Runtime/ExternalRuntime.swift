@@ -158,6 +158,11 @@ final class ExternalRuntime: OCIRuntime {
         self.rootfs = rootfs
         let call: RuntimeCall
         do throws(ShimError) {
+            try bundle.rewriteSpecification { (specification) throws(ShimError) in
+                try attempt("open \(rootfs)") { () throws(Errno) in
+                    try TmpfsModes.completing(specification, in: rootfs)
+                }
+            }
             call = try makeCall("create", executing: subject)
             try create(call, spec, streams)
             let pid = try call.writtenPID()
