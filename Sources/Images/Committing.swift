@@ -153,7 +153,9 @@ extension Images {
                 return true
             }
         }
-        let unpacking = Result { try Unpacking(self, cancellation).layer(from: pipe.reader(), upon: parent, hashing: false) }
+        let unpacking = Result {
+            try Unpacking(self, cancellation).layer(from: pipe.reader(), upon: parent, hashing: false)
+        }
         pipe.abandon()
         // What went wrong in reading is the cause of what went wrong in unpacking.
         let archived = Result { try archiving.join() }

@@ -1,5 +1,6 @@
 import Cgroups
 import DNS
+import JSON
 import LinuxKernel
 import OCISpec
 import PublishedPorts
@@ -12,10 +13,11 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// The shim sends the container's events on this connection from now on; answered by the present `state`, after
     /// which no event is missed. The ends of execs that the shim has told nobody of come first.
     case subscribe
-    /// Answered by `state`.
+    /// Answered by `state`. If the container is being paused or resumed, this and `subscribe` wait until that is over;
+    /// earlier shims answer at once.
     case state
-    /// Lets the container's program begin. An error (`commandNotFound`, …) means that the container has ended; an
-    /// `exited` event follows.
+    /// Lets the container's program begin; answered by `state`, which says when it began (earlier shims answer `done`).
+    /// An error (`commandNotFound`, …) means that the container has ended; an `exited` event follows.
     case start
     /// Sends a signal to the first process, or to all. SIGKILL works on a paused container too.
     case kill(signal: Signal, all: Bool = false)
@@ -32,12 +34,16 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     /// Sets the size of the container's terminal, or an exec's; `conflict` if it has none.
     case resize(execID: String? = nil, columns: UInt16, rows: UInt16)
     /// Describes an additional process, which `execStart` begins. `process.terminal` decides whether it has a terminal.
-    case exec(id: String, process: Process, openStdin: Bool)
+    /// `note` is whatever the client wants to read in the answer to `execs`; the shim does not look at it, and earlier
+    /// ones forget it.
+    case exec(id: String, process: Process, openStdin: Bool, note: JSONValue? = nil)
     /// Begins it; answered by `started`, or by the error that made it impossible. Clients that want its output attach
     /// before; without any client it is discarded.
     case execStart(id: String)
     /// Answered by `execState`; `notFound` once a subscriber has been told of the exec's end: the shim forgets it then.
     case execState(id: String)
+    /// Answered by `execs`; earlier shims do not know it (`invalid`).
+    case execs
     /// Forgets an exec that does not run.
     case execDelete(id: String)
     /// Ends the standard input.
@@ -128,12 +134,14 @@ extension AddressedRequest: Codable {
 package enum ShimResponse: Codable, Hashable, Sendable {
     /// It is done, and there is nothing to say.
     case done
-    /// To `subscribe` and `state`.
+    /// To `subscribe`, `state` and `start`.
     case state(ShimState)
     /// To `execStart`.
     case started(pid: Int32)
     /// To `execState`.
     case execState(ExecState)
+    /// To `execs`: those that run, and those that have ended without anybody having been told, which `subscribe` tells.
+    case execs([ShimExec])
     /// The pids of all processes in the container, as the host numbers them.
     case processes([Int32])
     /// To `statistics`.
@@ -173,6 +181,23 @@ package struct ShimContainer: Codable, Hashable, Sendable {
     package init(id: String, state: ShimState) {
         self.id = id
         self.state = state
+    }
+}
+
+/// An additional process that has begun.
+package struct ShimExec: Codable, Hashable, Sendable {
+    /// Its id.
+    package var id: String
+    /// Whether it runs, or how it ended.
+    package var state: ExecState
+    /// What the client that described it wanted to read here.
+    package var note: JSONValue?
+
+    /// The exec `id`, in `state`.
+    package init(id: String, state: ExecState, note: JSONValue? = nil) {
+        self.id = id
+        self.state = state
+        self.note = note
     }
 }
 

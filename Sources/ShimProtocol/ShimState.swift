@@ -8,6 +8,15 @@ package enum ShimState: Codable, Hashable, Sendable {
     case running(pid: Int32, startedAt: Timestamp, paused: Bool)
     /// Its first process has ended and been reaped.
     case exited(ExitRecord)
+
+    /// When its program began; `nil` before.
+    package var startedAt: Timestamp? {
+        switch self {
+        case .created: nil
+        case .running(_, let startedAt, _): startedAt
+        case .exited(let record): record.startedAt
+        }
+    }
 }
 
 /// How a container ended: the content of the file `exit`.

@@ -20,21 +20,10 @@ package final class AsyncGate: Sendable {
     package init() {}
 
     /// Suspends until all who came earlier have left.
-    package func enter() async {
-        let number = ticket()
-        _ = await wait(number)
-    }
+    package func enter() async { _ = await wait(atMost: nil) }
 
     /// The same, but not for longer than `limit`; whether this is inside now.
-    package func enter(within limit: Duration) async -> Bool {
-        let number = ticket()
-        let timer = Task { [weak self] in
-            try await Task.sleep(for: limit)
-            self?.giveUp(number)
-        }
-        defer { timer.cancel() }
-        return await wait(number)
-    }
+    package func enter(within limit: Duration) async -> Bool { await wait(atMost: limit) }
 
     /// Lets the next one in.
     package func leave() {
@@ -48,24 +37,27 @@ package final class AsyncGate: Sendable {
         next?.continuation.resume(returning: true)
     }
 
-    private func ticket() -> UInt64 {
-        state.withLock { state in
-            state.next += 1
-            return state.next
-        }
-    }
-
-    private func wait(_ number: UInt64) async -> Bool {
-        await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
-                if state.isTaken {
-                    state.waiting.append(Waiter(number: number, continuation: continuation))
-                    return false
+    private func wait(atMost limit: Duration?) async -> Bool {
+        var timer: Task<Void, any Error>?
+        defer { timer?.cancel() }
+        return await withCheckedContinuation { continuation in
+            let number: UInt64? = state.withLock { state in
+                guard state.isTaken else {
+                    state.isTaken = true
+                    return nil
                 }
-                state.isTaken = true
-                return true
+                state.next += 1
+                state.waiting.append(Waiter(number: state.next, continuation: continuation))
+                return state.next
             }
-            if isFree { continuation.resume(returning: true) }
+            guard let number else { return continuation.resume(returning: true) }
+            // Only now: whose time is over has to be among those who wait.
+            timer = limit.map { limit in
+                Task { [weak self] in
+                    try await Task.sleep(for: limit)
+                    self?.giveUp(number)
+                }
+            }
         }
     }
 

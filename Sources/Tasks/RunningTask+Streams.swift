@@ -13,34 +13,8 @@ extension RunningTask {
         try await home.pool.run { [self] in try connect(choice, execID: nil) }
     }
 
-    /// Makes a process in the task and lets it run. Its end is an event.
-    ///
-    /// - Returns: its pid on the host, and its stream (see `attach`), owned by the caller, if the description asks for
-    ///   one.
-    package func exec(_ description: ExecDescription) async throws -> (pid: Int32, stream: FileDescriptor?) {
-        let choice = description.streams
-        try await call(
-            .exec(id: description.id, process: description.process, openStdin: choice?.stdin ?? false))
-        var stream: FileDescriptor?
-        do {
-            // Before it begins, so that no output is missed.
-            if let choice {
-                stream = try await home.pool.run { [self] in try connect(choice, execID: description.id) }
-            }
-            guard case .started(let pid) = try await call(.execStart(id: description.id)) else {
-                throw nonsense("start of exec")
-            }
-            return (pid, stream)
-        } catch {
-            stream?.discard()
-            // Refused for one that runs after all, whose answer came too late.
-            client.post(.execDelete(id: description.id))
-            throw error
-        }
-    }
-
     /// Blocks for the shim's answer.
-    private func connect(_ choice: StreamChoice, execID: String?) throws(TaskError) -> FileDescriptor {
+    func connect(_ choice: StreamChoice, execID: String?) throws(TaskError) -> FileDescriptor {
         let patience = max(1, Int(home.configuration.patience.own.components.seconds))
         do throws(ShimError) {
             return try ShimConnection(bundle: home.bundle(of: id), timeout: patience).attach(

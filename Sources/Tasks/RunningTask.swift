@@ -31,6 +31,7 @@ package final class RunningTask: Sendable {
     /// The ports of the host that its shim has bound at the launch; of a task that was taken over ask `currentPorts`.
     package let publishedPorts: [PublishedPort]
     let freezing = Freezing()
+    let execStarts = ExecStarts()
     private let eventContinuation: AsyncStream<TaskEvent>.Continuation
     private let state: Mutex<State>
 
@@ -63,16 +64,23 @@ package final class RunningTask: Sendable {
 
     // MARK: Life
 
-    /// Lets the program begin. After an error the task is gone, and its bundle with it.
-    package func start() async throws {
+    /// Lets the program begin, and says when that was, by the shim's clock. After an error the task is gone, and its
+    /// bundle with it.
+    @discardableResult
+    package func start() async throws -> Timestamp {
         state.withLock { $0.isStarting = true }
+        let answer: ShimResponse
         do {
-            try await call(.start)
+            answer = try await call(.start)
         } catch {
             await discard()
             throw error
         }
         tellStart()
+        if case .state(let state) = answer, let startedAt = state.startedAt { return startedAt }
+        // An earlier shim does not say it unless it is asked. If its task has ended by now, the end says when it began.
+        if case .state(let state)? = try? await call(.state), let startedAt = state.startedAt { return startedAt }
+        return .now()
     }
 
     /// Tells of the start once, and before everything else: a short program may have ended before `start` has its
@@ -102,7 +110,7 @@ package final class RunningTask: Sendable {
 
     /// Waits for an end that is due. If it does not come within `patience` the shim is killed, and the task with it.
     package func endByForce(after patience: Duration) async {
-        if state.withLock({ $0.pump == nil }) { begin() }
+        begin()
         let end = Task { await exit() }
         if await end.outcome(within: patience) != nil { return }
         client.killShim()
@@ -139,8 +147,10 @@ package final class RunningTask: Sendable {
 
     /// Sends a signal to the first process without the shim; false if it does not live, or may not be that process any
     /// more.
-    private func sendDirectly(_ signal: Signal) -> Bool {
-        let pid = self.pid
+    private func sendDirectly(_ signal: Signal) -> Bool { sendDirectly(signal, to: pid) }
+
+    /// The same for another process of which the shim is the parent.
+    func sendDirectly(_ signal: Signal, to pid: Int32) -> Bool {
         // Either fails for a process that has ended.
         guard pid > 0, let process = try? PIDFD.open(pid) else { return false }
         defer { process.close() }
@@ -201,55 +211,72 @@ package final class RunningTask: Sendable {
         begin()
     }
 
-    /// The same, without following them; `nil` waits for ever.
-    func subscribe(within limit: Duration?) async throws -> ShimState {
-        guard case .state(let found) = try await client.call(.subscribe, within: limit) else {
+    /// What a shim says at the recovery.
+    struct Found: Sendable {
+        var state: ShimState
+        var execs: [ShimExec]
+    }
+
+    /// The same at a recovery, without following them, however long it takes.
+    func subscribeAgain() async throws -> Found {
+        // Before the subscription, with which the shim forgets those that have ended.
+        let execs = try await execs()
+        guard case .state(let state) = try await client.call(.subscribe, within: nil) else {
             throw nonsense("subscribe")
         }
-        return found
+        return Found(state: state, execs: execs)
     }
 
-    /// Follows the shim from now on.
-    func begin() {
-        let pump = Task { await follow() }
-        state.withLock { $0.pump = pump }
-    }
-
-    /// Takes over what a shim has said at the recovery.
-    func adopt(_ presence: TaskPresence, staysPaused: Bool) async -> TaskPresence {
-        state.withLock { $0.pid = presence.pid }
-        var presence = presence
-        if presence.isPaused {
-            freezing.isPausedByUser()
-            if !staysPaused {
-                do {
-                    try await resume()
-                    presence.isPaused = false
-                } catch {
-                    home.logger.warning("cannot thaw a container: \(error)", metadata: ["container": "\(id)"])
-                }
-            }
+    private func execs() async throws -> [ShimExec] {
+        do {
+            guard case .execs(let execs) = try await client.call(.execs, within: nil) else { throw nonsense("execs") }
+            return execs
+        } catch let error as ShimError where error.reason == .invalid {
+            return []  // An earlier shim, which does not know this request.
         }
-        return presence
+    }
+
+    /// Follows the shim from now on, unless that is done already.
+    func begin() {
+        state.withLock { state in
+            if state.pump == nil { state.pump = Task { await follow() } }
+        }
+    }
+
+    /// Takes over what a shim has said at the recovery: it runs.
+    func adopt(pid: Int32, startedAt: Timestamp, isFrozen: Bool, _ execs: [ShimExec], staysPaused: Bool) async
+        -> TaskPresence
+    {
+        state.withLock { $0.pid = pid }
+        let isPaused = await adoptFreezing(found: isFrozen, staysPaused: staysPaused)
+        return TaskPresence(
+            pid: pid, startedAt: startedAt, isPaused: isPaused, execs: execs.compactMap { TaskExec($0) })
     }
 
     /// Follows a shim that has not said anything yet.
-    func begin(after answer: Task<ShimState, any Error>, staysPaused: Bool) {
+    func begin(after answer: Task<Found, any Error>, staysPaused: Bool) {
         let pump = Task { () -> TaskExit? in
-            switch await answer.result {
-            case .success(.running(let pid, let startedAt, let isFrozen)):
-                let presence = TaskPresence(pid: pid, startedAt: startedAt, isPaused: isFrozen)
-                eventContinuation.yield(.answered(await adopt(presence, staysPaused: staysPaused)))
-            case .success(.exited(let record)):
-                return conclude(.exited(TaskExit(record)))
-            case .success(.created):
-                client.post(.kill(signal: .kill, all: true))
-            case .failure: break  // The connection has ended, which is noticed next.
+            // If there is none the connection has ended, which is noticed next.
+            if let found = try? await answer.value {
+                switch found.state {
+                case .running(let pid, let startedAt, let isFrozen):
+                    tell(
+                        .answered(
+                            await adopt(
+                                pid: pid, startedAt: startedAt, isFrozen: isFrozen, found.execs,
+                                staysPaused: staysPaused)))
+                case .exited(let record):
+                    return conclude(.exited(TaskExit(record)))
+                case .created:
+                    client.post(.kill(signal: .kill, all: true))
+                }
             }
             return await follow()
         }
         state.withLock { $0.pump = pump }
     }
+
+    func tell(_ event: TaskEvent) { eventContinuation.yield(event) }
 
     private func follow() async -> TaskExit? {
         for await event in client.events {
@@ -260,11 +287,16 @@ package final class RunningTask: Sendable {
                     await home.pool.complete { [home, id] in home.removeCgroup(cgroup, of: id) }
                 }
                 return conclude(.exited(TaskExit(record)))
-            case .execStarted(let id, let pid): eventContinuation.yield(.execStarted(id: id, pid: pid))
+            case .execStarted(let id, let pid):
+                if execStarts.hasBegun(id, pid: pid) {
+                    tell(.execStarted(id: id, pid: pid))
+                } else {
+                    endAbandonedExec(id, pid: pid)
+                }
             case .execExited(let id, let code, let at):
-                eventContinuation.yield(.execExited(id: id, code: code, at: at))
-            case .outOfMemory(let at): eventContinuation.yield(.outOfMemory(at: at))
-            case .detached(let execID): eventContinuation.yield(.detached(execID: execID))
+                if execStarts.hasEnded(id) { tell(.execExited(id: id, code: code, at: at)) }
+            case .outOfMemory(let at): tell(.outOfMemory(at: at))
+            case .detached(let execID): tell(.detached(execID: execID))
             }
         }
         if state.withLock({ $0.isLetGo }) { return nil }
@@ -283,7 +315,7 @@ package final class RunningTask: Sendable {
             default: nil
             }
         if exit?.startedAt != nil { tellStart() }
-        eventContinuation.yield(event)
+        tell(event)
         eventContinuation.finish()
         return exit
     }

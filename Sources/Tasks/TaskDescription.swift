@@ -1,4 +1,5 @@
 import DNS
+import JSON
 import OCISpec
 import PublishedPorts
 import ShimProtocol
@@ -80,12 +81,15 @@ package struct ExecDescription: Sendable {
     /// Who gets its output and whose input it gets; `nil` discards the one and ends the other at once. Later nobody can
     /// attach.
     package var streams: StreamChoice?
+    /// What the caller wants to know of it after a crash of its own: the shim keeps it, and `TaskExec` has it again.
+    package var note: JSONValue?
 
     /// A process without streams, unless they are given.
-    package init(id: String, process: Process, streams: StreamChoice? = nil) {
+    package init(id: String, process: Process, streams: StreamChoice? = nil, note: JSONValue? = nil) {
         self.id = id
         self.process = process
         self.streams = streams
+        self.note = note
     }
 }
 

@@ -69,6 +69,7 @@ extension ShimRequest {
         case .exec: "exec"
         case .execStart: "start of exec"
         case .execState: "state of exec"
+        case .execs: "list of execs"
         case .execDelete: "removal of exec"
         case .closeStdin: "end of input"
         case .attach: "attach"

@@ -1,3 +1,4 @@
+import JSON
 import OCISpec
 import ShimProtocol
 
@@ -9,6 +10,9 @@ package enum TaskEvent: Hashable, Sendable {
     case answered(TaskPresence)
     /// The kernel has killed a process of the task for want of memory.
     case outOfMemory(at: Timestamp)
+    /// `RunningTask.isPaused` is not what its user was told: a request that was not answered in time has been carried
+    /// out after all.
+    case pauseChanged
     /// The program of an exec has begun.
     case execStarted(id: String, pid: Int32)
     /// An exec has ended, and all its output has been passed on.
@@ -27,8 +31,38 @@ package struct TaskPresence: Hashable, Sendable {
     package var pid: Int32
     /// When its program began.
     package var startedAt: Timestamp
-    /// Whether it is frozen.
+    /// Whether its user's pause holds.
     package var isPaused: Bool
+    /// The execs that an earlier process has started: those that run, and those whose end nobody has been told of.
+    package var execs: [TaskExec] = []
+}
+
+/// An exec that is found at a recovery.
+package struct TaskExec: Hashable, Sendable {
+    /// Whether it runs, or how it has ended.
+    package enum State: Hashable, Sendable {
+        /// It runs; its pid on the host.
+        case running(pid: Int32)
+        /// It has ended. This is told once more by `TaskEvent.execExited`.
+        case exited(code: Int32, at: Timestamp)
+    }
+
+    /// Its id.
+    package var id: String
+    /// What has become of it.
+    package var state: State
+    /// `ExecDescription.note`.
+    package var note: JSONValue?
+
+    init?(_ exec: ShimExec) {
+        switch exec.state {
+        case .created: return nil
+        case .running(let pid): state = .running(pid: pid)
+        case .exited(let code, let at): state = .exited(code: code, at: at)
+        }
+        id = exec.id
+        note = exec.note
+    }
 }
 
 /// How a task ended.

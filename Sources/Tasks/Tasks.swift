@@ -62,6 +62,7 @@ import SystemPackage
 /// let exec = try await task.exec(ExecDescription(id: "probe", process: process, streams: StreamChoice()))
 /// // exec.pid, exec.stream; its end is the event `execExited(id: "probe", …)`.
 /// ```
+/// After a crash `TaskPresence.execs` has it again, with the `note` of its description.
 ///
 /// ## Taking over after a crash
 /// ```
@@ -79,8 +80,9 @@ import SystemPackage
 ///
 /// ## Rules
 /// - A call that throws has changed nothing, and leaves nothing behind; except that a request which was not answered in
-///   time may still be carried out, where that does no harm (a signal, a limit), and is undone where it would (a
-///   pause).
+///   time may still be carried out, where that does no harm (a signal, a limit), is undone where it would (a pause, an
+///   exec), and told where it is what was wanted (`TaskEvent.pauseChanged`).
+/// - When a task began and ended says its shim's clock alone, whoever asks, and whenever.
 /// - All errors are `TaskError`, except those of the caller's own closures.
 /// - Every call has a deadline (`ShimPatience`). Nothing that a shim does, or does not do, can keep a task from being
 ///   ended: a shim that does not carry out SIGKILL is killed with its task, and the end is told as `lost`.
@@ -182,6 +184,7 @@ package final class Tasks: Sendable {
                 client = try ShimClient(bundle: bundle.path)
             } catch {
                 launched.shim.kill()
+                _ = launched.shim.hasEnded(within: 5000)  // What it still does would come into the way of the clean-up.
                 deleteRuntimeState(id)
                 if let cgroup { removeCgroup(cgroup, of: id) }
                 throw TaskError(error)
@@ -233,26 +236,29 @@ package final class Tasks: Sendable {
             logger.warning("cannot reconnect to a shim: \(error)", metadata: ["container": "\(id)"])
             return await endOnDisk(id)
         }
-        let answer = Task { try await task.subscribe(within: nil) }
-        let state: ShimState
+        task.freezing.isToBeFound()
+        let answer = Task { try await task.subscribeAgain() }
+        let found: RunningTask.Found
         do {
-            guard let found = try await answer.value(within: configuration.patience.recovery) else {
+            guard let answered = try await answer.value(within: configuration.patience.recovery) else {
                 logger.warning(
                     "a shim does not answer; waiting for it in the background", metadata: ["container": "\(id)"])
                 task.begin(after: answer, staysPaused: isPaused)
                 return .silent(task)
             }
-            state = found
+            found = answered
         } catch {
             task.letGo()
             logger.warning("cannot reconnect to a shim: \(error)", metadata: ["container": "\(id)"])
             return await endOnDisk(id)
         }
-        switch state {
+        switch found.state {
         case .running(let pid, let startedAt, let isFrozen):
-            let presence = TaskPresence(pid: pid, startedAt: startedAt, isPaused: isFrozen)
             task.begin()
-            return .running(task, await task.adopt(presence, staysPaused: isPaused))
+            return .running(
+                task,
+                await task.adopt(
+                    pid: pid, startedAt: startedAt, isFrozen: isFrozen, found.execs, staysPaused: isPaused))
         case .exited(let record):
             task.letGo()
             return .ended(TaskExit(record))

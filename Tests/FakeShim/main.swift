@@ -9,12 +9,13 @@ import SystemPackage
 // process that does nothing. What it does otherwise than a good shim is said by the annotations of the specification:
 //
 //     fake.launch            refuse, garbage, silent, die
-//     fake.<request>         silent (no answer), slow (until `go`), garbage, unknown, refuse, gone (no such process),
-//                            die
+//     fake.<request>         silent (no answer), slow (like a shim that is stopped, until `go`), late (carried out and
+//                            answered at `go`, as what an external runtime does; others are answered after it), old
+//                            (as a shim of an earlier version), garbage, unknown, refuse, gone (no such process), die
 //
 // and by lines that a test writes into the FIFO `control` of the bundle: `exit CODE`, `quiet CODE` (the end is written
-// down and nobody is told), `die`, `oom`, `exec-exit ID CODE`, `detach`, `go`. What it was asked, it writes into
-// `requests`, a line for each.
+// down and nobody is told), `die`, `oom`, `exec-begin ID PID`, `exec-exit ID CODE`, `detach`, `go`, `frozen` and
+// `thawed` (somebody else has done that). What it was asked, it writes into `requests`, a line for each.
 
 /// The kinds of requests, as annotations name them.
 func name(_ request: ShimRequest) -> String {
@@ -28,6 +29,7 @@ func name(_ request: ShimRequest) -> String {
     case .attach: "attach"
     case .exec: "exec"
     case .execStart: "exec-start"
+    case .execs: "execs"
     case .execDelete: "exec-delete"
     case .processes: "processes"
     default: "other"
@@ -42,10 +44,30 @@ final class Client {
     var isRaw = false
     /// Waits for `go`.
     var isBlocked = false
+    /// The requests that have no answer yet, and answers that wait for those of earlier requests.
+    var answers: [(late: ShimRequest?, response: ShimResponse?)] = []
 
     init(_ socket: FileDescriptor) { self.socket = socket }
 
     func send(_ message: ShimMessage) throws { try socket.writeEntire(try MessageFraming.frame(message)) }
+
+    func respond(_ response: ShimResponse) throws {
+        answers.append((nil, response))
+        try flush()
+    }
+
+    func flush() throws {
+        while let response = answers.first?.response {
+            answers.removeFirst()
+            try send(.response(response))
+        }
+    }
+}
+
+/// An exec, which is no process of its own.
+struct FakeExec {
+    var note: JSONValue?
+    var state = ExecState.created
 }
 
 final class FakeShim {
@@ -57,7 +79,7 @@ final class FakeShim {
     var life: FileDescriptor?
     var startedAt: Timestamp?
     var isPaused = false
-    var execs: [String: Bool] = [:]
+    var execs: [String: FakeExec] = [:]
 
     init(_ bundle: FilePath) throws {
         self.bundle = bundle
@@ -96,6 +118,8 @@ final class FakeShim {
                 var status: Int32 = 0
                 if waitpid(child, &status, WNOHANG) == child { try end(128 + status & 0x7F) }
             }
+            // Before the orders of the test, which has closed connections before it gave those.
+            for (client, events) in zip(clients, ready.dropFirst(3)) where !events.isEmpty { try serve(client) }
             if !ready[1].isEmpty { clients.append(Client(try listener.acceptConnection())) }
             if !ready[2].isEmpty {
                 text += String(decoding: try control.readOnce(capacity: 4096), as: UTF8.self)
@@ -105,7 +129,6 @@ final class FakeShim {
                     try obey(words)
                 }
             }
-            for (client, events) in zip(clients, ready.dropFirst(3)) where !events.isEmpty { try serve(client) }
         }
     }
 
@@ -150,9 +173,14 @@ final class FakeShim {
             case "unknown":
                 let body = Array(#"{"event":{"neverHeardOf":{}}}"#.utf8)
                 try client.socket.writeEntire([0, 0, 0, UInt8(body.count)] + body)
-                try client.send(.response(answer(request, client)))
-            case "refuse": try client.send(.response(.failure(ShimError(.commandNotFound, "refused by the fake"))))
-            case "gone": try client.send(.response(.failure(ShimError(.notFound, "no such process"))))
+                try client.respond(try answer(request, client))
+            case "refuse": try client.respond(.failure(ShimError(.commandNotFound, "refused by the fake")))
+            case "gone": try client.respond(.failure(ShimError(.notFound, "no such process")))
+            case "old" where name == "execs": try client.respond(.failure(ShimError(.invalid, "not a shim message")))
+            case "old":
+                _ = try answer(request, client)
+                try client.respond(.done)
+            case "late": client.answers.append((request, nil))
             case "die": _exit(9)
             case "slow":
                 client.isBlocked = true
@@ -165,7 +193,7 @@ final class FakeShim {
     private var blocked: ShimRequest?
 
     private func respond(_ request: ShimRequest, _ client: Client) throws {
-        try client.send(.response(answer(request, client)))
+        try client.respond(try answer(request, client))
         if case .kill(let signal, _) = request, signal == .kill || signal == .terminate {
             try end(128 + signal.rawValue)
         }
@@ -173,22 +201,50 @@ final class FakeShim {
         if case .start = request, annotations["fake.ends"] == "at once" { try end(0) }
     }
 
-    private func answer(_ request: ShimRequest, _ client: Client) -> ShimResponse {
+    private func answer(_ request: ShimRequest, _ client: Client) throws -> ShimResponse {
         switch request {
-        case .subscribe, .state:
-            if case .subscribe = request { client.isSubscribed = true }
-            guard let startedAt else { return .state(.created(pid: child)) }
-            return .state(.running(pid: child, startedAt: startedAt, paused: isPaused))
-        case .start: startedAt = .now()
+        case .subscribe:
+            client.isSubscribed = true
+            for (id, exec) in execs {
+                guard case .exited(let code, let at) = exec.state else { continue }
+                try client.send(.event(.execExited(execID: id, exitCode: code, at: at)))
+                execs[id] = nil
+            }
+            return .state(state)
+        case .state: return .state(state)
+        case .start:
+            startedAt = .now()
+            return .state(state)
         case .pause, .resume:
-            let wanted = request == .pause
-            if wanted == isPaused { return .failure(ShimError(.conflict, "it is so already")) }
-            isPaused = wanted
+            if clients.contains(where: { $0.answers.contains { $0.late != nil } }) {
+                return .failure(ShimError(.conflict, "it is being paused or resumed"))
+            }
+            return change(request)
         case .processes: return .processes([child])
-        case .exec(let id, _, _): execs[id] = true
-        case .execStart(let id): return execs[id] == nil ? .failure(ShimError(.notFound, id)) : .started(pid: child)
+        case .exec(let id, _, _, let note): execs[id] = FakeExec(note: note)
+        case .execStart(let id):
+            guard execs[id] != nil else { return .failure(ShimError(.notFound, id)) }
+            execs[id]?.state = .running(pid: child)
+            return .started(pid: child)
+        case .execs:
+            return .execs(
+                execs.compactMap { id, exec in
+                    exec.state == .created ? nil : ShimExec(id: id, state: exec.state, note: exec.note)
+                })
         default: break
         }
+        return .done
+    }
+
+    private var state: ShimState {
+        guard let startedAt else { return .created(pid: child) }
+        return .running(pid: child, startedAt: startedAt, paused: isPaused)
+    }
+
+    private func change(_ request: ShimRequest) -> ShimResponse {
+        let wanted = request == .pause
+        if wanted == isPaused { return .failure(ShimError(.conflict, "it is so already")) }
+        isPaused = wanted
         return .done
     }
 
@@ -203,9 +259,26 @@ final class FakeShim {
         case "quiet": try end(number, telling: false)
         case "die": _exit(9)
         case "oom": try tell(.outOfMemory(at: .now()))
-        case "exec-exit": try tell(.execExited(execID: words[1], exitCode: number, at: .now()))
+        case "exec-begin": try tell(.execStarted(execID: words[1], pid: number))
+        case "exec-exit":
+            let time = Timestamp.now()
+            if clients.contains(where: \.isSubscribed) {
+                execs[words[1]] = nil
+                try tell(.execExited(execID: words[1], exitCode: number, at: time))
+            } else {
+                execs[words[1]]?.state = .exited(exitCode: number, at: time)
+            }
+        case "frozen": isPaused = true
+        case "thawed": isPaused = false
         case "detach": try tell(.detached(execID: nil))
         case "go":
+            for client in clients {
+                for index in client.answers.indices {
+                    guard let late = client.answers[index].late else { continue }
+                    client.answers[index] = (nil, change(late))
+                }
+                try client.flush()
+            }
             for client in clients where client.isBlocked {
                 client.isBlocked = false
                 if let request = blocked { try respond(request, client) }

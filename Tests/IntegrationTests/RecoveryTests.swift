@@ -81,6 +81,24 @@ extension Integration {
             }
         }
 
+        @Test("kill -9 costs no exec: it is listed as before, when the container began too, and its end is an event")
+        func execs() throws {
+            try withDaemon { daemon in
+                try daemon.ok(.masu, "run", "-d", "--name", "box", "busybox", "sleep", "1000")
+                try daemon.ok(.masu, "exec", "-d", "box", "sleep", "1000")
+                let facts = "{{json .ExecIDs}} {{.State.StartedAt}}"
+                let before = try daemon.ok(.masu, "inspect", "-f", facts, "box")
+                let exec = try #require(before.split(separator: "\"").dropFirst().first, "\(before)")
+                try daemon.crash()
+                try daemon.start()
+                #expect(try daemon.ok(.masu, "inspect", "-f", facts, "box") == before)
+                try daemon.ok(.masu, "kill", "box")
+                let events = try daemon.ok(
+                    .masu, "events", "--since", "1h", "--until", "0s", "--filter", "event=exec_die")
+                #expect(events.contains("execID=\(exec)"), "\(events)")
+            }
+        }
+
         @Test("a container whose directory somebody has removed can be paused, stopped and removed")
         func removedBundle() throws {
             try withDaemon { daemon in

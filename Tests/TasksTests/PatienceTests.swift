@@ -47,17 +47,6 @@ struct PatienceTests {
         await task.discard()
     }
 
-    @Test("a pause that nobody waits for any more is undone when the shim comes to itself")
-    func latePause() async throws {
-        let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
-        let task = try await fake.create("one", ["fake.pause": "slow"])
-        try await task.start()
-        #expect(await refusal { try await task.pause() }?.kind == .unavailable)
-        try fake.order("go")
-        #expect(await eventually { fake.requests().suffix(2) == ["pause", "resume"] })
-        await task.discard()
-    }
-
     @Test("a start that is not answered ends the task")
     func silentStart() async throws {
         let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
@@ -94,27 +83,5 @@ struct PatienceTests {
         #expect(await task.exit()?.code == 137)
         #expect(
             await refusal { try await task.signal(.terminate) }?.saysEnded ?? false, "a second one finds no process")
-    }
-
-    @Test("holds and pauses: it is frozen as long as somebody wants it to be, and asked no more than necessary")
-    func holds() async throws {
-        let fake = try FakeTasks()
-        let task = try await fake.create()
-        try await task.start()
-        func asked() -> [String] { fake.requests().filter { $0 == "pause" || $0 == "resume" } }
-        try await task.hold()
-        try await task.hold()
-        #expect(task.isHeld && asked() == ["pause"])
-        try await task.pause()
-        await task.release()
-        await task.release()
-        #expect(!task.isHeld && asked() == ["pause"], "its user still wants it")
-        try await task.resume()
-        #expect(asked() == ["pause", "resume"])
-        try await task.hold()
-        await task.thaw()
-        await task.release()
-        #expect(!task.isHeld && asked() == ["pause", "resume", "pause", "resume"], "thawed to take a signal")
-        await task.discard()
     }
 }

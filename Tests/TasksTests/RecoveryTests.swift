@@ -75,7 +75,7 @@ struct TaskRecoveryTests {
         let fake = try FakeTasks()
         let task = try await fake.create()
         try await task.start()
-        if isUsers { try await task.pause() } else { try await task.hold() }
+        if isUsers { try await task.pause() } else { _ = try await task.hold() }
         task.letGo()
         guard case .running(let next, let presence) = await fake.tasks.recover("one", isPaused: isUsers) else {
             Issue.record("it runs")

@@ -93,7 +93,7 @@ extension Container {
             if configuration.tty, let size = options.consoleSize, size.rows > 0, size.columns > 0 {
                 process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
             }
-            var description = ExecDescription(id: exec.id, process: process)
+            var description = ExecDescription(id: exec.id, process: process, note: ExecNote(configuration).json)
             if !options.detach {
                 description.streams = StreamChoice(
                     stdin: configuration.attachStdin, stdout: configuration.attachStdout,
@@ -138,6 +138,18 @@ extension Container {
     }
 
     // MARK: What the task tells
+
+    /// Takes over the execs that an earlier daemon has started.
+    func adoptExecs(_ found: [TaskExec]) {
+        for exec in found where execs[exec.id] == nil {
+            execs[exec.id] = Exec(id: exec.id, configuration: ExecNote.configuration(exec.note))
+            services.registry.insert(exec: exec.id, of: id)
+            switch exec.state {
+            case .running(let pid): execs[exec.id]?.state = .running(pid: pid)
+            case .exited(let code, let at): execEnded(exec.id, exitCode: code, at: at)
+            }
+        }
+    }
 
     func execStarted(_ execID: String, pid: Int32) {
         // Answer and event both say so, and a short process may have ended before either is read.

@@ -13,9 +13,16 @@ extension Container {
         switch event {
         case .started: break
         case .answered(let presence):
-            guard self.task === task else { return }
+            await gate.enter()
+            defer { gate.leave() }
+            guard self.task === task, record.state.running != nil else { return }
             adopt(task, presence)
             await saveOrLog()
+        case .pauseChanged:
+            await gate.enter()
+            defer { gate.leave() }
+            // As it is by now: what went through the gate meanwhile has recorded itself.
+            if self.task === task { await setPaused(task.isPaused) }
         case .exited(let exit), .lost(let exit): await ended(exit, task: task)
         case .execStarted(let execID, let pid): execStarted(execID, pid: pid)
         case .execExited(let execID, let exitCode, let at): execEnded(execID, exitCode: exitCode, at: at)

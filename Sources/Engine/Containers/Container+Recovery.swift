@@ -86,10 +86,11 @@ extension Container {
         let previous = record.state.running?.previouslyFinishedAt ?? record.state.exit?.finishedAt
         record.state = .running(
             ContainerState.Running(
-                pid: presence.pid, shimPID: task.shimPID, startedAt: presence.startedAt, isPaused: presence.isPaused,
+                pid: presence.pid, shimPID: task.shimPID, startedAt: presence.startedAt, isPaused: task.isPaused,
                 previouslyFinishedAt: previous))
         record.hasRun = true
         self.task = task
+        adoptExecs(presence.execs)
     }
 
     /// If the row knows nothing of the run whose end was found: it ran all the same.

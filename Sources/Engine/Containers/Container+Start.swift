@@ -50,6 +50,7 @@ extension Container {
     func launch() async throws {
         let sandbox = try await joinNetworks()
         let task: RunningTask
+        let startedAt: Timestamp
         do {
             let plan = try await plan(sandbox)
             task = try await services.tasks.create(id) { try plan.describe() }
@@ -61,7 +62,7 @@ extension Container {
             }
             // Before the program begins, so that they miss nothing.
             await connectPendingAttachments(to: task)
-            try await task.start()
+            startedAt = try await task.start()
         } catch {
             await removeBundle()
             let failure = portFailure(error)
@@ -75,7 +76,7 @@ extension Container {
         record.hasRun = true
         record.state = .running(
             ContainerState.Running(
-                pid: task.pid, shimPID: task.shimPID, startedAt: .now(),
+                pid: task.pid, shimPID: task.shimPID, startedAt: startedAt,
                 previouslyFinishedAt: record.state.exit?.finishedAt))
         await connectPendingAttachments(to: task)
         await saveOrLog()

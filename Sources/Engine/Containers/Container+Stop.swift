@@ -140,7 +140,7 @@ extension Container {
         await setPaused(false)
     }
 
-    private func setPaused(_ isPaused: Bool) async {
+    func setPaused(_ isPaused: Bool) async {
         guard case .running(var running) = record.state, running.isPaused != isPaused else { return }
         running.isPaused = isPaused
         record.state = .running(running)

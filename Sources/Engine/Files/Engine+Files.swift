@@ -282,17 +282,18 @@ extension Container {
     }
 
     /// Lets a running container stand still; nil if it does not run, or stands still already.
-    private func hold() async -> RunningTask? {
+    private func hold() async -> TaskHold? {
         guard let running = record.state.running, !running.isPaused, let task else { return nil }
+        let hold: TaskHold
         do {
-            try await Task { try await task.hold() }.value
+            hold = try await Task { try await task.hold() }.value
         } catch {
             // It has ended, or cannot be held: it is committed as it is, like Docker does.
             logger.debug("committing a container that could not be paused: \(error)")
             return nil
         }
         emit("pause")
-        return task
+        return hold
     }
 
     private func capture() async throws -> ContainerLayer {

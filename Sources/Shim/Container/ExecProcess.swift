@@ -1,3 +1,4 @@
+import JSON
 import OCISpec
 import ShimProtocol
 
@@ -17,12 +18,15 @@ final class ExecProcess {
     }
 
     let id: String
+    /// What the client wants to read of it later.
+    let note: JSONValue?
     let streams: ProcessStreams
     let knownSince = Timestamp.now()
     var state: State
 
-    init(id: String, process: Process, openStdin: Bool, streams: ProcessStreams) {
+    init(id: String, process: Process, openStdin: Bool, note: JSONValue?, streams: ProcessStreams) {
         self.id = id
+        self.note = note
         self.streams = streams
         state = .created(process, openStdin: openStdin)
     }

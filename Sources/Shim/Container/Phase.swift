@@ -35,6 +35,9 @@ enum Phase {
     /// Whether its processes are frozen.
     enum Freezer {
         case thawed, freezing, frozen, thawing
+
+        /// Whether the runtime is freezing or thawing them.
+        var isChanging: Bool { self == .freezing || self == .thawing }
     }
 
     /// The first process until it has been reaped.

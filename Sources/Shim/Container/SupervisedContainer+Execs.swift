@@ -1,5 +1,6 @@
 import ContainerRuntime
 import Glibc
+import JSON
 import LinuxKernel
 import OCISpec
 import ShimProtocol
@@ -16,7 +17,15 @@ extension SupervisedContainer {
         return exec
     }
 
-    func addExec(_ id: String, _ process: Process, openStdin: Bool) throws(ShimError) {
+    /// Those that have begun, for a client that has come anew.
+    var begunExecs: [ShimExec] {
+        execs.values.compactMap { exec in
+            if case .created = exec.wireState { return nil }
+            return ShimExec(id: exec.id, state: exec.wireState, note: exec.note)
+        }
+    }
+
+    func addExec(_ id: String, _ process: Process, openStdin: Bool, note: JSONValue?) throws(ShimError) {
         try requireAlive()
         forgetUnstarted()
         guard execs[id] == nil else { throw ShimError(.conflict, "exec \(id) already exists") }
@@ -25,7 +34,7 @@ extension SupervisedContainer {
         let streams = ProcessStreams(
             containerID: self.id, execID: id, isTerminal: process.terminal ?? false, stdinOnce: true, log: nil,
             spill: spill, context: shim.context)
-        let exec = ExecProcess(id: id, process: process, openStdin: openStdin, streams: streams)
+        let exec = ExecProcess(id: id, process: process, openStdin: openStdin, note: note, streams: streams)
         execs[id] = exec
     }
 

@@ -14,6 +14,14 @@ extension SupervisedContainer {
                 framing: framing ?? (streams.isTerminal ? .raw : .multiplexed))
             return .attach(.done, streams, interest, detachKeys: detachKeys)
         }
+        if case .running(let running) = phase, running.freezer.isChanging, request == .state || request == .subscribe {
+            return .later { [unowned self] respond in
+                afterFreezing.append { [unowned self] in
+                    if request == .subscribe { subscribe(client) }
+                    respond(.state(phase.state))
+                }
+            }
+        }
         if let response = try perform(request, for: client) { return .response(response) }
         return .later { [unowned self] respond in
             begin(request) { result in
@@ -30,8 +38,7 @@ extension SupervisedContainer {
         if let response = try answerAboutPorts(request) { return response }
         switch request {
         case .subscribe:
-            client.subscribe(to: id)
-            tellEnds(to: client)
+            subscribe(client)
             return .state(phase.state)
         case .state:
             return .state(phase.state)
@@ -39,8 +46,10 @@ extension SupervisedContainer {
             return nil
         case .resize(let execID, let columns, let rows):
             try resize(execID, columns: columns, rows: rows)
-        case .exec(let id, let process, let openStdin):
-            try addExec(id, process, openStdin: openStdin)
+        case .exec(let id, let process, let openStdin, let note):
+            try addExec(id, process, openStdin: openStdin, note: note)
+        case .execs:
+            return .execs(begunExecs)
         case .execState(let id):
             return .execState(try exec(id).wireState)
         case .execDelete(let id):
@@ -58,13 +67,20 @@ extension SupervisedContainer {
         return .done
     }
 
+    private func subscribe(_ client: ControlClient) {
+        if client.isGone { return }
+        client.subscribe(to: id)
+        tellEnds(to: client)
+    }
+
     /// Has the runtime do what it is needed for.
     private func begin(_ request: ShimRequest, _ completion: @escaping Completion<ShimResponse>) {
         let done: Completion<Void> = { completion($0.map { .done }) }
         do throws(ShimError) {
             switch request {
             case .start:
-                try start(done)
+                // As of now, not of the time when the answer's turn comes: a short program has ended by then.
+                try start { [unowned self] result in completion(result.map { .state(phase.state) }) }
             case .kill(let signal, let all):
                 try kill(signal, all: all, done)
             case .pause:
@@ -156,6 +172,9 @@ extension SupervisedContainer {
                 phase = .running(running)
             }
             completion(result)
+            let waiting = afterFreezing
+            afterFreezing = []
+            for respond in waiting { respond() }
         }
     }
 

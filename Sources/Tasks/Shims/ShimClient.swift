@@ -52,8 +52,10 @@ final class ShimClient: Sendable {
         }
         do throws(Errno) {
             try descriptor.setNonBlocking(true)
-            let token = try thread.add(descriptor, .readable) { [weak self] events in self?.ready(events) }
-            state.withLock { $0.token = token }
+            // The handler waits for the token, by which it ends the watch of a connection that has ended already.
+            try state.withLock { (state) throws(Errno) in
+                state.token = try thread.add(descriptor, .readable) { [weak self] events in self?.ready(events) }
+            }
         } catch {
             // The descriptor is closed by deinit.
             throw ShimError(.system, "cannot watch a shim's socket: \(error)")
@@ -73,26 +75,28 @@ final class ShimClient: Sendable {
     @discardableResult
     func call(_ request: ShimRequest, within limit: Duration?) async throws -> ShimResponse {
         let bytes = try MessageFraming.frame(request)
-        let number = state.withLock { state in
-            state.sent += 1
-            return state.sent
-        }
-        let timer = limit.map { limit in
-            Task { [weak self] in
-                try await Task.sleep(for: limit)
-                self?.giveUp(number)
-            }
-        }
+        var timer: Task<Void, any Error>?
         defer { timer?.cancel() }
         let response = try await withCheckedThrowingContinuation { continuation in
-            let failure: ShimError? = state.withLock { state in
-                guard state.isOpen else { return ShimError(.unavailable, "the shim has ended") }
+            let number: UInt64? = state.withLock { state in
+                guard state.isOpen else { return nil }
                 // In one critical section, so that the order of callers is that of their requests.
-                state.callers.append(Caller(number: number, continuation: continuation))
+                state.sent += 1
+                state.callers.append(Caller(number: state.sent, continuation: continuation))
                 state.unsent += bytes
-                return nil
+                return state.sent
             }
-            if let failure { continuation.resume(throwing: failure) } else { flush() }
+            guard let number else {
+                return continuation.resume(throwing: ShimError(.unavailable, "the shim has ended"))
+            }
+            // Only now: whose time is over has to be among those who wait.
+            timer = limit.map { limit in
+                Task { [weak self] in
+                    try await Task.sleep(for: limit)
+                    self?.giveUp(number)
+                }
+            }
+            flush()
         }
         if case .failure(let error) = response { throw error }
         return response
@@ -238,6 +242,9 @@ final class ShimClient: Sendable {
             return (state.isOpen ? state.token : nil, state.callers)
         }
         if let token { thread.remove(descriptor, token: token) }
+        // The descriptor stays until nobody can use it; the shim is told now, which else would count on us to remember
+        // what it tells. It fails for a connection that has ended by itself.
+        shutdown(descriptor.rawValue, Int32(SHUT_RDWR))
         for caller in callers { caller.continuation?.resume(throwing: error) }
         eventContinuation.finish()
     }

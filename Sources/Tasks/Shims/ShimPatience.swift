@@ -25,7 +25,7 @@ package struct ShimPatience: Sendable {
         case .kill(.kill, _): kill
         case .start, .create, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
             runtime + .seconds(program?.patience ?? 0)
-        case .subscribe, .state, .resize, .exec, .execState, .execDelete, .closeStdin, .attach, .shutdown,
+        case .subscribe, .state, .resize, .exec, .execState, .execs, .execDelete, .closeStdin, .attach, .shutdown,
             .containers, .publishedPorts, .publish, .openPorts, .unpublish, .retarget, .resolve:
             own
         }

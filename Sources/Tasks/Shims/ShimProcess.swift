@@ -26,13 +26,16 @@ final class ShimProcess: Sendable {
 
     /// Waits for it, as it is about to end, and says how it ended. One that the kernel holds is reaped later.
     func end(within milliseconds: Int32 = 5000) -> String {
-        // Fails only for want of memory, and then it is not known whether it has ended.
+        if hasEnded(within: milliseconds) { return reap() }
+        reapAtEnd()
+        return "it has been killed and has not ended yet"
+    }
+
+    /// Whether it ends in this time.
+    func hasEnded(within milliseconds: Int32) -> Bool {
+        // Fails only for want of memory, and then it is not known.
         let events = try? Poll.wait(for: [(handle.descriptor, .readable)], milliseconds: milliseconds)
-        if events?.first?.isEmpty ?? true {
-            reapAtEnd()
-            return "it has been killed and has not ended yet"
-        }
-        return reap()
+        return !(events?.first?.isEmpty ?? true)
     }
 
     /// Has it reaped when it ends.
