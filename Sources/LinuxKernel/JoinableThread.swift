@@ -7,8 +7,8 @@ package final class JoinableThread<Value: Sendable>: Sendable {
     private let outcome = Mutex<Result<Value, any Error>?>(nil)
     private let finished = Semaphore()
 
-    /// Starts `body` on a new thread, which has alone whatever `body` is made of. Throws `EAGAIN` when the kernel refuses
-    /// another one.
+    /// Starts `body` on a new thread, which has alone whatever `body` is made of. Throws `EAGAIN` when the kernel
+    /// refuses another one.
     package init(name: String, _ body: sending @escaping () throws -> Value) throws(Errno) {
         // What is sent to another thread goes through a lock, though nobody else takes it.
         let body = Sent(body)
