@@ -19,11 +19,10 @@ final class NamespacePool: Sendable {
         self.pool = pool
     }
 
-    /// One that nobody else has.
+    /// One that nobody else has. The caller calls `refill` when it is done: before, the kernel would make the next one
+    /// and the caller's interfaces by turns.
     func take() throws(NetworksError) -> PreparedNamespace {
-        let ready = state.withLock { $0.ready.popLast() }
-        refill()
-        if let ready { return ready }
+        if let ready = state.withLock({ $0.ready.popLast() }) { return ready }
         return try PreparedNamespace.make()
     }
 

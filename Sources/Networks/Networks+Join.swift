@@ -8,6 +8,7 @@ extension Networks {
         // A container that starts does not run: what it had when it last did is nobody's.
         if !endpoints(of: request.id).isEmpty { try leaveNow(request.id) }
         let planned = try plan(request)
+        defer { namespaces.refill() }
         do throws(NetworksError) {
             try table.add(planned.map(\.endpoint))
             let sandbox = try build(request, planned)
