@@ -22,6 +22,7 @@ package struct EndpointRequest: Hashable, Sendable, Codable {
     /// Names that this container alone has for others on the network.
     package var links: [EndpointLink]
 
+    /// A wish for any place on a network, and what else is asked for.
     package init(
         network: String, ipv4: IPAddress? = nil, ipv6: IPAddress? = nil, macAddress: MACAddress? = nil,
         linkLocal: [IPAddress] = [], aliases: [String] = [], driverOptions: [String: String] = [:],
@@ -46,6 +47,7 @@ package struct EndpointLink: Hashable, Sendable, Codable {
     /// What the one calls the other.
     package let names: [String]
 
+    /// Names for a container.
     package init(sandbox: String, names: [String]) {
         self.sandbox = sandbox
         self.names = names
@@ -66,6 +68,7 @@ package struct SandboxRequest: Hashable, Sendable {
     /// The caller goes on owning the descriptor. `nil` takes a new one.
     package var namespace: FileDescriptor?
 
+    /// A container with its networks.
     package init(
         id: String, name: String, hostname: String = "", endpoints: [EndpointRequest],
         namespace: FileDescriptor? = nil

@@ -17,7 +17,9 @@ package struct Network: Hashable, Sendable, Codable {
     package let options: [String: String]
     /// Whether it has no way out.
     package let isInternal: Bool
+    /// Kept and shown: it has a meaning for a swarm only.
     package let isAttachable: Bool
+    /// Whether it has IPv4 addresses.
     package let hasIPv4: Bool
     /// Whether it has IPv6 addresses.
     package let hasIPv6: Bool
@@ -27,6 +29,7 @@ package struct Network: Hashable, Sendable, Codable {
     package let configFrom: String?
     /// Docker's name of what gives addresses: `default` or `null`.
     package let addressingDriver: String
+    /// Kept and shown.
     package let addressingOptions: [String: String]
     /// What was asked for; of a configuration that others are made from all there is.
     package let requestedPools: [PoolRequest]
@@ -95,6 +98,7 @@ package struct AddressPool: Hashable, Sendable, Codable {
     /// Addresses that belong to somebody else, by names.
     package let auxiliary: [String: IPAddress]
 
+    /// A block with what is known about it.
     package init(subnet: IPSubnet, range: IPSubnet?, gateway: IPAddress?, auxiliary: [String: IPAddress]) {
         self.subnet = subnet
         self.range = range
@@ -112,6 +116,7 @@ package struct PoolUsage: Hashable, Sendable {
     /// Addresses that are left for those who ask for none in particular; saturating.
     package let available: UInt64
 
+    /// So many of a pool's addresses.
     package init(subnet: IPSubnet, inUse: UInt64, available: UInt64) {
         self.subnet = subnet
         self.inUse = inUse

@@ -14,6 +14,7 @@ package struct NetworkPlan: Hashable, Sendable {
     /// Whether it has no way out.
     package let isInternal: Bool
     let isAttachable: Bool
+    /// Whether it has IPv4 addresses.
     package let hasIPv4: Bool
     /// Whether it has IPv6 addresses.
     package let hasIPv6: Bool

@@ -29,6 +29,7 @@ package struct NetworkRequest: Hashable, Sendable, Codable {
     /// Where its addresses come from.
     package var addressing: AddressingRequest
 
+    /// A request that asks for nothing but a name, and what else is asked for.
     package init(
         name: String, driver: String = "", labels: [String: String] = [:], options: [String: String] = [:],
         isInternal: Bool = false, isAttachable: Bool = false, enablesIPv4: Bool? = nil, enablesIPv6: Bool? = nil,
@@ -60,6 +61,7 @@ package struct AddressingRequest: Hashable, Sendable, Codable {
     /// The blocks; where there is none of a family that the network has, it gets a free one.
     package var pools: [PoolRequest]
 
+    /// Addresses from anywhere, and what else is asked for.
     package init(driver: String = "", options: [String: String] = [:], pools: [PoolRequest] = []) {
         self.driver = driver
         self.options = options
@@ -79,6 +81,7 @@ package struct PoolRequest: Hashable, Sendable, Codable {
     /// Addresses that belong to somebody else, by names.
     package var auxiliary: [String: IPAddress]
 
+    /// Any block, and what else is asked for.
     package init(
         subnet: IPInterface? = nil, range: IPInterface? = nil, gateway: IPAddress? = nil,
         auxiliary: [String: IPAddress] = [:]

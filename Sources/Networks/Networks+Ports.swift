@@ -2,7 +2,7 @@ import Addresses
 import PublishedPorts
 
 extension Networks {
-    /// Where packets go that come to the host's ports of a container with these places: of each family to the address by
+    /// Where packets go that come to the ports of a container with these places: of each family to the address by
     /// which the container's own packets leave.
     package func portTarget(of sandbox: String, _ endpoints: [Endpoint]) -> PortTarget {
         var target = PortTarget(sandbox: sandbox)

@@ -21,6 +21,7 @@ package struct NetworksConfiguration: Hashable, Sendable {
     /// How many network namespaces are kept ready.
     package var preparedNamespaces: Int
 
+    /// Docker's defaults, but for what is given.
     package init(
         execRoot: FilePath, defaultBridge: DefaultBridge = DefaultBridge(),
         addressPools: [PoolSource] = PoolSource.defaults, defaultOptions: [String: [String: String]] = [:],
@@ -66,6 +67,7 @@ package struct NetworksConfiguration: Hashable, Sendable {
         /// Where ports are published that name no address (`ip`).
         package var hostBinding: IPAddress?
 
+        /// Docker's defaults, but for what is given.
         package init(
             isEnabled: Bool = true, interfaceName: String = Self.ownInterface, ipv4: IPInterface? = nil,
             ipv6: IPInterface? = nil, ipv4Range: IPSubnet? = nil, ipv6Range: IPSubnet? = nil,

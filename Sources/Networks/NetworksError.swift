@@ -8,6 +8,7 @@ package struct NetworksError: Failure, Hashable, Sendable {
     /// The text for the user.
     package let message: String
 
+    /// An error that shows control characters of names instead of obeying them.
     package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
         self.message = message.showingControls()
