@@ -174,8 +174,8 @@ enum Traffic {
     private static func with<Value>(
         _ storage: inout sockaddr_storage, _ body: (UnsafeMutablePointer<sockaddr>) -> Value
     ) -> Value {
-        withUnsafeMutableBytes(of: &storage) { bytes in
-            body(bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self))
+        withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body)
         }
     }
 
