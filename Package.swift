@@ -299,7 +299,8 @@ let package = Package(
             "EngineTests",
             [
                 "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Networks", "PublishedPorts", "Snapshots",
-                "Archive", "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging, system,
+                "Archive", "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging,
+                system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(

@@ -54,7 +54,8 @@ package struct SocketAddress: Hashable, Sendable {
             var value = sockaddr_in6()
             value.sin6_family = sa_family_t(AF_INET6)
             value.sin6_port = port.bigEndian
-            withUnsafeMutableBytes(of: &value.sin6_addr) { $0.storeBytes(of: address.number.bigEndian, as: UInt128.self) }
+            let number = address.number.bigEndian
+            withUnsafeMutableBytes(of: &value.sin6_addr) { $0.storeBytes(of: number, as: UInt128.self) }
             value.sin6_scope_id = zone
             return withUnsafeBytes(of: value) { bytes in call(bytes, body) }
         }

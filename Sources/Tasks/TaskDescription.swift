@@ -26,8 +26,8 @@ package struct TaskDescription: Sendable {
     package var spillLimit: Int64?
     /// The ports of the host that the shim binds before the task is made; a conflict is the error of `Tasks.create`.
     package var publishedPorts: PortPublication?
-    /// What the resolver in the task's network namespace answers, which must not be the host's; `nil` for a task without
-    /// one.
+    /// What the resolver in the task's network namespace answers, which must not be the host's; `nil` for a task
+    /// without one.
     package var resolver: ResolverConfiguration?
 
     /// What becomes of a task's standard input.

@@ -7,8 +7,8 @@ import SystemPackage
 enum NetworkFlags {
     static let bridge = Flag.string(
         "bridge", short: "b",
-        "Bridge of the default network (default: \(NetworksConfiguration.DefaultBridge.ownInterface), which masud makes); "
-            + "\"none\" disables that network")
+        "Bridge of the default network (default: \(NetworksConfiguration.DefaultBridge.ownInterface), which masud "
+            + "makes); \"none\" disables that network")
     static let bip = Flag<IPInterface?>.optional(
         "bip", type: "cidr", "IPv4 address and subnet of the default bridge", parse: interface)
     static let bip6 = Flag<IPInterface?>.optional(

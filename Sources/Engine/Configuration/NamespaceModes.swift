@@ -13,10 +13,10 @@ extension NamespaceMode {
     package init(from decoder: any Decoder) throws {
         let single = try decoder.singleValueContainer()
         let (word, name): (String, String?)
+        // What is not a word has to be the other form, whose error counts.
         if let plain = try? single.decode(String.self) {
             (word, name) = (plain, nil)
         } else {
-            // Not a word: then it has to be the other form.
             let named = try single.decode([String: String].self)
             (word, name) = (named.first?.key ?? "", named.first?.value)
         }
