@@ -14,7 +14,7 @@ extension Engine {
             var information = EngineInformation(
                 id: try await identity(), driver: images.snapshotter.driver,
                 driverStatus: images.snapshotter.status.map { ($0.title, $0.value) },
-                loggingDriver: (configuration.log.driver ?? .jsonFile).rawValue,
+                loggingDriver: (configuration.log.driver ?? .standard).rawValue,
                 cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),

@@ -7,6 +7,8 @@ import Tasks
 extension Engine {
     /// Takes up what an earlier daemon left: connects to living shims, records ends that nobody saw, applies restart
     /// policies, removes what `--rm` owes and what belongs to no container. Call once, before serving.
+    ///
+    /// ARCHITECTURE.md has a table of what survives a daemon that was killed, and what does not.
     package func recover() async throws {
         try await reporting {
             let records = try await services.database.read { try ContainerRecord.all(in: $0) }
@@ -40,19 +42,6 @@ extension Engine {
         }
         await services.networks.recover(running)
         for container in containers where running.contains(container.id) { await container.recoverNetworks() }
-    }
-
-    /// Lets go of everything before the daemon ends. Containers live on unless the configuration says otherwise.
-    package func shutdown() async {
-        if configuration.stopsContainersOnShutdown {
-            await withTaskGroup(of: Void.self) { tasks in
-                for container in services.registry.all where container.current.state.isRunning {
-                    tasks.addTask { await container.stopForShutdown() }
-                }
-            }
-        }
-        for container in services.registry.all { await container.detach() }
-        services.events.close()
     }
 
     /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a
@@ -138,26 +127,5 @@ extension Container {
         if case .container = host.pidMode { return true }
         if case .container = host.ipcMode { return true }
         return false
-    }
-
-    fileprivate func stopForShutdown() async {
-        do {
-            try await stop(timeout: nil, signal: nil)
-            // Stopped by the daemon, not by hand: the restart policy starts it with the next daemon.
-            record.isManuallyStopped = false
-            await saveOrLog()
-        } catch {
-            logger.warning("cannot stop the container: \(error)")
-        }
-    }
-
-    /// The daemon ends; the shim goes on alone.
-    fileprivate func detach() {
-        cancelRestart()
-        task?.letGo()
-        task = nil
-        dropPendingAttachments()
-        for follower in followers { follower.change?.end() }
-        followers = []
     }
 }

@@ -23,7 +23,7 @@ package struct EngineConfiguration: Sendable {
     /// Whether containers without `--init` get it (`--init`).
     package var initByDefault = false
     /// Log driver for containers which name none, and its options (`--log-driver`, `--log-opt`).
-    package var log = LogSettings(driver: .jsonFile)
+    package var log = LogSettings(driver: .standard)
     /// The daemon's own labels (`--label`), shown by `info`.
     package var labels: [String] = []
     /// Default ulimits (`--default-ulimit`).

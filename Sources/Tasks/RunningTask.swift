@@ -300,11 +300,7 @@ package final class RunningTask: Sendable {
             }
         }
         if state.withLock({ $0.isLetGo }) { return nil }
-        // The connection ended without a word: the end may be written down, else the shim was killed.
-        if let exit = try? await home.pool.run({ [home, id] in try home.bundle(id).exit() }) {
-            return conclude(.exited(exit))
-        }
-        return conclude(.lost(await home.bury(id, cgroup: cgroup, pid: pid)))
+        return conclude(await endWithoutShim())
     }
 
     private func conclude(_ event: TaskEvent) -> TaskExit? {

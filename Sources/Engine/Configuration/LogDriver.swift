@@ -2,8 +2,7 @@ import JSON
 import ShimProtocol
 import SystemPackage
 
-/// The drivers that keep a container's output, by Docker's names. This file is all that the engine has to do with
-/// them.
+/// The drivers that keep a container's output, by Docker's names.
 ///
 /// To add a driver:
 /// 1. Add a case here and answer what the compiler asks below; the lists of drivers in flags, errors and `docker info`
@@ -17,6 +16,9 @@ package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
     case jsonFile = "json-file"
     /// The output is not kept.
     case none
+
+    /// What a container has whose user and daemon say nothing.
+    package static let standard = LogDriver.jsonFile
 
     /// All names, as help texts and errors list them.
     package static var list: String { allCases.map(\.rawValue).joined(separator: " or ") }
@@ -32,11 +34,11 @@ package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
 
 extension LogSettings {
     /// Whether the log can be read.
-    var isReadable: Bool { (driver ?? .jsonFile).isReadable }
+    var isReadable: Bool { (driver ?? .standard).isReadable }
 
     /// What the shim has to know of the log of a container, whose file would be at `path`.
     func configuration(of record: ContainerRecord, at path: FilePath) -> ShimProtocol.LogConfiguration {
-        switch driver ?? .jsonFile {
+        switch driver ?? .standard {
         case .none: .none
         case .jsonFile: fileConfiguration(of: record, at: path)
         }

@@ -15,7 +15,7 @@ package struct LogSettings: Hashable, Sendable, Codable {
 
     /// These settings on the daemon's: its options are for containers that have its driver, chosen or not.
     func filled(from standard: LogSettings) -> LogSettings {
-        let common = standard.driver ?? .jsonFile
+        let common = standard.driver ?? .standard
         guard driver == nil || driver == common else { return self }
         var filled = LogSettings(driver: common, file: file.filled(from: standard.file))
         filled.ignored = ignored.merging(standard.ignored) { own, _ in own }

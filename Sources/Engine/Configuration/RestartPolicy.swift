@@ -1,4 +1,4 @@
-/// When an ended container is started again (`--restart`).
+/// What `--restart` asks for; `RestartDecision` says what it means.
 package enum RestartPolicy: Hashable, Sendable, Codable {
     case no
     /// After a non-zero exit, at most `maximumRetryCount` times (0: no limit).

@@ -67,13 +67,4 @@ extension Container {
                 stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
                 detachKeys: options.detachKeys.bytes))
     }
-
-    func resize(columns: UInt16, rows: UInt16) async throws {
-        do {
-            try await requireTask().resize(columns: columns, rows: rows)
-        } catch {
-            throw EngineError.task(error)
-        }
-        emit("resize", ["height": "\(rows)", "width": "\(columns)"])
-    }
 }

@@ -127,16 +127,6 @@ extension Container {
         return wait
     }
 
-    func resizeExec(_ execID: String, columns: UInt16, rows: UInt16) async throws {
-        guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
-        guard exec.isRunning else { throw EngineError.conflict("exec command \(execID) is not running") }
-        do {
-            try await requireTask().resize(execID: execID, columns: columns, rows: rows)
-        } catch {
-            throw EngineError.task(error)
-        }
-    }
-
     // MARK: What the task tells
 
     /// Takes over the execs that an earlier daemon has started.

@@ -1,5 +1,8 @@
-/// When and how soon a container is started again: all of Docker's rules, for the end of a run (`Container+Exit`) and
-/// for the start of the daemon (`Container+Recovery`).
+/// When and how soon a container is started again: what Docker's policies mean, for the end of a run (`Container+Exit`)
+/// and for the start of the daemon (`Container+Recovery`).
+///
+/// What the daemon finds ended at its start, and nobody saw end, is the end of a run. A start that was about to happen
+/// goes on whatever the policy says by then, and one that fails is the last (`Container+Exit.restartByPolicy`).
 package enum RestartDecision {
     /// Before the first start by a policy.
     package static let firstDelay: Duration = .milliseconds(100)

@@ -77,7 +77,7 @@ extension EngineRoutes {
         let platform = request.version < .v(41) ? "" : request.query.text("platform")
         var warnings: [String] = []
         let configuration = try ContainerConfiguration(
-            wire, version: request.version, logDriver: engine.configuration.log.driver ?? .jsonFile,
+            wire, version: request.version, logDriver: engine.configuration.log.driver ?? .standard,
             warnings: &warnings)
         let created = try await engine.create(
             configuration, name: request.query["name"],

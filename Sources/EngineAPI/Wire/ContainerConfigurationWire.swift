@@ -16,7 +16,7 @@ extension ContainerConfiguration {
     /// The same, and what is taken otherwise than it was asked for. `logDriver` is the daemon's, for whose options a
     /// request without a driver asks.
     package init(
-        _ wire: ContainerCreateRequest, version: APIVersion, logDriver: LogDriver = .jsonFile,
+        _ wire: ContainerCreateRequest, version: APIVersion, logDriver: LogDriver = .standard,
         warnings: inout [String]
     ) throws {
         let config = wire.config

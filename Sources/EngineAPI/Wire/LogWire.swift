@@ -7,7 +7,7 @@ extension LogSettings {
     /// the options are for `standard`, the daemon's.
     ///
     /// - Throws: `APIError` (invalid) with Docker's words.
-    package init(driver: String, options: [String: String], standard: LogDriver = .jsonFile) throws {
+    package init(driver: String, options: [String: String], standard: LogDriver = .standard) throws {
         self.init()
         if !driver.isEmpty {
             guard let known = LogDriver(rawValue: driver) else {

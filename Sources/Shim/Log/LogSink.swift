@@ -3,8 +3,10 @@ import ShimProtocol
 
 /// Where the lines of a container's output are kept: what a log driver is.
 ///
-/// To add a driver, write a class that conforms to this protocol, in a file beside this one, and name it in
-/// `LogConfiguration.Driver.sink` below. `ContainerLog` has already parted the output into lines and calls from the
+/// To add a driver, follow the four steps in the comment of `Engine/Configuration/LogDriver.swift`. The third is a class
+/// that conforms to this protocol, in a file beside this one, and a line in `LogConfiguration.Driver.sink` below.
+///
+/// `ContainerLog` has already parted the output into lines and calls from the
 /// shim's only thread. No call may wait for anybody: the container's output waits as long. Nothing that goes wrong may
 /// end the container: what cannot be written is dropped in whole lines, and counted.
 package protocol LogSink: AnyObject {
