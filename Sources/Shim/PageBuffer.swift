@@ -5,11 +5,11 @@ import SystemPackage
 ///
 /// There is one shim for each container, hundreds on a machine, and nearly all of them have nothing to do: buffers
 /// large enough for a busy one must not stay with an idle one.
-final class PageBuffer {
-    let bytes: UnsafeMutableRawBufferPointer
+package final class PageBuffer {
+    package let bytes: UnsafeMutableRawBufferPointer
 
     /// `count` bytes, a multiple of the page size.
-    init(count: Int) throws(Errno) {
+    package init(count: Int) throws(Errno) {
         let memory = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else { throw Errno(rawValue: errno) }
         bytes = UnsafeMutableRawBufferPointer(start: memory, count: count)

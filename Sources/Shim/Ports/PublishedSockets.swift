@@ -7,7 +7,7 @@ import SystemPackage
 ///
 /// The sockets say to everybody that the ports are taken, whatever becomes of the daemon. Most packets never reach
 /// them: the kernel changes their destination. What it leaves is carried into the container.
-final class PublishedSockets {
+package final class PublishedSockets {
     /// What a port does with what comes to its socket.
     private enum Service {
         case stream(StreamListener)
@@ -29,7 +29,7 @@ final class PublishedSockets {
     private var namespace: FileDescriptor?
 
     /// Binds what is asked for; nothing is open to the network yet.
-    init(_ publication: PortPublication, loop: EventLoop, buffer: PageBuffer) throws(ShimError) {
+    package init(_ publication: PortPublication, loop: EventLoop, buffer: PageBuffer) throws(ShimError) {
         self.publication = publication
         self.loop = loop
         self.buffer = buffer
@@ -37,15 +37,21 @@ final class PublishedSockets {
     }
 
     /// What is bound, in the order in which it was.
-    var ports: [PublishedPort] { entries.map(\.port) }
+    package var ports: [PublishedPort] { entries.map(\.port) }
 
     /// Says in which network namespace the container is: that of its first process.
     func enter(namespaceOf pid: Int32) throws(Errno) {
-        namespace = try Files.open(FilePath("/proc/\(pid)/ns/net"), .readOnly)
+        enter(try Files.open(FilePath("/proc/\(pid)/ns/net"), .readOnly))
+    }
+
+    /// Takes the descriptor of the container's network namespace.
+    package func enter(_ namespace: FileDescriptor) {
+        self.namespace?.discard()
+        self.namespace = namespace
     }
 
     /// Opens all ports to the network.
-    func open() throws(ShimError) {
+    package func open() throws(ShimError) {
         for entry in entries {
             try attempt("cannot open \(entry.port)") { () throws(Errno) in
                 switch entry.service {
@@ -58,7 +64,7 @@ final class PublishedSockets {
     }
 
     /// Binds more ports; the new ones are returned. They are not open to the network yet.
-    func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
+    package func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
         let sockets = try PortBinding.bind(more)
         publication.target = more.target
         publication.isTransparent = more.isTransparent
@@ -67,20 +73,20 @@ final class PublishedSockets {
     }
 
     /// Gives up these ports, after their elements in the firewall.
-    func unpublish(_ ports: [PublishedPort]) {
+    package func unpublish(_ ports: [PublishedPort]) {
         let leaving = entries.filter { ports.contains($0.port) }
         entries.removeAll { ports.contains($0.port) }
         for entry in leaving { close(entry) }
     }
 
     /// Sends what comes to other addresses from here on.
-    func retarget(_ target: PortTarget) {
+    package func retarget(_ target: PortTarget) {
         publication.target = target
         for case .datagrams(let relay) in entries.map(\.service) { relay.forgetClients() }
     }
 
     /// Gives up everything: the container has ended.
-    func close() {
+    package func close() {
         for entry in entries { close(entry) }
         entries = []
         namespace?.discard()
