@@ -1,4 +1,5 @@
 import LinuxKernel
+import Netlink
 import PublishedPorts
 import ShimProtocol
 import SystemPackage
@@ -66,6 +67,7 @@ package final class PublishedSockets {
     /// Binds more ports; the new ones are returned. They are not open to the network yet.
     package func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
         let sockets = try PortBinding.bind(more)
+        publication.requests += more.requests
         publication.target = more.target
         publication.isTransparent = more.isTransparent
         add(sockets, more)
@@ -75,6 +77,7 @@ package final class PublishedSockets {
     /// Gives up these ports, after their elements in the firewall.
     package func unpublish(_ ports: [PublishedPort]) {
         let leaving = entries.filter { ports.contains($0.port) }
+        removeElements(PortElements(leaving.map(\.port), to: publication.target, mode: publication.mode))
         entries.removeAll { ports.contains($0.port) }
         for entry in leaving { close(entry) }
     }
@@ -87,6 +90,8 @@ package final class PublishedSockets {
 
     /// Gives up everything: the container has ended.
     package func close() {
+        removeElements(PortElements(ports, to: publication.target, mode: publication.mode))
+        removeElements(PortElements(open: publication.requests, of: publication.target))
         for entry in entries { close(entry) }
         entries = []
         namespace?.discard()
@@ -95,6 +100,17 @@ package final class PublishedSockets {
 
     /// Gives memory and descriptors back that are only needed when there is much to do.
     func release() { pipes.release() }
+
+    /// Before the sockets are closed, as from then on the ports, and soon the container's address, may be others'. What
+    /// cannot be removed here, the daemon's next recovery finds: elements name their sandbox.
+    private func removeElements(_ elements: PortElements) {
+        if elements.isEmpty { return }
+        do throws(NetlinkError) {
+            try elements.remove(by: NetfilterSocket())
+        } catch {
+            // There is nobody to be told; the ports themselves are given up all the same.
+        }
+    }
 
     private func add(_ sockets: [PortSocket], _ publication: PortPublication) {
         for socket in sockets {

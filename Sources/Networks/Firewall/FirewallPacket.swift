@@ -1,0 +1,88 @@
+import Addresses
+import Netlink
+
+/// The first packet of a connection, as far as it is known: what is `nil` may be anything.
+package struct FirewallPacket: Hashable, Sendable {
+    package var family: IPAddress.Family
+    package var transport: TransportProtocol
+    package var source: IPAddress?
+    package var destination: IPAddress?
+    package var port: UInt16?
+    /// The port before translation; the same as `port` without one.
+    package var originalPort: UInt16?
+    package var inputInterface: String?
+    package var outputInterface: String?
+    /// Whether its destination has been translated.
+    package var isTranslated: Bool
+
+    package init(
+        _ family: IPAddress.Family, _ transport: TransportProtocol, source: IPAddress? = nil,
+        destination: IPAddress? = nil, port: UInt16? = nil, originalPort: UInt16? = nil,
+        inputInterface: String? = nil, outputInterface: String? = nil, isTranslated: Bool = false
+    ) {
+        self.family = family
+        self.transport = transport
+        self.source = source
+        self.destination = destination
+        self.port = port
+        self.originalPort = originalPort
+        self.inputInterface = inputInterface
+        self.outputInterface = outputInterface
+        self.isTranslated = isTranslated
+    }
+
+    /// One for a service that no firewall has been told of, from another machine.
+    static let unknownService = FirewallPacket(
+        .ipv4, .tcp, source: IPAddress(.ipv4, 0xC633_6407), destination: IPAddress(.ipv4, 0xC633_6408), port: 8,
+        originalPort: 8, inputInterface: "masu-outside", outputInterface: "masu-inside", isTranslated: true)
+
+    /// The bytes of a field, as a rule's register gets them; `nil` if they are not known.
+    func bytes(_ key: MetaKey) -> [UInt8]? {
+        switch key {
+        case .networkProtocol: [family == .ipv4 ? 2 : 10]
+        case .transportProtocol: [transport.number]
+        case .inputInterfaceName: inputInterface.map { FieldValue.name($0).bytes }
+        case .outputInterfaceName: outputInterface.map { FieldValue.name($0).bytes }
+        // The loopback interface is number 1 everywhere; of others the number is not known.
+        case .inputInterfaceIndex: inputInterface == "lo" ? FieldValue.index(1).bytes : nil
+        case .mark: FieldValue.number(0).bytes
+        default: nil
+        }
+    }
+
+    func bytes(_ key: ConnectionKey) -> [UInt8]? {
+        switch key {
+        case .state: FieldValue.number(ConnectionState.new.rawValue).bytes
+        case .status: FieldValue.number(isTranslated ? ConnectionStatus.destinationNAT.rawValue : 0).bytes
+        case .mark: FieldValue.number(0).bytes
+        case .direction: [0]
+        case .transportProtocol: [transport.number]
+        case .destinationPort: originalPort.map { FieldValue.port($0).bytes }
+        default: nil
+        }
+    }
+
+    func bytes(_ field: PayloadField) -> [UInt8]? {
+        switch (field.base, field.offset, field.length) {
+        case (.transport, 2, 2): port.map { FieldValue.port($0).bytes }
+        case (.network, 9, 1) where family == .ipv4: [transport.number]
+        case (.network, 12, 4) where family == .ipv4: source?.bytes
+        case (.network, 16, 4) where family == .ipv4: destination?.bytes
+        case (.network, 8, 16) where family == .ipv6: source?.bytes
+        case (.network, 24, 16) where family == .ipv6: destination?.bytes
+        // What nft(8) writes for a subnet of whole bytes.
+        case (.network, 12..<16, _) where family == .ipv4: slice(source, field, from: 12)
+        case (.network, 16..<20, _) where family == .ipv4: slice(destination, field, from: 16)
+        case (.network, 8..<24, _) where family == .ipv6: slice(source, field, from: 8)
+        case (.network, 24..<40, _) where family == .ipv6: slice(destination, field, from: 24)
+        default: nil
+        }
+    }
+
+    private func slice(_ address: IPAddress?, _ field: PayloadField, from start: UInt32) -> [UInt8]? {
+        guard let bytes = address?.bytes else { return nil }
+        let first = Int(field.offset - start)
+        let last = first + Int(field.length)
+        return last <= bytes.count ? Array(bytes[first..<last]) : nil
+    }
+}

@@ -1,0 +1,66 @@
+import Netlink
+import PublishedPorts
+
+/// The host's packet filter but for Masu's own table: chains, rules, and the elements of sets that rules ask for.
+package struct HostRuleset: Sendable {
+    package var chains: [FirewallChain]
+    package var rules: [FirewallRule]
+    /// By family, table and name.
+    package var elements: [String: [FirewallElement]]
+    package var sets: [FirewallSet]
+
+    package init(
+        chains: [FirewallChain] = [], rules: [FirewallRule] = [], sets: [FirewallSet] = [],
+        elements: [String: [FirewallElement]] = [:]
+    ) {
+        self.chains = chains
+        self.rules = rules
+        self.sets = sets
+        self.elements = elements
+    }
+
+    /// Reads what the kernel has.
+    static func read(by socket: NetfilterSocket) throws(NetlinkError) -> HostRuleset {
+        let ruleset = try socket.ruleset()
+        let dormant = Set(ruleset.tables.filter(\.isDormant).map(key))
+        func isHosts(_ table: FirewallTable) -> Bool {
+            key(table) != key(PortTable.table) && !dormant.contains(key(table))
+        }
+        var result = HostRuleset(
+            chains: ruleset.chains.filter { isHosts($0.table) }, rules: ruleset.rules.filter { isHosts($0.table) },
+            sets: ruleset.sets.filter { isHosts($0.table) })
+        for set in result.sets {
+            // A set that vanished meanwhile is one of which nothing is known.
+            result.elements[key(set)] = try? socket.elements(of: set)
+        }
+        return result
+    }
+
+    static func key(_ table: FirewallTable) -> String { "\(table.family) \(table.name)" }
+    static func key(_ set: FirewallSet) -> String { "\(key(set.table)) \(set.name)" }
+    static func key(_ table: FirewallTable, set: String) -> String { "\(key(table)) \(set)" }
+
+    /// The chains that packets of a family enter at a hook to be filtered, in the order in which they are asked.
+    func entries(_ hook: FirewallChain.Hook, _ family: FirewallFamily) -> [FirewallChain] {
+        chains.filter { chain in
+            guard let base = chain.base, base.hook == hook, base.kind == .filter else { return false }
+            return chain.table.family == family || chain.table.family == .inet
+        }.sorted { ($0.base?.priority ?? 0) < ($1.base?.priority ?? 0) }
+    }
+
+    /// The rules of a chain, in the order in which they are asked.
+    func rules(_ table: FirewallTable, _ chain: String) -> [FirewallRule] {
+        rules.filter { Self.key($0.table) == Self.key(table) && $0.chain == chain }
+    }
+}
+
+extension FirewallMode {
+    /// The mode that keeps the promise that a host's firewall decides: where new connections to the host itself are
+    /// dropped and forwarded ones are not, translated connections would pass unseen, and so the shim carries them.
+    package static func suiting(_ host: HostRuleset) -> FirewallMode {
+        let other = FirewallPacket.unknownService
+        let input = FirewallEvaluation(host).outcome(of: other, at: .input)
+        let forward = FirewallEvaluation(host).outcome(of: other, at: .forward)
+        return input.verdict == .drop && forward.verdict != .drop ? .input : .nat
+    }
+}
