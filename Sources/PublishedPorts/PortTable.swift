@@ -46,24 +46,33 @@ package enum PortTable {
         FirewallSet(table, "open\(family.rawValue)", key: [.address(family), .transportProtocol, .port])
     }
 
+    /// Interfaces of bridge networks.
     package static let bridges = FirewallSet(table, "bridges", key: [.interfaceName])
+    /// Pairs of the same interface, for packets that come back to the network they are from.
     package static let hairpins = FirewallSet(table, "hairpins", key: [.interfaceName, .interfaceName])
+    /// What becomes of packets between two interfaces.
     package static let pairs = FirewallSet(table, "pairs", key: [.interfaceName, .interfaceName], .verdicts)
+    /// Interfaces of networks that nothing may leave or enter.
     package static let `internal` = FirewallSet(table, "internal", key: [.interfaceName])
+    /// Interfaces of the host, each with that of a network that it may enter.
     package static let trusted = FirewallSet(table, "trusted", key: [.interfaceName, .interfaceName])
 
+    /// Interfaces that only translated connections may enter.
     package static func closed(_ family: IPAddress.Family) -> FirewallSet {
         FirewallSet(table, "closed\(family.rawValue)", key: [.interfaceName])
     }
 
+    /// Interfaces of networks whose containers may be pinged.
     package static func routed(_ family: IPAddress.Family) -> FirewallSet {
         FirewallSet(table, "routed\(family.rawValue)", key: [.interfaceName])
     }
 
+    /// Interfaces whose packets leave with the host's address.
     package static func masqueraded(_ family: IPAddress.Family) -> FirewallSet {
         FirewallSet(table, "masqueraded\(family.rawValue)", key: [.interfaceName])
     }
 
+    /// Interfaces whose packets leave with a particular address, and that address.
     package static func sources(_ family: IPAddress.Family) -> FirewallSet {
         FirewallSet(table, "sources\(family.rawValue)", key: [.interfaceName], .values([.address(family)]))
     }

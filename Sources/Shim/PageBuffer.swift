@@ -6,6 +6,7 @@ import SystemPackage
 /// There is one shim for each container, hundreds on a machine, and nearly all of them have nothing to do: buffers
 /// large enough for a busy one must not stay with an idle one.
 package final class PageBuffer {
+    /// All of it.
     package let bytes: UnsafeMutableRawBufferPointer
 
     /// `count` bytes, a multiple of the page size.

@@ -32,26 +32,9 @@ struct PortConflictTests {
 
     @Test("it is the same after it was written and read")
     func coding() throws {
-        let conflict = PortConflict(port, reason: "x", isInUse: true, holder: .init(pid: 1, command: "b", container: "c"))
+        let holder = PortConflict.Holder(pid: 1, command: "b", container: "c")
+        let conflict = PortConflict(port, reason: "x", isInUse: true, holder: holder)
         #expect(try JSON.decode(PortConflict.self, from: JSON.encode(conflict)) == conflict)
-    }
-
-    private static let table = """
-          sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-           0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 71 1 0
-           1: 00000000:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 72 1 0
-           2: 0100007F:1F90 0100007F:AAAA 06 00000000:00000000 00:00000000 00000000     0        0 0 1 0
-        """
-
-    @Test(
-        "a socket with the same address, or with all, is in the way",
-        arguments: [
-            ("127.0.0.1", UInt16(8080), [UInt64(71)]), ("0.0.0.0", 8080, [71]), ("10.0.0.1", 8080, []),
-            ("10.0.0.1", 8081, [72]),
-        ])
-    func sockets(_ address: String, _ number: UInt16, _ found: [UInt64]) throws {
-        let port = PublishedPort(.tcp, try #require(IPAddress(address)), number, to: 80)
-        #expect(PortHolders.sockets(in: Self.table, at: port) == found)
     }
 
     @Test("the container of a shim is the last part of its bundle's path")

@@ -10,7 +10,8 @@ struct PortRequestTests {
     ) throws -> [PortRequest] {
         let mappings = try mappings.map { container, host in
             PortMapping(
-                port: try #require(PortRange(container)), bindings: [PortBinding(ports: host.flatMap { HostPorts($0) })])
+                port: try #require(PortRange(container)), bindings: [PortBinding(ports: host.flatMap { HostPorts($0) })]
+            )
         }
         return try PortRequest.all(
             mappings, exposed: try exposed.map { try #require(PortRange($0)) }, publishAll: publishAll)

@@ -64,7 +64,8 @@ struct PortSearchTests {
         #expect(PortSearch(publication).groups.first?.addresses == [.unspecified(.ipv4)])
     }
 
-    @Test("a network that routes, or is isolated, has no ports of the host", arguments: [GatewayMode.routed, .isolated])
+    @Test(
+        "a network that routes, or is isolated, has no ports of the host", arguments: [GatewayMode.routed, .isolated])
     func routed(_ mode: GatewayMode) {
         var target = target
         target.ipv6?.mode = mode

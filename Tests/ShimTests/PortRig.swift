@@ -1,6 +1,7 @@
 import Addresses
 import Glibc
 import LinuxKernel
+import Netlink
 import PublishedPorts
 import Shim
 import ShimProtocol
@@ -20,7 +21,10 @@ final class PortRig: Sendable {
     private let isOver = Mutex(false)
 
     /// Publishes ports of a container whose address is `127.0.0.5`, and `::1` if it has IPv6.
-    init(_ requests: [PortRequest], hasIPv6: Bool = true, splices: Bool = true, isOpen: Bool = true) throws {
+    init(
+        _ requests: [PortRequest], hasIPv6: Bool = true, splices: Bool = true, isOpen: Bool = true,
+        isTransparent: Bool = false
+    ) throws {
         func namespace() throws -> FileDescriptor {
             let (namespace, result) = try NetworkNamespace.make {
                 Result { () throws(Errno) in try NetworkInterface.bringUp("lo") }
@@ -34,7 +38,9 @@ final class PortRig: Sendable {
         let target = PortTarget(
             sandbox: "test", ipv4: PortTarget.Place(IPAddress(.ipv4, 0x7F00_0005)),
             ipv6: hasIPv6 ? PortTarget.Place(.loopback(.ipv6)) : nil)
-        let publication = PortPublication(requests, to: target, splices: splices)
+        if isTransparent { try TransparentAccept.prepare(inside) }
+        let publication = PortPublication(
+            requests, to: target, mode: isTransparent ? .input : .nat, splices: splices, isTransparent: isTransparent)
         _ = Threads.start(name: "ports") { [self] in serve(publication, isOpen: isOpen) }
         _ = try awaited { result.withLock { $0 } }.get()
     }
@@ -105,6 +111,13 @@ final class PortRig: Sendable {
         throw Errno.timedOut
     }
 
+    /// Gives the host another address.
+    func add(_ address: String) throws {
+        guard let interface = IPInterface(address) else { throw Errno.invalidArgument }
+        try RouteSocket.opened(in: host).perform(
+            InterfaceAddress(interface, checksDuplicates: false).addition(to: 1))
+    }
+
     // MARK: Programs
 
     /// A socket of TCP that listens inside the container, blocking.
@@ -117,9 +130,12 @@ final class PortRig: Sendable {
     }
 
     /// A client's connection on the host, blocking, with a limit of ten seconds on each step.
-    func connect(_ address: IPAddress, _ port: UInt16, seconds: Int = 10) throws -> FileDescriptor {
+    func connect(
+        _ address: IPAddress, _ port: UInt16, seconds: Int = 10, from client: SocketAddress? = nil
+    ) throws -> FileDescriptor {
         let socket = try socket(.tcp, address.family, in: host, seconds: seconds)
         do {
+            if let client { try socket.bind(to: client) }
             // A limit on sending is one on connecting; the kernel says then that it goes on.
             guard try socket.connect(to: SocketAddress(address, port)) else { throw Errno.timedOut }
             return socket

@@ -1,6 +1,7 @@
 import Addresses
 import Glibc
 import LinuxKernel
+import Netlink
 import PublishedPorts
 import Shim
 import ShimProtocol
@@ -48,6 +49,47 @@ struct PortTests {
         try accepted.writeEntire([1, 2, 3])
         try accepted.shutdownSending()
         #expect(try client.readAll() == [1, 2, 3])
+    }
+
+    @Test(
+        "where the namespace lets it, the container sees the client's own address, and its port",
+        arguments: [("192.0.2.77", "127.0.0.5"), ("2001:db8::77", "::1")])
+    func transparent(_ address: String, _ inside: String) throws {
+        let rig = try PortRig([PortRequest(80, host: .exact(8080))], isTransparent: true)
+        defer { try? rig.close() }
+        let own = try #require(IPAddress(address))
+        try rig.add(address + (own.isIPv6 ? "/128" : "/32"))
+        let listener = try rig.listen(try #require(IPAddress(inside)), 80)
+        defer { listener.discard() }
+        let client = try rig.connect(own, 8080, from: SocketAddress(own, 40_000))
+        defer { client.discard() }
+        let accepted = try listener.acceptConnection()
+        defer { accepted.discard() }
+        #expect(accepted.peerName() == SocketAddress(own, 40_000))
+        try accepted.writeEntire([1, 2, 3])
+        try accepted.shutdownSending()
+        #expect(try client.readAll() == [1, 2, 3])
+        try client.writeEntire([4])
+        try client.shutdownSending()
+        #expect(try accepted.readAll() == [4])
+    }
+
+    @Test("elements of the ports are removed from the kernel before the ports are given up")
+    func elements() throws {
+        let rig = try PortRig([PortRequest(80, host: .exact(8080)), PortRequest(53, .udp, host: .exact(53))])
+        let socket = try NetfilterSocket.opened(in: rig.host)
+        try socket.perform(PortTable.creation([]))
+        let target = PortTarget(
+            sandbox: "test", ipv4: PortTarget.Place(server), ipv6: PortTarget.Place(.loopback(.ipv6)))
+        try PortElements(rig.ports, to: target, mode: .nat).add(by: socket)
+        #expect(try socket.elements(of: PortTable.ports(.ipv4)).count == 2)
+        let other = PublishedPort(.tcp, .unspecified(.ipv4), 9, to: 9)
+        try PortElements([other], to: target, mode: .nat).add(by: socket)
+        rig.perform { sockets, _ in sockets.unpublish(sockets.ports.filter { $0.transport == .udp }) }
+        _ = try rig.awaited { try? socket.elements(of: PortTable.ports(.ipv6)).count == 1 ? true : nil }
+        try rig.close()
+        #expect(try socket.elements(of: PortTable.ports(.ipv4)).map(\.key) == [other.key])
+        #expect(try socket.elements(of: PortTable.ports(.ipv6)).isEmpty)
     }
 
     @Test("megabytes pass whole in both directions at once, past readers that are slow")

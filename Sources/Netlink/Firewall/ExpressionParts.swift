@@ -271,4 +271,10 @@ package struct TablesExtension: Hashable, Sendable {
     package var revision: UInt32
     /// A structure of its own.
     package var information: [UInt8]
+
+    package init(name: String, revision: UInt32, information: [UInt8]) {
+        self.name = name
+        self.revision = revision
+        self.information = information
+    }
 }

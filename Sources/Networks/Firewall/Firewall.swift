@@ -34,8 +34,8 @@ package final class Firewall: Sendable {
 
     // MARK: The table
 
-    /// Makes the table, in place of one that an earlier daemon has left, for these networks and ports. Elements of ports
-    /// whose sandbox is not among them vanish.
+    /// Makes the table, in place of one that an earlier daemon has left, for these networks and ports. Elements of
+    /// ports whose sandbox is not among them vanish.
     package func install(
         _ bridges: [FirewallBridge], ports: [(target: PortTarget, requests: [PortRequest], bound: [PublishedPort])]
     ) throws(NetlinkError) {

@@ -12,13 +12,21 @@ package struct FirewallEvaluation: Sendable {
 
     /// A verdict, and what decides.
     package struct Outcome: Hashable, Sendable {
+        /// What becomes of the packet.
         package var verdict: Verdict
         /// The rule, in the language of nft(8), or the chain whose policy it is; `nil` if nothing drops the packet.
         package var reason: String?
+
+        /// A verdict, and its reason.
+        package init(verdict: Verdict, reason: String? = nil) {
+            self.verdict = verdict
+            self.reason = reason
+        }
     }
 
     private let host: HostRuleset
 
+    /// The rules of one host.
     package init(_ host: HostRuleset) { self.host = host }
 
     /// What becomes of a packet at a hook: each chain there can drop it.

@@ -3,18 +3,26 @@ import Netlink
 
 /// The first packet of a connection, as far as it is known: what is `nil` may be anything.
 package struct FirewallPacket: Hashable, Sendable {
+    /// IPv4 or IPv6.
     package var family: IPAddress.Family
+    /// TCP, UDP or SCTP.
     package var transport: TransportProtocol
+    /// Who sends it.
     package var source: IPAddress?
+    /// Whom it is for, after translation.
     package var destination: IPAddress?
+    /// The port that it is for, after translation.
     package var port: UInt16?
     /// The port before translation; the same as `port` without one.
     package var originalPort: UInt16?
+    /// The interface that it comes in by.
     package var inputInterface: String?
+    /// The interface that it leaves by.
     package var outputInterface: String?
     /// Whether its destination has been translated.
     package var isTranslated: Bool
 
+    /// A packet of which this is known.
     package init(
         _ family: IPAddress.Family, _ transport: TransportProtocol, source: IPAddress? = nil,
         destination: IPAddress? = nil, port: UInt16? = nil, originalPort: UInt16? = nil,

@@ -6,11 +6,14 @@ import PublishedPorts
 package struct FirewallReport: Hashable, Sendable, Codable {
     /// A published port and where it leads.
     package struct Port: Hashable, Sendable, Codable {
+        /// The port of the host.
         package var published: PublishedPort
+        /// The sandbox.
         package var target: PortTarget
         /// The interface of the container's network.
         package var bridge: String
 
+        /// A port that leads to a sandbox on the network with this interface.
         package init(_ published: PublishedPort, to target: PortTarget, bridge: String) {
             self.published = published
             self.target = target
@@ -30,9 +33,13 @@ package struct FirewallReport: Hashable, Sendable, Codable {
 
     /// One port, one kind of senders.
     package struct Entry: Hashable, Sendable, Codable {
+        /// The port of the host.
         package var port: PublishedPort
+        /// Whose it is.
         package var sandbox: String
+        /// Who sends.
         package var source: Source
+        /// Whether they reach it.
         package var verdict: FirewallEvaluation.Verdict
         /// What decides: a rule in nft's language, or a chain whose policy it is; `nil` where nothing is in the way.
         package var reason: String?
@@ -115,7 +122,7 @@ enum FirewallTool: Hashable {
             self = .firewalld
         } else if names.contains("ufw-user-input") || names.contains("ufw6-user-input") {
             self = .ufw
-        } else if let chain = host.chains.first(where: { $0.base?.kind == .filter && $0.name != $0.name.uppercased() }) {
+        } else if let chain = host.chains.first(where: { $0.base?.kind == .filter && !Self.isOfTables($0) }) {
             self = .nftables(table: "\(chain.table.family) \(chain.table.name)", chain: chain.name)
         } else if names.contains("INPUT") || names.contains("FORWARD") {
             self = .iptables
@@ -123,6 +130,9 @@ enum FirewallTool: Hashable {
             self = .none
         }
     }
+
+    /// Whether iptables made the chain: its own have names in capitals.
+    private static func isOfTables(_ chain: FirewallChain) -> Bool { chain.name == chain.name.uppercased() }
 
     /// The line that lets packets to a port pass a hook; `reason` is what drops them.
     func remedy(for port: FirewallReport.Port, _ hook: FirewallChain.Hook, _ reason: String?) -> String? {
@@ -142,8 +152,9 @@ enum FirewallTool: Hashable {
         case .iptables:
             let program = port.published.hostAddress.isIPv6 ? "ip6tables" : "iptables"
             let chain = isForwarded ? "FORWARD" : hook == .output ? "OUTPUT" : "INPUT"
+            let original = "-m conntrack --ctstate DNAT --ctorigdstport \(number)"
             return isForwarded || hook == .output
-                ? "\(program) -I \(chain) -m conntrack --ctstate DNAT -p \(transport) --ctorigdstport \(number) -j ACCEPT"
+                ? "\(program) -I \(chain) -p \(transport) \(original) -j ACCEPT"
                 : "\(program) -I \(chain) -p \(transport) --dport \(number) -j ACCEPT"
         case .nftables(let table, let chain):
             let place = reason.flatMap(Self.place) ?? "\(table) \(chain)"

@@ -3,12 +3,16 @@ import PublishedPorts
 
 /// The host's packet filter but for Masu's own table: chains, rules, and the elements of sets that rules ask for.
 package struct HostRuleset: Sendable {
+    /// All chains.
     package var chains: [FirewallChain]
+    /// All rules, in the order in which they are asked.
     package var rules: [FirewallRule]
     /// By family, table and name.
     package var elements: [String: [FirewallElement]]
+    /// All sets and maps.
     package var sets: [FirewallSet]
 
+    /// A packet filter; an empty one.
     package init(
         chains: [FirewallChain] = [], rules: [FirewallRule] = [], sets: [FirewallSet] = [],
         elements: [String: [FirewallElement]] = [:]

@@ -19,6 +19,8 @@ final class PipePool {
 
     /// How many bytes a pipe takes at once.
     static let capacity = 256 << 10
+    /// `F_SETPIPE_SZ`, which the C library declares with _GNU_SOURCE only.
+    private static let setSize: Int32 = 1031
     /// How many empty pipes are kept.
     private static let spare = 4
 
@@ -33,7 +35,7 @@ final class PipePool {
         if let pipe = pipes.popLast() { return pipe }
         let (reading, writing) = try FileDescriptor.makePipe()
         // Where the administrator allows less, the usual size does.
-        _ = fcntl(writing.rawValue, 1031 /* F_SETPIPE_SZ */, Int32(Self.capacity))
+        _ = fcntl(writing.rawValue, Self.setSize, Int32(Self.capacity))
         return Pipe(reading: reading, writing: writing)
     }
 

@@ -34,7 +34,7 @@ package final class PublishedSockets {
         self.publication = publication
         self.loop = loop
         self.buffer = buffer
-        add(try PortBinding.bind(publication), publication)
+        add(try PortBinder.bind(publication), publication)
     }
 
     /// What is bound, in the order in which it was.
@@ -66,7 +66,7 @@ package final class PublishedSockets {
 
     /// Binds more ports; the new ones are returned. They are not open to the network yet.
     package func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
-        let sockets = try PortBinding.bind(more)
+        let sockets = try PortBinder.bind(more)
         publication.requests += more.requests
         publication.target = more.target
         publication.isTransparent = more.isTransparent

@@ -144,9 +144,7 @@ struct SpliceFlow {
                     try target.shutdownSending()
                 } else if moved < Self.turn {
                     if pipe == nil { pipe = try pipes.take() }
-                    held = try pipe.map { (pipe) throws(Errno) in
-                        try source.splice(into: pipe.writing, count: PipePool.capacity)
-                    } ?? 0
+                    held = try fill(from: source)
                     isDrained = held == 0
                     moved += held
                 } else {
@@ -162,6 +160,11 @@ struct SpliceFlow {
         } catch {
             return false
         }
+    }
+
+    private func fill(from source: FileDescriptor) throws(Errno) -> Int {
+        guard let pipe else { return 0 }
+        return try source.splice(into: pipe.writing, count: PipePool.capacity)
     }
 
     private mutating func returnPipe(_ pipes: PipePool) {

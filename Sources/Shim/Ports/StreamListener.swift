@@ -84,6 +84,7 @@ final class StreamListener {
     }
 
     private func join(_ client: FileDescriptor) {
+        // Without descriptors or memory the client gets what it would get of a container that does not listen.
         guard let destination = destination(), let peer = client.peerName(),
             let inside = try? destination.connect(port.containerPort, client: peer)
         else { return refuse(client) }

@@ -15,7 +15,7 @@ struct PortSocket {
 ///
 /// The sockets listen, as only that keeps the port from others, and let nothing through: until the container is started
 /// its ports are closed to the network as if nobody had them.
-enum PortBinding {
+enum PortBinder {
     /// How many connections may wait; the kernel lowers it to `net.core.somaxconn`.
     private static let backlog: Int32 = 4096
 
