@@ -75,7 +75,9 @@ struct Attachment: Sendable {
             Link.set(
                 .index(port),
                 port: BridgePortSettings(
-                    isIsolated: !settings.allowsContainerTraffic, suppressesNeighbours: true)))
+                    isIsolated: !settings.allowsContainerTraffic,
+                    // For a container that reaches itself by a published port where bridges call the packet filter.
+                    isHairpin: true, suppressesNeighbours: true)))
         guard let macAddress = endpoint.macAddress else { return requests }
         // The bridge knows everybody beforehand: nobody has to ask all, and no table of the kernel can be too small.
         requests.append(ForwardingEntry(macAddress, port: port).replacement)

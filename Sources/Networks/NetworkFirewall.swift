@@ -7,7 +7,7 @@ import PublishedPorts
 ///
 /// A rule here can only forbid, or say that no other one of these forbids: what the host's own tables drop is dropped.
 enum NetworkFirewall {
-    static let table = FirewallTable(.inet, "masu")
+    static let table = PortTable.table
 
     // MARK: Sets
 
@@ -30,11 +30,6 @@ enum NetworkFirewall {
         FirewallSet(table, "routed\(family.rawValue)", key: [.address(family)], hasIntervals: true)
     }
 
-    /// Published ports by containers' own addresses.
-    static func published(_ family: IPAddress.Family) -> FirewallSet {
-        FirewallSet(table, "published\(family.rawValue)", key: [.address(family), .transportProtocol, .port])
-    }
-
     /// From which interfaces packets to published ports of such addresses are welcome.
     static func trusted(_ family: IPAddress.Family) -> FirewallSet {
         FirewallSet(table, "trusted\(family.rawValue)", key: [.address(family), .interfaceName], hasIntervals: true)
@@ -54,7 +49,7 @@ enum NetworkFirewall {
     private static var sets: [FirewallSet] {
         [bridges, open, inner, hairpin]
             + IPAddress.Family.allCases.flatMap {
-                [protected($0), routed($0), published($0), trusted($0), hidden($0), outer($0)]
+                [protected($0), routed($0), trusted($0), hidden($0), outer($0)]
             }
     }
 
@@ -123,7 +118,7 @@ enum NetworkFirewall {
         [
             FirewallRule(in: forward) {
                 $0.require(.destination(family), in: routed(family))
-                $0.require(.destination(family), .transportProtocol, .destinationPort, in: published(family))
+                $0.require(.destination(family), .transportProtocol, .destinationPort, in: PortTable.published(family))
                 $0.accept()
             },
             // As with Docker, a container that can be reached answers a ping.
@@ -134,7 +129,7 @@ enum NetworkFirewall {
             },
             FirewallRule(in: forward) {
                 $0.require(.destination(family), .inputInterface, in: trusted(family))
-                $0.require(.destination(family), .transportProtocol, .destinationPort, in: published(family))
+                $0.require(.destination(family), .transportProtocol, .destinationPort, in: PortTable.published(family))
                 $0.accept()
             },
             FirewallRule(in: forward) {
@@ -150,6 +145,15 @@ enum NetworkFirewall {
             FirewallRule(in: postrouting) {
                 $0.require(.outputInterface, in: bridges)
                 $0.require(.source(.ipv6), .equal, .address(.loopback(.ipv6)))
+                $0.masquerade()
+            },
+            // The next one where bridges call the packet filter (bridge-nf-call-iptables), which then does not know by
+            // which interface a packet came. What the host itself sends came by none.
+            FirewallRule(in: postrouting) {
+                $0.require(.inputInterfaceIndex, .equal, .index(0))
+                $0.require(.outputInterface, in: bridges)
+                $0.require(.destinationNAT)
+                $0.require(.sourceKind, .notEqual, .kind(.local))
                 $0.masquerade()
             },
             // A container that reaches itself, or one on its own network, by a published port: the answer has to come

@@ -53,6 +53,7 @@ extension Networks {
     }
 
     func leaveNow(_ sandbox: String) throws(NetworksError) {
+        ports.drop(sandbox)
         let gone = endpoints(of: sandbox)
         if gone.isEmpty { return }
         // The interfaces go with the namespace, which the kernel does in the background: to delete one would take it

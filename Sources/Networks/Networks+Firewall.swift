@@ -6,7 +6,7 @@ extension Networks {
     /// Puts the firewall's table in place, with all networks that there are.
     func restoreFirewall() throws(NetworksError) {
         do throws(NetlinkError) {
-            try firewall.perform(FirewallTransaction(NetworkFirewall.restoration(of: all)))
+            try firewall.perform(FirewallTransaction(ports.restoration + NetworkFirewall.restoration(of: all)))
         } catch {
             throw .system("cannot set up the firewall (table inet masu of nf_tables): \(error)")
         }

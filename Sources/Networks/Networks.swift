@@ -23,6 +23,7 @@ package final class Networks: Sendable {
     let host: HostNetwork
     let namespaces: NamespacePool
     let firewall: NetfilterSocket
+    let ports: PortForwarding
     let logger: Logger
     let entries = Mutex<[String: NetworkEntry]>([:])
     /// Held while networks are made or removed: one after the other.
@@ -31,7 +32,7 @@ package final class Networks: Sendable {
     let nameWriting = Mutex(())
     /// What ends the watch of the firewall when it is closed.
     let watch = Mutex<FileDescriptor?>(nil)
-    private let pool: BlockingPool
+    let pool: BlockingPool
 
     deinit { endWatch() }
 
@@ -46,6 +47,7 @@ package final class Networks: Sendable {
         do throws(NetlinkError) {
             host = try HostNetwork()
             firewall = try NetfilterSocket()
+            ports = PortForwarding(configuration.firewallMode, socket: firewall)
         } catch {
             throw .system("\(error)")
         }

@@ -1,5 +1,6 @@
 import Addresses
 import Hashing
+import PublishedPorts
 import SystemPackage
 
 /// What the daemon's administrator decides about networks.
@@ -20,13 +21,15 @@ package struct NetworksConfiguration: Hashable, Sendable {
     package var machineIdentifier: String
     /// How many network namespaces are kept ready.
     package var preparedNamespaces: Int
+    /// Who carries packets to published ports; `nil` lets the host's own chains decide at the daemon's start.
+    package var firewallMode: FirewallMode?
 
     /// Docker's defaults, but for what is given.
     package init(
         execRoot: FilePath, defaultBridge: DefaultBridge = DefaultBridge(),
         addressPools: [PoolSource] = PoolSource.defaults, defaultOptions: [String: [String: String]] = [:],
         enablesForwarding: Bool = true, machineIdentifier: String,
-        resolverFile: FilePath = "/etc/resolv.conf", preparedNamespaces: Int = 8
+        resolverFile: FilePath = "/etc/resolv.conf", preparedNamespaces: Int = 8, firewallMode: FirewallMode? = nil
     ) {
         self.execRoot = execRoot
         self.defaultBridge = defaultBridge
@@ -36,6 +39,7 @@ package struct NetworksConfiguration: Hashable, Sendable {
         self.resolverFile = resolverFile
         self.machineIdentifier = machineIdentifier
         self.preparedNamespaces = preparedNamespaces
+        self.firewallMode = firewallMode
     }
 
     /// The network `bridge` (`bip`, `fixed-cidr`, … of daemon.json).

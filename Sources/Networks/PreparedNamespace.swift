@@ -1,5 +1,6 @@
 import LinuxKernel
 import Netlink
+import PublishedPorts
 import SystemPackage
 
 /// A network namespace that is held by its descriptor alone, with its loopback interface up: the kernel removes it,
@@ -36,6 +37,7 @@ final class PreparedNamespace: Sendable {
                 return Result { () throws(NetlinkError) in
                     let route = try RouteSocket()
                     try route.perform(Link.set(.index(1), LinkSettings(isUp: true)))
+                    try TransparentAccept.prepare(by: route)
                     return route
                 }
             }

@@ -23,18 +23,19 @@ package struct PortElements: Hashable, Sendable {
         self.groups = groups
     }
 
-    /// What a sandbox needs whose network routes: its ports are open by its own address.
-    package init(open requests: [PortRequest], of target: PortTarget) {
+    /// The published ports by the sandbox's own addresses, by which they can be reached where its network routes, or
+    /// trusts an interface.
+    package init(published requests: [PortRequest], of target: PortTarget) {
         let owner = FirewallUserData(comment: target.sandbox)
         var groups: [FirewallElements] = []
         var known: Set<FirewallKey> = []
         for request in requests {
             for family in Set(request.hostAddresses.map(\.family)).sorted() {
-                guard let place = target[family], place.mode == .routed else { continue }
+                guard let place = target[family], place.mode != .isolated else { continue }
                 let key = FirewallKey(
                     .address(place.address), .transport(request.transport), .port(request.containerPort))
                 guard known.insert(key).inserted else { continue }
-                Self.add(FirewallElement(key, userData: owner), to: PortTable.open(family), &groups)
+                Self.add(FirewallElement(key, userData: owner), to: PortTable.published(family), &groups)
             }
         }
         self.groups = groups

@@ -20,28 +20,32 @@ package enum TransparentAccept {
     /// Behind the rule for the namespace's own addresses.
     private static let preference: UInt32 = 1
 
-    /// The rules and routes that the namespace needs, whose loopback interface is up.
-    package static let batch = Batch(
-        IPAddress.Family.allCases.flatMap { family in
-            let rule = RoutingRule(family, preference: preference, table: table, mark: RoutingRule.Mark(mark))
-            // The loopback interface is the first one of every namespace.
-            let route = IPSubnet(containing: .unspecified(family), prefixLength: 0).map {
-                Route($0, interface: 1, table: table, kind: .local)
-            }
-            return [rule.addition] + (route.map { [$0.addition] } ?? [])
-        })
-
-    /// Prepares a network namespace, whose loopback interface is up.
-    package static func prepare(_ namespace: FileDescriptor) throws(NetlinkError) {
-        let setting: Result<Void, Errno>
-        do throws(Errno) {
-            setting = try NetworkNamespace.visit(namespace) {
-                Result { () throws(Errno) in try ProcFile.write("1", to: Self.setting) }
-            }
-            try setting.get()
-        } catch {
+    /// Prepares the calling thread's network namespace, whose loopback interface is up.
+    package static func prepare(by route: RouteSocket) throws(NetlinkError) {
+        do throws(Errno) { try ProcFile.write("1", to: setting) } catch {
             throw NetlinkError(error, "let accepted sockets have the mark of their connection")
         }
-        try NetlinkSocket.opened(.route, in: namespace).perform(batch)
+        for family in IPAddress.Family.allCases {
+            do throws(NetlinkError) {
+                try route.perform(batch(family))
+            } catch {
+                // A kernel without IPv6 has no connections of it.
+                if family == .ipv6, error.errno == .addressFamilyNotSupported || error.errno == .notSupported {
+                    continue
+                }
+                throw error
+            }
+        }
+    }
+
+    private static func batch(_ family: IPAddress.Family) -> Batch {
+        var batch = Batch([
+            RoutingRule(family, preference: preference, table: table, mark: RoutingRule.Mark(mark)).addition
+        ])
+        // The loopback interface is the first one of every namespace.
+        if let all = IPSubnet(containing: .unspecified(family), prefixLength: 0) {
+            batch.append(IPRoute(all, interface: 1, table: table, kind: .local).addition)
+        }
+        return batch
     }
 }

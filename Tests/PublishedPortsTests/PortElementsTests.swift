@@ -39,26 +39,16 @@ struct PortElementsTests {
         #expect(!PortElements([sctp], to: target, mode: .input).isEmpty)
     }
 
-    @Test("a network that routes opens the ports of its own addresses, each once")
-    func routed() throws {
+    @Test("published ports are known by the sandbox's own addresses, each once")
+    func direct() throws {
         let requests = [
             PortRequest(80), PortRequest(80, host: .exact(8080)), PortRequest(81, address: .loopback(.ipv4)),
         ]
-        let elements = PortElements(open: requests, of: target)
-        #expect(elements.groups.map(\.set.name) == ["open6"])
-        #expect(elements.groups.first?.elements.count == 1)
-    }
-
-    @Test("a bridge has elements for what its network allows")
-    func bridges() {
-        func names(_ bridge: FirewallBridge) -> [String] { bridge.elements.map(\.set.name).sorted() }
-        let usual = ["bridges", "closed4", "closed6", "hairpins", "masqueraded4", "pairs"]
-        #expect(names(FirewallBridge("b")) == usual)
-        #expect(
-            names(FirewallBridge("b", ipv4: .routed, isInternal: true, trustedInterfaces: ["up0"]))
-                == ["bridges", "closed4", "closed6", "hairpins", "internal", "pairs", "routed4", "trusted"])
-        #expect(
-            names(FirewallBridge("b", ipv4: .natUnprotected, sources: [IPAddress(.ipv4, 1)]))
-                == ["bridges", "closed6", "hairpins", "pairs", "sources4"])
+        let elements = PortElements(published: requests, of: target)
+        #expect(elements.groups.map(\.set.name).sorted() == ["published4", "published6"])
+        #expect(elements.groups.map(\.elements.count).sorted() == [1, 2])
+        var isolated = target
+        isolated.ipv4?.mode = .isolated
+        #expect(PortElements(published: requests, of: isolated).groups.map(\.set.name) == ["published6"])
     }
 }

@@ -38,7 +38,11 @@ final class PortRig: Sendable {
         let target = PortTarget(
             sandbox: "test", ipv4: PortTarget.Place(IPAddress(.ipv4, 0x7F00_0005)),
             ipv6: hasIPv6 ? PortTarget.Place(.loopback(.ipv6)) : nil)
-        if isTransparent { try TransparentAccept.prepare(inside) }
+        if isTransparent {
+            try NetworkNamespace.visit(inside) {
+                Result { () throws(NetlinkError) in try TransparentAccept.prepare(by: RouteSocket()) }
+            }.get()
+        }
         let publication = PortPublication(
             requests, to: target, mode: isTransparent ? .input : .nat, splices: splices, isTransparent: isTransparent)
         _ = Threads.start(name: "ports") { [self] in serve(publication, isOpen: isOpen) }

@@ -78,7 +78,7 @@ struct PortTests {
     func elements() throws {
         let rig = try PortRig([PortRequest(80, host: .exact(8080)), PortRequest(53, .udp, host: .exact(53))])
         let socket = try NetfilterSocket.opened(in: rig.host)
-        try socket.perform(PortTable.creation([]))
+        try socket.perform(FirewallTransaction(PortTable.restoration(of: [])))
         let target = PortTarget(
             sandbox: "test", ipv4: PortTarget.Place(server), ipv6: PortTarget.Place(.loopback(.ipv6)))
         try PortElements(rig.ports, to: target, mode: .nat).add(by: socket)

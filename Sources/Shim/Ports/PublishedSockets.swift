@@ -91,7 +91,7 @@ package final class PublishedSockets {
     /// Gives up everything: the container has ended.
     package func close() {
         removeElements(PortElements(ports, to: publication.target, mode: publication.mode))
-        removeElements(PortElements(open: publication.requests, of: publication.target))
+        removeElements(PortElements(published: publication.requests, of: publication.target))
         for entry in entries { close(entry) }
         entries = []
         namespace?.discard()

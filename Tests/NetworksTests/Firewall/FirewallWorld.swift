@@ -8,133 +8,97 @@ import Synchronization
 import SystemPackage
 import Testing
 
-/// Four network namespaces of a test's own: another machine, a host with a bridge, and two containers on it.
-///
-///     outside 192.0.2.2, 2001:db8::2 ── 192.0.2.1, 2001:db8::1 host 10.9.0.1, fd00:9::1 ── one …2, two …3
+/// A host with a network of two containers, and another machine: `TestHost` with somebody to talk to.
 final class FirewallWorld: Sendable {
-    static let obstacle = geteuid() == 0 ? "" : "needs root: makes network namespaces"
-    static let bridge = "masu0"
-
-    let outside: FileDescriptor
-    let host: FileDescriptor
+    let machine: TestHost
+    let networks: Networks
     let one: FileDescriptor
     let two: FileDescriptor
-    let target = PortTarget(
-        sandbox: String(repeating: "ab", count: 32), ipv4: PortTarget.Place(IPAddress(.ipv4, 0x0A09_0002)),
-        ipv6: PortTarget.Place(FirewallWorld.address("fd00:9::2")))
+    let bridge: String
+    /// The bridge's addresses.
+    let gateway4: String
+    let gateway6: String
+    let target: PortTarget
+    private let sandboxes: [Sandbox]
 
-    init(bridgesCallFirewall: Bool = false) throws {
-        func make() throws -> FileDescriptor { try NetworkNamespace.make {}.namespace }
-        (outside, host, one, two) = (try make(), try make(), try make(), try make())
-        let route = try RouteSocket.opened(in: host)
-        var batch = Batch(NewLink(Self.bridge, .bridge(BridgeOptions()), index: 10, LinkSettings(isUp: true)).requests)
-        batch.append(Link.set(.index(1), LinkSettings(isUp: true)))
-        batch.append(Self.pair("up0", 20, to: outside, master: nil))
-        batch.append(Self.pair("ms1", 21, to: one, master: 10))
-        batch.append(Self.pair("ms2", 22, to: two, master: 10))
-        batch.append(Self.addresses(["192.0.2.1/24", "2001:db8::1/64"], of: 20))
-        batch.append(Self.addresses(["10.9.0.1/16", "fd00:9::1/64"], of: 10))
-        for port: Int32 in [21, 22] {
-            batch.append(Link.set(.index(port), port: BridgePortSettings(isHairpin: true)))
+    /// - Parameter call: whether bridges call the packet filter.
+    init(
+        _ options: [String: String] = [:], bridgesCallFirewall call: Bool = false, mode: FirewallMode? = .nat
+    ) async throws {
+        let machine = try TestHost()
+        self.machine = machine
+        networks = try await machine.open { $0.firewallMode = mode }
+        let network = try await networks.create(
+            NetworkRequest(name: "web", options: options, enablesIPv6: true)
+        ).network
+        bridge = try #require(network.interfaceName)
+        var sandboxes: [Sandbox] = []
+        for number in 1...2 {
+            sandboxes.append(
+                try await networks.join(
+                    SandboxRequest(
+                        id: TestID.make(number), name: "c\(number)", endpoints: [EndpointRequest(network: "web")])))
         }
-        try route.perform(batch)
-        try Self.inside(outside, ["192.0.2.2/24", "2001:db8::2/64"], gateways: [])
-        try Self.inside(one, ["10.9.0.2/16", "fd00:9::2/64"], gateways: ["10.9.0.1", "fd00:9::1"])
-        try Self.inside(two, ["10.9.0.3/16", "fd00:9::3/64"], gateways: ["10.9.0.1", "fd00:9::1"])
-        let call = bridgesCallFirewall ? "1" : "0"
-        try set("sys/net/ipv4/ip_forward", "1")
-        try set("sys/net/ipv6/conf/all/forwarding", "1")
+        self.sandboxes = sandboxes
+        one = try #require(sandboxes[0].namespace)
+        two = try #require(sandboxes[1].namespace)
+        let endpoint = sandboxes[0].endpoints[0]
+        let modes = try IPAddress.Family.allCases.map { family in
+            let text = options["com.docker.network.bridge.gateway_mode_ip\(family == .ipv4 ? "v4" : "v6")"]
+            return try text.map { try #require(GatewayMode(rawValue: $0)) } ?? .nat
+        }
+        target = PortTarget(
+            sandbox: sandboxes[0].id,
+            ipv4: PortTarget.Place(try #require(endpoint.address(.ipv4)).address, modes[0]),
+            ipv6: PortTarget.Place(try #require(endpoint.address(.ipv6)).address, modes[1]))
+        let route = try machine.route()
+        let link = try #require(try route.link(.name(bridge)))
+        let addresses = try route.addresses(of: link.index).filter(\.isGlobal).compactMap(\.interface?.address)
+        gateway4 = try #require(addresses.first { !$0.isIPv6 }).description
+        gateway6 = try #require(addresses.first { $0.isIPv6 }).description
         for family in ["iptables", "ip6tables"] {
             // A kernel without this has bridges that never call the packet filter.
-            try? set("sys/net/bridge/bridge-nf-call-\(family)", call)
+            try? set("sys/net/bridge/bridge-nf-call-\(family)", call ? "1" : "0")
         }
     }
 
-    deinit { for namespace in [outside, host, one, two] { namespace.discard() } }
+    var host: FileDescriptor { machine.namespace }
+    var outside: FileDescriptor { machine.outside }
 
-    static func address(_ text: String) -> IPAddress { IPAddress(text) ?? .unspecified(.ipv4) }
-
-    private static func pair(_ name: String, _ index: Int32, to other: FileDescriptor, master: Int32?) -> [Request] {
-        NewLink(
-            name, .veth(peer: NewLink.Peer(name: "eth0", index: 2, namespace: other)), index: index,
-            LinkSettings(isUp: true, master: master)
-        ).requests
-    }
-
-    private static func addresses(_ list: [String], of index: Int32) -> [Request] {
-        list.compactMap { IPInterface($0) }.map {
-            InterfaceAddress($0, checksDuplicates: false).addition(to: index)
-        }
-    }
-
-    private static func inside(_ namespace: FileDescriptor, _ list: [String], gateways: [String]) throws {
-        var batch = Batch([
-            Link.set(.index(1), LinkSettings(isUp: true)), Link.set(.index(2), LinkSettings(isUp: true)),
-        ])
-        batch.append(addresses(list, of: 2))
-        batch.append(gateways.map { Route.standard(by: address($0), interface: 2).addition })
-        try RouteSocket.opened(in: namespace).perform(batch)
-    }
-
-    /// Does something as a program of the host would.
-    func onHost<Value>(_ body: () throws -> Value) throws -> Value {
-        try NetworkNamespace.visit(host) { Result { try body() } }.get()
+    func publish(_ ports: [PublishedPort], _ requests: [PortRequest] = []) async throws {
+        try await networks.publish(ports, requests, to: target)
     }
 
     private func set(_ parameter: String, _ value: String) throws {
-        try onHost { try ProcFile.write(value, to: parameter) }
+        try NetworkNamespace.visit(host) {
+            Result { () throws(Errno) in try ProcFile.write(value, to: parameter) }
+        }.get()
     }
 
-    /// The host's firewall, with the bridge admitted.
-    func firewall(_ bridge: FirewallBridge? = nil, mode: FirewallMode? = .nat) throws -> Firewall {
-        try onHost {
-            let firewall = try Firewall(mode: mode, route: RouteSocket())
-            try firewall.install([], ports: [])
-            try firewall.admit(bridge ?? FirewallBridge(Self.bridge, ipv6: .nat), index: 10)
-            return firewall
-        }
-    }
+    /// The host's packet filter.
+    func filter() throws -> NetfilterSocket { try NetfilterSocket.opened(in: host) }
 
-    /// A rule of the host's administrator in a table of his own.
+    /// Rules of the host's administrator in a table of his own, in place of those that it has.
     func administer(_ hook: FirewallChain.Hook, drops: Bool, _ rules: [(inout RuleBuilder) -> Void] = []) throws {
         let chain = FirewallChain(
             FirewallTable(.inet, "host"), "\(hook)", .init(.filter, hook, priority: 0, accepts: !drops))
         var transaction = FirewallTransaction([chain.table.addition, chain.addition, chain.flush])
         for rule in rules { transaction.append(FirewallRule(in: chain, rule).addition) }
-        try NetfilterSocket.opened(in: host).perform(transaction)
+        try filter().perform(transaction)
     }
 
     // MARK: Traffic
 
-    /// Serves TCP in a namespace: tells each client its address, as the server sees it, while `body` runs.
-    func serving(
-        _ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16, _ body: () throws -> Void
-    ) throws {
-        let listener = try Self.socket(.tcp, family, in: namespace)
-        try listener.set(SOL_SOCKET, SO_REUSEADDR, 1)
-        try listener.bind(to: SocketAddress(.unspecified(family), port))
-        try listener.listen(backlog: 64)
-        let isOver = Atomic(false)
-        let thread = try JoinableThread(name: "server") {
-            while !isOver.load(ordering: .relaxed) {
-                let events = try? Poll.wait(for: [(listener, .readable)], milliseconds: 20)
-                guard events?.first?.isEmpty == false, let client = try? listener.acceptConnection() else { continue }
-                try? client.writeEntire(Array((client.peerName()?.address.description ?? "?").utf8))
-                client.discard()
-            }
-        }
-        defer {
-            isOver.store(true, ordering: .relaxed)
-            _ = try? thread.join()
-            listener.discard()
-        }
-        try body()
+    /// Somebody who tells each client its address, as he sees it, until `stop`.
+    func serve(_ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16) throws -> TestServer {
+        try TestServer(namespace, family, port)
     }
 
     /// What the server says who is there; `nil` if it cannot be reached within two seconds.
-    static func ask(from namespace: FileDescriptor, _ address: String, _ port: UInt16) -> String? {
-        let address = Self.address(address)
-        guard let socket = try? socket(.tcp, address.family, in: namespace) else { return nil }
+    static func ask(from namespace: FileDescriptor, _ text: String, _ port: UInt16) -> String? {
+        guard let address = IPAddress(text),
+            let socket = try? TestServer.socket(.tcp, address.family, in: namespace)
+        else { return nil }
         defer { socket.discard() }
         do {
             if try !socket.connect(to: SocketAddress(address, port)) {
@@ -146,6 +110,35 @@ final class FirewallWorld: Sendable {
         } catch {
             return nil
         }
+    }
+}
+
+/// Serves TCP in a namespace: tells each client its address.
+final class TestServer: Sendable {
+    private let listener: FileDescriptor
+    private let isOver = Atomic(false)
+    private let isGone = Atomic(false)
+
+    init(_ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16) throws {
+        listener = try Self.socket(.tcp, family, in: namespace)
+        try listener.set(SOL_SOCKET, SO_REUSEADDR, 1)
+        try listener.bind(to: SocketAddress(.unspecified(family), port))
+        try listener.listen(backlog: 64)
+        _ = Threads.start(name: "server") { [self] in
+            while !isOver.load(ordering: .relaxed) {
+                let events = try? Poll.wait(for: [(listener, .readable)], milliseconds: 20)
+                guard events?.first?.isEmpty == false, let client = try? listener.acceptConnection() else { continue }
+                try? client.writeEntire(Array((client.peerName()?.address.description ?? "?").utf8))
+                client.discard()
+            }
+            listener.discard()
+            isGone.store(true, ordering: .relaxed)
+        }
+    }
+
+    func stop() {
+        isOver.store(true, ordering: .relaxed)
+        for _ in 0..<10_000 where !isGone.load(ordering: .relaxed) { usleep(1000) }
     }
 
     static func socket(
