@@ -76,8 +76,8 @@ struct Attachment: Sendable {
                 .index(port),
                 port: BridgePortSettings(
                     isIsolated: !settings.allowsContainerTraffic,
-                    // For a container that reaches itself by a published port where bridges call the packet filter.
-                    isHairpin: true, suppressesNeighbours: true)))
+                    // For a container that reaches itself by a published port: the bridge then sends that back by itself.
+                    isHairpin: HostNetwork.bridgesCallFirewall, suppressesNeighbours: true)))
         guard let macAddress = endpoint.macAddress else { return requests }
         // The bridge knows everybody beforehand: nobody has to ask all, and no table of the kernel can be too small.
         requests.append(ForwardingEntry(macAddress, port: port).replacement)

@@ -72,6 +72,11 @@ final class HostNetwork: Sendable {
 
     // MARK: Kernel parameters
 
+    /// Whether bridges have the packet filter look at what passes them.
+    static var bridgesCallFirewall: Bool {
+        ["iptables", "ip6tables"].contains { parameter("bridge/bridge-nf-call-\($0)") == "1" }
+    }
+
     /// The value of a kernel parameter below `net`; `nil` where the kernel has none.
     static func parameter(_ name: String) -> String? {
         guard let text = try? Files.readText(FilePath("/proc/sys/net/" + name)) else { return nil }

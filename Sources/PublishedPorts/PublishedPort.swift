@@ -21,12 +21,6 @@ package struct PublishedPort: Hashable, Sendable, Codable {
         self.hostPort = hostPort
         self.containerPort = containerPort
     }
-
-    /// Whether both cannot be bound at once.
-    package func conflicts(with other: PublishedPort) -> Bool {
-        transport == other.transport && hostPort == other.hostPort && hostAddress.family == other.hostAddress.family
-            && (hostAddress == other.hostAddress || hostAddress.isUnspecified || other.hostAddress.isUnspecified)
-    }
 }
 
 extension PublishedPort: CustomStringConvertible {

@@ -44,13 +44,4 @@ struct PortConflictTests {
         #expect(PortHolders.container(ofShim: "nginx", line) == nil)
         #expect(PortHolders.container(ofShim: "masu-shim", ["masu-shim", "--version"]) == nil)
     }
-
-    @Test("a port conflicts with the same port of the same address, or of all addresses")
-    func conflicts() throws {
-        let one = PublishedPort(.tcp, try #require(IPAddress("10.0.0.1")), 8080, to: 1)
-        #expect(port.conflicts(with: one) && one.conflicts(with: port) && one.conflicts(with: one))
-        #expect(!one.conflicts(with: PublishedPort(.tcp, try #require(IPAddress("10.0.0.2")), 8080, to: 1)))
-        #expect(!port.conflicts(with: PublishedPort(.tcp, .unspecified(.ipv6), 8080, to: 80)))
-        #expect(!port.conflicts(with: PublishedPort(.udp, .unspecified(.ipv4), 8080, to: 80)))
-    }
 }

@@ -27,6 +27,14 @@ final class FirewallWorld: Sendable {
     ) async throws {
         let machine = try TestHost()
         self.machine = machine
+        for family in ["iptables", "ip6tables"] {
+            // A kernel without this has bridges that never call the packet filter.
+            try? NetworkNamespace.visit(machine.namespace) {
+                Result { () throws(Errno) in
+                    try ProcFile.write(call ? "1" : "0", to: "sys/net/bridge/bridge-nf-call-\(family)")
+                }
+            }.get()
+        }
         networks = try await machine.open { $0.firewallMode = mode }
         let network = try await networks.create(
             NetworkRequest(name: "web", options: options, enablesIPv6: true)
@@ -56,10 +64,6 @@ final class FirewallWorld: Sendable {
         let addresses = try route.addresses(of: link.index).filter(\.isGlobal).compactMap(\.interface?.address)
         gateway4 = try #require(addresses.first { !$0.isIPv6 }).description
         gateway6 = try #require(addresses.first { $0.isIPv6 }).description
-        for family in ["iptables", "ip6tables"] {
-            // A kernel without this has bridges that never call the packet filter.
-            try? set("sys/net/bridge/bridge-nf-call-\(family)", call ? "1" : "0")
-        }
     }
 
     var host: FileDescriptor { machine.namespace }
@@ -67,12 +71,6 @@ final class FirewallWorld: Sendable {
 
     func publish(_ ports: [PublishedPort], _ requests: [PortRequest] = []) async throws {
         try await networks.publish(ports, requests, to: target)
-    }
-
-    private func set(_ parameter: String, _ value: String) throws {
-        try NetworkNamespace.visit(host) {
-            Result { () throws(Errno) in try ProcFile.write(value, to: parameter) }
-        }.get()
     }
 
     /// The host's packet filter.
