@@ -21,9 +21,9 @@ struct PortLaunchTests {
         try thread.join()
     }
 
-    /// A container that sends back what it gets at its port 80.
+    /// A container that sends back what it gets at its port 8000, which needs no capability.
     private static func echo(_ requests: [PortRequest]) throws -> TestContainer {
-        try TestContainer(["busybox", "nc", "-ll", "-p", "80", "-e", "cat"]) { spec, configuration in
+        try TestContainer(["busybox", "nc", "-ll", "-p", "8000", "-e", "cat"]) { spec, configuration in
             spec.linux?.namespaces?.append(LinuxNamespace(type: .network))
             if requests.isEmpty { return }
             configuration.publishedPorts = PortPublication(requests, to: target)
@@ -54,7 +54,7 @@ struct PortLaunchTests {
     @Test("a port is bound before the container is made, leads into it from its start on, and is free after its end")
     func life() throws {
         try inFreshNetwork {
-            let container = try Self.echo([PortRequest(80, host: .exact(8080))])
+            let container = try Self.echo([PortRequest(8000, host: .exact(8080))])
             guard case .launched(_, _, let ports) = container.launchResult else {
                 Issue.record("\(container.launchResult)")
                 return
@@ -73,8 +73,8 @@ struct PortLaunchTests {
     @Test("a port of another container is an error that names it, and nothing is left of the second container")
     func conflict() throws {
         try inFreshNetwork {
-            let first = try Self.echo([PortRequest(80, host: .exact(8080))])
-            let second = try Self.echo([PortRequest(80), PortRequest(80, host: .exact(8080))])
+            let first = try Self.echo([PortRequest(8000, host: .exact(8080))])
+            let second = try Self.echo([PortRequest(8000), PortRequest(8000, host: .exact(8080))])
             guard case .failed(let error) = second.launchResult else {
                 Issue.record("launched")
                 return
@@ -98,8 +98,8 @@ struct PortLaunchTests {
                 return
             }
             let publication = PortPublication(
-                [PortRequest(80, address: .loopback(.ipv4), host: .exact(8081))], to: Self.target)
-            let port = PublishedPort(.tcp, .loopback(.ipv4), 8081, to: 80)
+                [PortRequest(8000, address: .loopback(.ipv4), host: .exact(8081))], to: Self.target)
+            let port = PublishedPort(.tcp, .loopback(.ipv4), 8081, to: 8000)
             #expect(try connection.call(.publish(publication)) == .published([port]))
             try connection.call(.openPorts)
             #expect(try Self.answers(8081))

@@ -51,15 +51,13 @@ struct PortTests {
         #expect(try client.readAll() == [1, 2, 3])
     }
 
-    @Test(
-        "where the namespace lets it, the container sees the client's own address, and its port",
-        arguments: [("192.0.2.77", "127.0.0.5"), ("2001:db8::77", "::1")])
-    func transparent(_ address: String, _ inside: String) throws {
+    @Test("where the namespace lets it, the container sees the client's own address, and its port")
+    func transparent() throws {
         let rig = try PortRig([PortRequest(80, host: .exact(8080))], isTransparent: true)
         defer { try? rig.close() }
-        let own = try #require(IPAddress(address))
-        try rig.add(address + (own.isIPv6 ? "/128" : "/32"))
-        let listener = try rig.listen(try #require(IPAddress(inside)), 80)
+        let own = IPAddress(.ipv4, 0xC000_024D)
+        try rig.add("\(own)/32")
+        let listener = try rig.listen(server, 80)
         defer { listener.discard() }
         let client = try rig.connect(own, 8080, from: SocketAddress(own, 40_000))
         defer { client.discard() }

@@ -92,18 +92,26 @@ final class FirewallWorld: Sendable {
         try TestServer(namespace, family, port)
     }
 
-    /// What the server says who is there; `nil` if it cannot be reached within two seconds.
-    static func ask(from namespace: FileDescriptor, _ text: String, _ port: UInt16) -> String? {
+    /// Whether nothing comes back for two seconds.
+    static func isSilent(from namespace: FileDescriptor, _ text: String, _ port: UInt16) -> Bool {
+        ask(from: namespace, text, port, milliseconds: 2000) == nil
+    }
+
+    /// What the server says who is there; `nil` if it cannot be reached within half a minute: a machine may be busy.
+    static func ask(
+        from namespace: FileDescriptor, _ text: String, _ port: UInt16, milliseconds: Int32 = 30_000
+    ) -> String? {
         guard let address = IPAddress(text),
             let socket = try? TestServer.socket(.tcp, address.family, in: namespace)
         else { return nil }
         defer { socket.discard() }
         do {
             if try !socket.connect(to: SocketAddress(address, port)) {
-                let events = try Poll.wait(for: [(socket, .writable)], milliseconds: 2000)
+                let events = try Poll.wait(for: [(socket, .writable)], milliseconds: milliseconds)
                 if events[0].isEmpty || socket.takeSocketError() != nil { return nil }
             }
-            _ = try Poll.wait(for: [(socket, .readable)], milliseconds: 2000)
+            _ = try Poll.wait(for: [(socket, .readable)], milliseconds: milliseconds)
+            try socket.setNonBlocking(false)
             return String(decoding: try socket.readToEnd(limit: 100), as: UTF8.self)
         } catch {
             return nil

@@ -53,9 +53,9 @@ struct PublishedPortTrafficTests {
         let server = try world.serve(world.one, .ipv4, 80)
         defer { server.stop() }
         #expect(FirewallWorld.ask(from: world.host, "127.0.0.1", 8080) == world.gateway4)
-        #expect(FirewallWorld.ask(from: world.host, "192.0.2.1", 8080) == nil)
-        #expect(FirewallWorld.ask(from: world.outside, "192.0.2.1", 8080) == nil)
-        #expect(FirewallWorld.ask(from: world.outside, "127.0.0.1", 8080) == nil)
+        #expect(FirewallWorld.isSilent(from: world.host, "192.0.2.1", 8080))
+        #expect(FirewallWorld.isSilent(from: world.outside, "192.0.2.1", 8080))
+        #expect(FirewallWorld.isSilent(from: world.outside, "127.0.0.1", 8080))
     }
 
     @Test("a port of one address is not one of the others")
@@ -66,7 +66,7 @@ struct PublishedPortTrafficTests {
         let server = try world.serve(world.one, .ipv4, 80)
         defer { server.stop() }
         #expect(FirewallWorld.ask(from: world.outside, "192.0.2.1", 8080) == "192.0.2.2")
-        #expect(FirewallWorld.ask(from: world.host, "127.0.0.1", 8080) == nil)
+        #expect(FirewallWorld.isSilent(from: world.host, "127.0.0.1", 8080))
     }
 
     @Test(
@@ -81,11 +81,10 @@ struct PublishedPortTrafficTests {
             IPRoute(own, gateway: IPAddress("192.0.2.1"), interface: 2).addition)
         let server = try world.serve(world.one, .ipv4, 80)
         defer { server.stop() }
-        let seen = FirewallWorld.ask(from: world.outside, address.description, 80)
-        #expect(seen == (reachesPublished ? "192.0.2.2" : nil))
+        #expect(FirewallWorld.isSilent(from: world.outside, address.description, 80) != reachesPublished)
         let other = try world.serve(world.one, .ipv4, 81)
         defer { other.stop() }
-        #expect((FirewallWorld.ask(from: world.outside, address.description, 81) != nil) == reachesOther)
+        #expect(FirewallWorld.isSilent(from: world.outside, address.description, 81) != reachesOther)
     }
 
     @Test("a drop of the host's own chains wins, until the host lets the port pass")
@@ -95,7 +94,7 @@ struct PublishedPortTrafficTests {
         try world.administer(.forward, drops: true)
         let server = try world.serve(world.one, .ipv4, 80)
         defer { server.stop() }
-        #expect(FirewallWorld.ask(from: world.outside, "192.0.2.1", 8080) == nil)
+        #expect(FirewallWorld.isSilent(from: world.outside, "192.0.2.1", 8080))
         #expect(FirewallWorld.ask(from: world.host, "127.0.0.1", 8080) == world.gateway4)
         try world.administer(
             .forward, drops: true,
