@@ -76,7 +76,7 @@ struct Attachment: Sendable {
                 .index(port),
                 port: BridgePortSettings(
                     isIsolated: !settings.allowsContainerTraffic,
-                    // For a container that reaches itself by a published port: the bridge then sends that back by itself.
+                    // A container reaches itself by a published port: the bridge then sends that back.
                     isHairpin: HostNetwork.bridgesCallFirewall, suppressesNeighbours: true)))
         guard let macAddress = endpoint.macAddress else { return requests }
         // The bridge knows everybody beforehand: nobody has to ask all, and no table of the kernel can be too small.

@@ -272,6 +272,7 @@ package struct TablesExtension: Hashable, Sendable {
     /// A structure of its own.
     package var information: [UInt8]
 
+    /// An extension with its own structure.
     package init(name: String, revision: UInt32, information: [UInt8]) {
         self.name = name
         self.revision = revision

@@ -247,6 +247,3 @@ extension IPRoute: CustomStringConvertible {
 }
 
 extension rtattr_type_t: AttributeType {}
-
-/// The same, by the name that modules above use.
-package typealias Route = IPRoute
