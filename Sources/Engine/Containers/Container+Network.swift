@@ -1,3 +1,5 @@
+import Addresses
+import DNS
 import LinuxKernel
 import Networks
 import PublishedPorts
@@ -65,14 +67,20 @@ extension Container {
         return services.networks.all.filter { ids.contains($0.id) }
     }
 
-    /// What the files of a start say of networks.
-    func launchNetwork(_ sandbox: Sandbox?) throws(EngineError) -> LaunchNetwork {
-        var result = LaunchNetwork(sandbox: sandbox)
+    /// What a start, or a change of networks, needs to know of these places on networks.
+    func launchNetwork(_ endpoints: [Endpoint], namespace: String? = nil) throws(EngineError) -> LaunchNetwork {
+        var result = LaunchNetwork(namespace: namespace, endpoints: endpoints)
         let networks = services.networks.all
-        result.hasNames = (sandbox?.endpoints ?? []).contains { endpoint in
-            networks.first { $0.id == endpoint.networkID }?.hasNames ?? false
+        for endpoint in endpoints {
+            guard let network = networks.first(where: { $0.id == endpoint.networkID }) else { continue }
+            if !network.isInternal { result.leadsOutside = true }
+            guard network.hasNames else { continue }
+            result.names.append(
+                ResolverConfiguration.Network(
+                    name: network.name, namesFile: services.networks.namesFile(of: network.id).string,
+                    links: links(of: endpoint)))
         }
-        result.ports = try publication(sandbox)
+        result.ports = try publication(endpoints)
         let host = record.configuration.host
         if host.extraHosts.contains(where: { $0.value.address == nil }) {
             let bridge = networks.first { $0.name == "bridge" }
@@ -86,9 +94,37 @@ extension Container {
         return result
     }
 
+    /// The names that this container alone has for others on a network, with the names that these have there.
+    private func links(of endpoint: Endpoint) -> [String: String] {
+        var result: [String: String] = [:]
+        for link in endpoint.links {
+            guard let other = services.registry.container(link.sandbox) else { continue }
+            for name in link.names { result[name] = other.current.name }
+        }
+        return result
+    }
+
+    /// Tells a container that runs what has become of its networks: by its files, its resolver, and where packets for
+    /// its ports go. What cannot be told is logged; the change itself has happened.
+    private func announceNetworks(added: [IPAddress] = [], removed: [IPAddress] = []) async {
+        let endpoints = networkPresence?.endpoints ?? []
+        do {
+            let files = ContainerNetworkFiles(
+                configuration: record.configuration, daemon: services.configuration,
+                hostname: record.configuration.hostname, network: try launchNetwork(endpoints), directory: self.files)
+            try await services.pool.run { try files.update(added: added, removed: removed) }
+            try await task?.resolve(by: files.resolver)
+            if networkPresence?.ports.isEmpty == false {
+                try await task?.retarget(services.networks.portTarget(of: id, endpoints))
+            }
+        } catch {
+            logger.error("cannot tell the container of a change of its networks: \(error)")
+        }
+    }
+
     /// The ports of the host that a start asks for; nil for none.
-    private func publication(_ sandbox: Sandbox?) throws(EngineError) -> PortPublication? {
-        guard let sandbox else { return nil }
+    private func publication(_ endpoints: [Endpoint]) throws(EngineError) -> PortPublication? {
+        if endpoints.isEmpty { return nil }
         let configuration = record.configuration
         var requests: [PortRequest]
         do throws(PortRangeMismatch) {
@@ -99,9 +135,9 @@ extension Container {
             throw .invalid(error.description)
         }
         if requests.isEmpty { return nil }
-        let binding = services.networks.hostBinding(of: sandbox.endpoints)
+        let binding = services.networks.hostBinding(of: endpoints)
         requests = requests.map { $0.defaulting(to: binding) }
-        return PortPublication(requests, to: services.networks.portTarget(of: id, sandbox.endpoints))
+        return PortPublication(requests, to: services.networks.portTarget(of: id, endpoints))
     }
 
     /// What to tell of a port that the host does not give; nil for other errors.
@@ -127,9 +163,7 @@ extension Container {
         }
         let names = HostsFile.namesOfLink(
             alias: alias, hostname: record.configuration.hostname, name: record.name)
-        return [place.ipv4?.address, place.ipv6?.address].compactMap { $0 }.map {
-            ExtraHost(name: names, address: $0)
-        }
+        return place.addresses.map { ExtraHost(name: names, address: $0) }
     }
 
     private func endpointRequest(_ endpoint: NetworkEndpoint, on network: Network) throws(EngineError)
@@ -201,6 +235,7 @@ extension Container {
         var presence = networkPresence ?? NetworkPresence()
         presence.endpoints.append(connected)
         setNetworkPresence(presence)
+        await announceNetworks(added: connected.addresses)
         services.emit("connect", network, container: id)
     }
 
@@ -227,8 +262,10 @@ extension Container {
             defer { namespace.discard() }
             try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
             var presence = networkPresence ?? NetworkPresence()
+            let left = presence.endpoint(on: network.id)
             presence.endpoints.removeAll { $0.networkID == network.id }
             setNetworkPresence(presence)
+            await announceNetworks(removed: left?.addresses ?? [])
         }
         try await saveEndpoints { $0[known] = nil }
         if let network { services.emit("disconnect", network, container: id) }

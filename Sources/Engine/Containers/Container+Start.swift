@@ -56,6 +56,8 @@ extension Container {
             task = try await services.tasks.create(id) { try plan.describe() }
             starting = task
             defer { starting = nil }
+            // The container's processes keep the namespace from here on.
+            withExtendedLifetime(sandbox) {}
             if isRemoving {
                 await task.discard()
                 throw EngineError.conflict("container is marked for removal and cannot be started")
@@ -102,7 +104,7 @@ extension Container {
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
-            sharedMemory: shared, targets: targets, hostname: hostname, network: try launchNetwork(sandbox))
+            sharedMemory: shared, targets: targets, hostname: hostname, network: try launchNetwork(sandbox?.endpoints ?? [], namespace: sandbox?.namespacePath))
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

@@ -1,9 +1,6 @@
-import Addresses
 import JSON
 import LinuxKernel
-import Networks
 import OCISpec
-import PublishedPorts
 import ShimProtocol
 import Snapshots
 import SystemPackage
@@ -51,7 +48,7 @@ struct LaunchPlan: Sendable {
         context.pidTarget = targets.pid
         context.ipcTarget = targets.ipc
         context.networkTarget = targets.network
-        context.networkNamespace = network.sandbox?.namespacePath
+        context.networkNamespace = network.namespace
         context.sharedMemory = sharedMemory
         context.shmSize = host.shmSize ?? configuration.defaultShmSize
         context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
@@ -90,43 +87,16 @@ struct LaunchPlan: Sendable {
                 defer { directory.discard() }
                 try directory.changeMode(0o1777)
             }
-            guard targets.networkFiles == nil else { return }
-            try write("hostname", hostname + "\n")
-            try write("hosts", hostsFile)
-            try write("resolv.conf", resolvConf.text)
+            if targets.networkFiles == nil { try networkFiles.write() }
         } catch {
             throw .system("cannot write the files of container \(record.id) in \(files): \(error)")
         }
     }
 
-    private var hostsFile: String {
-        let extraHosts = host.extraHosts.map(\.value) + network.links
-        if host.networkMode == .host {
-            // Files of text end with a line's end, which reading has taken off.
-            return HostsFile.content(
-                ofHost: Machine.text("/etc/hosts") + "\n", extraHosts: extraHosts, gateways: network.gateways)
-        }
-        let names = HostsFile.names(hostname: hostname, domainname: record.configuration.domainname)
-        return HostsFile.content(
-            names: names, addresses: network.addresses, extraHosts: extraHosts, gateways: network.gateways,
-            hasIPv6: true)
-    }
-
-    private var resolvConf: ResolvConf {
-        let path = "/etc/resolv.conf"
-        return ResolvConf(
-            host.networkMode == .host ? .host : network.nameSource,
-            hostFile: Machine.exists(path) ? (path, Machine.text(path)) : nil,
-            overrides: ResolvConf.Overrides(
-                servers: host.dns.isEmpty ? configuration.dns : host.dns,
-                search: host.dnsSearch.isEmpty ? configuration.dnsSearch : host.dnsSearch,
-                options: host.dnsOptions.isEmpty ? configuration.dnsOptions : host.dnsOptions))
-    }
-
-    private func write(_ name: String, _ text: String) throws(Errno) {
-        let file = try Files.open(files.appending(name), [.writeOnly, .create, .truncate, .noFollow], mode: 0o644)
-        defer { file.discard() }
-        try file.writeEntire(Array(text.utf8))
+    private var networkFiles: ContainerNetworkFiles {
+        ContainerNetworkFiles(
+            configuration: record.configuration, daemon: configuration, hostname: hostname, network: network,
+            directory: files)
     }
 
     private func description(_ spec: Spec) throws(EngineError) -> TaskDescription {
@@ -145,30 +115,7 @@ struct LaunchPlan: Sendable {
             input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none,
             log: host.log.configuration(of: record, at: logPath), runtime: runtime,
             usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit,
-            publishedPorts: network.ports)
-    }
-}
-
-/// What a start needs to know of networks.
-struct LaunchNetwork: Sendable {
-    /// The namespace that the container gets, with its interfaces; nil for a namespace without any, or another's.
-    var sandbox: Sandbox?
-    /// Whether names of other containers are answered on one of its networks.
-    var hasNames = false
-    /// What is published; nil for nothing.
-    var ports: PortPublication?
-    /// Containers that it is linked to on the default bridge.
-    var links: [ExtraHost] = []
-    /// What `host-gateway` stands for.
-    var gateways: [IPAddress] = []
-
-    /// Of each network IPv4 before IPv6.
-    var addresses: [IPAddress] {
-        (sandbox?.endpoints ?? []).flatMap { [$0.ipv4?.address, $0.ipv6?.address].compactMap { $0 } }
-    }
-
-    var nameSource: ResolvConf.Source {
-        hasNames ? .resolver : .servers(hasIPv6: addresses.contains(where: \.isIPv6))
+            publishedPorts: network.ports, resolver: networkFiles.resolver)
     }
 }
 
