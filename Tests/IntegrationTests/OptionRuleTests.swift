@@ -65,7 +65,7 @@ extension Integration.Options {
                 "HostConfig":{"NetworkMode":"host"}}
                 """
             #expect(try daemon.http("POST", "/containers/create?name=alone", body: body).status == 201)
-            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
+            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/net")
             #expect(try daemon.ok(.masu, "start", "-a", "alone") != own)
         }
     }
@@ -80,7 +80,7 @@ extension Integration.Options {
         }
     }
 
-    @Test("what the container wants of its network is shown, and what it cannot have is a warning")
+    @Test("what the container wants of its network is shown")
     func endpoint() throws {
         try withDaemon { (daemon: TestDaemon) throws in
             let body = """
@@ -88,8 +88,7 @@ extension Integration.Options {
                 "NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:02"}}}}
                 """
             let answer = try daemon.http("POST", "/v1.51/containers/create?name=mac", body: body)
-            #expect(
-                answer.status == 201 && answer.body.contains("MAC address 02:42:ac:11:00:02 discarded"), "\(answer)")
+            #expect(answer.status == 201 && answer.body.contains("\"Warnings\":[]"), "\(answer)")
             for client in Client.available {
                 let shown = try daemon.ok(
                     client, "inspect", "-f",

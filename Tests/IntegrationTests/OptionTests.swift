@@ -306,7 +306,7 @@ extension Integration {
                     ("--pid", "pid"), ("--ipc", "ipc"), ("--uts", "uts"), ("--network", "net"),
                     ("--cgroupns", "cgroup"),
                 ] {
-                    let ours = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\(name)")
+                    let ours = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self/ns/\(name)")
                     let shared = try inside(daemon, [flag, "host"], "readlink /proc/self/ns/\(name)")
                     #expect(shared == ours, "\(flag) host")
                     let flags =
@@ -321,12 +321,12 @@ extension Integration {
             }
         }
 
-        @Test("the network: none and the default have loopback up, host has the host's")
+        @Test("the network: none has loopback up, the default an interface as well, host has the host's")
         func network() throws {
             try withDaemon { (daemon: TestDaemon) throws in
                 let show = "ls /sys/class/net | tr '\\n' ' '; ip -o addr show lo | grep -c 127.0.0.1"
                 #expect(try inside(daemon, ["--network", "none"], show) == "lo 1")
-                #expect(try inside(daemon, [], show) == "lo 1")
+                #expect(try inside(daemon, [], show) == "eth0 lo 1")
                 let host = try FileManager.default.contentsOfDirectory(atPath: "/sys/class/net").count
                 #expect(try inside(daemon, ["--net", "host"], "ls /sys/class/net | wc -l") == "\(host)")
             }

@@ -15,6 +15,8 @@ final class TestDaemon {
     private var guardian: RunningCommand?
     private var guardianPipe: Int32 = -1
     private let options: [String]
+    /// Words before the daemon's command line.
+    private let prefix: [String]
     /// Where its standard streams go, as a shell says it; `$0` is the log.
     private let redirections: String
 
@@ -25,13 +27,15 @@ final class TestDaemon {
 
     /// Makes the roots and starts the daemon; returns when it answers.
     init(
-        options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#
+        options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#,
+        prefix: [String] = []
     ) throws {
         var template = Array("/tmp/masu-test.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Command.Failure(description: "mkdtemp failed") }
         root = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         cgroup = "masu-test-" + root.suffix(6)
         self.options = options
+        self.prefix = prefix
         self.redirections = redirections
         mkdir(root + "/docker", 0o700)
         try configuration.write(toFile: root + "/daemon.json", atomically: true, encoding: .utf8)
@@ -58,8 +62,9 @@ final class TestDaemon {
         let command = Command(
             "/bin/sh",
             [
-                "-c", "exec \"$@\" \(redirections)", root + "/masud.log", Programs.masud,
-                "--data-root", dataRoot, "--exec-root", execRoot, "--pidfile", execRoot + "/masud.pid",
+                "-c", "exec \"$@\" \(redirections)", root + "/masud.log",
+            ] + prefix + [
+                Programs.masud, "--data-root", dataRoot, "--exec-root", execRoot, "--pidfile", execRoot + "/masud.pid",
                 "--config-file", root + "/daemon.json", "--cgroup-parent", "/" + cgroup, "-H", "unix://" + socket,
             ] + options)
         let process = try command.start()
@@ -184,9 +189,11 @@ func withDaemon(
 /// The same in the network where the test is already.
 func withDaemonHere(
     options: [String] = [], configuration: String = "{}", redirections: String = #">>"$0" 2>&1"#,
-    image: Bool = true, at location: SourceLocation = #_sourceLocation, _ body: (TestDaemon) throws -> Void
+    prefix: [String] = [], image: Bool = true, at location: SourceLocation = #_sourceLocation,
+    _ body: (TestDaemon) throws -> Void
 ) throws {
-    let daemon = try TestDaemon(options: options, configuration: configuration, redirections: redirections)
+    let daemon = try TestDaemon(
+        options: options, configuration: configuration, redirections: redirections, prefix: prefix)
     defer { daemon.destroy() }
     if image { try daemon.importBusybox() }
     do {
