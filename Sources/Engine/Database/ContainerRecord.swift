@@ -76,8 +76,8 @@ extension ContainerRecord {
                     """)
         }
         migrator.registerMigration("engine-2") { try ConfigurationFormat2.migrate($0) }
-        migrator.registerMigration("engine-3") { try EndpointMigration.migrate($0) }
         migrator.registerMigration("engine-3") { try ConfigurationFormat3.migrate($0) }
+        migrator.registerMigration("engine-4") { try EndpointMigration.migrate($0) }
     }
 
     /// Adds the row.
