@@ -218,7 +218,7 @@ let package = Package(
             dependencies: [
                 "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
                 "Images",
-                "Networks", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
+                "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),

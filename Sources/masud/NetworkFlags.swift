@@ -1,6 +1,7 @@
 import Addresses
 import Flags
 import Networks
+import PublishedPorts
 import SystemPackage
 
 /// The flags about networks: `dockerd`'s, by its names.
@@ -41,8 +42,14 @@ enum NetworkFlags {
         "host-gateway-ip", type: "ip", "What host-gateway in --add-host means (default: the default bridge's address)",
         parse: address)
 
+    static let firewall = Flag.choice(
+        "firewall",
+        "Which of the host's chains says who may reach published ports: nat (forward), input, or auto (as it suits)",
+        among: ["nat", "input", "auto"], default: "auto")
+
     static let all: [any DaemonFlag] = [
-        bridge, bip, bip6, fixedCIDR, fixedCIDR6, gateway, gateway6, mtu, communication, hostAddress, forwarding,
+        firewall, bridge, bip, bip6, fixedCIDR, fixedCIDR6, gateway, gateway6, mtu, communication, hostAddress,
+        forwarding,
         masquerading, ipv6, pools, options, hostGateways,
     ]
 
@@ -121,7 +128,8 @@ extension DaemonConfiguration {
         for option in flags[NetworkFlags.options] { options[option.driver, default: [:]][option.name] = option.value }
         return NetworksConfiguration(
             execRoot: execRoot, defaultBridge: bridge, addressPools: pools.isEmpty ? PoolSource.defaults : pools,
-            defaultOptions: options, enablesForwarding: flags[NetworkFlags.forwarding], machineIdentifier: machine)
+            defaultOptions: options, enablesForwarding: flags[NetworkFlags.forwarding], machineIdentifier: machine,
+            firewallMode: FirewallMode(rawValue: flags[NetworkFlags.firewall]))
     }
 
     /// Throws for options that contradict each other.

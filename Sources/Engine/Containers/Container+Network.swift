@@ -54,8 +54,14 @@ extension Container {
     /// - Parameter tells: whether somebody was told that it had them.
     func leaveNetworks(tells: Bool) async {
         let networks = connectedNetworks()
-        if networkPresence != nil {
+        if let presence = networkPresence {
             setNetworkPresence(nil)
+            do {
+                // The shim has done it, unless it was killed.
+                if !presence.ports.isEmpty { try await services.networks.forgetPorts(of: id) }
+            } catch {
+                logger.error("cannot remove what is left of the container's ports: \(error)")
+            }
             await services.networks.leave(id)
         }
         if tells { for network in networks { services.emit("disconnect", network, container: id) } }
@@ -137,7 +143,9 @@ extension Container {
         if requests.isEmpty { return nil }
         let binding = services.networks.hostBinding(of: endpoints)
         requests = requests.map { $0.defaulting(to: binding) }
-        return PortPublication(requests, to: services.networks.portTarget(of: id, endpoints))
+        return PortPublication(
+            requests, to: services.networks.portTarget(of: id, endpoints), mode: services.networks.firewallMode,
+            isTransparent: true)
     }
 
     /// What to tell of a port that the host does not give; nil for other errors.

@@ -77,6 +77,9 @@ extension Container {
         do {
             let ports = try await task?.currentPorts() ?? []
             networkPresence.map { setNetworkPresence($0.with(ports)) }
+            if let publication = try launchNetwork(endpoints).ports {
+                try await services.networks.publish(ports, publication.requests, to: publication.target)
+            }
         } catch {
             logger.warning("cannot tell which ports of the host are the container's: \(error)")
         }

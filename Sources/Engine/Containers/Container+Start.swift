@@ -62,6 +62,10 @@ extension Container {
                 await task.discard()
                 throw EngineError.conflict("container is marked for removal and cannot be started")
             }
+            if let publication = plan.network.ports {
+                try await services.networks.publish(
+                    task.publishedPorts, publication.requests, to: publication.target)
+            }
             // Before the program begins, so that they miss nothing.
             await connectPendingAttachments(to: task)
             startedAt = try await task.start()
@@ -104,7 +108,8 @@ extension Container {
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
-            sharedMemory: shared, targets: targets, hostname: hostname, network: try launchNetwork(sandbox?.endpoints ?? [], namespace: sandbox?.namespacePath))
+            sharedMemory: shared, targets: targets, hostname: hostname,
+            network: try launchNetwork(sandbox?.endpoints ?? [], namespace: sandbox?.namespacePath))
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

@@ -1,6 +1,7 @@
 import BuildInformation
 import Engine
 import EngineAPIModel
+import Networks
 import OCISpec
 
 extension VersionResponse {
@@ -49,7 +50,12 @@ extension SystemInfo {
         driver = StorageDriverName.wire(information.driver)
         driverStatus = information.driverStatus.map { [$0.0, $0.1] }
         plugins.volume = []
-        plugins.network = ["host", "null"]
+        plugins.network = NetworkDriver.allCases.map(\.rawValue).sorted()
+        if requested >= .v(49) {
+            var firewall = FirewallInfo()
+            firewall.driver = "nftables"
+            firewallBackend = firewall
+        }
         plugins.log = information.logDrivers
         memoryLimit = information.memoryLimit
         swapLimit = information.swapLimit
