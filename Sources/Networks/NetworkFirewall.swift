@@ -141,12 +141,6 @@ enum NetworkFirewall {
 
     private static var postroutingRules: [FirewallRule] {
         var rules = [
-            // Who asked for a published port of 127.0.0.1 or ::1 is answered by way of the bridge.
-            FirewallRule(in: postrouting) {
-                $0.require(.outputInterface, in: bridges)
-                $0.require(.source(.ipv6), .equal, .address(.loopback(.ipv6)))
-                $0.masquerade()
-            },
             // The next one where bridges call the packet filter (bridge-nf-call-iptables), which then does not know by
             // which interface a packet came. What the host itself sends came by none.
             FirewallRule(in: postrouting) {
@@ -164,6 +158,7 @@ enum NetworkFirewall {
                 $0.masquerade()
             },
         ]
+        // Who asked for a published port of 127.0.0.1 is answered by way of the bridge.
         if let loopback = IPSubnet("127.0.0.0/8") {
             rules.append(
                 FirewallRule(in: postrouting) {

@@ -104,7 +104,6 @@ extension Networks {
                 bridge = try makeBridge(name, mtu: mtu, BridgeLink.address(of: network))
             }
             try setParameters(of: name, network)
-            if network.hasIPv6 { try LoopbackAnswers(bridge: name, index: bridge.index).allow(by: host.route) }
             let present = Set(try host.route.addresses(of: bridge.index).compactMap(\.interface))
             let lacking = BridgeLink.interfaces(of: network, settings).filter { !present.contains($0) }
             try host.route.perform(
@@ -157,7 +156,6 @@ extension Networks {
         case .none: return
         case .bridge(let bridge):
             if bridge.ownsInterface { try delete(bridge.interfaceName) }
-            LoopbackAnswers.forget(bridge: bridge.interfaceName, by: host.route)
             try expel(network)
         case .virtual(let virtual):
             let others = all.filter { $0.id != network.id && $0.interfaceName == virtual.parent }

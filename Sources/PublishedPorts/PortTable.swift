@@ -73,11 +73,15 @@ package enum PortTable {
         }
     }
 
-    /// Packets from link-local addresses cannot be forwarded; they reach the shim's socket.
+    /// Leaves to the shim's sockets what cannot be forwarded: packets from link-local addresses, and those for `::1`.
+    ///
+    /// The answers to the latter would need a route for `::1` by way of the bridge; and where bridges call the packet
+    /// filter (bridge-nf-call-ip6tables), the kernel takes such a route for one back into the bridge.
     private static func requireRoutable(_ family: IPAddress.Family, _ rule: inout RuleBuilder) {
         rule.require(family)
         guard family == .ipv6, let linkLocal = IPSubnet("fe80::/10") else { return }
         rule.require(.source(.ipv6), in: linkLocal, isInverted: true)
+        rule.require(.destination(.ipv6), .notEqual, .address(.loopback(.ipv6)))
     }
 }
 

@@ -31,7 +31,7 @@ struct PortTests {
             #expect(try accepted.readAll() == Array("to".utf8))
             // Half of the connection has ended; the other half goes on.
             try accepted.writeEntire(Array("fro".utf8))
-            accepted.discard()
+            try accepted.shutdownSending()
             #expect(try client.readAll() == Array("fro".utf8))
         }
     }
