@@ -89,7 +89,7 @@ final class FirewallWorld: Sendable {
 
     /// Somebody who tells each client its address, as he sees it, until `stop`.
     func serve(_ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16) throws -> TestServer {
-        try TestServer(namespace, family, port)
+        try TestServer(namespace, family, port, of: self)
     }
 
     /// Whether nothing comes back for two seconds.
@@ -122,10 +122,15 @@ final class FirewallWorld: Sendable {
 /// Serves TCP in a namespace: tells each client its address.
 final class TestServer: Sendable {
     private let listener: FileDescriptor
+    /// Namespaces are gone with it.
+    private let world: FirewallWorld
     private let isOver = Atomic(false)
     private let isGone = Atomic(false)
 
-    init(_ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16) throws {
+    init(
+        _ namespace: FileDescriptor, _ family: IPAddress.Family, _ port: UInt16, of world: FirewallWorld
+    ) throws {
+        self.world = world
         listener = try Self.socket(.tcp, family, in: namespace)
         try listener.set(SOL_SOCKET, SO_REUSEADDR, 1)
         try listener.bind(to: SocketAddress(.unspecified(family), port))
@@ -143,6 +148,7 @@ final class TestServer: Sendable {
     }
 
     func stop() {
+        defer { withExtendedLifetime(world) {} }
         isOver.store(true, ordering: .relaxed)
         for _ in 0..<10_000 where !isGone.load(ordering: .relaxed) { usleep(1000) }
     }
