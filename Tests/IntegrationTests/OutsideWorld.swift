@@ -35,14 +35,15 @@ final class OutsideWorld {
         // A process in the outside namespace is how busybox names that.
         let anchor = try outside.enter { try Command(busybox, "sleep", "1000").start() }
         try host.enter {
-            try ip("link add cable type veth peer name world")
-            try ip("link set world netns \(anchor.pid)")
+            // busybox leaves the name of the other end to the kernel.
+            try ip("link add cable type veth")
+            try ip("link set veth0 netns \(anchor.pid)")
             try ip("addr add \(Self.hostAddress)/24 dev cable")
             try ip("link set cable up")
         }
         try outside.enter {
-            try ip("addr add \(Self.outsideAddress)/24 dev world")
-            try ip("link set world up")
+            try ip("addr add \(Self.outsideAddress)/24 dev veth0")
+            try ip("link set veth0 up")
         }
         try host.enter { try ip("route add default via \(Self.outsideAddress)") }
         server = try outside.enter { try NameServer(address: Self.outsideAddress, knows: Self.knownName) }
