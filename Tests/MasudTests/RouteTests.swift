@@ -78,7 +78,7 @@ struct RouteTests {
 
     @Test("an option without effect is told once in the log; the oldest version can be raised")
     func options() throws {
-        let flags = ["--iptables", "--ip6tables=false", "--experimental", "--min-api-version=1.41"]
+        let flags = ["--iptables=false", "--ip6tables", "--experimental", "--min-api-version=1.41"]
         try RunningMasud.run(flags) { client, daemon in
             let log = try daemon.log()
             #expect(log.components(separatedBy: "option=iptables").count == 2)
