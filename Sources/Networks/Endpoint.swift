@@ -10,8 +10,8 @@ package struct Endpoint: Hashable, Sendable, Codable {
     package let networkName: String
     /// The container's id.
     package let sandbox: String
-    /// The container's name when it joined.
-    package let sandboxName: String
+    /// The container's name.
+    package private(set) var sandboxName: String
     /// Its addresses.
     package let ipv4: IPInterface?
     /// The same for IPv6.
@@ -26,7 +26,7 @@ package struct Endpoint: Hashable, Sendable, Codable {
     package let macAddress: MACAddress?
     /// All names under which others on the network find it; the first is the answer to who has its address. Empty on
     /// networks without names.
-    package let dnsNames: [String]
+    package private(set) var dnsNames: [String]
     /// Those of `dnsNames` that were asked for.
     package let aliases: [String]
     /// The interface's name inside, `eth0`.
@@ -37,6 +37,17 @@ package struct Endpoint: Hashable, Sendable, Codable {
     package let gatewayPriority: Int
     /// Names that this container alone has for others on the network.
     package let links: [EndpointLink]
+
+    /// The same place for a container that has been renamed. An alias stays, be it as the old name was.
+    func renamed(_ name: String) -> Endpoint {
+        var result = self
+        result.sandboxName = name
+        if !dnsNames.isEmpty {
+            let others = dnsNames.filter { $0 != name && ($0 != sandboxName || aliases.contains($0)) }
+            result.dnsNames = [name] + others
+        }
+        return result
+    }
 
     /// The address of a family.
     package func address(_ family: IPAddress.Family) -> IPInterface? { family == .ipv4 ? ipv4 : ipv6 }

@@ -86,6 +86,20 @@ struct NetworkTable: Sendable {
         }
     }
 
+    /// Writes an endpoint anew whose addresses are the same.
+    func update(_ endpoint: Endpoint) throws(NetworksError) {
+        let document = try Self.document(endpoint)
+        try Self.translating {
+            try database.write { database in
+                try database.execute(
+                    literal: """
+                        UPDATE networkEndpoint SET document = \(document)
+                        WHERE network = \(endpoint.networkID) AND sandbox = \(endpoint.sandbox)
+                        """)
+            }
+        }
+    }
+
     /// Removes the endpoints of a sandbox, or the one on a network.
     func removeEndpoints(of sandbox: String, on network: String? = nil) throws(NetworksError) {
         try Self.translating {

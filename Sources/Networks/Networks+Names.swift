@@ -11,6 +11,18 @@ extension Networks {
     /// The file of names of the network with this id, which shims map; see `NameTable`.
     package func namesFile(of network: String) -> FilePath { directory(of: network).appending("names") }
 
+    func renameNow(_ sandbox: String, _ name: String) throws(NetworksError) {
+        for endpoint in endpoints(of: sandbox) {
+            let renamed = endpoint.renamed(name)
+            try table.update(renamed)
+            let network = entries.withLock { entries in
+                entries[endpoint.networkID]?.endpoints[sandbox] = renamed
+                return entries[endpoint.networkID]?.network
+            }
+            if let network { writeNames(of: network) }
+        }
+    }
+
     /// Writes who is on a network, under which names, for those who answer questions of containers.
     func writeNames(of network: Network) {
         guard network.hasNames else { return }

@@ -150,6 +150,11 @@ package final class Networks: Sendable {
         try await pool.run { [self] in try disconnectNow(network, sandbox, namespace) }
     }
 
+    /// Lets others find a container by another name than until now. One that is on no network is nothing to change.
+    package func rename(_ sandbox: String, to name: String) async throws {
+        try await pool.run { [self] in try renameNow(sandbox, name) }
+    }
+
     /// Frees what a container that has ended had. What cannot be freed is logged, and freed at the daemon's next start.
     package func leave(_ sandbox: String) async {
         do {

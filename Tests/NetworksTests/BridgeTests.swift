@@ -216,6 +216,24 @@ struct BridgeTests {
         #expect(table.addresses(of: try #require(DomainName("c2")), .ipv4)?.count == 1)
     }
 
+    @Test("a container that is renamed is found by its new name and its aliases, also by the next daemon")
+    func rename() async throws {
+        let host = try TestHost()
+        let networks = try await host.open { $0.defaultBridge.isEnabled = false }
+        let (network, _) = try await networks.create(NetworkRequest(name: "web"))
+        let sandbox = try await networks.join(request(1, EndpointRequest(network: "web", aliases: ["db"])))
+        try await networks.rename(TestID.make(1), to: "store")
+        func addresses(_ name: String) throws -> Int {
+            let table = try NameTable(mapping: networks.namesFile(of: network.id))
+            return table.addresses(of: try #require(DomainName(name)), .ipv4)?.count ?? 0
+        }
+        #expect(try addresses("store") == 1 && addresses("db") == 1 && addresses("c1") == 0)
+        networks.close()
+        let next = try await host.open { $0.defaultBridge.isEnabled = false }
+        #expect(next.endpoints(of: sandbox.id).first?.sandboxName == "store")
+        #expect(next.endpoints(of: sandbox.id).first?.dnsNames.first == "store")
+    }
+
     @Test("with enable_icc=false containers do not reach each other, but the gateway")
     func isolation() async throws {
         let host = try TestHost()

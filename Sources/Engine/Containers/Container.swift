@@ -113,6 +113,12 @@ actor Container {
             throw error
         }
         services.registry.release(name: old, of: id)
+        do {
+            try await services.networks.rename(id, to: name)
+        } catch {
+            // It has its name; the next start gives it to the networks, too.
+            logger.error("others on the container's networks find it by its old name: \(error)")
+        }
         emit("rename", ["oldName": "/" + old])
     }
 
