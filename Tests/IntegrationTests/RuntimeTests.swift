@@ -120,6 +120,37 @@ extension Integration {
             }
         }
 
+        @Test("a container on a network has its address, reaches others, is reached", arguments: RuntimeCase.runtimes)
+        func network(_ runtime: String) throws {
+            try withDaemon { daemon in
+                let serve = "while true; do echo here | nc -l -p 80; done"
+                try daemon.ok(
+                    .masu, "run", "-d", "--name", "web", "-p", "127.0.0.1:8080:80", "--runtime", runtime, "busybox",
+                    "sh", "-c", serve)
+                try daemon.ok(.masu, "run", "-d", "--name", "other", "busybox", "sh", "-c", serve)
+                func address(_ name: String) throws -> String {
+                    try daemon.ok(.masu, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", name)
+                }
+                let (web, other) = (try address("web"), try address("other"))
+                #expect(try daemon.ok(.masu, "exec", "web", "ip", "addr").contains("inet \(web)/16"))
+                for (from, to) in [("web", other), ("other", web)] {
+                    let answers = try eventually {
+                        try daemon.run(.masu, "exec", from, "nc", "-w", "5", to, "80").line == "here"
+                    }
+                    #expect(answers, "\(from) does not reach \(to)")
+                }
+                let isPublished = try eventually {
+                    try Command("/bin/busybox", "nc", "-w", "5", "127.0.0.1", "8080").runToEnd().line == "here"
+                }
+                #expect(isPublished)
+                // Who shares the network of a container that has the host's leaves the host its addresses.
+                try daemon.ok(.masu, "run", "-d", "--name", "host", "--network", "host", "busybox", "sleep", "1000")
+                try daemon.ok(
+                    .masu, "run", "--rm", "--network", "container:host", "--runtime", runtime, "busybox", "true")
+                #expect(try Command("/bin/busybox", "ip", "addr").runToEnd().output.contains("inet 127.0.0.1/8"))
+            }
+        }
+
         @Test("pause, unpause, kill, logs and the restart policy", arguments: RuntimeCase.all)
         func lifeCycle(_ test: RuntimeCase) throws {
             try withDaemon { daemon in

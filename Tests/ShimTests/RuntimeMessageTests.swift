@@ -55,17 +55,25 @@ struct RuntimeMessageTests {
     }
 
     @Test("gVisor is told what network there is, others nothing")
-    func dialect() {
-        func flags(_ path: String, _ namespaces: [LinuxNamespace]) -> [String] {
+    func network() throws {
+        func network(_ path: String, _ namespaces: [LinuxNamespace]) throws -> SandboxNetwork? {
             var spec = Spec()
             spec.linux = Linux()
             spec.linux?.namespaces = namespaces
-            return RuntimeDialect.flags(of: ShimConfiguration.Runtime(path: path), for: spec)
+            return try SandboxNetwork(of: ShimConfiguration.Runtime(path: path), for: spec)
         }
-        #expect(flags("/usr/bin/runsc", [LinuxNamespace(type: .network)]) == ["--network=none"])
-        #expect(flags("/usr/bin/runsc", [LinuxNamespace(type: .pid)]) == ["--network=host"])
-        #expect(flags("/usr/bin/runsc", [LinuxNamespace(type: .network, path: "/run/netns/x")]) == [])
-        #expect(flags("/usr/bin/crun", [LinuxNamespace(type: .network)]) == [])
+        let runsc = "/usr/bin/runsc"
+        #expect(try network(runsc, [LinuxNamespace(type: .network)])?.flags == ["--network=none"])
+        #expect(try network(runsc, [LinuxNamespace(type: .pid)])?.flags == ["--network=host"])
+        // Any namespace but the shim's own will do here.
+        #expect(try network(runsc, [LinuxNamespace(type: .network, path: "/proc/self/ns/uts")])?.flags == [])
+        #expect(
+            try network(runsc, [LinuxNamespace(type: .network, path: "/proc/self/ns/net")])?.flags
+                == ["--network=host"], "the host's by the path of a container that has it")
+        #expect(throws: ShimError.self) {
+            try network(runsc, [LinuxNamespace(type: .network, path: "/nonexistent/net")])
+        }
+        #expect(try network("/usr/bin/crun", [LinuxNamespace(type: .network)]) == nil)
     }
 
     @Test("a configuration keeps what we do not know, says an older version, and grants what there is to grant")

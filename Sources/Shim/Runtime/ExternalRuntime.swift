@@ -35,8 +35,8 @@ final class ExternalRuntime: OCIRuntime {
     let cgroup: Cgroup?
     let needsRootHeld = false
     var scoreBefore: Int?
-    /// Flags that this runtime needs for this container.
-    private var dialect: [String] = []
+    /// The container's network, if the runtime has to be told.
+    private var network: SandboxNetwork?
     /// The shim's own capabilities, of which a container gets a part.
     private var granted: CapabilitySet = []
     private var rootfs: FilePath?
@@ -81,7 +81,7 @@ final class ExternalRuntime: OCIRuntime {
     /// The flags before the command. What was configured comes later and wins.
     private func globalFlags(_ call: RuntimeCall) -> [String] {
         ["--root", stateRoot.string, "--log", call.log.string, "--log-format", "json"]
-            + (usesSystemdCgroup ? ["--systemd-cgroup"] : []) + dialect
+            + (usesSystemdCgroup ? ["--systemd-cgroup"] : []) + (network?.flags ?? [])
     }
 
     /// Executes the program; `completion` gets the call when it has ended with success.
@@ -151,7 +151,7 @@ final class ExternalRuntime: OCIRuntime {
         try bundle.rewriteSpecification {
             RuntimeDialect.configuration($0, as: spec, for: program, granted: granted)
         }
-        dialect = RuntimeDialect.flags(of: program, for: spec)
+        network = try SandboxNetwork(of: program, for: spec)
         subject = spec.process?.args?.first
         try leaveHost(for: rootfs)
         try RootMounting.mount(rootfsMounts, on: rootfs)
@@ -207,7 +207,9 @@ final class ExternalRuntime: OCIRuntime {
 
     func start(_ completion: @escaping Completion<Void>) {
         do throws(ShimError) {
-            run(try makeCall("start", executing: subject), [id]) { completion($0.map { _ in () }) }
+            let call = try makeCall("start", executing: subject)
+            call.hidesNetworkParameters = network == .prepared
+            run(call, [id]) { completion($0.map { _ in () }) }
         } catch {
             completion(.failure(error))
         }

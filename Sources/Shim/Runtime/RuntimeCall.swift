@@ -16,6 +16,8 @@ final class RuntimeCall {
     /// The program that is to be executed in the container, if one is.
     private let subject: String?
     private let directory: FilePath
+    /// Whether the program does not see the kernel's parameters of networks, see `SandboxNetwork.hideParameters`.
+    var hidesNetworkParameters = false
     private var console: FileDescriptor?
     private var consoleDirectory: FileDescriptor?
     /// The program's process; 0 before `begin`.
@@ -78,6 +80,7 @@ final class RuntimeCall {
         let words = [program.path] + global + program.arguments + [command] + arguments
         let environment = ProcessAttributes.environment
         let program = program
+        let hidesNetworkParameters = hidesNetworkParameters
         let failure = directory.appending("failure")
         let (input, output, error) = try open(streams)
         defer { for descriptor in [input, output, error] { descriptor.discard() } }
@@ -98,6 +101,7 @@ final class RuntimeCall {
                     try Descriptors.close(from: 3)
                     Signals.resetAll()
                     SignalSet([]).block()
+                    if hidesNetworkParameters { try SandboxNetwork.hideParameters() }
                     // The kernel refuses this to unprivileged users, whose score was not lowered either.
                     if let score { try? OutOfMemoryScore.set(score) }
                     throw ProcessControl.execute(program.path, arguments: words, environment: environment)

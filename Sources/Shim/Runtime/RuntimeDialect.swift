@@ -9,19 +9,6 @@ package enum RuntimeDialect {
     /// 1.0, and ignore what they do not know.
     package static let version = "1.0.2"
 
-    /// Flags before the command, for a container with the configuration `spec`.
-    package static func flags(of program: ShimConfiguration.Runtime, for spec: Spec) -> [String] {
-        guard program.name == "runsc" else { return [] }
-        // gVisor's own network stack takes the interfaces of the container's network namespace over. In a new one there
-        // is nothing but a loopback device, which it has by itself, and it refuses where it takes the namespace for the
-        // host's.
-        switch spec.linux?.namespaces?.first(where: { $0.type == .network }) {
-        case nil: return ["--network=host"]
-        case .some(let namespace) where namespace.path == nil: return ["--network=none"]
-        case .some: return []
-        }
-    }
-
     /// Whether it refuses to work where version 1 of control groups is mounted and version 2 has controllers too,
     /// though it uses version 1 alone.
     static func needsSingleHierarchy(_ program: ShimConfiguration.Runtime) -> Bool { program.name == "crun" }
