@@ -3,8 +3,8 @@ import ShimProtocol
 
 /// Where the lines of a container's output are kept: what a log driver is.
 ///
-/// To add a driver, follow the four steps in the comment of `Engine/Configuration/LogDriver.swift`. The third is a class
-/// that conforms to this protocol, in a file beside this one, and a line in `LogConfiguration.Driver.sink` below.
+/// To add a driver, follow the four steps in the comment of `Engine/Configuration/LogDriver.swift`. The third is a
+/// class that conforms to this protocol, in a file beside this one, and a line in `LogConfiguration.Driver.sink` below.
 ///
 /// `ContainerLog` has already parted the output into lines and calls from the
 /// shim's only thread. No call may wait for anybody: the container's output waits as long. Nothing that goes wrong may

@@ -6,8 +6,8 @@ import ShimProtocol
 import SystemPackage
 
 // What happens if a shim dies: the daemon sees the end of the connection, or finds nobody at its start
-// (`Tasks.recover`). Without a file `exit` nobody knows how the task would have ended: what is left of it is killed, and
-// it is `lost`, which to the engine is an exit with code 137. Without a daemon the container runs on until one comes.
+// (`Tasks.recover`). Without a file `exit` nobody knows how the task would have ended: what is left of it is killed,
+// and it is `lost`, which to the engine is an exit with code 137. Without a daemon the container runs on until one comes.
 
 extension RunningTask {
     /// How a task has ended whose shim is gone without a word: as the shim has written down, or nobody knows how.
@@ -26,7 +26,7 @@ extension Tasks {
     ///
     /// - Parameters:
     ///   - cgroup: the control group, for a task whose bundle is gone; otherwise the bundle says it.
-    ///   - pid: the first process as it was known; nobody sends anything to it, because the pid may be another's by now.
+    ///   - pid: the first process as it was known; nobody sends anything to it, as the pid may be another's by now.
     package func bury(
         _ id: String, cgroup: TaskCgroup? = nil, pid: Int32 = 0, startedAt: Timestamp? = nil
     ) async -> TaskExit {
