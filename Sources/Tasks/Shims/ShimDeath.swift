@@ -7,7 +7,8 @@ import SystemPackage
 
 // What happens if a shim dies: the daemon sees the end of the connection, or finds nobody at its start
 // (`Tasks.recover`). Without a file `exit` nobody knows how the task would have ended: what is left of it is killed,
-// and it is `lost`, which to the engine is an exit with code 137. Without a daemon the container runs on until one comes.
+// and it is `lost`, which to the engine is an exit with code 137. Without a daemon the container runs on until one
+// comes.
 
 extension RunningTask {
     /// How a task has ended whose shim is gone without a word: as the shim has written down, or nobody knows how.
