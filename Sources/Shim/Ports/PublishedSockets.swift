@@ -28,6 +28,9 @@ package final class PublishedSockets {
     private var entries: [Entry] = []
     private var publication: PortPublication
     private var namespace: FileDescriptor?
+    /// Kept once it is there: to close one after a removal is to wait for the kernel to have forgotten what was removed,
+    /// which takes it ten milliseconds.
+    private var firewall: NetfilterSocket?
 
     /// Binds what is asked for; nothing is open to the network yet.
     package init(_ publication: PortPublication, loop: EventLoop, buffer: PageBuffer) throws(ShimError) {
@@ -106,10 +109,17 @@ package final class PublishedSockets {
     private func removeElements(_ elements: PortElements) {
         if elements.isEmpty { return }
         do throws(NetlinkError) {
-            try elements.remove(by: NetfilterSocket())
+            try elements.remove(by: firewallSocket())
         } catch {
             // There is nobody to be told; the ports themselves are given up all the same.
         }
+    }
+
+    private func firewallSocket() throws(NetlinkError) -> NetfilterSocket {
+        if let firewall { return firewall }
+        let socket = try NetfilterSocket()
+        firewall = socket
+        return socket
     }
 
     private func add(_ sockets: [PortSocket], _ publication: PortPublication) {

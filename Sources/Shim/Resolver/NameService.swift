@@ -40,6 +40,8 @@ package final class NameService {
 
     private let context: StreamContext
     private let namespace: FileDescriptor
+    /// The namespace's, kept once it is there, as to close it after a change is to wait for the kernel.
+    private var firewall: NetfilterSocket?
     let limits: Limits
     private var resolver: Resolver
     private let datagrams: FileDescriptor
@@ -82,10 +84,17 @@ package final class NameService {
     }
 
     /// Lets programs find the resolver at port 53.
-    package func show() throws(NetlinkError) { try ResolverRules.add(port: port, in: namespace) }
+    package func show() throws(NetlinkError) { try ResolverRules.add(port: port, by: firewallSocket()) }
 
     /// Ends `show`, where the namespace lives on.
-    package func hide() throws(NetlinkError) { try ResolverRules.remove(from: namespace) }
+    package func hide() throws(NetlinkError) { try ResolverRules.remove(by: firewallSocket()) }
+
+    private func firewallSocket() throws(NetlinkError) -> NetfilterSocket {
+        if let firewall { return firewall }
+        let socket = try NetfilterSocket.opened(in: namespace)
+        firewall = socket
+        return socket
+    }
 
     /// Answers by other names and servers from here on.
     package func change(to configuration: ResolverConfiguration) { resolver = Resolver(configuration) }

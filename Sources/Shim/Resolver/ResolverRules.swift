@@ -1,7 +1,6 @@
 import Addresses
 import DNS
 import Netlink
-import SystemPackage
 
 /// The rules that let programs in a container find its resolver at port 53, while the resolver's sockets have another
 /// port: the container may have a name server of its own, at port 53 of all its addresses.
@@ -14,9 +13,8 @@ enum ResolverRules {
     /// Before connections are tracked (`raw`).
     private static let priority: Int32 = -300
 
-    /// Puts the rules into the network namespace that `namespace` refers to, in the place of those of an earlier
-    /// resolver.
-    static func add(port: UInt16, in namespace: FileDescriptor) throws(NetlinkError) {
+    /// Puts the rules into the network namespace of `socket`, in the place of those of an earlier resolver.
+    static func add(port: UInt16, by socket: NetfilterSocket) throws(NetlinkError) {
         let chain = FirewallChain(table, "out", FirewallChain.Base(.filter, .output, priority: priority))
         let rules = [TransportProtocol.udp, .tcp].flatMap { transport in
             [
@@ -35,11 +33,11 @@ enum ResolverRules {
             ]
         }
         let table = [table.addition, table.removal, table.creation, chain.creation]
-        try NetfilterSocket.opened(in: namespace).perform(FirewallTransaction(table + rules.map(\.addition)))
+        try socket.perform(FirewallTransaction(table + rules.map(\.addition)))
     }
 
     /// Takes the rules away.
-    static func remove(from namespace: FileDescriptor) throws(NetlinkError) {
-        try NetfilterSocket.opened(in: namespace).perform(FirewallTransaction([table.addition, table.removal]))
+    static func remove(by socket: NetfilterSocket) throws(NetlinkError) {
+        try socket.perform(FirewallTransaction([table.addition, table.removal]))
     }
 }
