@@ -242,9 +242,9 @@ package enum Files {
         return try file.readToEnd(limit: limit)
     }
 
-    /// The content of `path` as text without white space at its end.
-    package static func readText(_ path: FilePath) throws(Errno) -> String {
-        var bytes = try read(path)[...]
+    /// The content of `path`, or its first `limit` bytes, as text without white space at its end.
+    package static func readText(_ path: FilePath, limit: Int = .max) throws(Errno) -> String {
+        var bytes = try read(path, limit: limit)[...]
         while let last = bytes.last, last == 0x0a || last == 0x20 || last == 0 { bytes.removeLast() }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -15,7 +15,7 @@ final class HostNetwork: Sendable {
     init() throws(NetlinkError) {
         route = try RouteSocket()
         let used = try route.links().map(\.index).max() ?? 0
-        nextIndex = Mutex(max(used + 1, Self.firstIndex))
+        nextIndex = Mutex(used == .max ? Self.firstIndex : max(used + 1, Self.firstIndex))
     }
 
     /// A number for a new interface. Others may take it meanwhile (`EBUSY`, `EEXIST`), which then has to ask again.

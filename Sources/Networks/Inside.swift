@@ -28,12 +28,22 @@ struct Inside: Sendable {
         do throws(NetlinkError) {
             route = try RouteSocket.opened(in: namespace)
             links = try route.links()
-            nextIndex = (links.map(\.index).max() ?? 0) + 1
+            nextIndex = Self.freeIndex(links)
             try route.perform(Link.set(.index(1), LinkSettings(isUp: true)))
         } catch {
             throw .system("\(error)")
         }
         isPrepared = false
+    }
+
+    /// A number from which on no interface has one. Who can make interfaces there may have taken the highest numbers;
+    /// then it is the lowest one that is free.
+    private static func freeIndex(_ links: [Link]) -> Int32 {
+        let taken = Set(links.map(\.index))
+        if let highest = taken.max(), highest > Int32.max / 2 {
+            return (2...Int32.max).first { !taken.contains($0) } ?? 2
+        }
+        return (taken.max() ?? 0) + 1
     }
 
     /// Sets the kernel's parameters of new interfaces, while they are down: IPv6 is on where the network has it, and

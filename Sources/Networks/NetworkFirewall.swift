@@ -87,27 +87,28 @@ enum NetworkFirewall {
                 $0.require([.established, .related])
                 $0.accept()
             },
-            // A published port is for everybody, other networks included.
-            FirewallRule(in: forward) {
-                $0.require(.destinationNAT)
-                $0.accept()
-            },
             FirewallRule(in: forward) {
                 $0.require(.inputInterface, .outputInterface, in: open)
                 $0.accept()
             },
-            // Networks are apart from each other.
-            FirewallRule(in: forward) {
-                $0.require(.inputInterface, in: bridges)
-                $0.require(.outputInterface, in: bridges)
-                $0.drop()
-            },
+            // Nobody leaves or enters a network without a way out.
             FirewallRule(in: forward) {
                 $0.require(.inputInterface, in: inner)
                 $0.drop()
             },
             FirewallRule(in: forward) {
                 $0.require(.outputInterface, in: inner)
+                $0.drop()
+            },
+            // A published port is for everybody, other networks included.
+            FirewallRule(in: forward) {
+                $0.require(.destinationNAT)
+                $0.accept()
+            },
+            // Networks are apart from each other.
+            FirewallRule(in: forward) {
+                $0.require(.inputInterface, in: bridges)
+                $0.require(.outputInterface, in: bridges)
                 $0.drop()
             },
         ] + IPAddress.Family.allCases.flatMap(directRules)

@@ -45,17 +45,42 @@ extension Networks {
             return (network: entry.network, endpoint: endpoint)
         }
         let inside = try namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
-        detach(found.endpoint, .name(found.endpoint.interfaceName), inside)
+        // The host's end, where there is one: the container may have given its own another name.
+        if try removePort(of: found.endpoint) {
+            forgetNeighbours(of: [found.endpoint])
+        } else {
+            detach(found.endpoint, .name(found.endpoint.interfaceName), inside)
+        }
         try table.removeEndpoints(of: sandbox, on: found.network.id)
         forget(sandbox, on: [found.network.id])
         if let inside { setDefaultRoutes(of: sandbox, inside) }
         writeNames(of: found.network)
     }
 
-    func leaveNow(_ sandbox: String) throws(NetworksError) {
+    /// Removes the interface on the host that leads to an endpoint, and the container's with it.
+    ///
+    /// - Returns: Whether there was one; endpoints on networks without a bridge have none.
+    private func removePort(of endpoint: Endpoint) throws(NetworksError) -> Bool {
+        guard let address = Attachment.portAddress(endpoint)?.bytes else { return false }
+        do throws(NetlinkError) {
+            let port = try host.route.links().first { $0.alias == endpoint.sandbox && $0.address == address }
+            guard let port else { return false }
+            try host.route.perform(Link.delete(.index(port.index)))
+            return true
+        } catch {
+            // It went meanwhile, with its namespace.
+            if error.errno == .operationNotSupportedByDevice { return true }
+            throw .system("cannot take a container from the network \(endpoint.networkName): \(error)")
+        }
+    }
+
+    func leaveNow(_ sandbox: String, isNamespaceShared: Bool = false) throws(NetworksError) {
         ports.drop(sandbox)
         let gone = endpoints(of: sandbox)
         if gone.isEmpty { return }
+        if isNamespaceShared {
+            for endpoint in gone { _ = try removePort(of: endpoint) }
+        }
         // The interfaces go with the namespace, which the kernel does in the background: to delete one would take it
         // tens of milliseconds.
         forgetNeighbours(of: gone)

@@ -72,7 +72,8 @@ extension Networks {
 
     private func putBack() {
         do {
-            try restoreFirewall()
+            // All networks that there are, and none that is being made or removed meanwhile.
+            try changes.withLock { _ throws(NetworksError) in try restoreFirewall() }
             logger.notice("somebody removed the firewall's table inet masu; it is back")
         } catch {
             logger.error("cannot put back the firewall's table", metadata: ["error": "\(error)"])

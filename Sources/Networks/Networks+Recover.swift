@@ -4,7 +4,11 @@ import Netlink
 extension Networks {
     func recoverNow(_ running: Set<String>) throws(NetworksError) {
         let present = entries.withLock { $0.values.flatMap { $0.endpoints.values.map(\.sandbox) } }
-        for sandbox in Set(present).subtracting(running) { try leaveNow(sandbox) }
+        for sandbox in Set(present).subtracting(running) {
+            do throws(NetworksError) { try leaveNow(sandbox) } catch {
+                logger.error("cannot free a container's network", metadata: ["id": "\(sandbox)", "error": "\(error)"])
+            }
+        }
         do throws(NetlinkError) { try ports.retain(running) } catch {
             // Elements of ports that nobody has bound do no harm until somebody binds them, who replaces them.
             logger.warning("cannot remove elements of ports that are nobody's", metadata: ["error": "\(error)"])

@@ -156,9 +156,12 @@ package final class Networks: Sendable {
     }
 
     /// Frees what a container that has ended had. What cannot be freed is logged, and freed at the daemon's next start.
-    package func leave(_ sandbox: String) async {
+    ///
+    /// - Parameter isNamespaceShared: Whether others still have its network namespace, whose interfaces then do not go
+    ///   by themselves.
+    package func leave(_ sandbox: String, isNamespaceShared: Bool = false) async {
         do {
-            try await pool.run { [self] in try leaveNow(sandbox) }
+            try await pool.run { [self] in try leaveNow(sandbox, isNamespaceShared: isNamespaceShared) }
         } catch {
             logger.error("cannot free a container's network", metadata: ["id": "\(sandbox)", "error": "\(error)"])
         }

@@ -87,7 +87,8 @@ extension RunningTask {
         defer { freezing.gate.leave() }
         let wasFrozen = freezing.state.withLock { state in
             defer { state.isOver() }
-            return state.isWanted || state.isUncertain
+            // Nobody has found out about a pause yet: there may be one.
+            return state.isWanted || state.isUncertain || state.isPaused == nil
         }
         if wasFrozen { await thawIfThere() }
     }

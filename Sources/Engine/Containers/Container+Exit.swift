@@ -17,7 +17,9 @@ extension Container {
             defer { gate.leave() }
             guard self.task === task, record.state.running != nil else { return }
             adopt(task, presence)
+            isSilent = false
             await saveOrLog()
+            await recoverNetworks()
         case .pauseChanged:
             await gate.enter()
             defer { gate.leave() }

@@ -62,9 +62,20 @@ extension Container {
             } catch {
                 logger.error("cannot remove what is left of the container's ports: \(error)")
             }
-            await services.networks.leave(id)
+            await services.networks.leave(id, isNamespaceShared: isNetworkShared)
         }
         if tells { for network in networks { services.emit("disconnect", network, container: id) } }
+    }
+
+    /// Whether another container has its network namespace, which then outlives it.
+    private var isNetworkShared: Bool {
+        services.registry.all.contains { other in
+            guard other.id != id, other.current.state.running != nil,
+                case .container(let name) = other.current.configuration.host.networkMode
+            else { return false }
+            // One that is not found is not this one.
+            return (try? services.registry.find(name))?.id == id
+        }
     }
 
     /// The networks it is on now, by what is known of the run.
@@ -125,6 +136,24 @@ extension Container {
             }
         } catch {
             logger.error("cannot tell the container of a change of its networks: \(error)")
+        }
+    }
+
+    /// Has the kernel carry packets for its ports to where they lead with other endpoints than until now. What cannot
+    /// be changed is logged: packets that the kernel does not carry are carried by the shim.
+    private func leadPorts(from before: [Endpoint], to now: [Endpoint]) async {
+        guard let ports = networkPresence?.ports, !ports.isEmpty else { return }
+        let (old, new) = (services.networks.portTarget(of: id, before), services.networks.portTarget(of: id, now))
+        if old == new { return }
+        do {
+            if let publication = try publication(before) {
+                try await services.networks.unpublish(ports, publication.requests, of: publication.target)
+            }
+            if let publication = try publication(now) {
+                try await services.networks.publish(ports, publication.requests, to: publication.target)
+            }
+        } catch {
+            logger.error("cannot lead the container's ports to its other address: \(error)")
         }
     }
 
@@ -228,6 +257,7 @@ extension Container {
         let request = try endpointRequest(endpoint, on: network)
         let namespace = try networkNamespace()
         defer { namespace.discard() }
+        let before = networkPresence?.endpoints ?? []
         let connected = try await services.networks.connect(
             request,
             SandboxRequest(
@@ -242,6 +272,7 @@ extension Container {
         }
         var presence = networkPresence ?? NetworkPresence()
         presence.endpoints.append(connected)
+        await leadPorts(from: before, to: presence.endpoints)
         setNetworkPresence(presence)
         await announceNetworks(added: connected.addresses)
         services.emit("connect", network, container: id)
@@ -268,10 +299,18 @@ extension Container {
         if record.state.running != nil, let network {
             let namespace = try networkNamespace()
             defer { namespace.discard() }
-            try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
             var presence = networkPresence ?? NetworkPresence()
+            let before = presence.endpoints
             let left = presence.endpoint(on: network.id)
             presence.endpoints.removeAll { $0.networkID == network.id }
+            // First of all, as its address there may be another's as soon as it is free.
+            await leadPorts(from: before, to: presence.endpoints)
+            do {
+                try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
+            } catch {
+                await leadPorts(from: presence.endpoints, to: before)
+                throw error
+            }
             setNetworkPresence(presence)
             await announceNetworks(removed: left?.addresses ?? [])
         }

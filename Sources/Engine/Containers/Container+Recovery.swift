@@ -32,6 +32,7 @@ extension Container {
                 // answer yet.
                 if record.state.running != nil {
                     self.task = task
+                    isSilent = true
                     follow(task)
                     gate.leave()
                     return
@@ -74,6 +75,8 @@ extension Container {
         let endpoints = services.networks.endpoints(of: id)
         if endpoints.isEmpty { return }
         setNetworkPresence(NetworkPresence(endpoints: endpoints))
+        // This is done once more when it answers.
+        if isSilent { return }
         do {
             let ports = try await task?.currentPorts() ?? []
             networkPresence.map { setNetworkPresence($0.with(ports)) }

@@ -27,6 +27,8 @@ actor Container {
     var task: RunningTask?
     /// What is being started, from its creation until it is `task`.
     var starting: RunningTask?
+    /// Whether its shim has not answered this daemon yet.
+    var isSilent = false
     /// An end that the daemon has found at its start, until what follows from it is done.
     var unseenEnd: TaskExit?
     let gate = AsyncGate()

@@ -29,16 +29,18 @@ struct ContainerNetworkFiles: Sendable {
     /// Writes into them what has become of the networks of a container that runs, and leaves the rest as it was edited.
     /// Blocks.
     func update(added: [IPAddress], removed: [IPAddress]) throws(Errno) {
-        let old = try Files.readText(directory.appending("hosts"))
+        // The container can write into both, as much as it likes: of what is longer the rest goes.
+        let old = try Files.readText(directory.appending("hosts"), limit: Self.longestFile)
         // Reading takes the last line's end off.
         let without = HostsFile.removing(removed, names: ownNames, from: old + "\n")
         try write("hosts", HostsFile.adding(added, names: ownNames, hasIPv6: true, to: without))
         // A file that is not there is as good as one that was edited: somebody took it away.
-        let current = (try? Files.readText(directory.appending("resolv.conf"))) ?? ""
+        let current = (try? Files.readText(directory.appending("resolv.conf"), limit: Self.longestFile)) ?? ""
         let hash = try? Files.readText(directory.appending(Self.hashName))
         if NetworkFileHash.mayReplace(current + "\n", hash: hash) { try writeResolvConf() }
     }
 
+    private static let longestFile = 1 << 20
     private static let hashName = "resolv.conf.hash"
 
     private func writeResolvConf() throws(Errno) {

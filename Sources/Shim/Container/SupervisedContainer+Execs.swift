@@ -17,11 +17,19 @@ extension SupervisedContainer {
         return exec
     }
 
-    /// Those that have begun, for a client that has come anew.
+    /// How many bytes all notes together have in one answer, which has to fit into a message.
+    private static let notesLimit = 1 << 20
+
+    /// Those that have begun, for a client that has come anew. A note for which there is no room is left out.
     var begunExecs: [ShimExec] {
-        execs.values.compactMap { exec in
+        var room = Self.notesLimit
+        return execs.values.compactMap { exec in
             if case .created = exec.wireState { return nil }
-            return ShimExec(id: exec.id, state: exec.wireState, note: exec.note)
+            // What cannot be written cannot be sent either.
+            let size = exec.note.map { (try? JSON.encode($0).count) ?? .max } ?? 0
+            let hasRoom = size <= room
+            if hasRoom { room -= size }
+            return ShimExec(id: exec.id, state: exec.wireState, note: hasRoom ? exec.note : nil)
         }
     }
 

@@ -88,8 +88,8 @@ final class ControlClient {
         } catch {
             return close()
         }
-        if outgoing.count > Self.outgoingLimit { return close() }
         flush()
+        if !isGone, outgoing.count > Self.outgoingLimit { close() }
     }
 
     private func respond(_ response: ShimResponse) {

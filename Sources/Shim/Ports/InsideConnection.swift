@@ -26,8 +26,10 @@ struct PortDestination {
     func connect(_ port: UInt16, client: SocketAddress) throws(Errno) -> FileDescriptor {
         let address = SocketAddress(address(for: client.address.family), port)
         return try visit { () throws(Errno) in
+            // The host's loopback addresses are not the container's, whose programs trust their own.
             let mayImpersonate =
                 isTransparent && client.address.family == address.address.family && !client.address.isLinkLocal
+                && !client.address.isLoopback
             if mayImpersonate, let socket = try? Self.connect(to: address, from: client) { return socket }
             // The container sees one of its own addresses then.
             return try Self.connect(to: address, from: nil)

@@ -28,8 +28,8 @@ package final class PublishedSockets {
     private var entries: [Entry] = []
     private var publication: PortPublication
     private var namespace: FileDescriptor?
-    /// Kept once it is there: to close one after a removal is to wait for the kernel to have forgotten what was removed,
-    /// which takes it ten milliseconds.
+    /// Kept once it is there: to close one after a removal is to wait for the kernel to have forgotten what was
+    /// removed, which takes it ten milliseconds.
     private var firewall: NetfilterSocket?
 
     /// Binds what is asked for; nothing is open to the network yet.

@@ -33,7 +33,7 @@ package final class NameService {
         }
     }
 
-    /// How many datagrams are answered before others have their turn.
+    /// How many datagrams are answered, and connections taken, before others have their turn.
     private static let turn = 32
     /// How many ports are tried, until one is free for UDP and TCP.
     private static let mostPorts = 16
@@ -165,8 +165,9 @@ package final class NameService {
     }
 
     private func accept() {
-        // Out of descriptors or memory: those who connect wait, or go.
-        while let socket = try? listener.acceptConnection(nonBlocking: true) {
+        for _ in 0..<Self.turn {
+            // Out of descriptors or memory: those who connect wait, or go.
+            guard let socket = try? listener.acceptConnection(nonBlocking: true) else { return }
             if streams.count >= limits.streams { streams.min { $0.lastUse < $1.lastUse }?.close() }
             do throws(Errno) {
                 streams.append(try QueryStream(socket, context: context, service: self))
