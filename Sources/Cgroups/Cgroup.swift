@@ -69,7 +69,10 @@ package struct Cgroup: Hashable, Sendable {
             do throws(CgroupError) {
                 return try createOnce(for: resources, isAdopted: isAdopted)
             } catch {
-                guard error.errno == .noSuchFileOrDirectory else { throw error }
+                // The second is what the kernel says while it is being removed.
+                guard error.errno == .noSuchFileOrDirectory || error.errno == .operationNotSupportedByDevice else {
+                    throw error
+                }
             }
         }
         try createOnce(for: resources, isAdopted: isAdopted)

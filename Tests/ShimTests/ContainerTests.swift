@@ -210,11 +210,13 @@ struct ContainerTests {
     @Test("pause, resume, processes, statistics, signals")
     func control() throws {
         let container = try TestContainer([
-            "sh", "-c", "trap 'echo term; exit 4' TERM; while true; do sleep 0.05; done",
+            "sh", "-c", "trap 'echo term; exit 4' TERM; echo ready; while true; do sleep 0.05; done",
         ])
         let connection = try container.connect()
         #expect(throws: ShimError.self) { try connection.call(.pause) }
         try connection.call(.start)
+        // A first process ignores the signal before the trap is set.
+        #expect(try TestContainer.eventually { try container.records == ["stdout: ready\n"] })
         #expect(throws: ShimError.self) { try connection.call(.start) }
         guard case .processes(let pids) = try connection.call(.processes) else { return }
         #expect(!pids.isEmpty)
@@ -230,7 +232,7 @@ struct ContainerTests {
         #expect(throws: ShimError.self) { try connection.call(.shutdown) }
         try connection.call(.kill(signal: .terminate))
         #expect(try connection.exit().exitCode == 4)
-        #expect(try container.records == ["stdout: term\n"])
+        #expect(try container.records == ["stdout: ready\n", "stdout: term\n"])
     }
 
     @Test("a container whose bundle somebody has removed can be controlled, and its end is told")
