@@ -136,9 +136,12 @@ struct SnapshotterPromise: Sendable, CustomTestStringConvertible {
         try fixture.mounted("container") { try SnapshotterFixture.write("mine", to: $0.appending("c")) }
         let staged = try fixture.snapshotter.stage("half", parent: "one")
         try SnapshotterFixture.write("x", to: staged.root.appending("x"))
-        let orphan = fixture.directory.appending("snapshots").appending(fixture.snapshotter.driver).appending("999")
+        // Thin devices cannot be set aside: of any number but the next one it would be another database's, and refused.
+        let isDevice = fixture.snapshotter.driver == "devicemapper"
+        let orphan = fixture.directory.appending("snapshots").appending(fixture.snapshotter.driver)
+            .appending(isDevice ? "5" : "999")
         mkdir(orphan.string, 0o700)
-        try SnapshotterFixture.write("x", to: orphan.appending("x"))
+        if !isDevice { try SnapshotterFixture.write("x", to: orphan.appending("x")) }
         try fixture.reopen()
         #expect(try fixture.snapshotter.list().map(\.name) == ["one", "two", "container"])
         #expect(fixture.directories == ["1", "2", "3"])
