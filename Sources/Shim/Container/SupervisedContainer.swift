@@ -27,6 +27,9 @@ final class SupervisedContainer {
     private var root: FileDescriptor?
     /// Its ports on the host; `nil` without any.
     var ports: PublishedSockets?
+    /// What it had of its network, closed: their connections to the firewall take the kernel long to close, and nobody
+    /// is to wait for that before the end is told.
+    private var closed: (ports: PublishedSockets?, resolver: NameService?)
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
     var phase: Phase
@@ -192,6 +195,7 @@ final class SupervisedContainer {
         root?.discard()
         root = nil
         ports?.close()
+        closed = (ports, resolver)
         ports = nil
         endResolver()
         writeRecord()
