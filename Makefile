@@ -85,6 +85,10 @@ bench: build ## ratios against crun, runc, docker, podman and a floor program
 soak: build ## 5,000 containers, and a look at what they leave
 	@scripts/soak $(SOAK)
 
+.PHONY: steady
+steady: ## integration tests five times in a row while two processes keep processors busy (after make test)
+	@scripts/steady $(STEADY)
+
 .PHONY: takeover
 takeover: build ## containers and data of an earlier version's daemon (OLD=DIR of its programs)
 	@scripts/takeover $(OLD)
@@ -114,4 +118,4 @@ uninstall: ## remove what install copied
 
 .PHONY: clean
 clean: ## remove everything that was built
-	rm -rf $(BUILD_DIR) bin bench-results.json
+	rm -rf $(BUILD_DIR) bin bench-results.json steady.log
