@@ -34,6 +34,7 @@ extension EngineError {
     }
 
     static func notRunning(_ id: String) -> EngineError { .conflict("container \(id) is not running") }
+    static func execNotRunning(_ id: String) -> EngineError { .conflict("exec command \(id) is not running") }
     static func paused(_ id: String) -> EngineError {
         .conflict("Container \(id) is paused, unpause the container before exec")
     }

@@ -94,6 +94,19 @@ extension Integration {
             }
         }
 
+        @Test("attach to what ends at that moment ends, too", arguments: Client.available)
+        func attachAtTheEnd(_ client: Client) throws {
+            try withDaemon { daemon in
+                for _ in 1...30 {
+                    let container = try daemon.ok(client, "run", "-d", "busybox", "true")
+                    let attached = try daemon.run(client, "attach", "--no-stdin", container)
+                    guard attached.code != 0 else { continue }
+                    let words = ["You cannot attach to a stopped container", "container \(container) is not running"]
+                    #expect(words.contains { attached.errors.contains($0) }, "\(attached)")
+                }
+            }
+        }
+
         @Test("a detached container is followed, entered, stopped and removed", arguments: Client.available)
         func detached(_ client: Client) throws {
             try withDaemon { daemon in

@@ -24,10 +24,8 @@ extension Container {
         if record.state.running != nil {
             do {
                 attachment.resolve(.success(try await Self.connect(options, to: requireTask())))
-            } catch let error as TaskError where error.saysEnded {
-                throw EngineError.notRunning(id)
             } catch {
-                throw EngineError.task(error)
+                throw EngineError.task(error, of: id)
             }
         } else {
             pendingAttachments.removeAll(where: \.isOver)
@@ -49,7 +47,7 @@ extension Container {
             do {
                 attachment.resolve(.success(try await Self.connect(attachment.options, to: task)))
             } catch {
-                attachment.resolve(.failure(EngineError.task(error)))
+                attachment.resolve(.failure(EngineError.task(error, of: id)))
             }
         }
     }

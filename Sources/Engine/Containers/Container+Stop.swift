@@ -86,9 +86,7 @@ extension Container {
         do {
             try await task.signal(signal, within: limit)
         } catch let error as TaskError {
-            // The process ended a moment ago: what Docker says about one that ended long ago.
-            if error.saysEnded { throw EngineError.notRunning(id) }
-            throw EngineError.task(error)
+            throw EngineError.task(error, of: id)
         }
         emit("kill", ["signal": "\(signal.rawValue)"])
         guard signal == Signal.kill || signal == stopSignal else { return }
@@ -185,7 +183,7 @@ extension Container {
         let listing = try ProcessListing(arguments: arguments)
         if record.state.isRestarting { throw EngineError.restarting(id) }
         let pids: [Int32]
-        do { pids = try await requireTask().processes() } catch { throw EngineError.task(error) }
+        do { pids = try await requireTask().processes() } catch { throw EngineError.task(error, of: id) }
         emit("top")
         return try await services.pool.run { listing.table(of: pids) }
     }

@@ -8,7 +8,7 @@ extension Container {
         do {
             try await requireTask().resize(columns: columns, rows: rows)
         } catch {
-            throw EngineError.task(error)
+            throw EngineError.task(error, of: id)
         }
         emit("resize", ["height": "\(rows)", "width": "\(columns)"])
     }
@@ -16,11 +16,12 @@ extension Container {
     /// Gives the terminal of an exec that runs another size.
     func resizeExec(_ execID: String, columns: UInt16, rows: UInt16) async throws {
         guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
-        guard exec.isRunning else { throw EngineError.conflict("exec command \(execID) is not running") }
+        guard exec.isRunning else { throw EngineError.execNotRunning(execID) }
         do {
             try await requireTask().resize(execID: execID, columns: columns, rows: rows)
         } catch {
-            throw EngineError.task(error)
+            if let error = error as? TaskError, error.saysEnded { throw EngineError.execNotRunning(execID) }
+            throw EngineError(error)
         }
     }
 }

@@ -36,10 +36,10 @@ extension EngineError {
         }
     }
 
-    /// A failure of a living container to do something.
-    static func task(_ error: any Error) -> EngineError {
-        // That its shim has just gone away is nothing a client could wait for.
-        if let error = error as? TaskError, error.refusal?.reason == .unavailable { return .system(error.message) }
+    /// A failure of the container `id` to do something. Where it ended a moment ago, that is said as of one that ended
+    /// long ago.
+    static func task(_ error: any Error, of id: String) -> EngineError {
+        if let error = error as? TaskError, error.saysEnded { return .notRunning(id) }
         return EngineError(error)
     }
 }

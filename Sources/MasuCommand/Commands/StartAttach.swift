@@ -74,15 +74,7 @@ extension ContainerCommands {
             action: { invocation in
                 let client = try DaemonClient(invocation)
                 let container = try inspect(invocation.operands[0], client)
-                if !container.state.running {
-                    throw CommandError("You cannot attach to a stopped container, start it first")
-                }
-                if container.state.paused {
-                    throw CommandError("You cannot attach to a paused container, unpause it first")
-                }
-                if container.state.restarting {
-                    throw CommandError("You cannot attach to a restarting container, wait until it is running")
-                }
+                try requireAttachable(container)
                 let stdin = container.config.openStdin && !invocation.flags[noStdin]
                 try Terminal.check(attachesInput: stdin, tty: container.config.tty)
                 let session = ContainerSession(
@@ -90,18 +82,37 @@ extension ContainerCommands {
                     stderr: true,
                     detachKeys: try DetachKeys(invocation.flags),
                     proxiesSignals: invocation.flags[sigProxy] && !container.config.tty, condition: nil)
-                let status = try session.run { _ in
-                    guard container.config.tty, let size = Terminal.size() else { return }
-                    // A program draws its screen again when the size changes: change it, so that the
-                    // following real size does so.
-                    try client.call(
-                        HTTPRequest(
-                            "POST", path(container.id, "/resize"),
-                            query: [("h", String(size.rows + 1)), ("w", String(size.columns + 1))]))
+                do {
+                    let status = try session.run { _ in
+                        // What ended before the daemon had the request would be waited for until it is started again.
+                        try requireAttachable(inspect(container.id, client))
+                        guard container.config.tty, let size = Terminal.size() else { return }
+                        // A program draws its screen again when the size changes: change it, so that the
+                        // following real size does so.
+                        try client.call(
+                            HTTPRequest(
+                                "POST", path(container.id, "/resize"),
+                                query: [("h", String(size.rows + 1)), ("w", String(size.columns + 1))]))
+                    }
+                    guard let status else { throw StreamSession.detached }
+                    return status
+                } catch let error as ContainerSession.NotStarted {
+                    throw error.underlying
                 }
-                guard let status else { throw StreamSession.detached }
-                return status
             })
+    }
+
+    /// Refuses to attach to a container that does not run.
+    private static func requireAttachable(_ container: ContainerInspection) throws {
+        if !container.state.running {
+            throw CommandError("You cannot attach to a stopped container, start it first")
+        }
+        if container.state.paused {
+            throw CommandError("You cannot attach to a paused container, unpause it first")
+        }
+        if container.state.restarting {
+            throw CommandError("You cannot attach to a restarting container, wait until it is running")
+        }
     }
 
     static func inspect(_ name: String, _ client: DaemonClient) throws -> ContainerInspection {

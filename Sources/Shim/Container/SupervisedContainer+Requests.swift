@@ -111,8 +111,10 @@ extension SupervisedContainer {
         }
     }
 
+    /// Refuses what needs the first process. Like that of a process the kernel does not know, the answer means: there
+    /// is nobody any more, the end is about to be told.
     func requireAlive() throws(ShimError) {
-        guard phase.isAlive else { throw ShimError(.conflict, "the container has ended") }
+        guard phase.isAlive else { throw ShimError(.notFound, "the container has ended") }
     }
 
     private func start(_ completion: @escaping Completion<Void>) throws(ShimError) {
