@@ -25,7 +25,7 @@ package final class Shim {
     /// Where the shim is in its life.
     private enum Stage {
         /// Containers live, and new clients are welcome.
-        case serving(FileDescriptor, EventLoop.Watch)
+        case serving(Acceptor)
         /// All containers have ended, and the shim is about to.
         case leaving(Farewell)
     }
@@ -74,7 +74,9 @@ package final class Shim {
         // Replaced below, when there is a self for the handler.
         stage = .leaving(.untilDelivered)
         do throws(Errno) {
-            stage = .serving(listener, try loop.watch(listener, .readable) { [unowned self] _ in accept() })
+            let acceptor = Acceptor(listener, loop: loop) { [unowned self] in add($0) }
+            try acceptor.start()
+            stage = .serving(acceptor)
             let signals = try SignalSet([SIGCHLD]).makeDescriptor()
             _ = try loop.watch(signals, .readable) { [unowned self] _ in
                 // What it says does not matter, nor does an error: all children are asked.
@@ -141,10 +143,7 @@ package final class Shim {
 
     /// Gives up: no container has come about.
     func abandon() {
-        if case .serving(let listener, let watch) = stage {
-            loop.unwatch(watch)
-            listener.discard()
-        }
+        if case .serving(let acceptor) = stage { acceptor.close() }
         stage = .leaving(.untilDelivered)
         home.removeSocket()
     }
@@ -182,18 +181,15 @@ package final class Shim {
 
     // MARK: Clients
 
-    private func accept() {
-        guard case .serving(let listener, _) = stage else { return }
-        // Out of descriptors or memory: the client's loss, and it can try again.
-        while let socket = try? listener.acceptConnection(nonBlocking: true) {
-            do throws(Errno) {
-                clients.append(
-                    try ControlClient(
-                        socket, loop: loop, answer: { [unowned self] in answer($1, from: $0) },
-                        onGone: { [unowned self] in forget($0) }))
-            } catch {
-                socket.discard()
-            }
+    private func add(_ socket: FileDescriptor) {
+        do throws(Errno) {
+            clients.append(
+                try ControlClient(
+                    socket, loop: loop, answer: { [unowned self] in answer($1, from: $0) },
+                    onGone: { [unowned self] in forget($0) }))
+        } catch {
+            // Out of memory: the client's loss, and it can try again.
+            socket.discard()
         }
     }
 
@@ -203,11 +199,10 @@ package final class Shim {
     }
 
     private func stopServing() {
+        guard case .serving(let acceptor) = stage else { return }
         // Clients that have connected by now still get an answer; others find the file.
-        accept()
-        guard case .serving(let listener, let watch) = stage else { return }
-        loop.unwatch(watch)
-        listener.discard()
+        acceptor.acceptAll()
+        acceptor.close()
         stage = .leaving(.untilKnown)
         home.removeSocket()
     }

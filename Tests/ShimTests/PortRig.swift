@@ -23,7 +23,7 @@ final class PortRig: Sendable {
     /// Publishes ports of a container whose address is `127.0.0.5`, and `::1` if it has IPv6.
     init(
         _ requests: [PortRequest], hasIPv6: Bool = true, splices: Bool = true, isOpen: Bool = true,
-        isTransparent: Bool = false
+        isTransparent: Bool = false, openFiles: Int = 10_000
     ) throws {
         func namespace() throws -> FileDescriptor {
             let (namespace, result) = try NetworkNamespace.make {
@@ -45,7 +45,7 @@ final class PortRig: Sendable {
         }
         let publication = PortPublication(
             requests, to: target, mode: isTransparent ? .input : .nat, splices: splices, isTransparent: isTransparent)
-        _ = Threads.start(name: "ports") { [self] in serve(publication, isOpen: isOpen) }
+        _ = Threads.start(name: "ports") { [self] in serve(publication, isOpen: isOpen, openFiles: openFiles) }
         _ = try awaited { result.withLock { $0 } }.get()
     }
 
@@ -74,14 +74,15 @@ final class PortRig: Sendable {
         write(wake.descriptor.rawValue, &one, 8)
     }
 
-    private func serve(_ publication: PortPublication, isOpen: Bool) {
+    private func serve(_ publication: PortPublication, isOpen: Bool, openFiles: Int) {
         // As in a shim.
         SignalSet([SIGPIPE]).block()
         do throws(ShimError) {
             try attempt { () throws(Errno) in try Namespaces.network.enter(host) }
             let loop = try attempt { () throws(Errno) in try EventLoop() }
             let buffer = try attempt { () throws(Errno) in try PageBuffer(count: 64 << 10) }
-            let sockets = try PublishedSockets(publication, loop: loop, buffer: buffer)
+            let sockets = try PublishedSockets(
+                publication, loop: loop, buffer: buffer, descriptors: DescriptorBudget(openFiles: openFiles))
             sockets.enter(try attempt { () throws(Errno) in try inside.duplicate(from: 3) })
             if isOpen { try sockets.open() }
             _ = try attempt { () throws(Errno) in

@@ -274,7 +274,8 @@ private enum TestPorts {
         } catch {
             throw ShimError(.system, "\(error)")
         }
-        let sockets = try PublishedSockets(PortPublication([request], to: target), loop: loop, buffer: buffer)
+        let sockets = try PublishedSockets(
+            PortPublication([request], to: target), loop: loop, buffer: buffer, descriptors: .ofThisProcess())
         defer { sockets.close() }
         return sockets.ports
     }

@@ -20,7 +20,7 @@ final class TestResolver: Sendable {
 
     init(
         _ configuration: ResolverConfiguration, host: TestNetworkNamespace, container: TestNetworkNamespace,
-        limits: NameService.Limits = NameService.Limits(),
+        limits: NameService.Limits = NameService.Limits(), openFiles: Int = 10_000,
         then change: (after: FileDescriptor, to: ResolverConfiguration)? = nil
     ) throws {
         self.host = host
@@ -36,7 +36,8 @@ final class TestResolver: Sendable {
                 let loop = try EventLoop()
                 let service = try NameService(
                     configuration, namespace: try container.descriptor.duplicate(from: 3),
-                    context: try StreamContext(loop: loop), limits: limits)
+                    context: try StreamContext(loop: loop, descriptors: DescriptorBudget(openFiles: openFiles)),
+                    limits: limits)
                 defer { service.close() }
                 try service.show()
                 _ = try loop.watch(ending.descriptor, .readable) { _ in loop.stop() }
@@ -381,8 +382,8 @@ struct ResolverTests {
     func manyQueries() throws {
         try withServer("127.0.0.53", { _ in [] }) { (_: FakeNameServer) throws in
             var limits = NameService.Limits()
-            limits.forwardings = min(limits.forwardings, 500)
-            let limit = limits.forwardings
+            let limit = 100
+            limits.forwardings = limit
             try withResolver(configuration([("127.0.0.53", .host)]), limits: limits) {
                 (resolver: TestResolver) throws in
                 let socket = try resolver.connect(.udp)

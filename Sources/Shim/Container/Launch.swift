@@ -86,7 +86,8 @@ struct Launch {
 
     private mutating func bindPorts() throws(ShimError) -> PublishedSockets? {
         guard let publication = configuration.publishedPorts else { return nil }
-        let ports = try PublishedSockets(publication, loop: shim.loop, buffer: shim.context.inputBuffer)
+        let ports = try PublishedSockets(
+            publication, loop: shim.loop, buffer: shim.context.inputBuffer, descriptors: shim.context.descriptors)
         undo.add("published ports") { ports.close() }
         return ports
     }

@@ -11,7 +11,8 @@ final class DatagramRelay {
     private static let idle: Int64 = 90_000
     /// How often idle clients are looked for, in milliseconds.
     private static let sweep: Int64 = 10_000
-    /// How many clients there are at most; the one that has been silent for the longest makes room for another.
+    /// How many clients there are at most, as far as there are descriptors; the one that has been silent for the
+    /// longest makes room for another.
     static let limit = 1024
     /// How many datagrams are carried before others have their turn.
     private static let turn = 64
@@ -33,17 +34,22 @@ final class DatagramRelay {
     private let port: PublishedPort
     private let loop: EventLoop
     private let buffer: PageBuffer
+    private let descriptors: DescriptorBudget
     private let destination: () -> PortDestination?
     private var watch: EventLoop.Watch?
     private var clients: [Key: Client] = [:]
     private var timer: EventLoop.Timer?
 
     /// A relay that is closed to the network. Every datagram goes through `buffer`.
-    init(_ socket: PortSocket, loop: EventLoop, buffer: PageBuffer, destination: @escaping () -> PortDestination?) {
+    init(
+        _ socket: PortSocket, loop: EventLoop, buffer: PageBuffer, descriptors: DescriptorBudget,
+        destination: @escaping () -> PortDestination?
+    ) {
         self.socket = socket.descriptor
         port = socket.port
         self.loop = loop
         self.buffer = buffer
+        self.descriptors = descriptors
         self.destination = destination
     }
 
@@ -93,11 +99,15 @@ final class DatagramRelay {
             clients[key]?.lastUse = MonotonicClock.milliseconds
             return known.socket
         }
-        if clients.count >= Self.limit, let silent = clients.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-            forget(silent.key)
+        if clients.count >= Self.limit { forgetMostSilent() }
+        if !descriptors.take(1, for: .ports) {
+            // The datagrams of a new client are lost if others have all descriptors.
+            forgetMostSilent()
+            guard descriptors.take(1, for: .ports) else { return nil }
         }
         // Without descriptors or memory the datagram is lost.
         guard let inside = try? destination()?.connectDatagrams(port.containerPort, client: origin.peer) else {
+            descriptors.putBack(1, for: .ports)
             return nil
         }
         let watch: EventLoop.Watch
@@ -105,6 +115,7 @@ final class DatagramRelay {
             watch = try loop.watch(inside, .readable) { [unowned self] _ in answer(key) }
         } catch {
             inside.discard()
+            descriptors.putBack(1, for: .ports)
             return nil
         }
         clients[key] = Client(
@@ -129,10 +140,15 @@ final class DatagramRelay {
         }
     }
 
+    private func forgetMostSilent() {
+        if let silent = clients.min(by: { $0.value.lastUse < $1.value.lastUse }) { forget(silent.key) }
+    }
+
     private func forget(_ key: Key) {
         guard let client = clients.removeValue(forKey: key) else { return }
         loop.unwatch(client.watch)
         client.socket.discard()
+        descriptors.putBack(1, for: .ports)
         if clients.isEmpty, let timer {
             loop.cancel(timer)
             self.timer = nil

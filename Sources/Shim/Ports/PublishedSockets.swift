@@ -24,6 +24,7 @@ package final class PublishedSockets {
 
     private let loop: EventLoop
     private let buffer: PageBuffer
+    private let descriptors: DescriptorBudget
     private let pipes = PipePool()
     private var entries: [Entry] = []
     private var publication: PortPublication
@@ -33,10 +34,13 @@ package final class PublishedSockets {
     private var firewall: NetfilterSocket?
 
     /// Binds what is asked for; nothing is open to the network yet.
-    package init(_ publication: PortPublication, loop: EventLoop, buffer: PageBuffer) throws(ShimError) {
+    package init(
+        _ publication: PortPublication, loop: EventLoop, buffer: PageBuffer, descriptors: DescriptorBudget
+    ) throws(ShimError) {
         self.publication = publication
         self.loop = loop
         self.buffer = buffer
+        self.descriptors = descriptors
         add(try PortBinder.bind(publication), publication)
     }
 
@@ -123,6 +127,7 @@ package final class PublishedSockets {
     }
 
     private func add(_ sockets: [PortSocket], _ publication: PortPublication) {
+        descriptors.portsChanged(by: sockets.count)
         for socket in sockets {
             entries.append(Entry(port: socket.port, service: service(for: socket, publication)))
         }
@@ -137,14 +142,21 @@ package final class PublishedSockets {
             }
         }
         switch socket.port.transport {
-        case .tcp: return .stream(StreamListener(socket, loop: loop, pipes: pipes, destination: destination))
-        case .udp: return .datagrams(DatagramRelay(socket, loop: loop, buffer: buffer, destination: destination))
+        case .tcp:
+            return .stream(
+                StreamListener(
+                    socket, loop: loop, pipes: pipes, descriptors: descriptors, destination: destination))
+        case .udp:
+            return .datagrams(
+                DatagramRelay(
+                    socket, loop: loop, buffer: buffer, descriptors: descriptors, destination: destination))
         // An association has many streams and addresses, which cannot be joined as two streams of bytes can.
         case .sctp: return .reserved(socket.descriptor)
         }
     }
 
     private func close(_ entry: Entry) {
+        descriptors.portsChanged(by: -1)
         switch entry.service {
         case .stream(let listener): listener.close()
         case .datagrams(let relay): relay.close()

@@ -9,6 +9,9 @@ import SystemPackage
 /// direction whose reader is slow holds one pipe full of bytes, and reads nothing until that is gone. If one side
 /// breaks, so does the other.
 final class SplicedConnection {
+    /// How many descriptors a connection has at most: two sockets, and in each direction both ends of a pipe.
+    static let descriptors = 6
+
     /// One of both sockets.
     private final class Side {
         let socket: FileDescriptor

@@ -9,7 +9,8 @@ extension SupervisedContainer {
         try requireAlive()
         if let ports { return try ports.publish(publication) }
         guard let pid = phase.pid else { throw ShimError(.conflict, "the container has ended") }
-        let new = try PublishedSockets(publication, loop: shim.loop, buffer: shim.context.inputBuffer)
+        let new = try PublishedSockets(
+            publication, loop: shim.loop, buffer: shim.context.inputBuffer, descriptors: shim.context.descriptors)
         do throws(ShimError) {
             try attempt("cannot open the network namespace of \(pid)") { () throws(Errno) in
                 try new.enter(namespaceOf: pid)

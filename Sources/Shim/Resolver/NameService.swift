@@ -13,12 +13,13 @@ import SystemPackage
 package final class NameService {
     /// How long others may take, and how much they may ask for at once.
     package struct Limits {
-        /// How many queries may wait for servers; the next one is refused. 1,024 as with Docker, but not more than half
-        /// of the descriptors that this process may have: it needs others.
-        package var forwardings: Int
+        /// How many queries may wait for servers, as far as there are descriptors; the next one is refused. As with
+        /// Docker.
+        package var forwardings = 1024
         /// How many bytes these queries may have altogether.
         package var bytes = 256 << 10
-        /// How many connections there may be; the one that has been silent for the longest makes room for another.
+        /// How many connections there may be, as far as there are descriptors; the one that has been silent for the
+        /// longest makes room for another.
         package var streams = 32
         /// How long a server may take, in milliseconds; as with Docker.
         package var serverPatience: Int64 = 4000
@@ -26,14 +27,10 @@ package final class NameService {
         package var streamPatience: Int64 = 10_000
 
         /// The usual limits.
-        package init() {
-            // Always known; a process without a limit has none here either.
-            let descriptors = (try? ResourceLimit.nofile.get().soft) ?? .max
-            forwardings = Int(clamping: min(1024, descriptors / 2))
-        }
+        package init() {}
     }
 
-    /// How many datagrams are answered, and connections taken, before others have their turn.
+    /// How many datagrams are answered before others have their turn.
     private static let turn = 32
     /// How many ports are tried, until one is free for UDP and TCP.
     private static let mostPorts = 16
@@ -45,10 +42,10 @@ package final class NameService {
     let limits: Limits
     private var resolver: Resolver
     private let datagrams: FileDescriptor
-    private let listener: FileDescriptor
+    private let listener: Acceptor
     /// The port of both sockets, which the kernel has chosen.
     package let port: UInt16
-    private var watches: [EventLoop.Watch] = []
+    private var watch: EventLoop.Watch?
     private var forwardings: [ObjectIdentifier: Forwarding] = [:]
     private var forwardedBytes = 0
     private var streams: [QueryStream] = []
@@ -73,10 +70,15 @@ package final class NameService {
             namespace.discard()
             throw error
         }
-        (datagrams, listener, port) = sockets
+        datagrams = sockets.datagrams
+        port = sockets.port
+        // Replaced below, when there is a self for it.
+        var add: (FileDescriptor) -> Void = { $0.discard() }
+        listener = Acceptor(sockets.listener, loop: context.loop) { add($0) }
+        add = { [unowned self] in self.add($0) }
         do throws(Errno) {
-            watches.append(try context.loop.watch(datagrams, .readable) { [unowned self] _ in receive() })
-            watches.append(try context.loop.watch(listener, .readable) { [unowned self] _ in accept() })
+            watch = try context.loop.watch(datagrams, .readable) { [unowned self] _ in receive() }
+            try listener.start()
         } catch {
             close()
             throw error
@@ -101,13 +103,12 @@ package final class NameService {
 
     /// Closes everything. Those who wait for answers get none.
     package func close() {
-        for forwarding in forwardings.values { forwarding.cancel() }
-        forwardings = [:]
+        for forwarding in forwardings.values { end(forwarding) }
         for stream in streams { stream.close() }
-        for watch in watches { context.loop.unwatch(watch) }
-        watches = []
+        if let watch { context.loop.unwatch(watch) }
+        watch = nil
         datagrams.discard()
-        listener.discard()
+        listener.close()
         namespace.discard()
     }
 
@@ -164,20 +165,28 @@ package final class NameService {
         }
     }
 
-    private func accept() {
-        for _ in 0..<Self.turn {
-            // Out of descriptors or memory: those who connect wait, or go.
-            guard let socket = try? listener.acceptConnection(nonBlocking: true) else { return }
-            if streams.count >= limits.streams { streams.min { $0.lastUse < $1.lastUse }?.close() }
-            do throws(Errno) {
-                streams.append(try QueryStream(socket, context: context, service: self))
-            } catch {
-                socket.discard()
-            }
+    private func add(_ socket: FileDescriptor) {
+        if streams.count >= limits.streams { closeMostSilent() }
+        if !context.descriptors.take(1, for: .resolver) {
+            // Without one that could make room, queries have all descriptors: the program may ask again.
+            closeMostSilent()
+            guard context.descriptors.take(1, for: .resolver) else { return socket.discard() }
+        }
+        do throws(Errno) {
+            streams.append(try QueryStream(socket, context: context, service: self))
+        } catch {
+            context.descriptors.putBack(1, for: .resolver)
+            socket.discard()
         }
     }
 
-    func forget(_ stream: QueryStream) { streams.removeAll { $0 === stream } }
+    private func closeMostSilent() { streams.min { $0.lastUse < $1.lastUse }?.close() }
+
+    /// Takes note of a connection that has been closed.
+    func forget(_ stream: QueryStream) {
+        streams.removeAll { $0 === stream }
+        context.descriptors.putBack(1, for: .resolver)
+    }
 
     // MARK: Queries
 
@@ -195,7 +204,9 @@ package final class NameService {
             respond(bytes)
             return nil
         case .forward(let query, let servers):
-            guard forwardings.count < limits.forwardings, forwardedBytes + query.bytes.count <= limits.bytes else {
+            guard forwardings.count < limits.forwardings, forwardedBytes + query.bytes.count <= limits.bytes,
+                context.descriptors.take(1, for: .resolver)
+            else {
                 respond(query.failure(.refused))
                 return nil
             }
@@ -225,6 +236,7 @@ package final class NameService {
         forwarding.cancel()
         guard forwardings.removeValue(forKey: ObjectIdentifier(forwarding)) != nil else { return }
         forwardedBytes -= forwarding.query.bytes.count
+        context.descriptors.putBack(1, for: .resolver)
         if forwardings.isEmpty { context.onHeavyUse() }
     }
 }

@@ -8,6 +8,8 @@ package final class StreamContext {
     /// All input does so through this, which is another because a client can turn out to be gone, and be asked for its
     /// last input, while output is being passed to it. What waits in files for slow clients takes this way too.
     let inputBuffer: PageBuffer
+    /// What clients of ports and of the resolver take descriptors from.
+    let descriptors: DescriptorBudget
     /// Called when an attachment has been ended by its detach keys.
     var onDetach: (ProcessStreams) -> Void = { _ in }
     /// Called when a client has gone or has all it will get.
@@ -16,8 +18,9 @@ package final class StreamContext {
     var onHeavyUse: () -> Void = {}
 
     /// What the streams of `loop` share.
-    package init(loop: EventLoop) throws(Errno) {
+    package init(loop: EventLoop, descriptors: DescriptorBudget = .ofThisProcess()) throws(Errno) {
         self.loop = loop
+        self.descriptors = descriptors
         buffer = try ReadBuffer()
         inputBuffer = try PageBuffer(count: 64 << 10)
     }
