@@ -89,6 +89,11 @@ soak: build ## 5,000 containers, and a look at what they leave
 steady: ## integration tests five times in a row while two processes keep processors busy (after make test)
 	@scripts/steady $(STEADY)
 
+.PHONY: scale
+scale: build ## 1,000 containers on one network while masud is killed, and a look at what is left
+	@scripts/install-packages test
+	@scripts/scale $(SCALE)
+
 .PHONY: takeover
 takeover: build ## containers and data of an earlier version's daemon (OLD=DIR of its programs)
 	@scripts/takeover $(OLD)
