@@ -109,6 +109,7 @@ let package = Package(
         module("DNS", ["Addresses", "LinuxKernel", system], swiftSettings: quick),
         module("DBus", ["LinuxKernel", "Text", system], swiftSettings: quick),
         module("Hashing", ["COpenSSL", "OCISpec", system]),
+        module("HostLimits", ["LinuxKernel", system]),
         module("Netlink", ["Addresses", "CLinux", "LinuxKernel", system], swiftSettings: quick),
         module("Resctrl", ["LinuxKernel", "OCISpec", "JSON", system], swiftSettings: quick),
         module("Seccomp", ["LinuxKernel", "OCISpec", "CLinux", "CSeccomp", system], swiftSettings: quick),
@@ -192,7 +193,7 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Addresses", "Failure", "Engine", "Networks", "PublishedPorts", "Tasks", "EngineAPIModel",
+                "Addresses", "Failure", "Engine", "HostLimits", "Networks", "PublishedPorts", "Tasks", "EngineAPIModel",
                 "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64", "Text", "BuildInformation",
                 "LinuxKernel", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -259,6 +260,7 @@ let package = Package(
         tests("AddressesTests", ["Addresses"]),
         tests("DaemonLogTests", ["DaemonLog", "OCISpec"]),
         tests("FailureTests", ["Failure"]),
+        tests("HostLimitsTests", ["HostLimits", "LinuxKernel", "TemporaryDirectories", system]),
         tests("HashingTests", ["Hashing", "OCISpec", system]),
         tests("JSONTests", ["JSON"]),
         tests("TextTests", ["Text"]),

@@ -34,6 +34,9 @@ package final class Networks: Sendable {
     let watch = Mutex<FileDescriptor?>(nil)
     let pool: BlockingPool
 
+    /// How many containers a network of the driver bridge can have.
+    package static let portsOfBridge = BridgeLink.portLimit
+
     deinit { endWatch() }
 
     private init(

@@ -32,8 +32,9 @@ package struct EngineRoutes: Sendable {
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
         Router(
-            routes: system + upkeep + containers + containerFiles + executions + registryRoutes + imageTransfers
-                + imageRoutes + networks + notYet, oldest: oldest, documentLimit: documentLimit, logger: logger
+            routes: system + upkeep + limits + containers + containerFiles + executions + registryRoutes
+                + imageTransfers + imageRoutes + networks + notYet,
+            oldest: oldest, documentLimit: documentLimit, logger: logger
         ).responder
     }
 }
