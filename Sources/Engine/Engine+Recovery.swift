@@ -8,7 +8,9 @@ extension Engine {
     /// Takes up what an earlier daemon left: connects to living shims, records ends that nobody saw, applies restart
     /// policies, removes what `--rm` owes and what belongs to no container. Call once, before serving.
     ///
-    /// ARCHITECTURE.md has a table of what survives a daemon that was killed, and what does not.
+    /// The images have recovered already, when they were opened (`Images.recover`). Tasks are taken over by
+    /// `Tasks.recover`, networks by `Networks.recover`. ARCHITECTURE.md has a table of what survives a daemon that was
+    /// killed, and what does not.
     package func recover() async throws {
         try await reporting {
             let records = try await services.database.read { try ContainerRecord.all(in: $0) }

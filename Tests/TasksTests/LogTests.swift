@@ -208,7 +208,7 @@ import Testing
             (#"{"log":"","stream":"stderr","time":"2026-01-02T03:04:05.5Z"}"#, ""),
         ])
     func entries(_ json: String, _ text: String) throws {
-        let line = try #require(Array(json.utf8).withUnsafeBytes { LogEntry.parse($0) })
+        let line = try #require(Array(json.utf8).withUnsafeBytes { JSONLogEntry.parse($0) })
         #expect(String(decoding: line.bytes, as: UTF8.self) == text)
         #expect(line.stream == .stderr)
         if json.contains("attrs") { #expect(line.details == ["k": "v"]) }
@@ -218,6 +218,6 @@ import Testing
         "torn lines are none",
         arguments: ["", "{", #"{"log":"x"#, #"{"log":"x","stream":"stdout","time":"no"}"#, "\0\0"])
     func torn(_ text: String) {
-        #expect(Array(text.utf8).withUnsafeBytes { LogEntry.parse($0) } == nil)
+        #expect(Array(text.utf8).withUnsafeBytes { JSONLogEntry.parse($0) } == nil)
     }
 }

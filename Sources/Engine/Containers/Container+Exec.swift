@@ -43,9 +43,7 @@ extension Container {
             user: user.user)
         if exec.tty {
             process.terminal = true
-            if let size = exec.consoleSize, size.rows > 0, size.columns > 0 {
-                process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
-            }
+            process.setFirstSize(exec.consoleSize)
         }
         let names = Capabilities.effective(
             adding: host.capAdd.map(\.value), dropping: host.capDrop.map(\.value),
@@ -90,9 +88,7 @@ extension Container {
         let configuration = exec.configuration
         do {
             var process = try await execProcess(configuration)
-            if configuration.tty, let size = options.consoleSize, size.rows > 0, size.columns > 0 {
-                process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
-            }
+            if configuration.tty { process.setFirstSize(options.consoleSize) }
             var description = ExecDescription(id: exec.id, process: process, note: ExecNote(configuration).json)
             if !options.detach {
                 description.streams = StreamChoice(

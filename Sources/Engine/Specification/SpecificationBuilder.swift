@@ -108,9 +108,7 @@ package struct SpecificationBuilder {
             user: context.user.user)
         if configuration.tty {
             process.terminal = true
-            if let size = host.consoleSize, size.rows > 0, size.columns > 0 {
-                process.consoleSize = Box(height: Int(size.rows), width: Int(size.columns))
-            }
+            process.setFirstSize(host.consoleSize)
         }
         process.capabilities = Self.capabilitySets(capabilities, isRoot: context.user.uid == 0)
         process.noNewPrivileges = security.noNewPrivileges ?? context.noNewPrivileges

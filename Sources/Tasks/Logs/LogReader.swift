@@ -52,7 +52,7 @@ package final class LogReader: Sendable {
             var isPastEnd = state.isFinished
             while batch.isEmpty, !isPastEnd {
                 let isMore = try state.files.read { bytes in
-                    guard !isPastEnd, let line = LogEntry.parse(bytes) else { return }
+                    guard !isPastEnd, let line = JSONLogEntry.parse(bytes) else { return }
                     if let until = options.until, line.time > until {
                         isPastEnd = true
                         return

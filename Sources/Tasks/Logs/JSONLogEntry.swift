@@ -2,7 +2,7 @@ import JSON
 import OCISpec
 
 /// Reads entries of Docker's json-file log: one JSON object a line with `log`, `stream`, `time` and perhaps `attrs`.
-package enum LogEntry {
+package enum JSONLogEntry {
     /// The line (without its newline) as an entry, or nil if it is none, as a crash may leave one torn.
     package static func parse(_ line: UnsafeRawBufferPointer) -> LogLine? {
         fast(line) ?? general(line)
