@@ -10,7 +10,8 @@ import SystemPackage
 /// 2. Add the case to `ShimProtocol/LogConfiguration.swift`.
 /// 3. Write a class in `Sources/Shim/Log` that conforms to `LogSink`, and name it in the table below that protocol: the
 ///    shim writes every log, so that none depends on the daemon.
-/// 4. If `docker logs` can read it, let `LogReader` of `Tasks` do so, with a reader of its entries beside `JSONLogEntry`.
+/// 4. If `docker logs` can read it, let `LogReader` of `Tasks` do so, with a reader of its entries beside
+///    `JSONLogEntry`.
 package enum LogDriver: String, Hashable, Sendable, Codable, CaseIterable {
     /// Files of JSON lines.
     case jsonFile = "json-file"

@@ -3,8 +3,8 @@ import Tasks
 
 // Sizes of terminals on their way from the client (`/containers/{id}/resize`, `/exec/{id}/resize`) to the shim:
 // `RunningTask+Terminal` sends them, `SupervisedContainer+Terminal` gives them to the terminal (`ProcessTerminal`). The
-// first size goes another way: it is part of the process, and `ContainerRuntime` sets it when it makes the terminal (that
-// of another runtime's program: `ExternalRuntime`).
+// first size goes another way: it is part of the process, and `ContainerRuntime` sets it when it makes the terminal
+// (that of another runtime's program: `ExternalRuntime`).
 extension Process {
     /// The size its terminal begins with; `nil`, or a side that is 0, leaves it to the kernel.
     mutating func setFirstSize(_ size: ConsoleSize?) {
