@@ -119,6 +119,16 @@ extension Engine {
         if case .container(let name) = host.networkMode { host.networkMode = .container(try id(of: name)) }
         if case .container(let name) = host.pidMode { host.pidMode = .container(try id(of: name)) }
         if case .container(let name) = host.ipcMode { host.ipcMode = .container(try id(of: name)) }
+        // Links on other networks are these networks' own.
+        if NetworkMode.isUserDefined(host.networkMode.description) { return }
+        var links: [String] = []
+        for text in host.links {
+            let link = try ContainerLink(parsing: text)
+            let other = try services.registry.find(link)
+            if other.current.configuration.host.networkMode == .host { throw HostConfiguration.linkRefusal("host") }
+            links.append(ContainerLink(to: other.id, as: link.alias).text)
+        }
+        host.links = links
     }
 
     /// What the daemon decides where the user did not, so that a start does the same whatever the daemon's flags are

@@ -7,9 +7,10 @@ extension Engine {
     package func list(_ options: ListOptions) async throws -> [ContainerSummary] {
         try await reporting {
             var filter = options.filter
-            // A network may be asked for by its id.
-            filter.networks = filter.networks.map { asked in
-                services.networks.all.first { $0.id == asked }?.name ?? asked
+            // A network may be asked for by the beginning of its id.
+            let networks = services.networks.all
+            filter.networks += filter.networks.flatMap { asked in
+                networks.filter { $0.id.hasPrefix(asked) }.map(\.name)
             }
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
             var records = services.registry.all.map(\.current)
@@ -131,7 +132,8 @@ extension Engine {
                 driver: images.snapshotter.driver, graphDriverData: driverData, appArmorProfile: "",
                 execIDs: execIDs.sorted(), configuration: configuration,
                 mounts: MountList.mountPoints(configuration.host), sandboxKey: "",
-                networks: container.endpointDetails(), ports: container.networkPresence?.ports ?? [])
+                networks: container.endpointDetails(), ports: container.networkPresence?.ports ?? [],
+                links: container.legacyLinks())
             if let running = record.state.running { details.sandboxKey = "/proc/\(running.pid)/ns/net" }
             details.imageManifest = await imageManifest(of: record)
             if size { (details.sizeRw, details.sizeRootFs) = try await sizes(of: record) }

@@ -254,7 +254,9 @@ final class HTTPConnection: ChannelInboundHandler {
 
     private func begin(_ head: HTTPRequestHead) {
         guard let context else { return }
-        let hosts = head.headers[canonicalForm: "host"].count
+        // It may be empty where the target has no authority (RFC 9112, 3.2), as over a Unix socket: docker before
+        // version 23 sends it so to hijack a connection.
+        let hosts = head.headers["host"].count
         guard hosts == 1 || hosts == 0 && head.version != .http1_1 else {
             let reason = hosts == 0 ? "missing required Host header" : "too many Host headers"
             return refuse(.badRequest, ": \(reason)", context: context)

@@ -52,6 +52,50 @@ import Testing
         #expect(try await engine.create(configuration(), name: "web").id != id)
     }
 
+    @Test("a link leads to the same container after that has got another name, and is not shown once it is gone")
+    func links() async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let engine = fixture.engine
+        let db = try await engine.create(configuration(), name: "db").id
+        _ = try await engine.create(configuration { $0.host.networkMode = .container("db") }, name: "beside")
+        let wanted = ["db", "db:data", "/db:/other/shown", "\(db.prefix(12)):by-id", "beside:neighbour"]
+        _ = try await engine.create(configuration { $0.host.links = wanted }, name: "web")
+        let aliases = ["db", "data", "shown", "by-id", "neighbour"]
+        #expect(try await engine.inspect("web").links == aliases.map { ContainerLink(to: "db", as: $0) })
+        try await engine.rename("db", to: "database")
+        #expect(try await engine.inspect("web").links == aliases.map { ContainerLink(to: "database", as: $0) })
+        try await engine.remove("beside")
+        try await engine.remove("database")
+        #expect(try await engine.inspect("web").links == [])
+    }
+
+    @Test(
+        "a link that cannot be is refused when the container is made",
+        arguments: [
+            ("nobody:x", "could not get container for nobody: No such container: nobody"),
+            ("", "empty string specified for links"), ("a:b:c", "bad format for links: a:b:c"),
+            (":x", "bad format for links: :x"), ("a:", "bad format for links: a:"),
+            ("/:/x/y", "bad format for links: /:/x/y"), ("/a:/", "bad format for links: /a:/"),
+            (
+                "host:x",
+                "conflicting options: host type networking can't be used with links. This would result in undefined "
+                    + "behavior"
+            ),
+        ])
+    func refusedLinks(_ link: String, _ message: String) async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let engine = fixture.engine
+        _ = try await engine.create(configuration { $0.host.networkMode = .host }, name: "host")
+        let before = try fixture.leftovers()
+        let failure = await error {
+            _ = try await engine.create(configuration { $0.host.links = [link] }, name: "web")
+        }
+        #expect(failure == EngineError(.invalid, message))
+        #expect(try fixture.leftovers() == before)
+    }
+
     @Test("what the image and the daemon decide is filled in")
     func defaults() async throws {
         let fixture = try await EngineFixture()

@@ -32,7 +32,12 @@ extension HostConfiguration {
         case .container: what = "container"
         default: return
         }
-        throw .invalid(
+        throw Self.linkRefusal(what)
+    }
+
+    /// Why there can be no link to or from a container whose network is that of the host or of another container.
+    static func linkRefusal(_ what: String) -> EngineError {
+        .invalid(
             "conflicting options: \(what) type networking can't be used with links. This would result in undefined "
                 + "behavior"
         )

@@ -224,12 +224,21 @@ extension Container {
 
     /// The container that a link leads to, and what this one calls it.
     private func linked(_ text: String) throws(EngineError) -> (Container, alias: String) {
-        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        do throws(EngineError) {
-            let other = try services.registry.find(parts[0])
-            return (other, parts.count > 1 ? parts[1] : other.current.name)
-        } catch {
-            throw .invalid("could not get container for \(parts[0]): \(error.message)")
+        let link = try ContainerLink(parsing: text)
+        return (try services.registry.find(link), link.alias)
+    }
+
+    /// The containers on the default network that it is linked to, with their names now and without those that are
+    /// gone.
+    nonisolated func legacyLinks() -> [ContainerLink] {
+        let host = current.configuration.host
+        if NetworkMode.isUserDefined(host.networkMode.description) { return [] }
+        return host.links.compactMap { text in
+            // What is gone is not shown.
+            guard let link = try? ContainerLink(parsing: text), let other = try? services.registry.find(link) else {
+                return nil
+            }
+            return ContainerLink(to: other.current.name, as: link.alias)
         }
     }
 

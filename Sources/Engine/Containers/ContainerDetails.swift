@@ -56,6 +56,8 @@ package struct ContainerDetails: Sendable {
     package var networks: [EndpointDetails]
     /// The ports of the host that are its.
     package var ports: [PublishedPort]
+    /// The containers on the default network that it is linked to, by their names now.
+    package var links: [ContainerLink]
 }
 
 /// A bind, tmpfs or volume as inspect lists it.

@@ -87,6 +87,22 @@ final class ContainerRegistry: Sendable {
         return match
     }
 
+    /// The container that a link leads to: of one that has another's network, that other.
+    ///
+    /// - Throws: `EngineError` (invalid) if there is none. "Not found" would mean the image to clients that make a
+    ///   container.
+    func find(_ link: ContainerLink) throws(EngineError) -> Container {
+        do throws(EngineError) {
+            var container = try find(link.target)
+            while case .container(let other) = container.current.configuration.host.networkMode {
+                container = try find(other)
+            }
+            return container
+        } catch {
+            throw .invalid("could not get container for \(link.target): \(error.message)")
+        }
+    }
+
     /// What has become of a container by now; one whose name is taken already is being made.
     func presence(of id: String) -> ContainerPresence {
         let (container, isReserved) = state.withLock { state in

@@ -25,6 +25,9 @@ extension ContainerInspection {
         appArmorProfile = details.appArmorProfile
         execIDs = details.execIDs.isEmpty ? nil : details.execIDs
         hostConfig = HostConfig(shown: details.host)
+        // With the names of both sides, as paths.
+        let links = details.links.map { "/\($0.target):\(name)/\($0.alias)" }
+        hostConfig.links = links.isEmpty ? nil : links
         graphDriver.name = driver
         graphDriver.data = details.graphDriverData.isEmpty ? nil : details.graphDriverData
         sizeRw = details.sizeRw

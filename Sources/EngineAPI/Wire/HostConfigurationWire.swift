@@ -106,7 +106,6 @@ extension HostConfig {
         extraHosts = host.extraHosts.map(\.text).nilIfEmpty
         groupAdd = host.groupAdd.nilIfEmpty
         ipcMode = host.ipcMode.description
-        links = host.links.nilIfEmpty
         oomScoreAdj = host.oomScoreAdj
         pidMode = host.pidMode.description
         privileged = host.privileged
