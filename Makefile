@@ -58,7 +58,7 @@ bin:
 .PHONY: test
 test: packages ## compile, then run every test
 	@scripts/install-packages test
-	@scripts/install-packages --optional extra vm
+	@scripts/install-packages --optional extra vm clients
 	@scripts/test $(SWIFT_FLAGS)
 
 .PHONY: test-only
@@ -97,6 +97,11 @@ scale: build ## 1,000 containers on one network while masud is killed, and a loo
 .PHONY: takeover
 takeover: build ## containers and data of an earlier version's daemon (OLD=DIR of its programs)
 	@scripts/takeover $(OLD)
+
+.PHONY: clients
+clients: build ## nginx, PostgreSQL, Redis; docker network, Compose, testcontainers
+	@scripts/install-packages --optional clients extra test
+	@scripts/clients/run $(CLIENTS)
 
 .PHONY: interop
 interop: build ## images between Masu, docker, podman, skopeo and umoci
