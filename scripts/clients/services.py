@@ -104,6 +104,7 @@ def main(report, daemon, world, archive):
     names_of_web = [Place(name, names.prefix, (name, "80"), ("", ""), ("", ""))
                     for name in ("www", "web.backend", daemon.masu_ok("inspect", "-f", "{{.Id}}", "web")[:12])]
     for place in names_of_web:
+        eventually("nginx answers as " + place.web[0], lambda: place.curl().code == 0)
         report.equal("nginx as " + place.web[0], place.curl().text, "here is nginx")
     seen = [line.split()[0] for line in daemon.masu_ok("logs", "web").splitlines() if "GET / " in line]
     report.true("the log of nginx has the address of the client outside", world.outside in seen, seen)

@@ -5,8 +5,9 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.waiting_utils import wait_for_logs
 
-SERVER = ("sh -c 'mkdir -p /www && echo this is %s >/www/index.html && echo ready to serve && "
-          "exec httpd -f -p %d -h /www'")
+# httpd leaves its terminal when it has its port.
+SERVER = ("sh -c 'mkdir -p /www && echo this is %s >/www/index.html && httpd -p %d -h /www && echo ready to serve && "
+          "exec sleep infinity'")
 
 
 def check(what, condition):
@@ -41,7 +42,8 @@ with Network() as network:
             .with_network_aliases("server", "other-name") as server:
         wait_for_logs(server, "ready", timeout=180)
         for name in ("server", "other-name"):
-            with DockerContainer("busybox").with_command("wget -qO- http://%s:8000/" % name) \
+            with DockerContainer("busybox").with_command(
+                    "sh -c 'until wget -qO- http://%s:8000/; do sleep 1; done'" % name) \
                     .with_network(network) as client:
                 wait_for_logs(client, "this is server", timeout=180)
                 check("the alias " + name, client.get_wrapped_container().wait()["StatusCode"] == 0)
