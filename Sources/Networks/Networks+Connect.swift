@@ -45,16 +45,31 @@ extension Networks {
             return (network: entry.network, endpoint: endpoint)
         }
         let inside = try namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
-        // The host's end, where there is one: the container may have given its own another name.
-        if try removePort(of: found.endpoint) {
-            forgetNeighbours(of: [found.endpoint])
-        } else {
-            detach(found.endpoint, .name(found.endpoint.interfaceName), inside)
-        }
+        try removeInterface(of: found.endpoint, inside)
+        forgetNeighbours(of: [found.endpoint])
         try table.removeEndpoints(of: sandbox, on: found.network.id)
         forget(sandbox, on: [found.network.id])
         if let inside { setDefaultRoutes(of: sandbox, inside) }
         writeNames(of: found.network)
+    }
+
+    /// Removes an endpoint's interface, however the container has named it; one that is not there is no error.
+    private func removeInterface(of endpoint: Endpoint, _ inside: Inside?) throws(NetworksError) {
+        // With the host's end, where there is one, the container's goes.
+        if try removePort(of: endpoint) { return }
+        guard let inside else { return }
+        let own = inside.links.first { link in
+            // Those of ipvlan have all the same address.
+            driver(of: endpoint) == .ipvlan
+                ? link.name == endpoint.interfaceName : link.address == endpoint.macAddress?.bytes
+        }
+        guard let own else { return }
+        do throws(NetlinkError) {
+            try inside.route.perform(Link.delete(.index(own.index)))
+        } catch {
+            if error.errno == .operationNotSupportedByDevice { return }
+            throw .system("cannot take a container from the network \(endpoint.networkName): \(error)")
+        }
     }
 
     /// Removes the interface on the host that leads to an endpoint, and the container's with it.
@@ -74,12 +89,13 @@ extension Networks {
         }
     }
 
-    func leaveNow(_ sandbox: String, isNamespaceShared: Bool = false) throws(NetworksError) {
+    func leaveNow(_ sandbox: String, sharedNamespace: FileDescriptor? = nil) throws(NetworksError) {
         ports.drop(sandbox)
         let gone = endpoints(of: sandbox)
         if gone.isEmpty { return }
-        if isNamespaceShared {
-            for endpoint in gone { _ = try removePort(of: endpoint) }
+        if let sharedNamespace {
+            let inside = try Inside(sharedNamespace)
+            for endpoint in gone { try removeInterface(of: endpoint, inside) }
         }
         // The interfaces go with the namespace, which the kernel does in the background: to delete one would take it
         // tens of milliseconds.

@@ -160,11 +160,11 @@ package final class Networks: Sendable {
 
     /// Frees what a container that has ended had. What cannot be freed is logged, and freed at the daemon's next start.
     ///
-    /// - Parameter isNamespaceShared: Whether others still have its network namespace, whose interfaces then do not go
-    ///   by themselves.
-    package func leave(_ sandbox: String, isNamespaceShared: Bool = false) async {
+    /// - Parameter sharedNamespace: Its network namespace if others still have that, whose interfaces then do not go by
+    ///   themselves.
+    package func leave(_ sandbox: String, sharedNamespace: FileDescriptor? = nil) async {
         do {
-            try await pool.run { [self] in try leaveNow(sandbox, isNamespaceShared: isNamespaceShared) }
+            try await pool.run { [self] in try leaveNow(sandbox, sharedNamespace: sharedNamespace) }
         } catch {
             logger.error("cannot free a container's network", metadata: ["id": "\(sandbox)", "error": "\(error)"])
         }

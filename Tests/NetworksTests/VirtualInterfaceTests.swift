@@ -45,6 +45,29 @@ struct VirtualInterfaceTests {
         #expect(try host.route().link(.name("up0")) != nil)
     }
 
+    @Test("an interface that the container has renamed goes with its place, also where others have the namespace")
+    func renamed() async throws {
+        let host = try TestHost()
+        let networks = try await host.open()
+        _ = try await create(networks, "macvlan", ["parent": "up0"])
+        for isShared in [false, true] {
+            let sandbox = try await networks.join(request(1, "lan"))
+            let namespace = try #require(sandbox.namespace)
+            let inside = try RouteSocket.opened(in: namespace)
+            let index = try #require(try inside.link(.name("eth0"))).index
+            for settings in [LinkSettings(isUp: false), LinkSettings(name: "mine")] {
+                try inside.perform(Link.set(.index(index), settings))
+            }
+            if isShared {
+                await networks.leave(sandbox.id, sharedNamespace: namespace)
+            } else {
+                try await networks.disconnect("lan", sandbox: sandbox.id, namespace: namespace)
+            }
+            #expect(try inside.link(.name("mine")) == nil)
+            #expect(networks.endpoints(of: sandbox.id).isEmpty)
+        }
+    }
+
     @Test("a parent that is taken, is not there or cannot be made is refused before anything is left")
     func refused() async throws {
         let host = try TestHost()

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import LinuxKernel
 import OCISpec
 import ShimProtocol
@@ -105,5 +106,62 @@ struct ExecTests {
         #expect(unframed(try slow.readToEnd()).output.count < expected.utf8.count)
         #expect(try TestContainer.eventually { container.hasShimEnded })
         for stream in [slow, quick] { try stream.close() }
+    }
+
+    @Test("the notes of all execs fit into one answer; those for which there is no room are left out")
+    func notes() throws {
+        let container = try TestContainer(["sleep", "100"])
+        let connection = try container.connect()
+        try connection.call(.start)
+        let note = JSONValue.string(String(repeating: "n", count: 300 << 10))
+        // All together are more than a message may have.
+        let ids = (0..<60).map { "\($0)" }
+        for id in ids {
+            try connection.call(.exec(id: id, process: process("read x"), openStdin: true, note: note))
+            try connection.call(.execStart(id: id))
+        }
+        try connection.call(.exec(id: "small", process: process("read x"), openStdin: true, note: .string("small")))
+        try connection.call(.execStart(id: "small"))
+        let other = try ShimConnection(bundle: container.bundle, timeout: 120)
+        guard case .execs(let execs) = try other.call(.execs) else {
+            Issue.record("another answer")
+            return
+        }
+        #expect(Set(execs.map(\.id)) == Set(ids + ["small"]))
+        #expect(execs.first { $0.id == "small" }?.note == .string("small"))
+        let kept = execs.filter { $0.note == note }.count
+        #expect(kept == 3, "as many as there is room for")
+    }
+
+    @Test("answers wait for a client that reads late; one that never reads is let go, and others are served")
+    func lateReaders() throws {
+        let container = try TestContainer(["sleep", "100"])
+        let connection = try container.connect()
+        try connection.call(.start)
+        let note = JSONValue.string(String(repeating: "n", count: 1_000_000))
+        try connection.call(.exec(id: "x", process: process("read x"), openStdin: true, note: note))
+        try connection.call(.execStart(id: "x"))
+        let late = try ShimConnection(bundle: container.bundle, timeout: 120)
+        for _ in 0..<4 { try late.send(.execs) }
+        let never = try ShimConnection(bundle: container.bundle, timeout: 120)
+        for _ in 0..<12 { try? never.send(.execs) }  // It may be gone already.
+        for _ in 0..<4 {
+            guard case .response(.execs(let execs))? = try late.receive() else {
+                Issue.record("another message")
+                return
+            }
+            #expect(execs.map(\.note) == [note])
+        }
+        guard case .execState = try connection.call(.execState(id: "x")) else {
+            Issue.record("another answer")
+            return
+        }
+        // What had been sent before is still to be read.
+        var count = 0
+        while let message = try? never.receive() {
+            guard case .response(.execs) = message else { break }
+            count += 1
+        }
+        #expect(count < 12)
     }
 }

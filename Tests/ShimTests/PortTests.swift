@@ -72,6 +72,26 @@ struct PortTests {
         #expect(try accepted.readAll() == [4])
     }
 
+    @Test("a client at a loopback address of the host has none in the container, whose programs trust their own")
+    func loopbackClient() throws {
+        let rig = try PortRig([PortRequest(80, host: .exact(8080))], isTransparent: true)
+        defer { try? rig.close() }
+        let stranger = SocketAddress(IPAddress(.ipv4, 0x7F00_0909), 20_000)
+        for (client, server, host) in [
+            (stranger, server, IPAddress(.ipv4, 0x7F00_0909)),
+            (SocketAddress(.loopback(.ipv6), 20_000), IPAddress.loopback(.ipv6), .loopback(.ipv6)),
+        ] {
+            let listener = try rig.listen(server, 80)
+            defer { listener.discard() }
+            let socket = try rig.connect(host, 8080, from: client)
+            defer { socket.discard() }
+            let accepted = try listener.acceptConnection()
+            defer { accepted.discard() }
+            let peer = try #require(accepted.peerName())
+            #expect(peer != client && peer.address != stranger.address)
+        }
+    }
+
     @Test("elements of the ports are removed from the kernel before the ports are given up")
     func elements() throws {
         let rig = try PortRig([PortRequest(80, host: .exact(8080)), PortRequest(53, .udp, host: .exact(53))])

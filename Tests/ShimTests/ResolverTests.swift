@@ -4,6 +4,7 @@ import Glibc
 import LinuxKernel
 import Shim
 import ShimProtocol
+import Synchronization
 import SystemPackage
 import TemporaryDirectories
 import Testing
@@ -21,7 +22,8 @@ final class TestResolver: Sendable {
     init(
         _ configuration: ResolverConfiguration, host: TestNetworkNamespace, container: TestNetworkNamespace,
         limits: NameService.Limits = NameService.Limits(), openFiles: Int = 10_000,
-        then change: (after: FileDescriptor, to: ResolverConfiguration)? = nil
+        then change: (after: FileDescriptor, to: ResolverConfiguration)? = nil,
+        before prepare: @escaping @Sendable () throws -> Void = {}
     ) throws {
         self.host = host
         self.container = container
@@ -49,6 +51,7 @@ final class TestResolver: Sendable {
                         change.after.discard()
                     }
                 }
+                try prepare()
                 try writing.writeEntire("\n".utf8)
                 loop.run()
             } catch {
@@ -228,6 +231,59 @@ struct ResolverTests {
                 #expect(message.header.id == id)
                 #expect(message.addresses == ["172.18.0.2"])
             }
+        }
+    }
+
+    @Test("thousands of messages that are no questions do not keep a connection from its next one")
+    func shortMessages() throws {
+        try withResolver(configuration()) { (resolver: TestResolver) throws in
+            let socket = try resolver.connect(.tcp)
+            defer { socket.discard() }
+            let question = try query("web", id: 5)
+            let framed = [0, UInt8(question.count)] + question
+            for round in 0..<3 {
+                // Messages of no and of one byte, which the reader gets in pieces of any size.
+                let bytes = (0..<20_000).flatMap { $0 % 3 == round ? [0, 0] : [0, 1, 7] as [UInt8] }
+                let writer = Thread { try? socket.writeEntire(bytes + framed + framed) }
+                for _ in 0..<2 {
+                    let message = try DNSMessage(parsing: try #require(try socket.readMessage()))
+                    #expect(message.header.id == 5 && message.addresses == ["172.18.0.2"])
+                }
+                writer.join()
+            }
+        }
+    }
+
+    @Test("more connections than are taken at once are all answered, and so is a datagram behind them")
+    func manyConnections() throws {
+        var limits = NameService.Limits()
+        limits.streams = 200
+        let container = container
+        let sockets = Mutex<[FileDescriptor]>([])
+        let question = try query("web")
+        // The loop does not run yet: all of them wait when it begins.
+        let resolver = try TestResolver(
+            configuration(), host: host, container: container, limits: limits,
+            before: {
+                for _ in 0..<120 {
+                    let socket = try container.socket(.tcp)
+                    sockets.withLock { $0.append(socket) }
+                    try socket.setNonBlocking(true)
+                    _ = try socket.connect(to: SocketAddress(Resolver.address, 53))
+                }
+            })
+        defer {
+            resolver.stop()
+            for socket in sockets.withLock({ $0 }) { socket.discard() }
+        }
+        #expect(try resolver.ask("web").addresses == ["172.18.0.2"])
+        for socket in sockets.withLock({ $0 }) {
+            // Those for which the queue had no place ask again.
+            _ = try Poll.wait(for: [(socket, .writable)], milliseconds: 60_000)
+            try socket.setNonBlocking(false)
+            try socket.writeMessage(question)
+            let message = try DNSMessage(parsing: try #require(try socket.readMessage()))
+            #expect(message.addresses == ["172.18.0.2"])
         }
     }
 

@@ -143,4 +143,29 @@ struct FreezingTests {
         #expect(try silent.isPaused == isPausing && isFrozen(fake) == isPausing)
         await silent.discard()
     }
+
+    @Test("a task that an earlier process may have paused is thawed to take a signal, before the shim has answered")
+    func thawBeforeTheAnswer() async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create()
+        try await task.start()
+        try await task.pause()
+        task.letGo()
+        kill(task.shimPID, SIGSTOP)
+        let next = try fake.again { $0.recovery = .milliseconds(100) }
+        guard case .silent(let silent) = await next.recover("one", isPaused: true) else {
+            Issue.record("it does not answer")
+            return
+        }
+        let thaw = Task { await silent.thaw() }
+        kill(task.shimPID, SIGCONT)
+        await thaw.value
+        for await event in silent.events {
+            guard case .answered(let presence) = event else { continue }
+            #expect(!presence.isPaused)
+            break
+        }
+        #expect(try !silent.isPaused && !isFrozen(fake))
+        await silent.discard()
+    }
 }

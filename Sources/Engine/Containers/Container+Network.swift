@@ -62,20 +62,25 @@ extension Container {
             } catch {
                 logger.error("cannot remove what is left of the container's ports: \(error)")
             }
-            await services.networks.leave(id, isNamespaceShared: isNetworkShared)
+            let namespace = sharedNamespace()
+            await services.networks.leave(id, sharedNamespace: namespace)
+            namespace?.discard()
         }
         if tells { for network in networks { services.emit("disconnect", network, container: id) } }
     }
 
-    /// Whether another container has its network namespace, which then outlives it.
-    private var isNetworkShared: Bool {
-        services.registry.all.contains { other in
-            guard other.id != id, other.current.state.running != nil,
-                case .container(let name) = other.current.configuration.host.networkMode
-            else { return false }
-            // One that is not found is not this one.
-            return (try? services.registry.find(name))?.id == id
+    /// Its network namespace, for the caller to close, if another container has it, which then outlives it.
+    private func sharedNamespace() -> FileDescriptor? {
+        for other in services.registry.all where other.id != id {
+            guard let running = other.current.state.running,
+                case .container(let name) = other.current.configuration.host.networkMode,
+                // One that is not found is not this one.
+                (try? services.registry.find(name))?.id == id
+            else { continue }
+            // One that has just ended has it no longer, and leaves it to the next.
+            if let namespace = try? Files.open(FilePath("/proc/\(running.pid)/ns/net"), .readOnly) { return namespace }
         }
+        return nil
     }
 
     /// The networks it is on now, by what is known of the run.
