@@ -348,7 +348,7 @@ let package = Package(
         tests(
             "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
         tests("MasudTests", []),
-        tests("IntegrationTests", ["LinuxKernel", system]),
+        tests("IntegrationTests", ["Addresses", "LinuxKernel", system]),
     ]
 )
 
@@ -395,6 +395,7 @@ if let fuzzer = Context.environment["MASU_FUZZER"] {
         .target(name: "CFuzzer", path: "Fuzz/CFuzzer"),
         fuzzProgram("FuzzTar", ["Archive"]),
         fuzzProgram("FuzzDNS", ["Addresses", "DNS"]),
+        fuzzProgram("FuzzNetlink", ["Addresses", "Netlink"]),
         fuzzProgram("FuzzReference", ["OCISpec"]),
     ]
 }

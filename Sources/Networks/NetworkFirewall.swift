@@ -47,7 +47,7 @@ enum NetworkFirewall {
     }
 
     private static var sets: [FirewallSet] {
-        [bridges, open, inner, hairpin]
+        [bridges, open, inner, hairpin, PortTable.isolated]
             + IPAddress.Family.allCases.flatMap {
                 [protected($0), routed($0), trusted($0), hidden($0), outer($0)]
             }
@@ -213,11 +213,10 @@ enum NetworkFirewall {
         let name = FieldValue.name(settings.interfaceName)
         let note = FirewallUserData(comment: network.id)
         let pair = FirewallElement(FirewallKey(name, name), userData: note)
-        var result: [(set: FirewallSet, elements: [FirewallElement])] = [
-            (bridges, [FirewallElement(FirewallKey(name), userData: note)]), (hairpin, [pair]),
-        ]
-        if settings.allowsContainerTraffic { result.append((open, [pair])) }
-        if network.isInternal { result.append((inner, [FirewallElement(FirewallKey(name), userData: note)])) }
+        let single = FirewallElement(FirewallKey(name), userData: note)
+        var result: [(set: FirewallSet, elements: [FirewallElement])] = [(bridges, [single]), (hairpin, [pair])]
+        result.append(settings.allowsContainerTraffic ? (open, [pair]) : (PortTable.isolated, [single]))
+        if network.isInternal { result.append((inner, [single])) }
         for pool in network.pools { result += elements(of: pool, network, settings, note) }
         return result
     }

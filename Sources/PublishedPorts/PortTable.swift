@@ -38,6 +38,9 @@ package enum PortTable {
         FirewallSet(table, "published\(family.rawValue)", key: [.address(family), .transportProtocol, .port])
     }
 
+    /// Bridges whose ports are kept apart, so that containers on them reach each other by the host alone.
+    package static let isolated = FirewallSet(table, "isolated", key: [.interfaceName])
+
     /// All maps and sets that have elements of ports.
     package static let sets = IPAddress.Family.allCases.flatMap { [ports($0), addressed($0), published($0)] }
 
@@ -48,9 +51,22 @@ package enum PortTable {
 
     /// Makes this part of the table, whatever of it is there, with these elements. Others, which belong to containers
     /// that run, stay.
-    package static func restoration(of elements: [FirewallElements]) -> [Request] {
-        var changes = [table.addition] + sets.map(\.addition)
+    ///
+    /// - Parameter bridgesCallFirewall: Whether bridges have the packet filter look at what passes them. A bridge then
+    ///   sends a packet on by itself whose destination was changed to one of its own containers, which it does not
+    ///   between ports that are kept apart: what comes from such bridges is left to the shim's sockets.
+    package static func restoration(
+        of elements: [FirewallElements], bridgesCallFirewall: Bool = false
+    ) -> [Request] {
+        var changes = [table.addition, isolated.addition] + sets.map(\.addition)
         for chain in [arriving, sending] { changes += [chain.addition, chain.flush] }
+        if bridgesCallFirewall {
+            let rule = FirewallRule(in: arriving) {
+                $0.require(.inputInterface, in: isolated)
+                $0.accept()
+            }
+            changes.append(rule.addition)
+        }
         changes += (rules(arriving) + rules(sending)).map(\.addition)
         for group in elements { changes += group.set.addition(of: group.elements) }
         return changes

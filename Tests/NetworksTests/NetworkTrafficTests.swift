@@ -85,7 +85,7 @@ struct NetworkTrafficTests {
         for family in IPAddress.Family.allCases {
             let target = try #require(scene.sandbox.endpoints[0].address(family)).address
             let seen = try Traffic.connect(
-                from: scene.host.outside, to: target, of: scene.inside, milliseconds: isOpen ? 3000 : 300)
+                from: scene.host.outside, to: target, of: scene.inside, milliseconds: isOpen ? 120_000 : 300)
             #expect((seen != nil) == isOpen)
         }
     }

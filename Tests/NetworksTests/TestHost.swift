@@ -105,9 +105,9 @@ final class TestHost: Sendable {
         }
     }
 
-    /// Waits until a condition holds, for ten seconds at most.
+    /// Waits until a condition holds, for two minutes at most.
     static func wait(until condition: () throws -> Bool) async throws -> Bool {
-        for _ in 0..<1000 {
+        for _ in 0..<12_000 {
             if try condition() { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -133,7 +133,7 @@ enum Traffic {
     /// - Returns: the address that the listener sees; `nil` if nothing arrives.
     static func connect(
         from client: FileDescriptor, to address: IPAddress, of server: FileDescriptor, port: UInt16? = nil,
-        listening: UInt16 = 0, milliseconds: Int32 = 3000
+        listening: UInt16 = 0, milliseconds: Int32 = 120_000
     ) throws -> IPAddress? {
         let family: IPAddress.Family = address.family
         let listener = try NetworkNamespace.visit(server) { socket(family) }

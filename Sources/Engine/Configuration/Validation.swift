@@ -47,6 +47,7 @@ extension ContainerConfiguration {
         try healthcheck?.validate()
         try validateConflicts()
         try validateEndpoints(on: context.networks)
+        _ = try portRequests()
         return try host.validate(in: context) + warnings()
     }
 

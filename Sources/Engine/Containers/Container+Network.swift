@@ -14,6 +14,16 @@ extension ContainerConfiguration {
         let first = host.networkMode.description
         return endpoints.keys.sorted { ($0 != first ? 1 : 0, $0) < ($1 != first ? 1 : 0, $1) }
     }
+
+    /// The ports of the host that it asks for; throws Docker's text for ranges that do not go together.
+    func portRequests() throws(EngineError) -> [PortRequest] {
+        do throws(PortRangeMismatch) {
+            return try PortRequest.all(
+                host.publishedPorts, exposed: exposedPorts, publishAll: host.publishAllPorts)
+        } catch {
+            throw .invalid(error.description)
+        }
+    }
 }
 
 extension Container {
@@ -165,15 +175,7 @@ extension Container {
     /// The ports of the host that a start asks for; nil for none.
     private func publication(_ endpoints: [Endpoint]) throws(EngineError) -> PortPublication? {
         if endpoints.isEmpty { return nil }
-        let configuration = record.configuration
-        var requests: [PortRequest]
-        do throws(PortRangeMismatch) {
-            requests = try PortRequest.all(
-                configuration.host.publishedPorts, exposed: configuration.exposedPorts,
-                publishAll: configuration.host.publishAllPorts)
-        } catch {
-            throw .invalid(error.description)
-        }
+        var requests = try record.configuration.portRequests()
         if requests.isEmpty { return nil }
         let binding = services.networks.hostBinding(of: endpoints)
         requests = requests.map { $0.defaulting(to: binding) }
@@ -190,7 +192,8 @@ extension Container {
         let message = conflict.message(
             endpoint: record.name, id: endpoints.first?.id ?? "", target: target
         ) { [services] in services.registry.container($0)?.current.name }
-        return EngineError(refusal.kind, message)
+        // Docker has no status of its own for this, and clients look for the text.
+        return EngineError(.system, message)
     }
 
     /// A container on the default bridge that this one is linked to, as lines of `/etc/hosts`.

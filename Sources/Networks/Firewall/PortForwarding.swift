@@ -20,7 +20,10 @@ final class PortForwarding: Sendable {
     }
 
     /// What makes the part of the table that is about ports.
-    var restoration: [Request] { PortTable.restoration(of: wanted.withLock { $0.values.flatMap { $0 } }) }
+    var restoration: [Request] {
+        PortTable.restoration(
+            of: wanted.withLock { $0.values.flatMap { $0 } }, bridgesCallFirewall: HostNetwork.bridgesCallFirewall)
+    }
 
     /// Lets the kernel carry packets to ports that a shim has bound, and opens ports by containers' own addresses.
     func publish(_ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget) throws(NetlinkError) {

@@ -97,9 +97,9 @@ final class FirewallWorld: Sendable {
         ask(from: namespace, text, port, milliseconds: 2000) == nil
     }
 
-    /// What the server says who is there; `nil` if it cannot be reached within half a minute: a machine may be busy.
+    /// What the server says who is there; `nil` if it cannot be reached within two minutes: a machine may be busy.
     static func ask(
-        from namespace: FileDescriptor, _ text: String, _ port: UInt16, milliseconds: Int32 = 30_000
+        from namespace: FileDescriptor, _ text: String, _ port: UInt16, milliseconds: Int32 = 120_000
     ) -> String? {
         guard let address = IPAddress(text),
             let socket = try? TestServer.socket(.tcp, address.family, in: namespace)
