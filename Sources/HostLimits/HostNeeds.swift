@@ -31,7 +31,7 @@ package enum HostNeeds {
 
     /// Descriptors that the daemon needs.
     static func openFilesOfDaemon(_ containers: Int) -> UInt64 {
-        UInt64(1024 + containers * Ordinary.descriptorsOfDaemon)
+        UInt64(256 + containers * Ordinary.descriptorsOfDaemon)
     }
 
     /// Processes and threads.

@@ -86,11 +86,11 @@ struct HostLimitsTests {
         #expect(ports.isShort == isShort && ports.remedy.contains("masu network create"))
     }
 
-    @Test("the daemon's own limit of descriptors", arguments: [(9023 as UInt64, true), (9024, false), (.max, false)])
+    @Test("the daemon's own limit of descriptors", arguments: [(8255 as UInt64, true), (8256, false), (.max, false)])
     func openFiles(present: UInt64, isShort: Bool) throws {
         let limits = limits(try FakeMachine(), 1000, openFiles: present)
         let own = try #require(limits.limits.first { $0.name == "RLIMIT_NOFILE" })
-        #expect(own.isShort == isShort && own.present == present && own.remedy.contains("LimitNOFILE=9024"))
+        #expect(own.isShort == isShort && own.present == present && own.remedy.contains("LimitNOFILE=8256"))
     }
 
     @Test("the lowest limit of the control groups above counts, of either version")

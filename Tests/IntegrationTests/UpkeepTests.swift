@@ -99,6 +99,38 @@ extension Integration {
             }
         }
 
+        @Test("the machine's limits are told for a number of containers, and what is short is the exit status")
+        func limits() throws {
+            try withDaemon { daemon in
+                let all = try daemon.run(.masu, "system", "check", "--limits", "--containers", "100000")
+                // As many do not fit on one bridge, whatever the machine has.
+                #expect(all.code == 1 && all.errors.isEmpty, "\(all)")
+                let lines = all.output.split(separator: "\n")
+                #expect(lines.first?.hasPrefix("LIMIT ") == true, "\(all)")
+                let ports = try #require(lines.first { $0.hasPrefix("bridge ports ") })
+                #expect(ports.contains("1023") && ports.contains("100000") && ports.contains("short"), "\(ports)")
+                let processes = try #require(lines.first { $0.hasPrefix("kernel.pid_max ") })
+                let present = try String(contentsOfFile: "/proc/sys/kernel/pid_max", encoding: .utf8)
+                #expect(processes.contains(present.trimmingCharacters(in: .whitespacesAndNewlines)), "\(processes)")
+                #expect(lines.last?.hasPrefix("limits for 100000 containers: ") == true, "\(all)")
+                let problems = try daemon.run(.masu, "system", "check", "-q", "--limits", "--containers", "100000")
+                #expect(problems.code == 1, "\(problems)")
+                #expect(problems.output.contains("bridge ports is short for 100000 containers: 1023, needed 100000"))
+                // Nobody has asked about so many.
+                let plain = try daemon.run(.masu, "system", "check")
+                #expect(plain.code == 0 && plain.output.contains("\nlimits for 1000 containers: "), "\(plain)")
+                for (number, reason) in [
+                    ("0", "invalid number of containers 0: it has to be from 1 to 100000"),
+                    ("100001", "invalid number of containers 100001: it has to be from 1 to 100000"),
+                ] {
+                    let wrong = try daemon.run(.masu, "system", "check", "--containers", number)
+                    #expect(wrong.code == 1 && wrong.output.isEmpty && wrong.errors.contains(reason), "\(wrong)")
+                }
+                let word = try daemon.run(.masu, "system", "check", "--containers", "many")
+                #expect(word.code != 0 && word.errors.contains("--containers"), "\(word)")
+            }
+        }
+
         @Test("an image is shown for the platform it is for, and refused for another", arguments: Client.available)
         func platform(_ client: Client) throws {
             try withDaemon { daemon in
