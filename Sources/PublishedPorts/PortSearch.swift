@@ -16,13 +16,17 @@ package struct PortSearch: Hashable, Sendable {
 
         /// The ports to try, in order.
         ///
-        /// - Parameter random: a number by which those for `any` begin in the middle of the range, so that containers
-        ///   that start together do not try the same.
-        package func candidates(ephemeral: EphemeralPorts, random: UInt64) -> [UInt16] {
+        /// - Parameters:
+        ///   - ephemeral: those for `any`; only asked for then.
+        ///   - random: a number by which those for `any` begin in the middle of the range, so that containers that
+        ///     start together do not try the same; only asked for then.
+        package func candidates(
+            ephemeral: @autoclosure () -> EphemeralPorts, random: @autoclosure () -> UInt64
+        ) -> [UInt16] {
             switch hostPort {
             case .exact(let port): [port]
             case .range(let ports): Array(ports)
-            case .any: ephemeral.rotated(by: random)
+            case .any: ephemeral().rotated(by: random())
             }
         }
 
@@ -32,6 +36,13 @@ package struct PortSearch: Hashable, Sendable {
         }
     }
 
+    /// What requests must have in common to get the same number.
+    private struct Wish: Hashable {
+        let transport: TransportProtocol
+        let containerPort: UInt16
+        let hostPort: PortRequest.HostPort
+    }
+
     /// Exact ports come first, then ranges, then any: no wish for a particular port fails because another request of
     /// the same container has got it by chance.
     package let groups: [Group]
@@ -39,17 +50,20 @@ package struct PortSearch: Hashable, Sendable {
     /// The groups of all requests that mean an address of the host.
     package init(_ publication: PortPublication) {
         var groups: [Group] = []
+        // Where the groups of a wish are: a range of thousands of ports is as many groups.
+        var places: [Wish: [Int]] = [:]
         for request in publication.requests {
             let addresses = publication.addresses(of: request)
             guard !addresses.isEmpty else { continue }
-            let index = groups.firstIndex { group in
-                group.transport == request.transport && group.containerPort == request.containerPort
-                    && group.hostPort == request.hostPort
-                    && !group.addresses.contains { address in addresses.contains { Self.overlap(address, $0) } }
+            let wish = Wish(
+                transport: request.transport, containerPort: request.containerPort, hostPort: request.hostPort)
+            let index = places[wish]?.first { index in
+                !groups[index].addresses.contains { address in addresses.contains { Self.overlap(address, $0) } }
             }
             if let index {
                 groups[index].addresses += addresses
             } else {
+                places[wish, default: []].append(groups.count)
                 groups.append(
                     Group(
                         transport: request.transport, containerPort: request.containerPort, hostPort: request.hostPort,
