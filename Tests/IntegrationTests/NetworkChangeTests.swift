@@ -156,7 +156,7 @@ extension Integration {
                 kill(shim, SIGCONT)
                 #expect(
                     try eventually {
-                        try daemon.ok(.masu, "port", "web", "80/tcp").hasPrefix("0.0.0.0:8080")
+                        try daemon.run(.masu, "port", "web", "80/tcp").line.hasPrefix("0.0.0.0:8080")
                     })
                 // What depends on its ports works as well.
                 try daemon.ok(.masu, "network", "connect", "--gw-priority", "1", "two", "web")
