@@ -181,8 +181,10 @@ final class HTTPExchange: ChannelDuplexHandler {
 }
 
 extension HTTPResponseHead {
-    /// Whether nothing but the end of the connection tells where the body ends.
-    fileprivate var endsWithConnection: Bool {
-        !headers.contains(name: "Content-Length") && !headers.contains(name: "Transfer-Encoding")
+    /// Whether nothing but the end of the connection tells where the body ends; RFC 9112, section 6.3.
+    package var endsWithConnection: Bool {
+        // Of several codings the last one counts, and only "chunked" says where it ends.
+        if let coding = headers[canonicalForm: "Transfer-Encoding"].last { return coding.lowercased() != "chunked" }
+        return !headers.contains(name: "Content-Length")
     }
 }

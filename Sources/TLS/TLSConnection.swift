@@ -124,20 +124,32 @@ final class TLSConnection {
         }
     }
 
-    /// Encrypts all of `data`, and moves it to `buffer`.
-    func encrypt(_ data: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) throws(TLSError) {
+    /// Encrypts `data`, and moves it to `buffer`.
+    ///
+    /// - Returns: how many bytes. These are not all where a message of the other side, as one with a new ticket, has
+    ///   come
+    ///   in part: nothing can be sent before the rest of it has been decrypted.
+    func encrypt(_ data: UnsafeRawBufferPointer, into buffer: inout ByteBuffer) throws(TLSError) -> Int {
         var rest = data[...]
         while !rest.isEmpty {
             ERR_clear_error()
             let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.record))
             var count = 0
-            guard SSL_write_ex(ssl, piece.baseAddress, piece.count, &count) == 1 else { throw failure() }
+            let result = SSL_write_ex(ssl, piece.baseAddress, piece.count, &count)
             moveOutput(to: &buffer)
+            if result != 1 {
+                guard SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ else { throw failure() }
+                break
+            }
             rest = rest.dropFirst(count)
         }
+        return data.count - rest.count
     }
 
-    /// Tells the other side that no more data follows.
+    /// Whether a message of the other side that is no data has come in part.
+    var isInMessage: Bool { SSL_in_init(ssl) == 1 }
+
+    /// Tells the other side that no more data follows; not while `isInMessage`.
     func endOutput() {
         // Nothing depends on the answer, which may come later or not at all.
         SSL_shutdown(ssl)

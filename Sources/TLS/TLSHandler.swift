@@ -56,6 +56,8 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
     /// What is left of a write that has been sent in part.
     private var rest: Write?
     private var isSending = false
+    /// Whether nothing can be sent before more has come.
+    private var isInputAwaited = false
     /// How many bytes have been written and wait here.
     private(set) var outboundBufferedBytes = 0
 
@@ -152,7 +154,12 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
             deliver(context)
             return fail(error, context)
         }
-        guard sendAnswers(context), isEnd else { return }
+        guard sendAnswers(context) else { return }
+        if isInputAwaited, !connection.isInMessage {
+            isInputAwaited = false
+            sendWrites(context)
+        }
+        guard isEnd else { return }
         inputEnded = true
         deliver(context)
         if phase == .open { endInput(context) }
@@ -172,7 +179,7 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
     func channelReadComplete(context: ChannelHandlerContext) {
         if received.readableBytes > 0 {
             deliver(context)
-        } else if phase == .handshaking || phase == .open && isReadWanted && !inputEnded {
+        } else if phase == .handshaking || phase == .open && (isReadWanted || isInputAwaited) && !inputEnded {
             context.read()
         }
     }
@@ -249,10 +256,10 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         repeat {
             count = 0
             guard context.channel.isWritable else { break }
-            while phase == .open, count < Self.round, let write = nextWrite() {
+            while phase == .open, !isInputAwaited, count < Self.round, let write = nextWrite() {
                 count += max(1, write.data.readableBytes)
                 do throws(TLSError) {
-                    try send(write.data, write.promise, context)
+                    try send(write, context)
                 } catch {
                     write.promise?.fail(error)
                     return fail(error, context)
@@ -260,7 +267,7 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
             }
             if count > 0 { context.flush() }
         } while count > 0
-        if phase == .open, isOutputEnding, !hasUnsentWrites { endOutput(context) }
+        if phase == .open, !isInputAwaited, isOutputEnding, !hasUnsentWrites { endOutput(context) }
     }
 
     private var hasUnsentWrites: Bool { rest != nil || !writes.isEmpty }
@@ -276,17 +283,33 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         return (piece, nil)
     }
 
-    private func send(
-        _ data: ByteBuffer, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
-    ) throws(TLSError) {
+    private func send(_ write: Write, _ context: ChannelHandlerContext) throws(TLSError) {
         // A record has at most so many bytes more than what is in it.
-        let records = data.readableBytes / TLSConnection.record + 1
-        var buffer = context.channel.allocator.buffer(capacity: data.readableBytes + records * 64)
-        let result = data.withUnsafeReadableBytes { bytes in
+        let size = write.data.readableBytes
+        var buffer = context.channel.allocator.buffer(capacity: size + (size / TLSConnection.record + 1) * 64)
+        let result = write.data.withUnsafeReadableBytes { bytes in
             Result { () throws(TLSError) in try connection.encrypt(bytes, into: &buffer) }
         }
-        try result.get()
-        context.write(wrapOutboundOut(buffer), promise: promise)
+        let count = try result.get()
+        if count == size { return context.write(wrapOutboundOut(buffer), promise: write.promise) }
+        putBack(size - count, of: write)
+        awaitInput(context)
+        context.write(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    /// Keeps the last bytes of what `nextWrite` has given.
+    private func putBack(_ count: Int, of write: Write) {
+        outboundBufferedBytes += count
+        var whole = rest ?? write
+        // A piece shares its bytes with the write that it is a piece of.
+        let index = rest == nil ? whole.data.writerIndex : whole.data.readerIndex
+        whole.data.moveReaderIndex(to: index - count)
+        rest = whole
+    }
+
+    private func awaitInput(_ context: ChannelHandlerContext) {
+        isInputAwaited = true
+        context.read()
     }
 
     /// Sends what OpenSSL has to say by itself: its part of the handshake, alerts, new keys.
@@ -330,6 +353,11 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         let promise = outputEnd
         outputEnd = nil
         if inputEnded { return closeAll(context, promise) }
+        if connection.isInMessage {
+            isOutputEnding = true
+            outputEnd = promise
+            return awaitInput(context)
+        }
         outputEnded = true
         connection.endOutput()
         sendOutput(nil, context)

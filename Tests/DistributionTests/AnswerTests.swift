@@ -91,4 +91,18 @@ struct AnswerTests {
             #expect(broken?.message.utf8.contains(0x1B) == false)
         }
     }
+
+    @Test(
+        "a body without a length and without chunks ends with its connection, whose end must therefore be announced",
+        arguments: [
+            ([], true), ([("Content-Length", "3")], false), ([("Transfer-Encoding", "chunked")], false),
+            ([("Transfer-Encoding", "gzip, Chunked")], false), ([("Transfer-Encoding", "gzip")], true),
+            ([("Transfer-Encoding", "gzip"), ("Content-Length", "3")], true),
+            ([("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "gzip")], true),
+            ([("Transfer-Encoding", "chunked, gzip")], true),
+        ] as [([(String, String)], Bool)])
+    func endOfBody(headers: [(String, String)], endsWithConnection: Bool) {
+        let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: HTTPHeaders(headers))
+        #expect(head.endsWithConnection == endsWithConnection)
+    }
 }

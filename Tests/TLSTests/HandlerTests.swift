@@ -232,6 +232,79 @@ struct HandlerTests {
         }
     }
 
+    @Test(
+        "what is written while a message of the server has come in part waits for the rest of it",
+        arguments: [true, false])
+    func halfMessage(endsOutput: Bool) async throws {
+        let (near, one) = try UnixSocket.pair(.stream)
+        let (other, far) = try UnixSocket.pair(.stream)
+        defer {
+            one.discard()
+            other.discard()
+        }
+        let peer = TestPeer(far, server: authority.pair(["DNS:registry.test"]), longTickets: true)
+        let client = client
+        let connection = try await TestConnection(near) {
+            try $0.addTLS(client: client, to: "registry.test", handshakeTime: nil)
+        }
+        async let hands = peer.shakeHands()
+        // The client speaks twice: in the beginning, and when it has all of the server's part of the handshake.
+        let hasHandshake = await TestPeer.blocking {
+            Self.relay(from: one, to: other) && Self.relay(from: other, to: one, until: one)
+        }
+        #expect(hasHandshake)
+        #expect(await TestPeer.blocking { Self.relay(from: one, to: other) })
+        #expect(await hands)
+        // Now the server's tickets come, each in several records; the client gets the first one.
+        #expect(await TestPeer.blocking { Self.relayRecord(from: other, to: one) })
+        try await connection.channel.eventLoop.submit {}.get()
+        let written = connection.write(Self.hello)
+        if endsOutput { connection.channel.close(mode: .output, promise: nil) }
+        try await connection.channel.eventLoop.submit {}.get()
+        #expect(try await connection.seen { _ in true }.errors.isEmpty)
+        async let there: Void = Self.pump(from: one, to: other, size: 1000)
+        async let back: Void = Self.pump(from: other, to: one, size: 1000)
+        try await written.get()
+        let heard = await peer.read(endsOutput ? .max : Self.hello.count)
+        #expect(heard.bytes == Self.hello && heard.end == (endsOutput ? .announced : nil))
+        #expect(await peer.write([1, 2, 3]))
+        #expect(try await connection.seen { $0.bytes.count == 3 }.errors.isEmpty)
+        peer.close()
+        await connection.close()
+        _ = await (there, back)
+    }
+
+    /// Passes on what comes: once, or until something comes from the other side. Then all has been read.
+    private static func relay(from: FileDescriptor, to: FileDescriptor, until stop: FileDescriptor? = nil) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        repeat {
+            var polls = [pollfd(fd: from.rawValue, events: Int16(POLLIN), revents: 0)]
+            if let stop { polls.append(pollfd(fd: stop.rawValue, events: Int16(POLLIN), revents: 0)) }
+            guard poll(&polls, nfds_t(polls.count), -1) > 0 else { return false }
+            if polls[0].revents == 0 { return true }
+            let count = read(from.rawValue, &buffer, buffer.count)
+            guard count > 0, send(to.rawValue, buffer, count, Int32(MSG_NOSIGNAL)) == count else { return false }
+        } while stop != nil
+        return true
+    }
+
+    /// Passes on one record, and waits until it has been read.
+    private static func relayRecord(from: FileDescriptor, to: FileDescriptor) -> Bool {
+        var record = [UInt8](repeating: 0, count: 1 << 17)
+        guard recv(from.rawValue, &record, 5, Int32(MSG_WAITALL)) == 5 else { return false }
+        let size = Int(record[3]) << 8 | Int(record[4])
+        let hasBody = record.withUnsafeMutableBytes {
+            recv(from.rawValue, $0.baseAddress.map { $0 + 5 }, size, Int32(MSG_WAITALL)) == size
+        }
+        guard hasBody, send(to.rawValue, record, 5 + size, Int32(MSG_NOSIGNAL)) == 5 + size else { return false }
+        var unread: Int32 = 1
+        while unread > 0 {
+            guard ioctl(to.rawValue, UInt(TIOCOUTQ), &unread) == 0 else { return false }
+            sched_yield()
+        }
+        return true
+    }
+
     @Test("many connections at once are kept apart, and nothing of them is left")
     func many() async throws {
         let (client, server) = (client, server)

@@ -18,7 +18,11 @@ final class TestPeer: @unchecked Sendable {
     /// - Parameters:
     ///   - pair: certificate and key of a server; without, this is a client.
     ///   - version: the only one that it speaks; 0 for those that OpenSSL chooses.
-    init(_ socket: FileDescriptor, server pair: (chain: [UInt8], key: [UInt8])? = nil, version: Int32 = 0) {
+    ///   - longTickets: whether the tickets of a server are messages of many records.
+    init(
+        _ socket: FileDescriptor, server pair: (chain: [UInt8], key: [UInt8])? = nil, version: Int32 = 0,
+        longTickets: Bool = false
+    ) {
         self.socket = socket
         context = SSL_CTX_new(pair == nil ? TLS_client_method() : TLS_server_method())
         if version != 0 {
@@ -38,6 +42,15 @@ final class TestPeer: @unchecked Sendable {
             EVP_PKEY_free(pkey)
             BIO_free(certificate)
             BIO_free(key)
+        }
+        if longTickets {
+            SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_SEND_FRAGMENT, 512, nil)
+            SSL_CTX_set_session_ticket_cb(
+                context,
+                { ssl, _ in
+                    let data = [UInt8](repeating: 7, count: 2000)
+                    return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), data, data.count)
+                }, nil, nil)
         }
         ssl = SSL_new(context)
         SSL_set_fd(ssl, socket.rawValue)
