@@ -117,10 +117,11 @@ struct Attachment: Sendable {
         _ family: IPAddress.Family, _ endpoint: Endpoint, _ network: Network, _ index: Int32
     ) -> IPRoute? {
         guard endpoint.address(family) != nil, !network.isInternal else { return nil }
-        if let gateway = endpoint.gateway(family) { return .standard(by: gateway, interface: index) }
-        guard case .virtual(let virtual) = network.settings, [.l3, .l3s].contains(virtual.mode) else { return nil }
-        // Behind ipvlan the host routes: there is nobody to send to.
-        return IPSubnet(containing: .unspecified(family), prefixLength: 0).map { IPRoute($0, interface: index) }
+        if case .virtual(let virtual) = network.settings, [.l3, .l3s].contains(virtual.mode) {
+            // The host routes, whatever gateway was named: there is nobody to send to.
+            return IPSubnet(containing: .unspecified(family), prefixLength: 0).map { IPRoute($0, interface: index) }
+        }
+        return endpoint.gateway(family).map { .standard(by: $0, interface: index) }
     }
 }
 

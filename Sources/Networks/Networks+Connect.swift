@@ -58,10 +58,11 @@ extension Networks {
         // With the host's end, where there is one, the container's goes.
         if try removePort(of: endpoint) { return }
         guard let inside else { return }
+        let driver = driver(of: endpoint)
         let own = inside.links.first { link in
-            // Those of ipvlan have all the same address.
-            driver(of: endpoint) == .ipvlan
-                ? link.name == endpoint.interfaceName : link.address == endpoint.macAddress?.bytes
+            // Those of ipvlan have all the same address. Another kind with the name is the container's own.
+            if driver == .ipvlan, case .ipvlan = link.kind { return link.name == endpoint.interfaceName }
+            return driver != .ipvlan && link.address == endpoint.macAddress?.bytes
         }
         guard let own else { return }
         do throws(NetlinkError) {

@@ -108,14 +108,16 @@ extension Networks {
         for (offset, item) in planned.enumerated() {
             attachments.append(try attachment(item, index: inside.nextIndex + Int32(offset)))
         }
+        var made = 0
         do throws(NetlinkError) {
-            try perform(&attachments, namespace: inside.descriptor)
+            try perform(&attachments, namespace: inside.descriptor, made: &made)
             try inside.setParameters(attachments)
             var batch = Batch(attachments.flatMap { $0.insideRequests() })
             batch.append(defaultRoutes(attachments))
             try inside.route.perform(batch)
         } catch {
-            for attachment in attachments { detach(attachment.endpoint, .index(attachment.index), inside) }
+            // Only those: another interface may have the number of one that could not be made.
+            for attachment in attachments[..<made] { detach(attachment, inside) }
             throw .system("\(error)")
         }
     }
@@ -136,14 +138,20 @@ extension Networks {
         return Attachment(endpoint: planned.endpoint, network: planned.network, outside: outside, index: index)
     }
 
-    /// Asks for the outer side of all interfaces. A number that somebody else has taken is replaced.
-    private func perform(_ attachments: inout [Attachment], namespace: FileDescriptor) throws(NetlinkError) {
+    /// Asks for the outer side of all interfaces. A number that somebody else has taken is replaced. `made` counts
+    /// those that are there.
+    private func perform(
+        _ attachments: inout [Attachment], namespace: FileDescriptor, made: inout Int
+    ) throws(NetlinkError) {
         for index in attachments.indices {
             for attempt in 0... {
                 do throws(NetlinkError) {
                     try host.route.perform(Batch(attachments[index].outsideRequests(namespace: namespace)))
+                    made += 1
                     break
                 } catch {
+                    // The first request makes the interface, the others set its properties.
+                    if error.index != 0 { made += 1 }
                     guard error.errno == .resourceBusy, error.index == 0, attempt < 100,
                         let other = attachments[index].with(port: host.takeIndex())
                     else { throw error }
@@ -161,11 +169,15 @@ extension Networks {
         }
     }
 
-    /// Removes an endpoint's interface, and what the bridge knows about it. What is not there is no error.
-    func detach(_ endpoint: Endpoint, _ link: Link.Reference, _ inside: Inside?) {
-        // With the container's end that on the host goes.
-        try? inside?.route.perform(Link.delete(link))
-        forgetNeighbours(of: [endpoint])
+    /// Removes an interface that was made just now, and what the bridge knows about it. What is not there is no error.
+    private func detach(_ attachment: Attachment, _ inside: Inside) {
+        if case .port(let index, _, _) = attachment.outside {
+            // The container's end goes with that on the host.
+            try? host.route.perform(Link.delete(.index(index)))
+        } else {
+            try? inside.route.perform(Link.delete(.index(attachment.index)))
+        }
+        forgetNeighbours(of: [attachment.endpoint])
     }
 
     /// Takes from bridges what they know about endpoints that are gone.

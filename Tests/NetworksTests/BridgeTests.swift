@@ -26,6 +26,32 @@ struct BridgeTests {
         #expect(try host.links().map(\.index) == [link.index])
     }
 
+    @Test("networks take the way out's size of packets when they are made, and when the daemon starts")
+    func changedWayOut() async throws {
+        let host = try TestHost(mtu: 1400)
+        let networks = try await host.open()
+        _ = try await networks.create(NetworkRequest(name: "old", options: ["com.docker.network.bridge.name": "old0"]))
+        let fixed = ["com.docker.network.bridge.name": "fixed0", "com.docker.network.driver.mtu": "1350"]
+        _ = try await networks.create(NetworkRequest(name: "fixed", options: fixed))
+        try host.route().perform(Link.set(.index(2), LinkSettings(mtu: 1300)))
+        _ = try await networks.create(NetworkRequest(name: "new", options: ["com.docker.network.bridge.name": "new0"]))
+        func sizes() throws -> [String: UInt32] {
+            Dictionary(uniqueKeysWithValues: try host.links().map { ($0.name, $0.mtu) })
+        }
+        #expect(try sizes() == ["masu0": 1400, "old0": 1400, "fixed0": 1350, "new0": 1300])
+        let before = try await networks.join(request(1, EndpointRequest(network: "old")))
+        let next = try await host.open()
+        await next.recover([TestID.make(1)])
+        #expect(
+            try sizes().filter { !$0.key.hasPrefix("ms") }
+                == ["masu0": 1300, "old0": 1300, "fixed0": 1350, "new0": 1300])
+        let after = try await next.join(request(2, EndpointRequest(network: "old")))
+        func inside(_ sandbox: Sandbox) throws -> UInt32? {
+            try RouteSocket.opened(in: try #require(sandbox.namespace)).link(.name("eth0"))?.mtu
+        }
+        #expect(try inside(before) == 1400 && inside(after) == 1300)
+    }
+
     @Test("the default bridge follows the configuration, and keeps what that says nothing about")
     func changedDefaultBridge() async throws {
         let host = try TestHost()
