@@ -8,7 +8,7 @@ final class Forwarding {
     private var servers: ArraySlice<ResolverConfiguration.Server>
     private let transport: ResolverTransport
     private let way: ServerWay
-    private var attempt: (any ServerAttempt)?
+    private var attempt: ServerAttempt?
     private var timer: EventLoop.Timer?
     private var completion: (([UInt8]) -> Void)?
 
