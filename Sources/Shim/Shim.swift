@@ -1,6 +1,7 @@
 import CShim
 import Glibc
 import LinuxKernel
+import Netlink
 import OCISpec
 import ShimProtocol
 import SystemPackage
@@ -55,6 +56,8 @@ package final class Shim {
     private var first: String?
     private var clients: [ControlClient] = []
     private var trim: EventLoop.Timer?
+    /// By which elements of ports were removed last.
+    private var firewall: NetfilterSocket?
     /// The exit codes of processes that ended before an external runtime has said that they are execs.
     private var orphans: [Int32: Int32] = [:]
 
@@ -114,7 +117,25 @@ package final class Shim {
     }
 
     /// Serves until the last container has ended and everybody knows.
-    package func run() { loop.run() }
+    package func run() {
+        loop.run()
+        leaveFirewall()
+    }
+
+    /// Keeps a connection by which a container has removed its elements, for the end.
+    func keep(_ socket: NetfilterSocket?) {
+        if let socket { firewall = socket }
+    }
+
+    /// Closes the connection to the firewall when the kernel has freed what was removed by it. Until then a process that
+    /// closes one waits for that, and all others who change something in the firewall wait for the process: masud,
+    /// which publishes the next container's ports.
+    private func leaveFirewall() {
+        if firewall == nil { return }
+        // The kernel waits for one itself, and begins to do so when it comes to it: rarely after this has begun.
+        for _ in 0..<2 { masu_wait_for_grace_period() }
+        firewall = nil
+    }
 
     // MARK: Containers
 
