@@ -75,7 +75,10 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case publishedPorts
     /// Binds more ports; answered by `published` with these. They are closed to the network until `openPorts`, so that
     /// the firewall's elements can be added first.
-    case publish(PortPublication)
+    ///
+    /// A port of the host that is one of `replacing`, which the container has and `unpublish` gives up afterwards, is
+    /// handed over without ever being free; earlier shims do not know this and answer that it is in use.
+    case publish(PortPublication, replacing: [PublishedPort]? = nil)
     /// Opens the ports that `publish` has bound. `start` does this for those that were bound before.
     case openPorts
     /// Gives up ports; those that the container does not have are none of its business. Connections that the shim
@@ -140,7 +143,8 @@ package enum ShimResponse: Codable, Hashable, Sendable {
     case started(pid: Int32)
     /// To `execState`.
     case execState(ExecState)
-    /// To `execs`: those that run, and those that have ended without anybody having been told, which `subscribe` tells.
+    /// To `execs`: those that run or are about to, and those that have ended without anybody having been told, which
+    /// `subscribe` tells.
     case execs([ShimExec])
     /// The pids of all processes in the container, as the host numbers them.
     case processes([Int32])
@@ -184,7 +188,7 @@ package struct ShimContainer: Codable, Hashable, Sendable {
     }
 }
 
-/// An additional process that has begun.
+/// An additional process that has begun, or is about to.
 package struct ShimExec: Codable, Hashable, Sendable {
     /// Its id.
     package var id: String
@@ -192,12 +196,16 @@ package struct ShimExec: Codable, Hashable, Sendable {
     package var state: ExecState
     /// What the client that described it wanted to read here.
     package var note: JSONValue?
+    /// `true` for one in the state `created` that is about to begin: `execStarted` or `execExited` follows. Earlier
+    /// shims do not tell of such an exec.
+    package var isStarting: Bool?
 
     /// The exec `id`, in `state`.
-    package init(id: String, state: ExecState, note: JSONValue? = nil) {
+    package init(id: String, state: ExecState, note: JSONValue? = nil, isStarting: Bool? = nil) {
         self.id = id
         self.state = state
         self.note = note
+        self.isStarting = isStarting
     }
 }
 
@@ -208,7 +216,8 @@ package enum ShimEvent: Codable, Hashable, Sendable {
     case exited(ExitRecord)
     /// The program of an exec has begun.
     case execStarted(execID: String, pid: Int32)
-    /// An exec has ended, and its output is drained.
+    /// An exec has ended, and its output is drained; or it could not be started, and the client that wanted it has
+    /// gone.
     case execExited(execID: String, exitCode: Int32, at: Timestamp)
     /// The kernel has killed a process for want of memory.
     case outOfMemory(at: Timestamp)

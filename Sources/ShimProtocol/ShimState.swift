@@ -33,11 +33,14 @@ package struct ExitRecord: Codable, Hashable, Sendable {
     package var startedAt: Timestamp?
     /// What could not be cleaned up, for people; `nil` if everything could.
     package var warning: String?
+    /// The execs whose end nobody has been told of; `nil` for none. Those that are not said to have ended ended with
+    /// the container.
+    package var execs: [ShimExec]?
 
     /// A record.
     package init(
         exitCode: Int32, exitedAt: Timestamp, oomKilled: Bool = false, pid: Int32, startedAt: Timestamp? = nil,
-        warning: String? = nil
+        warning: String? = nil, execs: [ShimExec]? = nil
     ) {
         self.exitCode = exitCode
         self.exitedAt = exitedAt
@@ -45,6 +48,7 @@ package struct ExitRecord: Codable, Hashable, Sendable {
         self.pid = pid
         self.startedAt = startedAt
         self.warning = warning
+        self.execs = execs
     }
 }
 

@@ -2,7 +2,6 @@ import LinuxKernel
 import Logging
 import OCISpec
 import ShimProtocol
-import Synchronization
 import SystemPackage
 
 extension RunningTask {
@@ -24,15 +23,30 @@ extension RunningTask {
             return (pid, stream)
         } catch {
             stream?.discard()
-            if (error as? TaskError)?.refusal == nil {
-                // Without an answer it may yet begin, or has begun just now.
-                if let pid = execStarts.isAbandoned(id) { endAbandonedExec(id, pid: pid) }
-            } else {
+            let isRefused = (error as? TaskError)?.refusal != nil
+            if isRefused {
                 execStarts.isAnswered(id)
+            } else if let pid = execStarts.isAbandoned(id) {
+                // It has begun just now.
+                endAbandonedExec(id, pid: pid)
             }
-            // Refused for one that runs.
-            client.post(.execDelete(id: id))
+            forgetExec(id)
             throw error
+        }
+    }
+
+    /// Has the shim forget an exec that nobody wants. This is refused for one that runs, or may yet begin; of all
+    /// others nothing will be told that would have to be recognized.
+    private func forgetExec(_ id: String) {
+        Task { [client, execStarts] in
+            do {
+                try await client.call(.execDelete(id: id), within: nil)
+            } catch let error as ShimError where error.reason == .notFound {
+                // It could not be started, or has ended: the shim has forgotten it.
+            } catch {
+                return
+            }
+            execStarts.isAnswered(id)
         }
     }
 
@@ -40,53 +54,5 @@ extension RunningTask {
     func endAbandonedExec(_ id: String, pid: Int32) {
         if sendDirectly(.kill, to: pid) { return }
         home.logger.debug("an exec that nobody waits for has ended by itself", metadata: ["exec": "\(id)"])
-    }
-}
-
-/// The starts of execs that are under way, or were given up: should one of those begin after all, it is to be ended.
-final class ExecStarts: Sendable {
-    private enum Start {
-        /// Somebody waits for the answer; the pid, if it has begun.
-        case awaited(pid: Int32?)
-        /// Who asked for it has been told that it does not run.
-        case abandoned
-    }
-
-    private let starts = Mutex<[String: Start]>([:])
-
-    /// The start is about to be asked for.
-    func isAwaited(_ id: String) { starts.withLock { $0[id] = .awaited(pid: nil) } }
-
-    /// The start has been answered.
-    func isAnswered(_ id: String) { starts.withLock { $0[id] = nil } }
-
-    /// Nobody waits for the answer any more. Returns the pid if it has begun all the same.
-    func isAbandoned(_ id: String) -> Int32? {
-        starts.withLock { starts in
-            defer { starts[id] = .abandoned }
-            if case .awaited(let pid?)? = starts[id] { return pid }
-            return nil
-        }
-    }
-
-    /// The shim says that it has begun. Returns whether anybody wants it.
-    func hasBegun(_ id: String, pid: Int32) -> Bool {
-        starts.withLock { starts in
-            switch starts[id] {
-            case .abandoned?: return false
-            case .awaited?: starts[id] = .awaited(pid: pid)
-            case nil: break
-            }
-            return true
-        }
-    }
-
-    /// The shim says that it has ended. Returns whether anybody wants to know.
-    func hasEnded(_ id: String) -> Bool {
-        starts.withLock { starts in
-            guard case .abandoned? = starts[id] else { return true }
-            starts[id] = nil
-            return false
-        }
     }
 }

@@ -14,8 +14,12 @@ extension RunningTask {
 
     /// Binds more ports, and says which; they are closed to the network until `openPorts`. A conflict is an error whose
     /// `refusal` names it.
-    package func publish(_ publication: PortPublication) async throws -> [PublishedPort] {
-        try await ports(.publish(publication))
+    ///
+    /// - Parameter leaving: ports of the task that are given up afterwards. Their places on the host can be asked for.
+    package func publish(
+        _ publication: PortPublication, replacing leaving: [PublishedPort] = []
+    ) async throws -> [PublishedPort] {
+        try await ports(.publish(publication, replacing: leaving.isEmpty ? nil : leaving))
     }
 
     /// Opens the ports that `publish` has bound.

@@ -31,7 +31,8 @@ package final class RunningTask: Sendable {
     /// The ports of the host that its shim has bound at the launch; of a task that was taken over ask `currentPorts`.
     package let publishedPorts: [PublishedPort]
     let freezing = Freezing()
-    let execStarts = ExecStarts()
+    /// Its execs that are being started.
+    package let execStarts = ExecStarts()
     private let eventContinuation: AsyncStream<TaskEvent>.Continuation
     private let state: Mutex<State>
 
@@ -266,7 +267,7 @@ package final class RunningTask: Sendable {
                                 pid: pid, startedAt: startedAt, isFrozen: isFrozen, found.execs,
                                 staysPaused: staysPaused)))
                 case .exited(let record):
-                    return conclude(.exited(TaskExit(record)))
+                    return conclude(.exited(TaskExit(record, found.execs)))
                 case .created:
                     client.post(.kill(signal: .kill, all: true))
                 }

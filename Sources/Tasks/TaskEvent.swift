@@ -33,7 +33,8 @@ package struct TaskPresence: Hashable, Sendable {
     package var startedAt: Timestamp
     /// Whether its user's pause holds.
     package var isPaused: Bool
-    /// The execs that an earlier process has started: those that run, and those whose end nobody has been told of.
+    /// The execs that an earlier process has started: those that run or are about to, and those whose end nobody has
+    /// been told of.
     package var execs: [TaskExec] = []
 }
 
@@ -41,6 +42,8 @@ package struct TaskPresence: Hashable, Sendable {
 package struct TaskExec: Hashable, Sendable {
     /// Whether it runs, or how it has ended.
     package enum State: Hashable, Sendable {
+        /// It is about to begin: `TaskEvent.execStarted` follows, or `execExited` if it cannot be started.
+        case starting
         /// It runs; its pid on the host.
         case running(pid: Int32)
         /// It has ended. This is told once more by `TaskEvent.execExited`.
@@ -56,7 +59,9 @@ package struct TaskExec: Hashable, Sendable {
 
     init?(_ exec: ShimExec) {
         switch exec.state {
-        case .created: return nil
+        case .created:
+            guard exec.isStarting == true else { return nil }
+            state = .starting
         case .running(let pid): state = .running(pid: pid)
         case .exited(let code, let at): state = .exited(code: code, at: at)
         }
@@ -79,6 +84,9 @@ package struct TaskExit: Hashable, Sendable {
     package var pid: Int32
     /// What is unknown about this end, or could not be cleaned up, for people.
     package var warning: String?
+    /// The execs that an earlier process has started and whose end nobody has been told of. Those that are not said to
+    /// have ended ended with the task.
+    package var execs: [TaskExec] = []
 
     /// An end.
     package init(
@@ -93,10 +101,12 @@ package struct TaskExit: Hashable, Sendable {
         self.warning = warning
     }
 
-    init(_ record: ExitRecord) {
+    /// - Parameter execs: what the shim has said of execs before it told the end.
+    init(_ record: ExitRecord, _ execs: [ShimExec] = []) {
         self.init(
             code: record.exitCode, startedAt: record.startedAt, finishedAt: record.exitedAt,
             isOOMKilled: record.oomKilled, pid: record.pid, warning: record.warning)
+        self.execs = (record.execs ?? execs).compactMap { TaskExec($0) }
     }
 }
 

@@ -46,7 +46,7 @@ extension Tasks {
                     pid: pid, startedAt: startedAt, isFrozen: isFrozen, found.execs, staysPaused: isPaused))
         case .exited(let record):
             task.letGo()
-            return .ended(TaskExit(record))
+            return .ended(TaskExit(record, found.execs))
         case .created:
             await task.discard()
             return .neverStarted

@@ -68,6 +68,7 @@ final class Client {
 struct FakeExec {
     var note: JSONValue?
     var state = ExecState.created
+    var isStarting = false
 }
 
 final class FakeShim {
@@ -168,7 +169,9 @@ final class FakeShim {
                 try log.close()
             }
             switch annotations["fake." + name] {
-            case "silent": continue
+            case "silent":
+                if case .execStart(let id) = request { execs[id]?.isStarting = true }
+                continue
             case "garbage": try client.socket.writeEntire([0xFF, 0xFF, 0xFF, 0xFF] + Array("garbage".utf8))
             case "unknown":
                 let body = Array(#"{"event":{"neverHeardOf":{}}}"#.utf8)
@@ -229,8 +232,17 @@ final class FakeShim {
         case .execs:
             return .execs(
                 execs.compactMap { id, exec in
-                    exec.state == .created ? nil : ShimExec(id: id, state: exec.state, note: exec.note)
+                    exec.state == .created && !exec.isStarting
+                        ? nil
+                        : ShimExec(
+                            id: id, state: exec.state, note: exec.note,
+                            isStarting: exec.state == .created ? true : nil)
                 })
+        case .execDelete(let id):
+            guard let exec = execs[id] else { return .failure(ShimError(.notFound, id)) }
+            if case .running = exec.state { return .failure(ShimError(.conflict, id)) }
+            if exec.state == .created, exec.isStarting { return .failure(ShimError(.conflict, id)) }
+            execs[id] = nil
         default: break
         }
         return .done
@@ -259,7 +271,9 @@ final class FakeShim {
         case "quiet": try end(number, telling: false)
         case "die": _exit(9)
         case "oom": try tell(.outOfMemory(at: .now()))
-        case "exec-begin": try tell(.execStarted(execID: words[1], pid: number))
+        case "exec-begin":
+            execs[words[1]]?.state = .running(pid: number)
+            try tell(.execStarted(execID: words[1], pid: number))
         case "exec-exit":
             let time = Timestamp.now()
             if clients.contains(where: \.isSubscribed) {

@@ -99,6 +99,31 @@ extension Integration {
             }
         }
 
+        @Test("the ends of execs of a container that ended while no daemon was there are told")
+        func execsOfEnded() throws {
+            try withDaemon { daemon in
+                try daemon.ok(.masu, "run", "-d", "--name", "box", "busybox", "sleep", "1000")
+                try daemon.ok(.masu, "exec", "-d", "box", "sleep", "1001")
+                let id = try daemon.ok(.masu, "inspect", "-f", "{{.Id}}", "box")
+                let pid = try daemon.ok(.masu, "inspect", "-f", "{{.State.Pid}}", "box")
+                let before = try daemon.ok(.masu, "inspect", "-f", "{{json .ExecIDs}}", "box")
+                let exec = try #require(before.split(separator: "\"").dropFirst().first, "\(before)")
+                try daemon.crash()
+                #expect(kill(try #require(Int32(pid)), SIGKILL) == 0)
+                #expect(eventually { daemon.hasEnded(id) })
+                try daemon.start()
+                let events = try daemon.ok(
+                    .masu, "events", "--since", "1h", "--until", "0s", "--format",
+                    "{{.Action}} {{json .Actor.Attributes}}")
+                let lines = events.split(separator: "\n")
+                let end = try #require(lines.firstIndex { $0.hasPrefix("exec_die ") }, "\(events)")
+                #expect(lines[end].contains(exec) && lines[end].contains("\"exitCode\":\"137\""), "\(events)")
+                #expect(lines[end...].contains { $0.hasPrefix("die ") }, "\(events)")
+                let answer = try daemon.http("GET", "/v1.47/exec/\(exec)/json")
+                #expect(answer.status == 200 && answer.body.contains("\"ExitCode\":137"), "\(answer)")
+            }
+        }
+
         @Test("a container whose directory somebody has removed can be paused, stopped and removed")
         func removedBundle() throws {
             try withDaemon { daemon in

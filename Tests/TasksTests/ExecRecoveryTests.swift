@@ -101,4 +101,60 @@ struct ExecRecoveryTests {
             if case .execStarted = event { Issue.record("\(event)") }
         }
     }
+
+    @Test(
+        "an exec that was starting when its user died is found, and so is what becomes of it",
+        arguments: [true, false])
+    func starting(begins: Bool) async throws {
+        let fake = try FakeTasks()
+        let task = try await fake.create("one", ["fake.exec-start": "silent"])
+        try await task.start()
+        let start = Task { try await exec("e", note: "a note", in: task) }
+        #expect(await eventually { fake.requests().contains("exec-start") })
+        task.letGo()
+        await #expect(throws: (any Error).self) { try await start.value }
+        guard case .running(let next, let presence) = await (try fake.again()).recover("one") else {
+            Issue.record("it runs")
+            return
+        }
+        let found = try #require(presence.execs.first)
+        #expect(found.id == "e" && found.state == .starting && found.note == "a note" && presence.execs.count == 1)
+        try fake.order(begins ? "exec-begin e \(next.pid)" : "exec-exit e 127")
+        for await event in next.events {
+            switch event {
+            case .execStarted(id: "e", pid: next.pid): #expect(begins)
+            case .execExited(id: "e", code: 127, at: _): #expect(!begins)
+            default: Issue.record("\(event)")
+            }
+            break
+        }
+        await next.discard()
+    }
+
+    @Test("a start that was given up is forgotten once the shim says that there is no such exec")
+    func forgottenStart() async throws {
+        let fake = try FakeTasks { $0.runtime = .milliseconds(200) }
+        let task = try await fake.create("one", ["fake.exec-start": "slow", "fake.exec-delete": "gone"])
+        try await task.start()
+        #expect(await refusal { try await exec("e", in: task) }?.kind == .unavailable)
+        #expect(task.execStarts.count == 1)
+        try fake.order("go")
+        #expect(await eventually { task.execStarts.count == 0 })
+        await task.discard()
+    }
+
+    @Test("a start that was never asked for, or that was refused, is not remembered")
+    func execStarts() {
+        let starts = ExecStarts()
+        #expect(starts.isAbandoned("never") == nil && starts.count == 0)
+        starts.isAwaited("refused")
+        starts.isAnswered("refused")
+        #expect(starts.count == 0)
+        starts.isAwaited("late")
+        #expect(starts.isAbandoned("late") == nil && starts.count == 1)
+        #expect(!starts.hasBegun("late", pid: 7) && !starts.hasEnded("late") && starts.count == 0)
+        starts.isAwaited("begun")
+        #expect(starts.hasBegun("begun", pid: 7) && starts.isAbandoned("begun") == 7)
+        #expect(!starts.hasEnded("begun") && starts.count == 0)
+    }
 }

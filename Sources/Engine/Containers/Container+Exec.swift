@@ -39,7 +39,7 @@ extension Container {
             args: exec.command, cwd: directory.isEmpty ? "/" : directory,
             env: SpecificationBuilder.environment(
                 SpecificationBuilder.replacing(own.environment, with: exec.environment), hostname: own.hostname,
-                tty: exec.tty, home: user.home),
+                tty: exec.tty, home: user.home, links: linkEnvironment),
             user: user.user)
         if exec.tty {
             process.terminal = true
@@ -131,6 +131,7 @@ extension Container {
             execs[exec.id] = Exec(id: exec.id, configuration: ExecNote.configuration(exec.note))
             services.registry.insert(exec: exec.id, of: id)
             switch exec.state {
+            case .starting: execs[exec.id]?.state = .starting
             case .running(let pid): execs[exec.id]?.state = .running(pid: pid)
             case .exited(let code, let at): execEnded(exec.id, exitCode: code, at: at)
             }

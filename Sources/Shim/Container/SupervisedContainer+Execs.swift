@@ -20,16 +20,19 @@ extension SupervisedContainer {
     /// How many bytes all notes together have in one answer, which has to fit into a message.
     private static let notesLimit = 1 << 20
 
-    /// Those that have begun, for a client that has come anew. A note for which there is no room is left out.
+    /// Those that have begun, or are about to, for a client that has come anew. A note for which there is no room is
+    /// left out.
     var begunExecs: [ShimExec] {
         var room = Self.notesLimit
         return execs.values.compactMap { exec in
-            if case .created = exec.wireState { return nil }
+            if case .created = exec.state { return nil }
             // What cannot be written cannot be sent either.
             let size = exec.note.map { (try? JSON.encode($0).count) ?? .max } ?? 0
             let hasRoom = size <= room
             if hasRoom { room -= size }
-            return ShimExec(id: exec.id, state: exec.wireState, note: hasRoom ? exec.note : nil)
+            return ShimExec(
+                id: exec.id, state: exec.wireState, note: hasRoom ? exec.note : nil,
+                isStarting: exec.wireState == .created ? true : nil)
         }
     }
 
@@ -62,7 +65,9 @@ extension SupervisedContainer {
         }
     }
 
-    func startExec(_ id: String, _ completion: @escaping Completion<Int32>) throws(ShimError) {
+    func startExec(
+        _ id: String, for client: ControlClient, _ completion: @escaping Completion<Int32>
+    ) throws(ShimError) {
         let exec = try exec(id)
         guard case .created(let process, let openStdin) = exec.state else {
             throw ShimError(.conflict, "exec \(id) is already started")
@@ -76,9 +81,14 @@ extension SupervisedContainer {
                 exec.state = .running(pid: pid)
                 tell(.execStarted(execID: id, pid: pid))
             case .failure(let error):
-                // The client that asked for it gets this error.
-                exec.state = .exited(exitCode: error.exitCode, at: .now())
-                forget(exec)
+                let time = Timestamp.now()
+                exec.state = .exited(exitCode: error.exitCode, at: time)
+                // The client that asked for it gets this error. Another one, that came later, has found it starting.
+                if !client.isGone || tell(.execExited(execID: id, exitCode: error.exitCode, at: time)) {
+                    forget(exec)
+                } else {
+                    boundEnds()
+                }
             }
             completion(result)
             if let pid = exec.pid, let code = shim.takeOrphan(pid) { ended(exec, code) }

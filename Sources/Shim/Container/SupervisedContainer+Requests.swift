@@ -24,7 +24,7 @@ extension SupervisedContainer {
         }
         if let response = try perform(request, for: client) { return .response(response) }
         return .later { [unowned self] respond in
-            begin(request) { result in
+            begin(request, for: client) { result in
                 switch result {
                 case .success(let response): respond(response)
                 case .failure(let error): respond(.failure(error))
@@ -74,7 +74,9 @@ extension SupervisedContainer {
     }
 
     /// Has the runtime do what it is needed for.
-    private func begin(_ request: ShimRequest, _ completion: @escaping Completion<ShimResponse>) {
+    private func begin(
+        _ request: ShimRequest, for client: ControlClient, _ completion: @escaping Completion<ShimResponse>
+    ) {
         let done: Completion<Void> = { completion($0.map { .done }) }
         do throws(ShimError) {
             switch request {
@@ -102,7 +104,7 @@ extension SupervisedContainer {
                         })
                 }
             case .execStart(let id):
-                try startExec(id) { completion($0.map { .started(pid: $0) }) }
+                try startExec(id, for: client) { completion($0.map { .started(pid: $0) }) }
             default:
                 throw ShimError(.invalid, "this request needs no runtime")
             }

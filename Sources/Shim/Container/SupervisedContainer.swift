@@ -27,9 +27,9 @@ final class SupervisedContainer {
     private var root: FileDescriptor?
     /// Its ports on the host; `nil` without any.
     var ports: PublishedSockets?
-    /// What it had of its network, closed: their connections to the firewall take the kernel long to close, and nobody
-    /// is to wait for that before the end is told.
-    private var closed: (ports: PublishedSockets?, resolver: NameService?)
+    /// The resolver that it had, closed: its connection to the firewall takes the kernel long to close, and nobody is to
+    /// wait for that before the end is told.
+    private var closed: NameService?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
     var phase: Phase
@@ -195,7 +195,8 @@ final class SupervisedContainer {
         root?.discard()
         root = nil
         ports?.close()
-        closed = (ports, resolver)
+        shim.keep(ports?.takeFirewall())
+        closed = resolver
         ports = nil
         endResolver()
         writeRecord()
@@ -203,7 +204,11 @@ final class SupervisedContainer {
 
     /// Writes the end down.
     private func writeRecord() {
-        guard case .recording(let record) = phase else { return }
+        guard case .recording(var record) = phase else { return }
+        if !shim.hasSubscriber(of: self) {
+            let untold = begunExecs
+            record.execs = untold.isEmpty ? nil : untold
+        }
         do throws(ShimError) {
             try bundle.write(record)
         } catch {

@@ -57,7 +57,7 @@ final class DatagramRelay {
     func open() throws(Errno) {
         guard watch == nil else { return }
         let watch = try loop.watch(socket, .readable) { [unowned self] _ in receive() }
-        do throws(Errno) { try socket.acceptPackets() } catch {
+        do throws(Errno) { try socket.admitPackets() } catch {
             loop.unwatch(watch)
             throw error
         }

@@ -20,10 +20,16 @@ enum PortBinder {
     private static let backlog: Int32 = 4096
 
     /// Binds all that is asked for, or nothing.
-    static func bind(_ publication: PortPublication) throws(ShimError) -> [PortSocket] {
+    ///
+    /// - Parameter handedOver: sockets that have their places already, and that others may have beside their owners.
+    static func bind(
+        _ publication: PortPublication, handedOver: [PortSocket] = []
+    ) throws(ShimError) -> [PortSocket] {
         var sockets: [PortSocket] = []
         do throws(ShimError) {
-            for group in PortSearch(publication).groups { sockets += try bind(group, for: publication.target) }
+            for group in PortSearch(publication).groups {
+                sockets += try bind(group, for: publication.target, handedOver)
+            }
             return sockets
         } catch {
             for socket in sockets { socket.descriptor.discard() }
@@ -32,12 +38,12 @@ enum PortBinder {
     }
 
     private static func bind(
-        _ group: PortSearch.Group, for target: PortTarget
+        _ group: PortSearch.Group, for target: PortTarget, _ handedOver: [PortSocket]
     ) throws(ShimError) -> [PortSocket] {
         var last: (port: PublishedPort, error: Errno)?
         for number in group.candidates(ephemeral: .ofThisMachine(), random: .random(in: .min ... .max)) {
             do throws(BindFailure) {
-                return try bind(group.ports(number))
+                return try bind(group.ports(number), handedOver)
             } catch {
                 last = (error.port, error.error)
                 // No other number helps against a missing address or a lack of permission.
@@ -75,11 +81,19 @@ enum PortBinder {
         let error: Errno
     }
 
-    private static func bind(_ ports: [PublishedPort]) throws(BindFailure) -> [PortSocket] {
+    private static func bind(
+        _ ports: [PublishedPort], _ handedOver: [PortSocket]
+    ) throws(BindFailure) -> [PortSocket] {
         var sockets: [PortSocket] = []
         for port in ports {
             do throws(Errno) {
-                sockets.append(PortSocket(port: port, descriptor: try bind(port)))
+                let descriptor =
+                    if let held = handedOver.first(where: { $0.port.hasPlace(of: port) }) {
+                        try held.descriptor.duplicate(from: 3)
+                    } else {
+                        try bind(port)
+                    }
+                sockets.append(PortSocket(port: port, descriptor: descriptor))
             } catch {
                 // Where the kernel has no IPv6, "all addresses" are those of IPv4.
                 if error == .addressFamilyNotSupported, port.hostAddress.isUnspecified, ports.count > 1 { continue }
@@ -106,6 +120,15 @@ enum PortBinder {
         } catch {
             socket.discard()
             throw error
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// Opens a socket of `PortBinder` to the network, unless that was done before it was handed over.
+    func admitPackets() throws(Errno) {
+        do throws(Errno) { try acceptPackets() } catch .noSuchFileOrDirectory {
+            // The filter is the socket's, and not that of one of its descriptors.
         }
     }
 }

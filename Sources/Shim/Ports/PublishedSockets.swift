@@ -14,12 +14,14 @@ package final class PublishedSockets {
         case stream(StreamListener)
         case datagrams(DatagramRelay)
         /// Nothing: only the kernel forwards.
-        case reserved(FileDescriptor)
+        case reserved
     }
 
     private struct Entry {
-        let port: PublishedPort
+        let socket: PortSocket
         let service: Service
+
+        var port: PublishedPort { socket.port }
     }
 
     private let loop: EventLoop
@@ -71,9 +73,13 @@ package final class PublishedSockets {
         }
     }
 
-    /// Binds more ports; the new ones are returned. They are not open to the network yet.
-    package func publish(_ more: PortPublication) throws(ShimError) -> [PublishedPort] {
-        let sockets = try PortBinder.bind(more)
+    /// Binds more ports; the new ones are returned. They are not open to the network yet, but for those that take the
+    /// place of one of `leaving`.
+    package func publish(
+        _ more: PortPublication, replacing leaving: [PublishedPort] = []
+    ) throws(ShimError) -> [PublishedPort] {
+        let sockets = try PortBinder.bind(
+            more, handedOver: entries.map(\.socket).filter { leaving.contains($0.port) })
         publication.requests += more.requests
         publication.target = more.target
         publication.isTransparent = more.isTransparent
@@ -81,11 +87,12 @@ package final class PublishedSockets {
         return sockets.map(\.port)
     }
 
-    /// Gives up these ports, after their elements in the firewall.
+    /// Gives up these ports, after their elements in the firewall. Places on the host that were handed over stay.
     package func unpublish(_ ports: [PublishedPort]) {
         let leaving = entries.filter { ports.contains($0.port) }
-        removeElements(PortElements(leaving.map(\.port), to: publication.target, mode: publication.mode))
         entries.removeAll { ports.contains($0.port) }
+        let free = leaving.map(\.port).filter { port in !entries.contains { $0.port.hasPlace(of: port) } }
+        removeElements(PortElements(free, to: publication.target, mode: publication.mode))
         for entry in leaving { close(entry) }
     }
 
@@ -103,6 +110,12 @@ package final class PublishedSockets {
         entries = []
         namespace?.discard()
         namespace = nil
+    }
+
+    /// The connection by which elements were removed, if any were, for the caller to keep.
+    func takeFirewall() -> NetfilterSocket? {
+        defer { firewall = nil }
+        return firewall
     }
 
     /// Gives memory and descriptors back that are only needed when there is much to do.
@@ -129,12 +142,12 @@ package final class PublishedSockets {
     private func add(_ sockets: [PortSocket], _ publication: PortPublication) {
         descriptors.portsChanged(by: sockets.count)
         for socket in sockets {
-            entries.append(Entry(port: socket.port, service: service(for: socket, publication)))
+            entries.append(Entry(socket: socket, service: service(for: socket, publication)))
         }
     }
 
     private func service(for socket: PortSocket, _ publication: PortPublication) -> Service {
-        guard publication.splices else { return .reserved(socket.descriptor) }
+        guard publication.splices else { return .reserved }
         let destination = { [unowned self] in
             namespace.map {
                 PortDestination(
@@ -151,7 +164,7 @@ package final class PublishedSockets {
                 DatagramRelay(
                     socket, loop: loop, buffer: buffer, descriptors: descriptors, destination: destination))
         // An association has many streams and addresses, which cannot be joined as two streams of bytes can.
-        case .sctp: return .reserved(socket.descriptor)
+        case .sctp: return .reserved
         }
     }
 
@@ -160,7 +173,7 @@ package final class PublishedSockets {
         switch entry.service {
         case .stream(let listener): listener.close()
         case .datagrams(let relay): relay.close()
-        case .reserved(let socket): socket.discard()
+        case .reserved: entry.socket.descriptor.discard()
         }
     }
 }

@@ -33,7 +33,7 @@ final class StreamListener {
     func open() throws(Errno) {
         guard !acceptor.isStarted else { return }
         try acceptor.start()
-        do throws(Errno) { try acceptor.socket.acceptPackets() } catch {
+        do throws(Errno) { try acceptor.socket.admitPackets() } catch {
             acceptor.stop()
             throw error
         }

@@ -5,9 +5,11 @@ import SystemPackage
 
 extension SupervisedContainer {
     /// Binds more ports of the host for a container that lives.
-    func publish(_ publication: PortPublication) throws(ShimError) -> [PublishedPort] {
+    func publish(
+        _ publication: PortPublication, replacing leaving: [PublishedPort]
+    ) throws(ShimError) -> [PublishedPort] {
         try requireAlive()
-        if let ports { return try ports.publish(publication) }
+        if let ports { return try ports.publish(publication, replacing: leaving) }
         guard let pid = phase.pid else { throw ShimError(.conflict, "the container has ended") }
         let new = try PublishedSockets(
             publication, loop: shim.loop, buffer: shim.context.inputBuffer, descriptors: shim.context.descriptors)
@@ -27,7 +29,8 @@ extension SupervisedContainer {
     func answerAboutPorts(_ request: ShimRequest) throws(ShimError) -> ShimResponse? {
         switch request {
         case .publishedPorts: return .published(ports?.ports ?? [])
-        case .publish(let publication): return .published(try publish(publication))
+        case .publish(let publication, let leaving):
+            return .published(try publish(publication, replacing: leaving ?? []))
         case .openPorts: try ports?.open()
         case .unpublish(let list): ports?.unpublish(list)
         case .retarget(let target): ports?.retarget(target)
