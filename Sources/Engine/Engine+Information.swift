@@ -26,6 +26,7 @@ extension Engine {
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
+            information.addressPools = configuration.addressPools
             let proxies = images.registries.settings.proxies
             information.httpProxy = ProxySettings.masked(proxies.http)
             information.httpsProxy = ProxySettings.masked(proxies.https)

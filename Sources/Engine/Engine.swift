@@ -124,6 +124,12 @@ package final class Engine: Sendable {
         try await finishing { try await container.unpause() }
     }
 
+    /// Publishes ports of a container and gives up others, all of them or none.
+    package func change(ports change: PortChange, of name: String) async throws {
+        let container = try services.registry.find(name)
+        try await finishing { try await container.change(ports: change) }
+    }
+
     /// Gives a container another name.
     package func rename(_ name: String, to newName: String) async throws {
         if name.isEmpty || newName.isEmpty { throw EngineError.invalid("Neither old nor new names may be empty") }

@@ -1,5 +1,6 @@
 import Addresses
 import Cgroups
+import Networks
 import SystemPackage
 
 /// Where the engine keeps things and what it assumes when a container does not say; made by `masud` from its flags.
@@ -48,6 +49,11 @@ package struct EngineConfiguration: Sendable {
     package var dnsSearch: [String] = []
     /// What `host-gateway` stands for; none is the gateway of the default bridge (`--host-gateway-ip`).
     package var hostGateways: [IPAddress] = []
+    /// Whether containers get variables about those that they are linked to on the default bridge
+    /// (`--link-environment`), other containers' own variables among them.
+    package var hasLinkEnvironment = false
+    /// What networks get their subnets of, if the administrator has chosen (`--default-address-pool`).
+    package var addressPools: [PoolSource] = []
     /// Seconds between stop signal and SIGKILL when neither request nor container says.
     package var stopTimeout = 10
     /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`),

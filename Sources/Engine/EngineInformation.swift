@@ -1,3 +1,4 @@
+import Networks
 import OCISpec
 
 /// What `docker info` shows: the machine, the daemon's set-up and how many things there are.
@@ -92,4 +93,6 @@ package struct EngineInformation: Sendable {
     package var noProxy = ""
     /// What the kernel lacks, in Docker's words.
     package var warnings: [String]
+    /// What networks get their subnets of, if the administrator has chosen.
+    package var addressPools: [PoolSource] = []
 }

@@ -114,6 +114,8 @@ package struct SystemInfo: WireObject {
     @Always package var securityOptions: [String] = []
     /// How packets are filtered.
     @OmittedIfEmpty package var firewallBackend: FirewallInfo? = nil
+    /// What networks get their subnets of; left out if nobody has chosen.
+    @OmittedIfEmpty package var defaultAddressPools: [AddressPoolInfo] = []
     /// Where CDI specifications are looked for.
     @Always package var cdiSpecDirs: [String]? = nil
     /// What the user should know.
@@ -180,6 +182,7 @@ package struct SystemInfo: WireObject {
         case initCommit = "InitCommit"
         case securityOptions = "SecurityOptions"
         case firewallBackend = "FirewallBackend"
+        case defaultAddressPools = "DefaultAddressPools"
         case cdiSpecDirs = "CDISpecDirs"
         case warnings = "Warnings"
     }
@@ -321,5 +324,21 @@ package struct FirewallInfo: WireObject {
 
     enum CodingKeys: String, CodingKey {
         case driver = "Driver"
+    }
+}
+
+/// A block that is divided into subnets of networks.
+package struct AddressPoolInfo: WireObject {
+    /// All of it.
+    @Always package var base: String = ""
+    /// The prefix length of each subnet.
+    @Always package var size: Int = 0
+
+    /// An object whose fields have their defaults.
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case base = "Base"
+        case size = "Size"
     }
 }

@@ -108,7 +108,7 @@ package enum MasuProgram {
             Entry("start") { ContainerCommands.start(.plain) },
             Entry("stop") { ContainerCommands.stop(.plain) }, Entry("tag") { ImageCommands.tag(.plain) },
             Entry("top") { ContainerCommands.top(.plain) }, Entry("unpause") { ContainerCommands.unpause(.plain) },
-            Entry("wait") { ContainerCommands.wait(.plain) },
+            Entry("update") { ContainerCommands.update(.plain) }, Entry("wait") { ContainerCommands.wait(.plain) },
         ]
     }
 
@@ -122,7 +122,7 @@ package enum MasuProgram {
             ContainerCommands.port(.grouped), PruneCommands.containers, ContainerCommands.rename(.grouped),
             ContainerCommands.restart(.grouped), ContainerCommands.remove(.grouped), ContainerCommands.run(.grouped),
             ContainerCommands.start(.grouped), ContainerCommands.stop(.grouped), ContainerCommands.top(.grouped),
-            ContainerCommands.unpause(.grouped), ContainerCommands.wait(.grouped),
+            ContainerCommands.unpause(.grouped), ContainerCommands.update(.grouped), ContainerCommands.wait(.grouped),
         ] + LaterCommands.container
     }
 
@@ -179,11 +179,11 @@ enum LaterCommands {
     static var root: [Command] {
         later([
             "build", "builder", "buildx", "compose", "config", "context", "node", "plugin", "secret",
-            "service", "stack", "stats", "swarm", "trust", "update", "volume",
+            "service", "stack", "stats", "swarm", "trust", "volume",
         ])
     }
 
-    static var container: [Command] { later(["stats", "update"]) }
+    static var container: [Command] { later(["stats"]) }
     static var image: [Command] { later(["build"]) }
     static var system: [Command] { later(["dial-stdio"]) }
 

@@ -53,9 +53,15 @@ package struct PortConflict: Hashable, Sendable, Codable {
     package func message(
         endpoint: String, id: String, target: PortTarget, name: (String) -> String? = { _ in nil }
     ) -> String {
-        let text =
-            "failed to set up container networking: driver failed programming external connectivity on endpoint "
-            + "\(endpoint) (\(id)): \(reason(for: target))"
+        "failed to set up container networking: driver failed programming external connectivity on endpoint "
+            + "\(endpoint) (\(id)): \(text(for: target, name: name))"
+    }
+
+    /// What could not be had, and who has it.
+    ///
+    /// - Parameter name: Names the container with this id; `nil` leaves the id.
+    package func text(for target: PortTarget, name: (String) -> String? = { _ in nil }) -> String {
+        let text = reason(for: target)
         guard let holder else { return text }
         if let container = holder.container { return text + " (by container \(name(container) ?? container))" }
         return text + " (by process \(holder.pid), \(holder.command))"

@@ -127,9 +127,9 @@ package final class Shim {
         if let socket { firewall = socket }
     }
 
-    /// Closes the connection to the firewall when the kernel has freed what was removed by it. Until then a process that
-    /// closes one waits for that, and all others who change something in the firewall wait for the process: masud,
-    /// which publishes the next container's ports.
+    /// Closes the connection to the firewall when the kernel has freed what was removed by it. Until then a process
+    /// that closes one waits for that, and all others who change something in the firewall wait for the process:
+    /// masud, which publishes the next container's ports.
     private func leaveFirewall() {
         if firewall == nil { return }
         // The kernel waits for one itself, and begins to do so when it comes to it: rarely after this has begun.

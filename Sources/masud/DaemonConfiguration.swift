@@ -261,6 +261,8 @@ struct DaemonConfiguration: Sendable {
         engine.noNewPrivileges = flags[DaemonFlags.noNewPrivileges]
         engine.dns = try flags[DaemonFlags.dns].map { try IPAddress(server: $0) }
         engine.hostGateways = flags[NetworkFlags.hostGateways]
+        engine.hasLinkEnvironment = flags[NetworkFlags.linkEnvironment]
+        engine.addressPools = flags[NetworkFlags.pools]
         engine.dnsOptions = flags[DaemonFlags.dnsOptions]
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]

@@ -42,6 +42,11 @@ enum NetworkFlags {
         "host-gateway-ip", type: "ip", "What host-gateway in --add-host means (default: the default bridge's address)",
         parse: address)
 
+    static let linkEnvironment = Flag.boolean(
+        "link-environment",
+        "Give containers the variables of old about those that they are linked to (ALIAS_PORT_80_TCP_ADDR, ALIAS_ENV_…)"
+    )
+
     static let firewall = Flag.choice(
         "firewall",
         "Which of the host's chains says who may reach published ports: nat (forward), input, or auto (as it suits)",
@@ -50,7 +55,7 @@ enum NetworkFlags {
     static let all: [any DaemonFlag] = [
         firewall, bridge, bip, bip6, fixedCIDR, fixedCIDR6, gateway, gateway6, mtu, communication, hostAddress,
         forwarding,
-        masquerading, ipv6, pools, options, hostGateways,
+        masquerading, ipv6, pools, options, hostGateways, linkEnvironment,
     ]
 
     private static func address(_ text: String) throws(InvalidFlagValue) -> IPAddress {

@@ -1,6 +1,7 @@
 import Addresses
 import DNS
 import Engine
+import PublishedPorts
 import Testing
 
 @Suite("files of names in a container's /etc")
@@ -266,5 +267,46 @@ struct NetworkFileTests {
         #expect(NetworkFileHash.mayReplace("a\n", hash: hash))
         #expect(!NetworkFileHash.mayReplace("b\n", hash: hash))
         #expect(NetworkFileHash.mayReplace("b\n", hash: nil))
+    }
+
+    // MARK: links
+
+    @Test("the line of a linked container gets its new address, and lines that were edited stay")
+    func movedLink() throws {
+        let text =
+            "127.0.0.1\tlocalhost\n172.17.0.2\tdb 0123 database\nfd00::2\tdb 0123 database\n"
+            + "# 172.17.0.2\tdb 0123 database\n172.17.0.2\tdb mine\n\n172.17.0.3\tweb\n"
+        let moved = HostsFile.moving(
+            "db 0123 database", to: [try Self.address("172.17.0.9"), try Self.address("fd00::9")], in: text)
+        #expect(
+            moved == "127.0.0.1\tlocalhost\n172.17.0.9\tdb 0123 database\nfd00::9\tdb 0123 database\n"
+                + "# 172.17.0.2\tdb 0123 database\n172.17.0.2\tdb mine\n\n172.17.0.3\tweb\n")
+        #expect(HostsFile.moving("other", to: [try Self.address("172.17.0.9")], in: text) == text)
+    }
+
+    @Test("the variables about a linked container are Docker's of old")
+    func linkEnvironment() throws {
+        #expect(
+            LinkEnvironment.variables(
+                alias: "my-db", of: "web", address: try Self.address("172.17.0.2"),
+                ports: [try #require(PortRange("5432-5433")), try #require(PortRange("53/udp"))],
+                environment: ["PATH=/bin", "HOME=/", "A=b=c", "NAKED"])
+                == [
+                    "MY_DB_PORT=udp://172.17.0.2:53",
+                    "MY_DB_PORT_5432_TCP_START=tcp://172.17.0.2:5432", "MY_DB_PORT_5432_TCP_ADDR=172.17.0.2",
+                    "MY_DB_PORT_5432_TCP_PROTO=tcp", "MY_DB_PORT_5432_TCP_PORT_START=5432",
+                    "MY_DB_PORT_5432_TCP_END=tcp://172.17.0.2:5433", "MY_DB_PORT_5432_TCP_PORT_END=5433",
+                    "MY_DB_PORT_53_UDP=udp://172.17.0.2:53", "MY_DB_PORT_53_UDP_ADDR=172.17.0.2",
+                    "MY_DB_PORT_53_UDP_PORT=53", "MY_DB_PORT_53_UDP_PROTO=udp",
+                    "MY_DB_PORT_5432_TCP=tcp://172.17.0.2:5432", "MY_DB_PORT_5432_TCP_ADDR=172.17.0.2",
+                    "MY_DB_PORT_5432_TCP_PORT=5432", "MY_DB_PORT_5432_TCP_PROTO=tcp",
+                    "MY_DB_PORT_5433_TCP=tcp://172.17.0.2:5433", "MY_DB_PORT_5433_TCP_ADDR=172.17.0.2",
+                    "MY_DB_PORT_5433_TCP_PORT=5433", "MY_DB_PORT_5433_TCP_PROTO=tcp",
+                    "MY_DB_NAME=/web/my-db", "MY_DB_ENV_A=b=c",
+                ])
+        #expect(
+            LinkEnvironment.variables(
+                alias: "db", of: "web", address: try Self.address("fd00::2"), ports: [], environment: [])
+                == ["DB_NAME=/web/db"])
     }
 }

@@ -111,4 +111,37 @@ struct PortLaunchTests {
             #expect(try connection.call(.publishedPorts) == .published([]))
         }
     }
+
+    @Test("a port that leads to another one of the container from now on is handed over, and never free")
+    func handover() throws {
+        try inFreshNetwork {
+            let container = try Self.echo([PortRequest(9, address: .loopback(.ipv4), host: .exact(8081))])
+            let connection = try container.connect()
+            try connection.call(.start)
+            let old = PublishedPort(.tcp, .loopback(.ipv4), 8081, to: 9)
+            let new = PublishedPort(.tcp, .loopback(.ipv4), 8081, to: 8000)
+            let request = PortRequest(8000, address: .loopback(.ipv4), host: .exact(8081))
+            // Nothing of what fails stays: port 8082 is somebody else's.
+            let other = try InternetSocket.make(.tcp, .ipv4)
+            defer { other.discard() }
+            try other.bind(to: SocketAddress(.loopback(.ipv4), 8082))
+            let failing = PortPublication(
+                [request, PortRequest(8000, address: .loopback(.ipv4), host: .exact(8082))], to: Self.target)
+            let error = #expect(throws: ShimError.self) {
+                try connection.call(.publish(failing, replacing: [old]))
+            }
+            #expect(error?.portConflict?.port.hostPort == 8082)
+            #expect(try connection.call(.publishedPorts) == .published([old]))
+            let publication = PortPublication([request], to: Self.target)
+            #expect(throws: ShimError.self) { try connection.call(.publish(publication)) }
+            #expect(try connection.call(.publish(publication, replacing: [old])) == .published([new]))
+            #expect(try connection.call(.publishedPorts) == .published([old, new]))
+            try connection.call(.unpublish(ports: [old]))
+            #expect(try !Self.isFree(8081))
+            try connection.call(.openPorts)
+            #expect(try Self.answers(8081))
+            try connection.call(.unpublish(ports: [new]))
+            #expect(try Self.isFree(8081))
+        }
+    }
 }

@@ -120,9 +120,6 @@ extension Container {
             if result.gateways.isEmpty { result.gateways = bridge?.pools.compactMap(\.gateway) ?? [] }
             if result.gateways.isEmpty { throw .system("unable to derive the IP value for host-gateway") }
         }
-        if record.configuration.networkNames.contains("bridge") {
-            for link in host.links { result.links += try legacyLink(link) }
-        }
         return result
     }
 
@@ -136,40 +133,49 @@ extension Container {
         return result
     }
 
-    /// Tells a container that runs what has become of its networks: by its files, its resolver, and where packets for
-    /// its ports go. What cannot be told is logged; the change itself has happened.
-    private func announceNetworks(added: [IPAddress] = [], removed: [IPAddress] = []) async {
-        let endpoints = networkPresence?.endpoints ?? []
+    /// Has all that is about its networks follow a container that runs: packets for its ports, its files and its
+    /// resolver. What cannot be changed is logged; the change of networks itself goes on.
+    private func takePlaces(_ endpoints: [Endpoint]) async {
+        var presence = networkPresence ?? NetworkPresence()
+        let before = presence.endpoints
+        presence.endpoints = endpoints
+        setNetworkPresence(presence)
         do {
-            let files = ContainerNetworkFiles(
-                configuration: record.configuration, daemon: services.configuration,
-                hostname: record.configuration.hostname, network: try launchNetwork(endpoints), directory: self.files)
-            try await services.pool.run { try files.update(added: added, removed: removed) }
-            try await task?.resolve(by: files.resolver)
-            if networkPresence?.ports.isEmpty == false {
-                try await task?.retarget(services.networks.portTarget(of: id, endpoints))
+            try await leadPorts(presence.ports, from: before, to: endpoints)
+        } catch {
+            // Packets that the kernel does not carry are carried by the shim.
+            logger.error("cannot lead the container's ports to its other address: \(error)")
+        }
+        let (old, new) = (Set(before.flatMap(\.addresses)), Set(endpoints.flatMap(\.addresses)))
+        do {
+            let files = try networkFiles(endpoints)
+            await filesGate.enter()
+            defer { filesGate.leave() }
+            try await services.pool.run {
+                try files.update(
+                    added: endpoints.flatMap(\.addresses).filter { !old.contains($0) },
+                    removed: before.flatMap(\.addresses).filter { !new.contains($0) })
             }
+            try await task?.resolve(by: files.resolver)
+            if !presence.ports.isEmpty { try await task?.retarget(services.networks.portTarget(of: id, endpoints)) }
         } catch {
             logger.error("cannot tell the container of a change of its networks: \(error)")
         }
     }
 
-    /// Has the kernel carry packets for its ports to where they lead with other endpoints than until now. What cannot
-    /// be changed is logged: packets that the kernel does not carry are carried by the shim.
-    private func leadPorts(from before: [Endpoint], to now: [Endpoint]) async {
-        guard let ports = networkPresence?.ports, !ports.isEmpty else { return }
-        let (old, new) = (services.networks.portTarget(of: id, before), services.networks.portTarget(of: id, now))
-        if old == new { return }
-        do {
-            if let publication = try publication(before) {
-                try await services.networks.unpublish(ports, publication.requests, of: publication.target)
-            }
-            if let publication = try publication(now) {
-                try await services.networks.publish(ports, publication.requests, to: publication.target)
-            }
-        } catch {
-            logger.error("cannot lead the container's ports to its other address: \(error)")
-        }
+    /// The files of a container that runs and has these places.
+    func networkFiles(_ endpoints: [Endpoint]) throws(EngineError) -> ContainerNetworkFiles {
+        ContainerNetworkFiles(
+            configuration: record.configuration, daemon: services.configuration,
+            hostname: record.configuration.hostname, network: try launchNetwork(endpoints), directory: files)
+    }
+
+    /// Has the kernel carry packets for ports to where they lead with other endpoints than until now.
+    private func leadPorts(_ ports: [PublishedPort], from before: [Endpoint], to now: [Endpoint]) async throws {
+        let (old, new) = (try publication(before), try publication(now))
+        if old?.target == new?.target { return }
+        if let old { try await services.networks.unpublish(ports, old.requests, of: old.target) }
+        if let new { try await services.networks.publish(ports, new.requests, to: new.target) }
     }
 
     /// The ports of the host that a start asks for; nil for none.
@@ -196,21 +202,6 @@ extension Container {
         return EngineError(.system, message)
     }
 
-    /// A container on the default bridge that this one is linked to, as lines of `/etc/hosts`.
-    private func legacyLink(_ text: String) throws(EngineError) -> [ExtraHost] {
-        let (other, alias) = try linked(text)
-        let record = other.current
-        guard record.state.running != nil else {
-            throw .system("Cannot link to a non running container: /\(record.name) AS /\(self.record.name)/\(alias)")
-        }
-        guard let place = other.endpointDetails().first(where: { $0.network == "bridge" })?.endpoint else {
-            throw .system("Cannot link to /\(record.name), as it does not belong to the default network")
-        }
-        let names = HostsFile.namesOfLink(
-            alias: alias, hostname: record.configuration.hostname, name: record.name)
-        return place.addresses.map { ExtraHost(name: names, address: $0) }
-    }
-
     private func endpointRequest(_ endpoint: NetworkEndpoint, on network: Network) throws(EngineError)
         -> EndpointRequest
     {
@@ -231,7 +222,7 @@ extension Container {
     }
 
     /// The container that a link leads to, and what this one calls it.
-    private func linked(_ text: String) throws(EngineError) -> (Container, alias: String) {
+    func linked(_ text: String) throws(EngineError) -> (Container, alias: String) {
         let link = try ContainerLink(parsing: text)
         return (try services.registry.find(link), link.alias)
     }
@@ -287,11 +278,7 @@ extension Container {
             try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
             throw error
         }
-        var presence = networkPresence ?? NetworkPresence()
-        presence.endpoints.append(connected)
-        await leadPorts(from: before, to: presence.endpoints)
-        setNetworkPresence(presence)
-        await announceNetworks(added: connected.addresses)
+        await takePlaces(before + [connected])
         services.emit("connect", network, container: id)
     }
 
@@ -310,29 +297,29 @@ extension Container {
             throw EngineError.invalid(
                 "cannot disconnect container from host network - container was created in host network mode")
         }
-        guard record.configuration.endpoints[known] != nil else {
+        // A daemon that died between the two rows has left one of them.
+        let place = network.flatMap { networkPresence?.endpoint(on: $0.id) }
+        guard record.configuration.endpoints[known] != nil || place != nil else {
             throw EngineError.system("container \(id) is not connected to the network \(known)")
         }
-        if record.state.running != nil, let network {
-            let namespace = try networkNamespace()
-            defer { namespace.discard() }
-            var presence = networkPresence ?? NetworkPresence()
-            let before = presence.endpoints
-            let left = presence.endpoint(on: network.id)
-            presence.endpoints.removeAll { $0.networkID == network.id }
-            // First of all, as its address there may be another's as soon as it is free.
-            await leadPorts(from: before, to: presence.endpoints)
-            do {
-                try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
-            } catch {
-                await leadPorts(from: presence.endpoints, to: before)
-                throw error
-            }
-            setNetworkPresence(presence)
-            await announceNetworks(removed: left?.addresses ?? [])
-        }
-        try await saveEndpoints { $0[known] = nil }
+        if record.state.running != nil, let network, place != nil { try await leave(network) }
+        if record.configuration.endpoints[known] != nil { try await saveEndpoints { $0[known] = nil } }
         if let network { services.emit("disconnect", network, container: id) }
+    }
+
+    /// Gives up the place of a container that runs on a network.
+    func leave(_ network: Network) async throws {
+        let namespace = try networkNamespace()
+        defer { namespace.discard() }
+        let before = networkPresence?.endpoints ?? []
+        // First of all, as its address there may be another's as soon as it is free.
+        await takePlaces(before.filter { $0.networkID != network.id })
+        do {
+            try await services.networks.disconnect(network.id, sandbox: id, namespace: namespace)
+        } catch {
+            await takePlaces(before)
+            throw error
+        }
     }
 
     private func refuseChangeOfNetworks() throws(EngineError) {
@@ -377,15 +364,22 @@ extension Container {
         }
     }
 
-    private func saveEndpoints(_ change: (inout [String: NetworkEndpoint]) -> Void) async throws {
-        let old = record.configuration.endpoints
-        change(&record.configuration.endpoints)
+    private func saveEndpoints(_ change: @Sendable (inout [String: NetworkEndpoint]) -> Void) async throws {
+        try await saveConfiguration("networks") { change(&$0.endpoints) }
+    }
+
+    /// Writes what the container wants to be from now on. After an error it is what it was.
+    ///
+    /// - Parameter what: what changes, for errors.
+    func saveConfiguration(_ what: String, _ change: @Sendable (inout ContainerConfiguration) -> Void) async throws {
+        let old = record.configuration
+        change(&record.configuration)
         let record = record
         do {
             try await services.database.write { try record.updateConfiguration(in: $0) }
         } catch {
-            self.record.configuration.endpoints = old
-            throw EngineError.system("cannot record the networks of container \(id): \(error)")
+            self.record.configuration = old
+            throw EngineError.system("cannot record the \(what) of container \(id): \(error)")
         }
     }
 

@@ -72,19 +72,41 @@ extension Container {
 
     /// Takes up its places on networks, which the networks have put in order.
     func recoverNetworks() async {
-        let endpoints = services.networks.endpoints(of: id)
+        var endpoints = services.networks.endpoints(of: id)
         if endpoints.isEmpty { return }
         setNetworkPresence(NetworkPresence(endpoints: endpoints))
         // This is done once more when it answers.
         if isSilent { return }
+        await dropHalfConnections()
+        endpoints = networkPresence?.endpoints ?? []
         do {
-            let ports = try await task?.currentPorts() ?? []
+            guard let task else { return }
+            let publication = try launchNetwork(endpoints).ports
+            let target = services.networks.portTarget(of: id, endpoints)
+            let ports = try await recoverPorts(task, asked: publication?.requests ?? [], of: target)
             networkPresence.map { setNetworkPresence($0.with(ports)) }
-            if let publication = try launchNetwork(endpoints).ports {
+            if let publication {
                 try await services.networks.publish(ports, publication.requests, to: publication.target)
             }
         } catch {
             logger.warning("cannot tell which ports of the host are the container's: \(error)")
+        }
+    }
+
+    /// Gives up places on networks that the container's row does not know: the daemon died in the middle of a
+    /// `connect`, and nobody was told that it had been done.
+    private func dropHalfConnections() async {
+        let known = Set(record.configuration.networkNames)
+        for endpoint in networkPresence?.endpoints ?? [] {
+            guard let network = services.networks.all.first(where: { $0.id == endpoint.networkID }),
+                !known.contains(network.name)
+            else { continue }
+            logger.notice("leaving the network \(network.name): the container was about to be connected to it")
+            do {
+                try await leave(network)
+            } catch {
+                logger.error("cannot leave the network \(network.name): \(error)")
+            }
         }
     }
 

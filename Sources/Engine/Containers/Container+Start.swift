@@ -86,6 +86,7 @@ extension Container {
                 previouslyFinishedAt: record.state.exit?.finishedAt))
         await connectPendingAttachments(to: task)
         await saveOrLog()
+        await tellLinkingContainers()
         emitConnections()
         emit("start")
         follow(task)
@@ -103,13 +104,17 @@ extension Container {
             case .container(let name): try services.registry.find(name).sharedMemory
             default: nil
             }
+        var network = try launchNetwork(sandbox?.endpoints ?? [], namespace: sandbox?.namespacePath)
+        let links = try bridgeLinks()
+        network.links = links.flatMap(\.hosts)
+        if services.configuration.hasLinkEnvironment { network.linkEnvironment = links.flatMap(\.environment) }
         return LaunchPlan(
             record: record, configuration: services.configuration,
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
             sharedMemory: shared, targets: targets, hostname: hostname,
-            network: try launchNetwork(sandbox?.endpoints ?? [], namespace: sandbox?.namespacePath))
+            network: network)
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

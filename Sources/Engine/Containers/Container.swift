@@ -32,6 +32,8 @@ actor Container {
     /// An end that the daemon has found at its start, until what follows from it is done.
     var unseenEnd: TaskExit?
     let gate = AsyncGate()
+    /// Held while its `/etc/hosts` is changed, by itself or on behalf of a container that it is linked to.
+    let filesGate = AsyncGate()
     nonisolated let transfers = FileTransfers()
 
     /// Attached clients that wait for the next start.

@@ -40,6 +40,15 @@ struct ContainerNetworkFiles: Sendable {
         if NetworkFileHash.mayReplace(current + "\n", hash: hash) { try writeResolvConf() }
     }
 
+    /// Gives the line of a linked container its addresses of now, where the line is as it was written. Blocks.
+    ///
+    /// - Parameter names: What the line says after the address.
+    func update(link names: String, to addresses: [IPAddress]) throws(Errno) {
+        let old = try Files.readText(directory.appending("hosts"), limit: Self.longestFile) + "\n"
+        let new = HostsFile.moving(names, to: addresses, in: old)
+        if new != old { try write("hosts", new) }
+    }
+
     private static let longestFile = 1 << 20
     private static let hashName = "resolv.conf.hash"
 
@@ -107,6 +116,8 @@ struct LaunchNetwork: Sendable {
     var ports: PortPublication?
     /// Containers that it is linked to on the default bridge.
     var links: [ExtraHost] = []
+    /// Variables about these, if the daemon is to give any.
+    var linkEnvironment: [String] = []
     /// What `host-gateway` stands for.
     var gateways: [IPAddress] = []
 

@@ -55,6 +55,7 @@ struct LaunchPlan: Sendable {
         context.usesSystemdCgroups = configuration.usesSystemdCgroups
         context.initPath = host.`init` ?? configuration.initByDefault ? configuration.initPath : nil
         context.defaultUlimits = configuration.defaultUlimits
+        context.linkEnvironment = network.linkEnvironment
         context.noNewPrivileges = configuration.noNewPrivileges
         context.defaultSeccomp = configuration.seccompProfile
         return context

@@ -61,6 +61,18 @@ package enum HostsFile {
         }.map { $0 + "\n" }.joined()
     }
 
+    /// The file after a container with these names has got other addresses, of each family one. Lines with other names,
+    /// or none of that family, stay as they are.
+    package static func moving(_ names: String, to addresses: [IPAddress], in text: String) -> String {
+        let ending = "\t" + names
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            guard line.hasSuffix(ending), let old = IPAddress(String(line.dropLast(ending.count))),
+                let new = addresses.first(where: { $0.family == old.family })
+            else { return String(line) }
+            return "\(new)" + ending
+        }.joined(separator: "\n")
+    }
+
     /// The names of the container itself: the full one first, then what is before its first dot.
     package static func names(hostname: String, domainname: String) -> String {
         let full = domainname.isEmpty ? hostname : hostname + "." + domainname

@@ -37,6 +37,8 @@ package struct SpecificationContext: Sendable {
     package var usesSystemdCgroups = false
     /// nil: no init process.
     package var initPath: FilePath?
+    /// Variables about containers that it is linked to.
+    package var linkEnvironment: [String] = []
     /// The daemon's, for limits that the container does not set.
     package var defaultUlimits: [Ulimit] = []
     /// The daemon's default.
@@ -104,7 +106,8 @@ package struct SpecificationBuilder {
         var process = Process(
             args: args, cwd: configuration.workingDirectory.isEmpty ? "/" : configuration.workingDirectory,
             env: Self.environment(
-                configuration.environment, hostname: context.hostname, tty: configuration.tty, home: context.user.home),
+                configuration.environment, hostname: context.hostname, tty: configuration.tty, home: context.user.home,
+                links: context.linkEnvironment),
             user: context.user.user)
         if configuration.tty {
             process.terminal = true
@@ -123,10 +126,12 @@ package struct SpecificationBuilder {
 
     /// The variables of a container's process: the daemon's own, overridden by the configuration's; HOME last, if
     /// nobody set it.
-    package static func environment(_ own: [String], hostname: String, tty: Bool, home: String) -> [String] {
+    package static func environment(
+        _ own: [String], hostname: String, tty: Bool, home: String, links: [String] = []
+    ) -> [String] {
         var result = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=" + hostname]
         if tty { result.append("TERM=xterm") }
-        result = replacing(result, with: own)
+        result = replacing(result + links, with: own)
         if !result.contains(where: { $0.hasPrefix("HOME=") }) { result.append("HOME=" + home) }
         return result
     }

@@ -13,7 +13,6 @@ extension EngineRoutes {
     private static let missing: [(HTTPMethod, String, String)] = [
         (.GET, "/containers/{name}/attach/ws", "attaching by WebSocket"),
         (.GET, "/containers/{name}/stats", "container statistics"),
-        (.POST, "/containers/{name}/update", "updating containers"),
         (.POST, "/containers/{name}/checkpoints", "checkpoints"),
         (.GET, "/containers/{name}/checkpoints", "checkpoints"),
         (.DELETE, "/containers/{name}/checkpoints/{checkpoint}", "checkpoints"),

@@ -56,6 +56,12 @@ extension SystemInfo {
             firewall.driver = "nftables"
             firewallBackend = firewall
         }
+        defaultAddressPools = information.addressPools.map { pool in
+            var wire = AddressPoolInfo()
+            wire.base = pool.base.description
+            wire.size = pool.size
+            return wire
+        }
         plugins.log = information.logDrivers
         memoryLimit = information.memoryLimit
         swapLimit = information.swapLimit

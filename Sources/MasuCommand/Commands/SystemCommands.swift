@@ -265,6 +265,11 @@ struct InfoReport {
         if !list("Labels").isEmpty { add(1, "Labels", list("Labels")) }
         plain("Experimental", "ExperimentalBuild")
         plain("Live Restore Enabled", "LiveRestoreEnabled")
+        let pools = server["DefaultAddressPools"]?.array ?? []
+        if !pools.isEmpty { text += " Default Address Pools:\n" }
+        for pool in pools {
+            text += "   Base: \(shown(pool["Base"])), Size: \(pool["Size"]?.int ?? 0)\n"
+        }
         for warning in server["Warnings"]?.array ?? [] { text += shown(warning) + "\n" }
         return text
     }

@@ -29,7 +29,12 @@ final class PortForwarding: Sendable {
     func publish(_ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget) throws(NetlinkError) {
         let added = elements(bound, requests, to: target)
         for elements in added { try elements.add(by: socket) }
-        wanted.withLock { $0[target.sandbox, default: []] += added.flatMap(\.groups) }
+        wanted.withLock { wanted in
+            var groups = wanted[target.sandbox, default: []]
+            // A port that leads somewhere else by now has one element.
+            for group in added.flatMap(\.groups) { Self.subtract(group, from: &groups) }
+            wanted[target.sandbox] = groups + added.flatMap(\.groups)
+        }
         forgetFlows(bound)
     }
 

@@ -27,8 +27,8 @@ final class SupervisedContainer {
     private var root: FileDescriptor?
     /// Its ports on the host; `nil` without any.
     var ports: PublishedSockets?
-    /// The resolver that it had, closed: its connection to the firewall takes the kernel long to close, and nobody is to
-    /// wait for that before the end is told.
+    /// The resolver that it had, closed: its connection to the firewall takes the kernel long to close, and nobody is
+    /// to wait for that before the end is told.
     private var closed: NameService?
     private var memoryWatch: (watch: OutOfMemoryWatch, handle: EventLoop.Watch)?
     private var knownKills: UInt64 = 0
