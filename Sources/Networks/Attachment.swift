@@ -87,11 +87,14 @@ struct Attachment: Sendable {
         return requests
     }
 
-    /// The same with another number for the end on the host; `nil` if there is none.
-    func with(port: Int32) -> Attachment? {
-        guard case .port(_, let bridge, let settings) = outside else { return nil }
-        return Attachment(
-            endpoint: endpoint, network: network, outside: .port(index: port, bridge, settings), index: index)
+    /// The same with another number of the host's: that of the end there, or where there is none of the interface.
+    func with(number: Int32) -> Attachment {
+        switch outside {
+        case .port(_, let bridge, let settings):
+            Attachment(
+                endpoint: endpoint, network: network, outside: .port(index: number, bridge, settings), index: index)
+        case .virtual: Attachment(endpoint: endpoint, network: network, outside: outside, index: number)
+        }
     }
 
     /// What is asked of the container's namespace, but for default routes.

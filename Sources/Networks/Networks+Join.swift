@@ -124,6 +124,7 @@ extension Networks {
 
     private func attachment(_ planned: Planned, index: Int32) throws(NetworksError) -> Attachment {
         let outside: Attachment.Outside
+        var index = index
         switch planned.network.settings {
         case .bridge(let settings):
             guard let bridge = planned.bridge else { throw .system("the network has no bridge") }
@@ -133,6 +134,8 @@ extension Networks {
                 throw .system("the requested parent interface \(settings.parent) was not found on the Docker host")
             }
             outside = .virtual(settings, parent: parent.index, mtu: parent.mtu)
+            // Kernels before 6.15 look whether the number is free in the namespace that is asked, where the parent is.
+            index = host.takeIndex()
         case .none: throw .system("the network has no interfaces")
         }
         return Attachment(endpoint: planned.endpoint, network: planned.network, outside: outside, index: index)
@@ -152,10 +155,8 @@ extension Networks {
                 } catch {
                     // The first request makes the interface, the others set its properties.
                     if error.index != 0 { made += 1 }
-                    guard error.errno == .resourceBusy, error.index == 0, attempt < 100,
-                        let other = attachments[index].with(port: host.takeIndex())
-                    else { throw error }
-                    attachments[index] = other
+                    guard error.errno == .resourceBusy, error.index == 0, attempt < 100 else { throw error }
+                    attachments[index] = attachments[index].with(number: host.takeIndex())
                 }
             }
         }
