@@ -16,6 +16,7 @@ extension Engine {
                 driverStatus: images.snapshotter.status.map { ($0.title, $0.value) },
                 loggingDriver: (configuration.log.driver ?? .standard).rawValue,
                 cgroupVersion: Machine.usesCgroupV2 ? "2" : "1",
+                firewall: (services.networks.firewallMode, services.networks.choosesFirewallMode),
                 securityOptions: securityOptions(), kernelVersion: Machine.kernelRelease,
                 operatingSystem: Self.operatingSystem("PRETTY_NAME"), osVersion: Self.operatingSystem("VERSION_ID"),
                 architecture: Machine.architecture, cpus: Machine.processors, memoryTotal: Machine.memory,

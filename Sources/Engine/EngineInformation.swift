@@ -1,5 +1,6 @@
 import Networks
 import OCISpec
+import PublishedPorts
 
 /// What `docker info` shows: the machine, the daemon's set-up and how many things there are.
 package struct EngineInformation: Sendable {
@@ -47,6 +48,8 @@ package struct EngineInformation: Sendable {
     package var ipv4Forwarding = false
     /// Whether the kernel shows packets of bridges to the packet filter.
     package var bridgeFilter = (v4: false, v6: false)
+    /// Who carries packets to published ports, and whether that follows from the host's chains.
+    package var firewall: (mode: FirewallMode, isChosen: Bool)
     /// `name=seccomp,profile=builtin`, `name=cgroupns`, …
     package var securityOptions: [String]
     /// As uname(2) says it.

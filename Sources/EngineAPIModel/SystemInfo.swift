@@ -318,12 +318,15 @@ package struct CommitInfo: WireObject {
 package struct FirewallInfo: WireObject {
     /// `nftables`, `iptables`, …
     @Always package var driver: String = ""
+    /// What the driver says of itself: pairs of a title and a value.
+    @OmittedIfEmpty package var info: [[String]] = []
 
     /// An object whose fields have their defaults.
     package init() {}
 
     enum CodingKeys: String, CodingKey {
         case driver = "Driver"
+        case info = "Info"
     }
 }
 

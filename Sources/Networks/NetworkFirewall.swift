@@ -5,6 +5,9 @@ import PublishedPorts
 /// What `table inet masu` says about networks. All rules are there from the beginning; a network is a few elements of
 /// the sets that they look into, so that a packet's way does not become longer with each network.
 ///
+/// Every rule has a comment that no other rule of its chain has: it tells readers what the rule is for, and the daemon
+/// whether the rule is still there (see `FirewallContent`).
+///
 /// A rule here can only forbid, or say that no other one of these forbids: what the host's own tables drop is dropped.
 enum NetworkFirewall {
     static let table = PortTable.table
@@ -46,7 +49,8 @@ enum NetworkFirewall {
             table, "source\(family.rawValue)", key: [.address(family)], .values([.address(family)]), hasIntervals: true)
     }
 
-    private static var sets: [FirewallSet] {
+    /// All sets that have elements of networks, and of nobody else.
+    static var sets: [FirewallSet] {
         [bridges, open, inner, hairpin, PortTable.isolated]
             + IPAddress.Family.allCases.flatMap {
                 [protected($0), routed($0), trusted($0), hidden($0), outer($0)]
@@ -62,16 +66,20 @@ enum NetworkFirewall {
     /// What leaves.
     static let postrouting = FirewallChain(table, "postrouting", .init(.nat, .postrouting, priority: 100))
 
-    private static var rules: [FirewallRule] { rawRules + forwardRules + postroutingRules }
+    /// All chains about networks.
+    static var chains: [FirewallChain] { [raw, forward, postrouting] }
+
+    /// All rules about networks, in their order.
+    static var rules: [FirewallRule] { rawRules + forwardRules + postroutingRules }
 
     private static var rawRules: [FirewallRule] {
         var rules: [FirewallRule] = []
         // Bridges route 127.0.0.0/8, so that published ports answer there. What comes from outside with such an
         // address is never right (CVE-2020-8558).
         if let loopback = IPSubnet("127.0.0.0/8") {
-            for selector in [Selector.destination(.ipv4), .source(.ipv4)] {
+            for (selector, word) in [(Selector.destination(.ipv4), "to"), (.source(.ipv4), "from")] {
                 rules.append(
-                    FirewallRule(in: raw) {
+                    FirewallRule(in: raw, comment: "nothing \(word) 127.0.0.0/8 comes from outside") {
                         $0.require(.inputInterface, .notEqual, .name("lo"))
                         $0.require(selector, in: loopback)
                         $0.drop()
@@ -83,30 +91,30 @@ enum NetworkFirewall {
 
     private static var forwardRules: [FirewallRule] {
         [
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "connections that were let pass") {
                 $0.require([.established, .related])
                 $0.accept()
             },
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "containers of one network reach each other") {
                 $0.require(.inputInterface, .outputInterface, in: open)
                 $0.accept()
             },
             // Nobody leaves or enters a network without a way out.
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "nobody leaves an internal network") {
                 $0.require(.inputInterface, in: inner)
                 $0.drop()
             },
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "nobody enters an internal network") {
                 $0.require(.outputInterface, in: inner)
                 $0.drop()
             },
             // A published port is for everybody, other networks included.
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "published ports are for everybody") {
                 $0.require(.destinationNAT)
                 $0.accept()
             },
             // Networks are apart from each other.
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "networks are apart") {
                 $0.require(.inputInterface, in: bridges)
                 $0.require(.outputInterface, in: bridges)
                 $0.drop()
@@ -116,24 +124,25 @@ enum NetworkFirewall {
 
     /// About packets for containers' own addresses. The host's neighbours can send them by way of it.
     private static func directRules(_ family: IPAddress.Family) -> [FirewallRule] {
-        [
-            FirewallRule(in: forward) {
+        let name = PortTable.name(family)
+        return [
+            FirewallRule(in: forward, comment: "published ports of routed networks, \(name)") {
                 $0.require(.destination(family), in: routed(family))
                 $0.require(.destination(family), .transportProtocol, .destinationPort, in: PortTable.published(family))
                 $0.accept()
             },
             // As with Docker, a container that can be reached answers a ping.
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "pings of routed networks, \(name)") {
                 $0.require(.destination(family), in: routed(family))
                 $0.require(.transportProtocol, .equal, FieldValue(bytes: [family == .ipv4 ? 1 : 58]))
                 $0.accept()
             },
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "published ports by way of trusted interfaces, \(name)") {
                 $0.require(.destination(family), .inputInterface, in: trusted(family))
                 $0.require(.destination(family), .transportProtocol, .destinationPort, in: PortTable.published(family))
                 $0.accept()
             },
-            FirewallRule(in: forward) {
+            FirewallRule(in: forward, comment: "addresses of containers are out of reach, \(name)") {
                 $0.require(.destination(family), in: protected(family))
                 $0.drop()
             },
@@ -144,7 +153,7 @@ enum NetworkFirewall {
         var rules = [
             // The next one where bridges call the packet filter (bridge-nf-call-iptables), which then does not know by
             // which interface a packet came. What the host itself sends came by none.
-            FirewallRule(in: postrouting) {
+            FirewallRule(in: postrouting, comment: "published ports of one network, seen by bridges") {
                 $0.require(.inputInterfaceIndex, .equal, .index(0))
                 $0.require(.outputInterface, in: bridges)
                 $0.require(.destinationNAT)
@@ -153,7 +162,7 @@ enum NetworkFirewall {
             },
             // A container that reaches itself, or one on its own network, by a published port: the answer has to come
             // back the same way.
-            FirewallRule(in: postrouting) {
+            FirewallRule(in: postrouting, comment: "published ports of one network") {
                 $0.require(.inputInterface, .outputInterface, in: hairpin)
                 $0.require(.destinationNAT)
                 $0.masquerade()
@@ -162,7 +171,7 @@ enum NetworkFirewall {
         // Who asked for a published port of 127.0.0.1 is answered by way of the bridge.
         if let loopback = IPSubnet("127.0.0.0/8") {
             rules.append(
-                FirewallRule(in: postrouting) {
+                FirewallRule(in: postrouting, comment: "published ports of 127.0.0.1") {
                     $0.require(.outputInterface, in: bridges)
                     $0.require(.source(.ipv4), in: loopback)
                     $0.masquerade()
@@ -170,12 +179,12 @@ enum NetworkFirewall {
         }
         for family in IPAddress.Family.allCases {
             rules.append(
-                FirewallRule(in: postrouting) {
+                FirewallRule(in: postrouting, comment: "addresses that networks chose, \(PortTable.name(family))") {
                     $0.require(.outputInterface, in: bridges, isInverted: true)
                     $0.translateSource(.source(family), by: outer(family), family)
                 })
             rules.append(
-                FirewallRule(in: postrouting) {
+                FirewallRule(in: postrouting, comment: "the host's address, \(PortTable.name(family))") {
                     $0.require(.outputInterface, in: bridges, isInverted: true)
                     $0.require(.source(family), in: hidden(family))
                     $0.masquerade()
@@ -186,10 +195,9 @@ enum NetworkFirewall {
 
     // MARK: Changes
 
-    /// What gives the table this content, whatever part of it is there: all at once, so that no packet passes in
-    /// between. What others have in the table stays.
+    /// What gives this part of the table this content, whatever of it is there: all at once, so that no packet passes
+    /// in between. Chains and sets of others stay.
     static func restoration(of networks: [Network]) -> [Request] {
-        let chains = [raw, forward, postrouting]
         var changes = [table.addition]
         changes += sets.flatMap { [$0.addition, $0.flush] }
         changes += chains.flatMap { [$0.addition, $0.flush] }
@@ -208,43 +216,46 @@ enum NetworkFirewall {
         elements(of: network).flatMap { $0.set.removal(of: $0.elements) }
     }
 
-    private static func elements(of network: Network) -> [(set: FirewallSet, elements: [FirewallElement])] {
+    /// The elements that a network has.
+    static func elements(of network: Network) -> [FirewallElements] {
         guard case .bridge(let settings) = network.settings else { return [] }
         let name = FieldValue.name(settings.interfaceName)
         let note = FirewallUserData(comment: network.id)
         let pair = FirewallElement(FirewallKey(name, name), userData: note)
         let single = FirewallElement(FirewallKey(name), userData: note)
-        var result: [(set: FirewallSet, elements: [FirewallElement])] = [(bridges, [single]), (hairpin, [pair])]
-        result.append(settings.allowsContainerTraffic ? (open, [pair]) : (PortTable.isolated, [single]))
-        if network.isInternal { result.append((inner, [single])) }
+        var result = [FirewallElements(bridges, [single]), FirewallElements(hairpin, [pair])]
+        result.append(
+            settings.allowsContainerTraffic
+                ? FirewallElements(open, [pair]) : FirewallElements(PortTable.isolated, [single]))
+        if network.isInternal { result.append(FirewallElements(inner, [single])) }
         for pool in network.pools { result += elements(of: pool, network, settings, note) }
         return result
     }
 
     private static func elements(
         of pool: AddressPool, _ network: Network, _ settings: BridgeSettings, _ note: FirewallUserData
-    ) -> [(set: FirewallSet, elements: [FirewallElement])] {
+    ) -> [FirewallElements] {
         let family = pool.subnet.family
         let (first, last) = (FieldValue.address(pool.subnet.address), FieldValue.address(pool.subnet.lastAddress))
         func all(_ content: FirewallElement.Content = .none) -> FirewallElement {
             FirewallElement(FirewallKey(first), through: FirewallKey(last), content, userData: note)
         }
-        var result: [(set: FirewallSet, elements: [FirewallElement])] = []
+        var result: [FirewallElements] = []
         let mode = settings.mode(family)
-        if mode == .routed { result.append((routed(family), [all()])) }
+        if mode == .routed { result.append(FirewallElements(routed(family), [all()])) }
         if mode != .natUnprotected || network.isInternal {
-            result.append((protected(family), [all()]))
+            result.append(FirewallElements(protected(family), [all()]))
             let trusted = settings.trustedHostInterfaces.map { interface in
                 FirewallElement(
                     FirewallKey(first, .name(interface)), through: FirewallKey(last, .name(interface)), userData: note)
             }
-            if !trusted.isEmpty { result.append((Self.trusted(family), trusted)) }
+            if !trusted.isEmpty { result.append(FirewallElements(Self.trusted(family), trusted)) }
         }
         guard mode.translates, settings.masquerades, !network.isInternal else { return result }
         if let address = family == .ipv4 ? settings.hostIPv4 : settings.hostIPv6, address.family == family {
-            result.append((outer(family), [all(.value(FirewallKey(.address(address))))]))
+            result.append(FirewallElements(outer(family), [all(.value(FirewallKey(.address(address))))]))
         } else {
-            result.append((hidden(family), [all()]))
+            result.append(FirewallElements(hidden(family), [all()]))
         }
         return result
     }

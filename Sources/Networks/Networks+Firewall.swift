@@ -1,12 +1,36 @@
 import LinuxKernel
+import Logging
 import Netlink
+import PublishedPorts
 import SystemPackage
 
 extension Networks {
-    /// Puts the firewall's table in place, with all networks that there are.
-    func restoreFirewall() throws(NetworksError) {
+    /// Puts the firewall's table in place, with all networks that there are but `gone`. The caller holds `changes`.
+    func restoreFirewall(without gone: Network? = nil) throws(NetworksError) {
+        let networks = all.filter { $0.id != gone?.id }
         do throws(NetlinkError) {
-            try firewall.perform(FirewallTransaction(ports.restoration + NetworkFirewall.restoration(of: all)))
+            try ports.whileUnchanged { elements throws(NetlinkError) in
+                let isCalled = HostNetwork.bridgesCallFirewall
+                let wanted = FirewallContent(networks, elements, bridgesCallFirewall: isCalled)
+                let restoration =
+                    PortTable.restoration(of: elements, bridgesCallFirewall: isCalled)
+                    + NetworkFirewall.restoration(of: networks)
+                var changes = restoration
+                if let present = try FirewallContent.read(by: firewall) {
+                    changes = present.removalOfOthers(than: wanted) + changes
+                }
+                do throws(NetlinkError) {
+                    try firewall.perform(FirewallTransaction(changes))
+                } catch {
+                    // What is there cannot become what has to be there: a chain at another place, a set of another
+                    // type. The table is made anew, in the same instant.
+                    let renewal = [PortTable.table.addition, PortTable.table.removal] + restoration
+                    do throws(NetlinkError) { try firewall.perform(FirewallTransaction(renewal)) } catch _ {
+                        // The first error says more.
+                        throw error
+                    }
+                }
+            }
         } catch {
             throw .system("cannot set up the firewall (table inet masu of nf_tables): \(error)")
         }
@@ -28,33 +52,24 @@ extension Networks {
         do throws(NetlinkError) {
             try firewall.perform(FirewallTransaction(NetworkFirewall.removals(of: network)))
         } catch {
-            // It is not all there: the rest goes when the table is put back as it has to be.
-            guard error.errno == .noSuchFileOrDirectory else {
-                throw .system("cannot take the network \(network.name) out of the firewall: \(error)")
-            }
+            // Somebody has removed some of it.
+            if error.errno == .noSuchFileOrDirectory { return try restoreFirewall(without: network) }
+            throw .system("cannot take the network \(network.name) out of the firewall: \(error)")
         }
     }
 
-    /// Puts the table back whenever somebody removes it: a firewall's service that is started anew, or
-    /// `nft flush ruleset`.
+    // MARK: What others do
+
+    /// Puts back what others remove of the table, by whatever means: a firewall's service that is started anew,
+    /// `nft flush ruleset`, a single rule or element. Where the host's chains choose the mode, it follows them.
     func watchFirewall() {
         do {
-            let subscription = try Subscription([.firewall])
-            let (reading, writing) = try FileDescriptor.makePipe()
-            let hasStarted = Threads.start(name: "masu-firewall") { [weak self] in
-                defer { reading.discard() }
-                while Self.waits(for: subscription, orFor: reading) {
-                    guard Self.isRemoved(subscription) else { continue }
-                    guard let self else { return }
-                    self.putBack()
-                }
+            var duties = FirewallWatch.Duties { [weak self] author in
+                self?.mendFirewall(changedBy: author) ?? false
             }
-            guard hasStarted else {
-                reading.discard()
-                writing.discard()
-                throw Errno.resourceTemporarilyUnavailable
-            }
-            watch.withLock { $0 = writing }
+            if configuration.firewallMode == nil { duties.review = { [weak self] in self?.followHost() } }
+            let started = try FirewallWatch(duties)
+            watch.withLock { $0 = started }
         } catch {
             logger.warning(
                 "cannot watch the firewall: rules that others remove come back at the daemon's next start only",
@@ -64,39 +79,55 @@ extension Networks {
 
     /// Ends the watch.
     func endWatch() {
-        watch.withLock { watch in
-            watch?.discard()
-            watch = nil
-        }
+        watch.withLock { $0 = nil }
     }
 
-    private func putBack() {
+    /// Puts the table back if something of it lacks; whether it did.
+    private func mendFirewall(changedBy author: String?) -> Bool {
         do {
             // All networks that there are, and none that is being made or removed meanwhile.
-            try changes.withLock { _ throws(NetworksError) in try restoreFirewall() }
-            logger.notice("somebody removed the firewall's table inet masu; it is back")
+            let lack = try changes.withLock { _ throws(NetworksError) in
+                let lack = try lackOfFirewall()
+                if lack != nil { try restoreFirewall() }
+                return lack
+            }
+            guard let lack else { return false }
+            logger.notice(
+                "somebody removed \(lack) of the firewall's table inet masu; it is back",
+                metadata: ["by": "\(author ?? "unknown")"])
         } catch {
             logger.error("cannot put back the firewall's table", metadata: ["error": "\(error)"])
         }
+        return true
     }
 
-    /// False when the watch is to end.
-    private static func waits(for subscription: Subscription, orFor end: FileDescriptor) -> Bool {
-        let waited = try? Poll.wait(for: [(subscription.descriptor, .readable), (end, .readable)], milliseconds: -1)
-        // A wait that cannot be had would be tried for ever.
-        guard let waited else { return false }
-        return waited[1].isEmpty
-    }
-
-    /// Whether the news are that the table is gone, or may be.
-    private static func isRemoved(_ subscription: Subscription) -> Bool {
-        switch try? subscription.take() {
-        case nil, .missed?: return true
-        case .messages(let messages)?:
-            return messages.contains { message in
-                guard case .tableRemoved(let table)? = try? FirewallNotification(message) else { return false }
-                return table.family == NetworkFirewall.table.family && table.name == NetworkFirewall.table.name
+    /// What the table lacks, in words; `nil` if it is all there.
+    private func lackOfFirewall() throws(NetworksError) -> String? {
+        let networks = all
+        do throws(NetlinkError) {
+            return try ports.whileUnchanged { elements throws(NetlinkError) in
+                guard let present = try FirewallContent.read(by: firewall) else { return "all" }
+                return present.lack(
+                    of: FirewallContent(
+                        networks, elements, bridgesCallFirewall: HostNetwork.bridgesCallFirewall))
             }
+        } catch {
+            // Something of it was removed while it was read.
+            if error.errno == .noSuchFileOrDirectory { return "something" }
+            throw .system("cannot read the firewall (table inet masu of nf_tables): \(error)")
+        }
+    }
+
+    /// Takes over the mode that suits the host's chains.
+    private func followHost() {
+        do throws(NetlinkError) {
+            let mode = FirewallMode.suiting(try HostRuleset.read(by: firewall))
+            guard mode != ports.mode else { return }
+            try ports.change(to: mode)
+            logger.notice(
+                "the host's chains have changed: \(mode.reasonForChoice)", metadata: ["mode": "\(mode.rawValue)"])
+        } catch {
+            logger.error("cannot follow the host's chains", metadata: ["error": "\(error)"])
         }
     }
 }

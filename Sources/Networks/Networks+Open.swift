@@ -18,7 +18,10 @@ extension Networks {
         try makePredefined()
         // Before any bridge: what guards the host against what comes by them is there first.
         do throws(NetworksError) {
-            try restoreFirewall()
+            try changes.withLock { _ throws(NetworksError) in try restoreFirewall() }
+            do throws(NetlinkError) { try ports.adoptMode() } catch {
+                logger.warning("cannot leave published ports to the shims", metadata: ["error": "\(error)"])
+            }
             watchFirewall()
         } catch {
             // Networks without interfaces do without. All others say the same again when they are made.

@@ -30,14 +30,12 @@ package final class Networks: Sendable {
     let changes = Mutex(())
     /// Held while a file of names is written.
     let nameWriting = Mutex(())
-    /// What ends the watch of the firewall when it is closed.
-    let watch = Mutex<FileDescriptor?>(nil)
+    /// Looks at what others do to the firewall.
+    let watch = Mutex<FirewallWatch?>(nil)
     let pool: BlockingPool
 
     /// How many containers a network of the driver bridge can have.
     package static let portsOfBridge = BridgeLink.portLimit
-
-    deinit { endWatch() }
 
     private init(
         _ configuration: NetworksConfiguration, database: any DatabaseWriter, pool: BlockingPool, logger: Logger

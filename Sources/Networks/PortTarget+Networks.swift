@@ -11,6 +11,12 @@ extension Networks {
         return target
     }
 
+    /// The interface of the network by which packets of a family come to the ports of a container with these places;
+    /// `nil` where they are carried to no bridge.
+    package func portInterface(_ family: IPAddress.Family, _ endpoints: [Endpoint]) -> String? {
+        gateway(family, endpoints)?.network.interfaceName
+    }
+
     /// Where ports of a container with these places are published that name no address; nil is everywhere.
     package func hostBinding(of endpoints: [Endpoint]) -> IPAddress? {
         gateway(.ipv4, endpoints).flatMap { candidate in

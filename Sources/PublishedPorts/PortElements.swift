@@ -41,6 +41,18 @@ package struct PortElements: Hashable, Sendable {
         self.groups = groups
     }
 
+    private init(groups: [FirewallElements]) { self.groups = groups }
+
+    /// The same but for what has the keys of these.
+    package func without(_ others: [FirewallElements]) -> PortElements {
+        PortElements(
+            groups: groups.compactMap { group in
+                let kept = Set(others.filter { $0.set == group.set }.flatMap { $0.elements.map(\.key) })
+                let elements = group.elements.filter { !kept.contains($0.key) }
+                return elements.isEmpty ? nil : FirewallElements(group.set, elements)
+            })
+    }
+
     /// Whether there is nothing to add.
     package var isEmpty: Bool { groups.isEmpty }
 

@@ -49,25 +49,35 @@ package enum PortTable {
     /// What the host's own programs send.
     private static let sending = FirewallChain(table, "sending", .init(.nat, .output, priority: -100))
 
-    /// Makes this part of the table, whatever of it is there, with these elements. Others, which belong to containers
-    /// that run, stay.
+    /// All chains about ports.
+    package static let chains = [arriving, sending]
+
+    /// All rules about ports, in their order. Every rule has a comment that no other rule of its chain has.
     ///
     /// - Parameter bridgesCallFirewall: Whether bridges have the packet filter look at what passes them. A bridge then
     ///   sends a packet on by itself whose destination was changed to one of its own containers, which it does not
     ///   between ports that are kept apart: what comes from such bridges is left to the shim's sockets.
+    package static func rules(bridgesCallFirewall: Bool) -> [FirewallRule] {
+        let exception = FirewallRule(in: arriving, comment: "left to the shims: bridges that would not send it back") {
+            $0.require(.inputInterface, in: isolated)
+            $0.accept()
+        }
+        return (bridgesCallFirewall ? [exception] : []) + chains.flatMap(rules)
+    }
+
+    /// What comments call a family.
+    package static func name(_ family: IPAddress.Family) -> String { family == .ipv4 ? "IPv4" : "IPv6" }
+
+    /// Makes this part of the table, whatever of it is there, with these elements. Others, which belong to containers
+    /// that run, stay.
+    ///
+    /// - Parameter bridgesCallFirewall: As for `rules`.
     package static func restoration(
         of elements: [FirewallElements], bridgesCallFirewall: Bool = false
     ) -> [Request] {
         var changes = [table.addition, isolated.addition] + sets.map(\.addition)
-        for chain in [arriving, sending] { changes += [chain.addition, chain.flush] }
-        if bridgesCallFirewall {
-            let rule = FirewallRule(in: arriving) {
-                $0.require(.inputInterface, in: isolated)
-                $0.accept()
-            }
-            changes.append(rule.addition)
-        }
-        changes += (rules(arriving) + rules(sending)).map(\.addition)
+        changes += chains.flatMap { [$0.addition, $0.flush] }
+        changes += rules(bridgesCallFirewall: bridgesCallFirewall).map(\.addition)
         for group in elements { changes += group.set.addition(of: group.elements) }
         return changes
     }
@@ -75,12 +85,12 @@ package enum PortTable {
     private static func rules(_ chain: FirewallChain) -> [FirewallRule] {
         IPAddress.Family.allCases.flatMap { family in
             [
-                FirewallRule(in: chain) {
+                FirewallRule(in: chain, comment: "published ports of one address, \(name(family))") {
                     requireRoutable(family, &$0)
                     $0.translateDestination(
                         .destination(family), .transportProtocol, .destinationPort, by: addressed(family), family)
                 },
-                FirewallRule(in: chain) {
+                FirewallRule(in: chain, comment: "published ports of all addresses, \(name(family))") {
                     requireRoutable(family, &$0)
                     $0.require(.destinationKind, .equal, .kind(.local))
                     $0.translateDestination(.transportProtocol, .destinationPort, by: ports(family), family)

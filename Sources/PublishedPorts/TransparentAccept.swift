@@ -10,6 +10,9 @@ import SystemPackage
 /// connection's packets carry a mark, the accepted socket inherits it (`net.ipv4.tcp_fwmark_accept`), and a rule sends
 /// marked packets to the loopback interface. So the container sees the client, no packet of the connection passes a
 /// bridge or connection tracking, and the host's input chain decides who may connect.
+///
+/// UDP has no accepted sockets: there a rule for each client sends what the container's port answers to it to the
+/// loopback interface.
 package enum TransparentAccept {
     /// The packets' mark.
     package static let mark: UInt32 = 0x6d61_7375
@@ -36,6 +39,18 @@ package enum TransparentAccept {
                 throw error
             }
         }
+    }
+
+    /// What brings datagrams from a port of the container to a client back to the shim.
+    package static func answers(to client: SocketAddress, from port: UInt16) -> RoutingRule {
+        let family = client.address.family
+        var rule = RoutingRule(
+            family, preference: preference, table: table,
+            destination: IPSubnet(containing: client.address, prefixLength: family.bits))
+        rule.transport = .udp
+        rule.sourcePort = port
+        rule.destinationPort = client.port
+        return rule
     }
 
     private static func batch(_ family: IPAddress.Family) -> Batch {

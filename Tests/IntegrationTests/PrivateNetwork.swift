@@ -25,6 +25,9 @@ final class PrivateNetwork {
         namespace = made
     }
 
+    /// One that there is already.
+    init(_ namespace: FileDescriptor) throws { self.namespace = try namespace.duplicate(from: 0) }
+
     deinit { namespace.discard() }
 
     /// Runs `body` inside. It must stay on its thread.

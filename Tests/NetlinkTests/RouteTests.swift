@@ -120,13 +120,16 @@ struct RouteTests {
         let incoming = RoutingRule(family, preference: 200, table: 70000, inputInterface: "v0")
         let source = IPSubnet(family == .ipv4 ? "10.9.0.0/16" : "fd00:9::/64")
         let sent = RoutingRule(family, preference: 300, table: 110, source: source)
-        try socket.perform(Batch([marked.addition, incoming.addition, sent.addition]))
-        #expect(try socket.rules(family).filter { (100...300).contains($0.preference) } == [marked, incoming, sent])
+        var answers = RoutingRule(family, preference: 300, table: 110, destination: source)
+        (answers.transport, answers.sourcePort, answers.destinationPort) = (.udp, 53, 40_000)
+        let rules = [marked, incoming, sent, answers]
+        try socket.perform(Batch(rules.map(\.addition)))
+        #expect(try socket.rules(family).filter { (100...300).contains($0.preference) } == rules)
         if let seen = try namespace.ip(family == .ipv4 ? "-4" : "-6", "rule", "show") {
             let rule = seen.first { $0["priority"] == 100 }
             #expect(rule?["fwmark"] == "0x6d" && rule?["fwmask"] == "0xff" && rule?["table"] == "109")
         }
-        try socket.perform(Batch([marked.removal, incoming.removal, sent.removal]))
+        try socket.perform(Batch(rules.map(\.removal)))
         #expect(try !socket.rules(family).contains { (100...300).contains($0.preference) })
     }
 

@@ -92,6 +92,35 @@ struct PortTests {
         }
     }
 
+    @Test("datagrams have the client's own address as well, and answers find their way back to it")
+    func transparentDatagrams() throws {
+        let rig = try PortRig([PortRequest(53, .udp, host: .exact(5353))], isTransparent: true)
+        let own = IPAddress(.ipv4, 0xC000_024D)
+        try rig.add("\(own)/32")
+        let server = try rig.socket(.udp, .ipv4, in: rig.inside)
+        defer { server.discard() }
+        try server.bind(to: SocketAddress(self.server, 53))
+        try server.tellLocalAddress(.ipv4)
+        let client = try rig.socket(.udp, .ipv4, in: rig.host)
+        defer { client.discard() }
+        try client.bind(to: SocketAddress(own, 40_000))
+        _ = try client.connect(to: SocketAddress(own, 5353))
+        try client.writeEntire([1])
+        var buffer = [UInt8](repeating: 0, count: 16)
+        _ = try Poll.wait(for: [(server, .readable)], milliseconds: 60_000)
+        let (_, origin) = try buffer.withUnsafeMutableBytes { try server.receiveDatagram(into: $0) }
+        #expect(origin?.peer == SocketAddress(own, 40_000))
+        try [UInt8]([2, 3]).withUnsafeBytes { try server.sendDatagram($0, to: try #require(origin)) }
+        _ = try Poll.wait(for: [(client, .readable)], milliseconds: 60_000)
+        #expect(buffer.withUnsafeMutableBytes { recv(client.rawValue, $0.baseAddress, $0.count, 0) } == 2)
+        // Rules for clients go with them.
+        let route = try RouteSocket.opened(in: rig.inside)
+        func rules() throws -> [RoutingRule] { try route.rules(.ipv4).filter { $0.transport == .udp } }
+        #expect(try rules() == [TransparentAccept.answers(to: SocketAddress(own, 40_000), from: 53)])
+        try rig.close()
+        #expect(try rules() == [])
+    }
+
     @Test("elements of the ports are removed from the kernel before the ports are given up")
     func elements() throws {
         let rig = try PortRig([PortRequest(80, host: .exact(8080)), PortRequest(53, .udp, host: .exact(53))])

@@ -87,6 +87,41 @@ extension Engine {
     }
 }
 
+extension Engine {
+    /// Who may reach the published ports of containers, by their names or ids, or of all that run; with the containers'
+    /// names by their ids.
+    package func firewallReport(
+        _ containers: [String]
+    ) async throws -> (report: FirewallReport, names: [String: String]) {
+        try await reporting {
+            let asked = try containers.isEmpty ? services.registry.all : containers.map(services.registry.find)
+            var names: [String: String] = [:]
+            var ports: [FirewallReport.Port] = []
+            for container in asked where names[container.id] == nil {
+                names[container.id] = container.current.name
+                ports += container.firewallPorts
+            }
+            return (try await services.networks.firewallReport(ports), names)
+        }
+    }
+}
+
+extension Container {
+    /// The ports of the host that are its, and where they lead.
+    fileprivate nonisolated var firewallPorts: [FirewallReport.Port] {
+        guard let presence = networkPresence else { return [] }
+        let target = services.networks.portTarget(of: id, presence.endpoints)
+        return presence.ports.map { port in
+            let family = port.hostAddress.family
+            let bridge =
+                services.networks.portInterface(family, presence.endpoints)
+                // Connections of a family that the container does not have are carried to its other address.
+                ?? services.networks.portInterface(family == .ipv4 ? .ipv6 : .ipv4, presence.endpoints)
+            return FirewallReport.Port(port, to: target, bridge: bridge ?? "")
+        }
+    }
+}
+
 extension EngineServices {
     /// Publishes an event of a network.
     func emit(_ action: String, _ network: Network, container: String? = nil) {

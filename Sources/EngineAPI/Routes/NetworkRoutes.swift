@@ -37,6 +37,11 @@ extension EngineRoutes {
                 try await engine.removeNetwork(request.name)
                 return .empty(.noContent)
             },
+            // Below Masu's own part of the API, as a network may have any name.
+            Route(.GET, "/masu/networks/firewall") { request in
+                let (report, names) = try await engine.firewallReport(request.query.all("container"))
+                return .json(EngineAPIModel.NetworkFirewall(report, names: names))
+            },
             Route(.GET, "/volumes") { _ in .json(["Volumes": [], "Warnings": nil] as JSONValue) },
             Route(.GET, "/volumes/{name}") { request in
                 throw APIError(.notFound, "get \(request.name): no such volume")

@@ -54,6 +54,11 @@ extension SystemInfo {
         if requested >= .v(49) {
             var firewall = FirewallInfo()
             firewall.driver = "nftables"
+            let (mode, isChosen) = information.firewall
+            firewall.info = [
+                ["Mode", mode.rawValue],
+                ["ModeChosenBy", isChosen ? "masud, as it suits the host's chains" : "--firewall"],
+            ]
             firewallBackend = firewall
         }
         defaultAddressPools = information.addressPools.map { pool in

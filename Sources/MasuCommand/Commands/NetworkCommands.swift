@@ -7,7 +7,10 @@ import Text
 /// `masu network …`.
 enum NetworkCommands {
     static var all: [Command] {
-        [connect, create, disconnect, InspectCommands.network, list, PruneCommands.networks, remove]
+        [
+            connect, create, disconnect, FirewallCommand.command, InspectCommands.network, list, PruneCommands.networks,
+            remove,
+        ]
     }
 
     /// The path of a network's resource.

@@ -270,6 +270,10 @@ struct InfoReport {
         for pool in pools {
             text += "   Base: \(shown(pool["Base"])), Size: \(pool["Size"]?.int ?? 0)\n"
         }
+        if let firewall = server["FirewallBackend"]?.object {
+            add(1, "Firewall Backend", shown(firewall["Driver"]))
+            for pair in firewall["Info"]?.array ?? [] { add(2, shown(pair[0]), shown(pair[1])) }
+        }
         for warning in server["Warnings"]?.array ?? [] { text += shown(warning) + "\n" }
         return text
     }

@@ -20,6 +20,12 @@ package struct RoutingRule: Hashable, Sendable {
     package var source: IPSubnet?
     /// For packets to these addresses.
     package var destination: IPSubnet?
+    /// For packets of this protocol.
+    package var transport: TransportProtocol?
+    /// For packets from this port.
+    package var sourcePort: UInt16?
+    /// For packets to this port.
+    package var destinationPort: UInt16?
     /// What becomes of them (`FR_ACT_…`).
     package var action: Action
 
@@ -93,9 +99,22 @@ package struct RoutingRule: Hashable, Sendable {
         inputInterface = attributes.text(FRA_IIFNAME)
         outputInterface = attributes.text(FRA_OIFNAME)
         source = attributes.address(FRA_SRC).flatMap { IPSubnet(containing: $0, prefixLength: sourceLength) }
+        transport = try attributes.number(FRA_IP_PROTO, as: UInt8.self).flatMap { TransportProtocol(number: $0) }
+        sourcePort = Self.port(attributes[FRA_SPORT_RANGE])
+        destinationPort = Self.port(attributes[FRA_DPORT_RANGE])
         destination = attributes.address(FRA_DST).flatMap {
             IPSubnet(containing: $0, prefixLength: destinationLength)
         }
+    }
+
+    /// Reads a `struct fib_rule_port_range` of one port; the host's order.
+    private static func port(_ range: ArraySlice<UInt8>?) -> UInt16? {
+        guard let range, range.count == 4 else { return nil }
+        return Array(range).withUnsafeBytes { $0.loadUnaligned(as: UInt16.self) }
+    }
+
+    private static func range(_ port: UInt16) -> [UInt8] {
+        withUnsafeBytes(of: port) { Array($0) + Array($0) }
     }
 
     // MARK: Requests
@@ -126,6 +145,9 @@ package struct RoutingRule: Hashable, Sendable {
             if let outputInterface { $0.attribute(FRA_OIFNAME, outputInterface) }
             if let source { $0.attribute(FRA_SRC, source.address) }
             if let destination { $0.attribute(FRA_DST, destination.address) }
+            if let transport { $0.attribute(FRA_IP_PROTO, transport.number) }
+            if let sourcePort { $0.attribute(FRA_SPORT_RANGE, Self.range(sourcePort)) }
+            if let destinationPort { $0.attribute(FRA_DPORT_RANGE, Self.range(destinationPort)) }
         }
     }
 

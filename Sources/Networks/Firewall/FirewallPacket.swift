@@ -21,6 +21,12 @@ package struct FirewallPacket: Hashable, Sendable {
     package var outputInterface: String?
     /// Whether its destination has been translated.
     package var isTranslated: Bool
+    /// Whether it answers the first packet.
+    package var isAnswer = false
+    /// The port that it comes from.
+    package var sourcePort: UInt16?
+    /// Whether its destination is an address of the host.
+    package var isForHost: Bool?
 
     /// A packet of which this is known.
     package init(
@@ -39,10 +45,14 @@ package struct FirewallPacket: Hashable, Sendable {
         self.isTranslated = isTranslated
     }
 
-    /// One for a service that no firewall has been told of, from another machine.
-    static let unknownService = FirewallPacket(
-        .ipv4, .tcp, source: IPAddress(.ipv4, 0xC633_6407), destination: IPAddress(.ipv4, 0xC633_6408), port: 8,
-        originalPort: 8, inputInterface: "masu-outside", outputInterface: "masu-inside", isTranslated: true)
+    /// One for a service that no firewall has been told of, from another machine (RFC 5737 and 3849).
+    static func unknownService(_ family: IPAddress.Family) -> FirewallPacket {
+        let (source, destination): (UInt128, UInt128) =
+            family == .ipv4 ? (0xC633_6407, 0xC633_6408) : (0x2001_0DB8 << 96 | 7, 0x2001_0DB8 << 96 | 8)
+        return FirewallPacket(
+            family, .tcp, source: IPAddress(family, source), destination: IPAddress(family, destination), port: 8,
+            originalPort: 8, inputInterface: "masu-outside", outputInterface: "masu-inside", isTranslated: true)
+    }
 
     /// The bytes of a field, as a rule's register gets them; `nil` if they are not known.
     func bytes(_ key: MetaKey) -> [UInt8]? {
@@ -51,8 +61,6 @@ package struct FirewallPacket: Hashable, Sendable {
         case .transportProtocol: [transport.number]
         case .inputInterfaceName: inputInterface.map { FieldValue.name($0).bytes }
         case .outputInterfaceName: outputInterface.map { FieldValue.name($0).bytes }
-        // The loopback interface is number 1 everywhere; of others the number is not known.
-        case .inputInterfaceIndex: inputInterface == "lo" ? FieldValue.index(1).bytes : nil
         case .mark: FieldValue.number(0).bytes
         default: nil
         }
@@ -60,18 +68,26 @@ package struct FirewallPacket: Hashable, Sendable {
 
     func bytes(_ key: ConnectionKey) -> [UInt8]? {
         switch key {
-        case .state: FieldValue.number(ConnectionState.new.rawValue).bytes
+        case .state: FieldValue.number((isAnswer ? ConnectionState.established : .new).rawValue).bytes
         case .status: FieldValue.number(isTranslated ? ConnectionStatus.destinationNAT.rawValue : 0).bytes
         case .mark: FieldValue.number(0).bytes
-        case .direction: [0]
+        case .direction: [isAnswer ? 1 : 0]
         case .transportProtocol: [transport.number]
         case .destinationPort: originalPort.map { FieldValue.port($0).bytes }
         default: nil
         }
     }
 
+    /// What is known of routes: an ordinary client comes by the interface that leads to it.
+    func bytes(_ lookup: RouteLookup, _ inputs: RouteLookup.Inputs) -> [UInt8]? {
+        if inputs.contains(.presence) { return inputs.contains(.source) ? [1] : nil }
+        guard lookup == .addressKind, inputs.contains(.destination), let isForHost else { return nil }
+        return FieldValue.kind(isForHost ? .local : .unicast).bytes
+    }
+
     func bytes(_ field: PayloadField) -> [UInt8]? {
         switch (field.base, field.offset, field.length) {
+        case (.transport, 0, 2): sourcePort.map { FieldValue.port($0).bytes }
         case (.transport, 2, 2): port.map { FieldValue.port($0).bytes }
         case (.network, 9, 1) where family == .ipv4: [transport.number]
         case (.network, 12, 4) where family == .ipv4: source?.bytes

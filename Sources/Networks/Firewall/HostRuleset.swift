@@ -1,3 +1,5 @@
+import Addresses
+import LinuxKernel
 import Netlink
 import PublishedPorts
 
@@ -11,19 +13,28 @@ package struct HostRuleset: Sendable {
     package var elements: [String: [FirewallElement]]
     /// All sets and maps.
     package var sets: [FirewallSet]
+    /// Tables of the kernel's old packet filter that may decide as well, and are not read.
+    package var legacyTables: [LegacyFilterTable]
+    /// Whether bridges have the packet filter look at what passes them.
+    package var bridgesCallFirewall: Bool
+    /// The numbers of interfaces by their names.
+    package var interfaces = ["lo": Int32(1)]
 
     /// A packet filter; an empty one.
     package init(
         chains: [FirewallChain] = [], rules: [FirewallRule] = [], sets: [FirewallSet] = [],
-        elements: [String: [FirewallElement]] = [:]
+        elements: [String: [FirewallElement]] = [:], legacyTables: [LegacyFilterTable] = [],
+        bridgesCallFirewall: Bool = false
     ) {
+        self.legacyTables = legacyTables
+        self.bridgesCallFirewall = bridgesCallFirewall
         self.chains = chains
         self.rules = rules
         self.sets = sets
         self.elements = elements
     }
 
-    /// Reads what the kernel has.
+    /// Reads what the kernel has; the calling thread is in the host's network namespace.
     static func read(by socket: NetfilterSocket) throws(NetlinkError) -> HostRuleset {
         let ruleset = try socket.ruleset()
         let dormant = Set(ruleset.tables.filter(\.isDormant).map(key))
@@ -32,7 +43,8 @@ package struct HostRuleset: Sendable {
         }
         var result = HostRuleset(
             chains: ruleset.chains.filter { isHosts($0.table) }, rules: ruleset.rules.filter { isHosts($0.table) },
-            sets: ruleset.sets.filter { isHosts($0.table) })
+            sets: ruleset.sets.filter { isHosts($0.table) }, legacyTables: LegacyFilterTable.deciding(),
+            bridgesCallFirewall: HostNetwork.bridgesCallFirewall)
         for set in result.sets {
             // A set that vanished meanwhile is one of which nothing is known.
             result.elements[key(set)] = try? socket.elements(of: set)
@@ -59,12 +71,24 @@ package struct HostRuleset: Sendable {
 }
 
 extension FirewallMode {
+    /// Why the host's chains lead to this mode.
+    var reasonForChoice: String {
+        switch self {
+        case .nat: "the forward chains decide, or no chain drops, so the kernel carries packets (mode nat)"
+        case .input: "the input chains drop and the forward chains do not, so the shims carry packets (mode input)"
+        }
+    }
+
     /// The mode that keeps the promise that a host's firewall decides: where new connections to the host itself are
     /// dropped and forwarded ones are not, translated connections would pass unseen, and so the shim carries them.
     package static func suiting(_ host: HostRuleset) -> FirewallMode {
-        let other = FirewallPacket.unknownService
-        let input = FirewallEvaluation(host).outcome(of: other, at: .input)
-        let forward = FirewallEvaluation(host).outcome(of: other, at: .forward)
-        return input.verdict == .drop && forward.verdict != .drop ? .input : .nat
+        let evaluation = FirewallEvaluation(host)
+        let passesUnseen = IPAddress.Family.allCases.contains { family in
+            let packet = FirewallPacket.unknownService(family)
+            // Where it is not known whether they are dropped, the input chains have to be asked.
+            return evaluation.outcome(of: packet, at: .input).verdict != .accept
+                && evaluation.outcome(of: packet, at: .forward).verdict != .drop
+        }
+        return passesUnseen ? .input : .nat
     }
 }

@@ -6,65 +6,152 @@ import SystemPackage
 
 /// Has the kernel carry packets to published ports: the elements of `PortTable`, and which of them there are to be.
 final class PortForwarding: Sendable {
-    /// Who carries packets.
-    let mode: FirewallMode
+    /// Ports that were published together.
+    private struct Publication: Sendable {
+        var bound: [PublishedPort]
+        var requests: [PortRequest]
+        let target: PortTarget
+
+        func elements(_ mode: FirewallMode) -> [PortElements] {
+            [PortElements(bound, to: target, mode: mode), PortElements(published: requests, of: target)]
+        }
+    }
+
+    private struct State: Sendable {
+        var mode: FirewallMode
+        /// By sandbox, so that the table can be made anew if somebody removes it.
+        var publications: [String: [Publication]] = [:]
+
+        func groups(of sandbox: String) -> [FirewallElements] {
+            (publications[sandbox] ?? []).flatMap { $0.elements(mode) }.flatMap(\.groups)
+        }
+
+        var groups: [FirewallElements] {
+            publications.values.joined().flatMap { $0.elements(mode) }.flatMap(\.groups)
+        }
+    }
+
     private let socket: NetfilterSocket
-    /// By sandbox, so that the table can be made anew if somebody removes it.
-    private let wanted = Mutex<[String: [FirewallElements]]>([:])
+    /// Held while the kernel is told, so that what it has and what it is to have go together.
+    private let state: Mutex<State>
 
     /// - Parameter mode: `nil` lets the host's own chains decide (see `FirewallMode.suiting`).
     init(_ mode: FirewallMode?, socket: NetfilterSocket) {
         self.socket = socket
         // A host without nf_tables has no chains that could decide.
-        self.mode = mode ?? (try? HostRuleset.read(by: socket)).map(FirewallMode.suiting) ?? .nat
+        state = Mutex(
+            State(mode: mode ?? (try? HostRuleset.read(by: socket)).map(FirewallMode.suiting) ?? .nat))
     }
 
-    /// What makes the part of the table that is about ports.
-    var restoration: [Request] {
-        PortTable.restoration(
-            of: wanted.withLock { $0.values.flatMap { $0 } }, bridgesCallFirewall: HostNetwork.bridgesCallFirewall)
+    /// Who carries packets.
+    var mode: FirewallMode { state.withLock(\.mode) }
+
+    /// Does `body` with the elements that there are to be, which stay the same meanwhile.
+    func whileUnchanged<Value: Sendable>(
+        _ body: @Sendable ([FirewallElements]) throws(NetlinkError) -> Value
+    ) throws(NetlinkError) -> Value {
+        try state.withLock { state throws(NetlinkError) in try body(state.groups) }
     }
 
     /// Lets the kernel carry packets to ports that a shim has bound, and opens ports by containers' own addresses.
+    ///
+    /// - Throws: `.noSuchFileOrDirectory` while the table is not there, or not all of it: the ports are among those
+    ///   that come back with it.
     func publish(_ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget) throws(NetlinkError) {
-        let added = elements(bound, requests, to: target)
-        for elements in added { try elements.add(by: socket) }
-        wanted.withLock { wanted in
-            var groups = wanted[target.sandbox, default: []]
+        let publication = Publication(bound: bound, requests: requests, target: target)
+        try change { state throws(NetlinkError) in
+            let before = state.publications[target.sandbox]
+            var publications = before ?? []
             // A port that leads somewhere else by now has one element.
-            for group in added.flatMap(\.groups) { Self.subtract(group, from: &groups) }
-            wanted[target.sandbox] = groups + added.flatMap(\.groups)
+            for index in publications.indices {
+                publications[index].bound.removeAll { old in bound.contains { $0.hasPlace(of: old) } }
+            }
+            state.publications[target.sandbox] = publications + [publication]
+            do throws(NetlinkError) {
+                for elements in publication.elements(state.mode) { try elements.add(by: socket) }
+            } catch {
+                if error.errno != .noSuchFileOrDirectory { state.publications[target.sandbox] = before }
+                throw error
+            }
         }
         forgetFlows(bound)
     }
 
     /// Takes back what `publish` has done for some ports of a sandbox; their shim has done the same, if it could.
     func unpublish(_ bound: [PublishedPort], _ requests: [PortRequest], of target: PortTarget) throws(NetlinkError) {
-        let gone = elements(bound, requests, to: target)
-        wanted.withLock { wanted in
-            for group in gone.flatMap(\.groups) { Self.subtract(group, from: &wanted[target.sandbox, default: []]) }
+        try change { state throws(NetlinkError) in
+            let gone = Publication(bound: bound, requests: requests, target: target).elements(state.mode)
+            var publications = state.publications[target.sandbox] ?? []
+            for index in publications.indices {
+                publications[index].bound.removeAll(where: bound.contains)
+                publications[index].requests.removeAll(where: requests.contains)
+            }
+            publications.removeAll { $0.bound.isEmpty && $0.requests.isEmpty }
+            state.publications[target.sandbox] = publications.isEmpty ? nil : publications
+            // Another port of the host may lead to the same port of the container.
+            let kept = state.groups(of: target.sandbox)
+            for elements in gone { try elements.without(kept).remove(by: socket) }
         }
-        for elements in gone { try elements.remove(by: socket) }
         forgetFlows(bound)
     }
 
+    /// Has others carry packets from here on. Connections that there are go on as they were made.
+    func change(to mode: FirewallMode) throws(NetlinkError) {
+        let bound = state.withLock { state in state.publications.values.joined().flatMap(\.bound) }
+        try change { state throws(NetlinkError) in
+            state.mode = mode
+            switch mode {
+            case .input: try removeElements { Self.isCarriedByShims($0, in: $1) }
+            case .nat:
+                for publication in state.publications.values.joined() {
+                    for elements in publication.elements(.nat) { try elements.add(by: socket) }
+                }
+            }
+        }
+        forgetFlows(bound)
+    }
+
+    /// Removes what a daemon with another mode has left of containers that run.
+    func adoptMode() throws(NetlinkError) {
+        try change { state throws(NetlinkError) in
+            guard state.mode == .input else { return }
+            try removeElements { Self.isCarriedByShims($0, in: $1) }
+        }
+    }
+
     /// Forgets a sandbox whose shim has removed its elements.
-    func drop(_ sandbox: String) { wanted.withLock { $0[sandbox] = nil } }
+    func drop(_ sandbox: String) { state.withLock { $0.publications[sandbox] = nil } }
 
     /// Removes the elements of a sandbox whose shim may not have done it.
     func forget(sandbox: String) throws(NetlinkError) {
-        drop(sandbox)
-        try removeElements { $0 == sandbox }
+        try change { state throws(NetlinkError) in
+            state.publications[sandbox] = nil
+            try removeElements { element, _ in element.userData?.comment == sandbox }
+        }
     }
 
     /// Removes the elements of all sandboxes but these: of containers that ended while nobody looked.
     func retain(_ sandboxes: Set<String>) throws(NetlinkError) {
-        wanted.withLock { $0 = $0.filter { sandboxes.contains($0.key) } }
-        // Elements without a name are somebody else's.
-        try removeElements { $0.map { !sandboxes.contains($0) } ?? false }
+        try change { state throws(NetlinkError) in
+            state.publications = state.publications.filter { sandboxes.contains($0.key) }
+            // Elements without a name are somebody else's.
+            try removeElements { element, _ in element.userData?.comment.map { !sandboxes.contains($0) } ?? false }
+        }
     }
 
-    private func removeElements(where isGone: (String?) -> Bool) throws(NetlinkError) {
+    private func change(_ body: (inout State) throws(NetlinkError) -> Void) throws(NetlinkError) {
+        try state.withLock { state throws(NetlinkError) in try body(&state) }
+    }
+
+    /// Whether an element has the kernel carry what shims can carry; there is nobody else for SCTP.
+    private static func isCarriedByShims(_ element: FirewallElement, in set: FirewallSet) -> Bool {
+        guard set.content != .none, let index = set.key.firstIndex(of: .transportProtocol),
+            let values = element.key.values(set.key)
+        else { return false }
+        return values[index] != .transport(.sctp)
+    }
+
+    private func removeElements(where isGone: (FirewallElement, FirewallSet) -> Bool) throws(NetlinkError) {
         var transaction = FirewallTransaction()
         for set in PortTable.sets {
             let elements: [FirewallElement]
@@ -73,24 +160,10 @@ final class PortForwarding: Sendable {
                 if error.errno == .noSuchFileOrDirectory { return }
                 throw error
             }
-            let gone = elements.filter { isGone($0.userData?.comment) }
+            let gone = elements.filter { isGone($0, set) }
             if !gone.isEmpty { transaction.append(set.removal(of: gone)) }
         }
         try socket.perform(transaction)
-    }
-
-    private func elements(
-        _ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget
-    ) -> [PortElements] {
-        [PortElements(bound, to: target, mode: mode), PortElements(published: requests, of: target)]
-    }
-
-    private static func subtract(_ gone: FirewallElements, from groups: inout [FirewallElements]) {
-        let keys = Set(gone.elements.map(\.key))
-        for index in groups.indices where groups[index].set == gone.set {
-            groups[index].elements.removeAll { keys.contains($0.key) }
-        }
-        groups.removeAll(where: \.elements.isEmpty)
     }
 
     /// Forgets where datagrams of clients that do not stop sending were carried before.

@@ -40,10 +40,13 @@ struct RuleMatch {
     /// Whether the rule goes on behind this step; `nil` if that is not known.
     private mutating func perform(_ expression: Expression, _ decision: inout Verdict?) -> Bool? {
         switch expression {
+        case .meta(.inputInterfaceIndex, let register): load(index(packet.inputInterface), register)
+        case .meta(.outputInterfaceIndex, let register): load(index(packet.outputInterface), register)
         case .meta(let key, let register): load(packet.bytes(key), register)
         case .connection(let key, _, let register): load(packet.bytes(key), register)
         case .payload(let field, let register): load(packet.bytes(field), register)
-        case .routeLookup(_, _, let register), .socket(_, let register): load(nil, register)
+        case .routeLookup(let lookup, let inputs, let register): load(packet.bytes(lookup, inputs), register)
+        case .socket(_, let register): load(nil, register)
         case .immediate(let bytes, let register): load(bytes, register)
         case .bitwise(let source, let target, let mask, let exclusiveOr):
             load(
@@ -81,6 +84,11 @@ struct RuleMatch {
         case .unknown: return nil
         }
         return true
+    }
+
+    /// An interface's number; 0, which none has, for one that the host does not have.
+    private func index(_ interface: String?) -> [UInt8]? {
+        interface.map { FieldValue.index(host.interfaces[$0] ?? 0).bytes }
     }
 
     // MARK: Registers

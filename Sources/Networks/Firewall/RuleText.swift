@@ -24,11 +24,12 @@ struct RuleText: CustomStringConvertible {
         case .socket(_, let register): loaded[register.slot] = "socket"
         case .bitwise(let source, let target, let mask, _):
             let name = loaded[source.slot] ?? "?"
-            loaded[target.slot] = name.hasPrefix("ct ") ? name : "\(name) & \(hex(mask))"
+            loaded[target.slot] = bits(name, mask) ?? "\(name) & \(hex(mask))"
         case .compare(let register, let comparison, let bytes):
             let name = loaded[register.slot] ?? "?"
-            if name.hasPrefix("ct state") || name.hasPrefix("ct status") {
-                words.append(name)
+            if name.hasPrefix("ct state ") || name.hasPrefix("ct status "), bytes.allSatisfy({ $0 == 0 }) {
+                // Some of the bits, or none.
+                words.append(comparison == .equal ? "not \(name)" : name)
             } else {
                 words.append("\(name)\(sign(comparison)) \(value(bytes, name))")
             }
@@ -128,6 +129,18 @@ struct RuleText: CustomStringConvertible {
             return bytes.map { "\($0)" }.joined(separator: ".") + ".0/\(bytes.count * 8)"
         }
         return hex(bytes)
+    }
+
+    /// What bits of a connection's state or status are called.
+    private static func bits(_ name: String, _ mask: [UInt8]) -> String? {
+        guard mask.count == 4, name == "ct state" || name == "ct status" else { return nil }
+        let value = mask.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
+        let known: [(UInt32, String)] =
+            name == "ct state"
+            ? [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")]
+            : [(2, "seen-reply"), (4, "assured"), (8, "confirmed"), (16, "snat"), (32, "dnat"), (512, "dying")]
+        let words = known.filter { value & $0.0 != 0 }.map(\.1)
+        return words.isEmpty ? nil : "\(name) \(words.joined(separator: ","))"
     }
 
     private static func hex(_ bytes: [UInt8]) -> String {

@@ -1,5 +1,6 @@
 import Addresses
 import LinuxKernel
+import Netlink
 import PublishedPorts
 import SystemPackage
 
@@ -25,6 +26,8 @@ final class DatagramRelay {
 
     private struct Client {
         let socket: FileDescriptor
+        /// What brings answers back to the socket.
+        let answers: RoutingRule?
         let watch: EventLoop.Watch
         let origin: DatagramOrigin
         var lastUse: Int64
@@ -39,6 +42,8 @@ final class DatagramRelay {
     private var watch: EventLoop.Watch?
     private var clients: [Key: Client] = [:]
     private var timer: EventLoop.Timer?
+    /// Talks to the kernel about routes of the container's namespace.
+    private var route: RouteSocket?
 
     /// A relay that is closed to the network. Every datagram goes through `buffer`.
     init(
@@ -75,6 +80,7 @@ final class DatagramRelay {
     /// Forgets all clients; what they send next goes where `destination` says then.
     func forgetClients() {
         for key in Array(clients.keys) { forget(key) }
+        route = nil
     }
 
     private func receive() {
@@ -106,20 +112,26 @@ final class DatagramRelay {
             guard descriptors.take(1, for: .ports) else { return nil }
         }
         // Without descriptors or memory the datagram is lost.
-        guard let inside = try? destination()?.connectDatagrams(port.containerPort, client: origin.peer) else {
+        guard
+            let connection = try? destination()?.connectDatagrams(
+                port.containerPort, client: origin.peer, by: &route)
+        else {
             descriptors.putBack(1, for: .ports)
             return nil
         }
+        let inside = connection.socket
         let watch: EventLoop.Watch
         do throws(Errno) {
             watch = try loop.watch(inside, .readable) { [unowned self] _ in answer(key) }
         } catch {
             inside.discard()
+            leave(connection.answers)
             descriptors.putBack(1, for: .ports)
             return nil
         }
         clients[key] = Client(
-            socket: inside, watch: watch, origin: origin, lastUse: MonotonicClock.milliseconds)
+            socket: inside, answers: connection.answers, watch: watch, origin: origin,
+            lastUse: MonotonicClock.milliseconds)
         scheduleSweep()
         return inside
     }
@@ -148,12 +160,18 @@ final class DatagramRelay {
         guard let client = clients.removeValue(forKey: key) else { return }
         loop.unwatch(client.watch)
         client.socket.discard()
+        leave(client.answers)
         descriptors.putBack(1, for: .ports)
         if clients.isEmpty, let timer {
             loop.cancel(timer)
             self.timer = nil
             buffer.release()
         }
+    }
+
+    private func leave(_ answers: RoutingRule?) {
+        // One that cannot be removed is gone with the namespace.
+        if let answers { try? route?.perform(answers.removal) }
     }
 
     private func scheduleSweep() {

@@ -1,6 +1,7 @@
 import Addresses
 import Glibc
 import LinuxKernel
+import Netlink
 import PublishedPorts
 import SystemPackage
 
@@ -26,29 +27,59 @@ struct PortDestination {
     func connect(_ port: UInt16, client: SocketAddress) throws(Errno) -> FileDescriptor {
         let address = SocketAddress(address(for: client.address.family), port)
         return try visit { () throws(Errno) in
-            // The host's loopback addresses are not the container's, whose programs trust their own.
-            let mayImpersonate =
-                isTransparent && client.address.family == address.address.family && !client.address.isLinkLocal
-                && !client.address.isLoopback
-            if mayImpersonate, let socket = try? Self.connect(to: address, from: client) { return socket }
+            if mayImpersonate(client, at: address), let socket = try? Self.connect(.tcp, to: address, from: client) {
+                return socket
+            }
             // The container sees one of its own addresses then.
-            return try Self.connect(to: address, from: nil)
+            return try Self.connect(.tcp, to: address, from: nil)
         }
     }
 
     /// A socket of UDP inside the namespace, for one client.
-    func connectDatagrams(_ port: UInt16, client: SocketAddress) throws(Errno) -> FileDescriptor {
+    struct DatagramConnection {
+        let socket: FileDescriptor
+        /// What brings answers back to it where the container sees the client's address; to be removed with it.
+        var answers: RoutingRule?
+    }
+
+    /// A socket of UDP for one client, whose address the container sees where that can be done.
+    ///
+    /// - Parameter route: Talks to the kernel about routes of the namespace; opened when it is needed first.
+    func connectDatagrams(
+        _ port: UInt16, client: SocketAddress, by route: inout RouteSocket?
+    ) throws(Errno) -> DatagramConnection {
         let address = SocketAddress(address(for: client.address.family), port)
-        return try visit { () throws(Errno) in
-            let socket = try InternetSocket.make(.udp, address.address.family)
-            do throws(Errno) {
-                _ = try socket.connect(to: address)
-                return socket
-            } catch {
-                socket.discard()
-                throw error
-            }
+        if mayImpersonate(client, at: address), let connection = impersonate(client, at: address, by: &route) {
+            return connection
         }
+        return DatagramConnection(
+            socket: try visit { () throws(Errno) in try Self.connect(.udp, to: address, from: nil) })
+    }
+
+    /// nil where the namespace, or the kernel, does not let it.
+    private func impersonate(
+        _ client: SocketAddress, at address: SocketAddress, by route: inout RouteSocket?
+    ) -> DatagramConnection? {
+        // Another way is tried whatever the reason is.
+        guard let socket = try? visit({ () throws(Errno) in try Self.connect(.udp, to: address, from: client) }) else {
+            return nil
+        }
+        do throws(NetlinkError) {
+            // The port may be another one than the client's.
+            let rule = TransparentAccept.answers(to: socket.socketName() ?? client, from: address.port)
+            if route == nil { route = try RouteSocket.opened(in: namespace) }
+            try route?.perform(rule.addition)
+            return DatagramConnection(socket: socket, answers: rule)
+        } catch {
+            socket.discard()
+            return nil
+        }
+    }
+
+    private func mayImpersonate(_ client: SocketAddress, at address: SocketAddress) -> Bool {
+        // The host's loopback addresses are not the container's, whose programs trust their own.
+        isTransparent && client.address.family == address.address.family && !client.address.isLinkLocal
+            && !client.address.isLoopback
     }
 
     private func visit<Value>(_ body: () throws(Errno) -> Value) throws(Errno) -> Value {
@@ -56,12 +87,12 @@ struct PortDestination {
     }
 
     private static func connect(
-        to address: SocketAddress, from client: SocketAddress?
+        _ transport: TransportProtocol, to address: SocketAddress, from client: SocketAddress?
     ) throws(Errno) -> FileDescriptor {
-        let socket = try InternetSocket.make(.tcp, address.address.family)
+        let socket = try InternetSocket.make(transport, address.address.family)
         do throws(Errno) {
             if let client { try bind(socket, as: client) }
-            try socket.set(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+            if transport == .tcp { try socket.set(CInt(IPPROTO_TCP), TCP_NODELAY, 1) }
             _ = try socket.connect(to: address)
             return socket
         } catch {

@@ -92,7 +92,7 @@ package final class PublishedSockets {
         let leaving = entries.filter { ports.contains($0.port) }
         entries.removeAll { ports.contains($0.port) }
         let free = leaving.map(\.port).filter { port in !entries.contains { $0.port.hasPlace(of: port) } }
-        removeElements(PortElements(free, to: publication.target, mode: publication.mode))
+        removeElements(Self.elements(free, publication.target))
         for entry in leaving { close(entry) }
     }
 
@@ -104,7 +104,7 @@ package final class PublishedSockets {
 
     /// Gives up everything: the container has ended.
     package func close() {
-        removeElements(PortElements(ports, to: publication.target, mode: publication.mode))
+        removeElements(Self.elements(ports, publication.target))
         removeElements(PortElements(published: publication.requests, of: publication.target))
         for entry in entries { close(entry) }
         entries = []
@@ -116,6 +116,11 @@ package final class PublishedSockets {
     func takeFirewall() -> NetfilterSocket? {
         defer { firewall = nil }
         return firewall
+    }
+
+    /// What the kernel may have of ports in whatever mode: the daemon changes it while containers run.
+    private static func elements(_ ports: [PublishedPort], _ target: PortTarget) -> PortElements {
+        PortElements(ports, to: target, mode: .nat)
     }
 
     /// Gives memory and descriptors back that are only needed when there is much to do.

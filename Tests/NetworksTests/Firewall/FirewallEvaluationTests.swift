@@ -1,4 +1,5 @@
 import Addresses
+import LinuxKernel
 import Netlink
 import Networks
 import PublishedPorts
@@ -127,24 +128,171 @@ struct FirewallEvaluationTests {
         #expect(FirewallMode.suiting(HostRuleset()) == .nat)
         #expect(FirewallMode.suiting(HostRuleset(chains: [input])) == .input)
         #expect(FirewallMode.suiting(HostRuleset(chains: [input, chain("forward", .forward, drops: true)])) == .nat)
+        // One family is enough.
+        let ipv6 = FirewallChain(
+            FirewallTable(.ipv6, "filter"), "INPUT", .init(.filter, .input, priority: 0, accepts: false))
+        #expect(FirewallMode.suiting(HostRuleset(chains: [ipv6])) == .input)
+    }
+
+    @Test("what may lead back to a chain is one of two possibilities for all that follows there")
+    func doubtfulReturn() {
+        let (input, other) = (chain("input", .input), chain("other"))
+        let unknown = Expression.tablesMatch(TablesExtension(name: "geoip", revision: 0, information: []))
+        let rules = [
+            FirewallRule(in: input) { $0.jump(to: other) },
+            FirewallRule(in: other, [unknown, .verdict(.return)]),
+            FirewallRule(in: other) { $0.drop() },
+        ]
+        let host = HostRuleset(chains: [input, other], rules: rules)
+        #expect(outcome(host) == .init(verdict: .unknown, reason: "inet filter other: drop"))
+        // Without doubt nothing comes back.
+        let certain = HostRuleset(chains: [input, other], rules: [rules[0], rules[2]])
+        #expect(outcome(certain) == .init(verdict: .drop, reason: "inet filter other: drop"))
+    }
+
+    @Test("rules of iptables about translated connections are understood")
+    func translatedConnections() {
+        let forward = FirewallChain(
+            FirewallTable(.ipv4, "filter"), "FORWARD", .init(.filter, .forward, priority: 0, accepts: false))
+        // --ctstate DNAT --ctorigdstport 8080: what is asked, the state, the port's range.
+        var information = [UInt8](repeating: 0, count: 168)
+        for (offset, value) in [(140, 8080), (146, 0x201), (150, 128), (156, 8080)] {
+            information[offset] = UInt8(value & 0xff)
+            information[offset + 1] = UInt8(value >> 8)
+        }
+        let match = TablesExtension(name: "conntrack", revision: 3, information: information)
+        let rule = FirewallRule(in: forward, [.tablesMatch(match), .verdict(.accept)])
+        let host = HostRuleset(chains: [forward], rules: [rule])
+        func outcome(_ port: UInt16, isTranslated: Bool) -> FirewallEvaluation.Outcome {
+            FirewallEvaluation(host).outcome(
+                of: FirewallPacket(.ipv4, .tcp, port: 80, originalPort: port, isTranslated: isTranslated),
+                at: .forward)
+        }
+        #expect(
+            outcome(8080, isTranslated: true)
+                == .init(
+                    verdict: .accept,
+                    reason: "ip filter FORWARD: ct state dnat ct original proto-dst 8080 accept"))
+        #expect(outcome(8081, isTranslated: true).verdict == .drop)
+        #expect(outcome(8080, isTranslated: false).verdict == .drop)
+    }
+
+    // MARK: Reports
+
+    private let published = FirewallReport.Port(
+        PublishedPort(.tcp, .unspecified(.ipv4), 8080, to: 80),
+        to: PortTarget(sandbox: "a", ipv4: PortTarget.Place(IPAddress(.ipv4, 0x0A09_0002))), bridge: "masu0")
+
+    private func machines(
+        _ host: HostRuleset, _ mode: FirewallMode = .input, interfaces: [String] = []
+    ) throws -> FirewallReport.Entry {
+        try #require(
+            FirewallReport([published], mode: mode, host, interfaces: interfaces).entries.first {
+                $0.source == .machines
+            })
     }
 
     @Test(
-        "what to type depends on what the administrator uses",
+        "what to type is for the tool whose table it is",
         arguments: [
-            ("firewalld", "filter_INPUT", "firewall-cmd --permanent --add-port=8080/tcp && firewall-cmd --reload"),
-            ("filter", "ufw-user-input", "ufw allow 8080/tcp"),
-            ("filter", "INPUT", "iptables -I INPUT -p tcp --dport 8080 -j ACCEPT"),
-            ("mine", "input", "nft insert rule inet mine input tcp dport 8080 accept"),
+            (
+                FirewallTable(.inet, "firewalld"), "filter_INPUT", [],
+                "firewall-cmd --permanent --add-port=8080/tcp && firewall-cmd --reload"
+            ),
+            (FirewallTable(.ipv4, "filter"), "INPUT", ["ufw-user-input"], "ufw allow 8080/tcp"),
+            (FirewallTable(.ipv4, "filter"), "INPUT", [], "iptables-nft -I INPUT -p tcp --dport 8080 -j ACCEPT"),
+            (FirewallTable(.ipv4, "raw"), "INPUT", [], "iptables-nft -t raw -I INPUT -p tcp --dport 8080 -j ACCEPT"),
+            (FirewallTable(.inet, "mine"), "input", [], "nft insert rule inet mine input tcp dport 8080 accept"),
+            (FirewallTable(.inet, "filter"), "INPUT", [], "nft insert rule inet filter INPUT tcp dport 8080 accept"),
         ])
-    func remedies(_ table: String, _ name: String, _ line: String) throws {
-        let chain = FirewallChain(
-            FirewallTable(.inet, table), name, .init(.filter, .input, priority: 0, accepts: false))
-        let target = PortTarget(sandbox: "a", ipv4: PortTarget.Place(IPAddress(.ipv4, 0x0A09_0002)))
-        let port = FirewallReport.Port(
-            PublishedPort(.tcp, .unspecified(.ipv4), 8080, to: 80), to: target, bridge: "masu0")
-        let report = FirewallReport([port], mode: .input, HostRuleset(chains: [chain]))
-        let entry = try #require(report.entries.first { $0.source == .machines })
+    func remedies(_ table: FirewallTable, _ name: String, _ others: [String], _ line: String) throws {
+        let chain = FirewallChain(table, name, .init(.filter, .input, priority: 0, accepts: false))
+        // Somebody else's table, of another tool, is none of the matter.
+        let foreign = FirewallChain(
+            FirewallTable(.inet, "other"), "in", .init(.filter, .input, priority: -10, accepts: true))
+        let chains = [foreign, chain] + others.map { FirewallChain(table, $0) }
+        let entry = try machines(HostRuleset(chains: chains))
         #expect(entry.verdict == .drop && entry.remedy == line)
+        #expect(entry.reason == "\(chain): policy drop")
+    }
+
+    @Test("where several chains drop, what to type is a line for each")
+    func severalRemedies() throws {
+        let first = chain("input", .input, drops: true)
+        let second = FirewallChain(
+            FirewallTable(.ipv4, "filter"), "INPUT", .init(.filter, .input, priority: 0, accepts: false))
+        let entry = try machines(HostRuleset(chains: [first, second]))
+        #expect(
+            entry.remedy
+                == "nft insert rule inet filter input tcp dport 8080 accept && "
+                + "iptables-nft -I INPUT -p tcp --dport 8080 -j ACCEPT")
+    }
+
+    @Test("a chain that drops answers closes a port as well")
+    func answers() throws {
+        let output = chain("output", .output, drops: true)
+        let entry = try machines(HostRuleset(chains: [output]))
+        #expect(entry.verdict == .drop && entry.reason == "answers: chain inet filter output: policy drop")
+        let line = "nft insert rule inet filter output tcp sport 8080 ct state established accept"
+        #expect(entry.remedy == line)
+        let established = FirewallRule(in: output) {
+            $0.require([.established, .related] as ConnectionState)
+            $0.accept()
+        }
+        #expect(try machines(HostRuleset(chains: [output], rules: [established])).verdict == .accept)
+    }
+
+    @Test("an interface is known by its number, too")
+    func interfaceNumbers() {
+        let input = chain("input", .input, drops: true)
+        let rule = FirewallRule(in: input) {
+            $0.require(.inputInterfaceIndex, .equal, .index(7))
+            $0.accept()
+        }
+        var host = HostRuleset(chains: [input], rules: [rule])
+        host.interfaces["eth0"] = 7
+        #expect(outcome(host).verdict == .accept)
+        #expect(outcome(host, from: "eth1").verdict == .drop && outcome(host, from: "lo").verdict == .drop)
+    }
+
+    @Test("interfaces are told apart where a rule does, and only there")
+    func interfaces() {
+        let input = chain("input", .input, drops: true)
+        let rule = FirewallRule(in: input) {
+            $0.require(.inputInterface, .equal, .name("eth1"))
+            $0.accept()
+        }
+        func sources(_ rules: [FirewallRule]) -> [FirewallReport.Source: FirewallEvaluation.Verdict] {
+            let host = HostRuleset(chains: [input], rules: rules)
+            let report = FirewallReport([published], mode: .input, host, interfaces: ["eth0", "eth1"])
+            return Dictionary(uniqueKeysWithValues: report.entries.map { ($0.source, $0.verdict) })
+        }
+        #expect(
+            sources([rule])
+                == [.host: .drop, .interface("eth0"): .drop, .interface("eth1"): .accept, .containers: .drop])
+        #expect(sources([]) == [.host: .drop, .machines: .drop, .containers: .drop])
+    }
+
+    @Test("what cannot be read is not taken for an accept, and is named")
+    func unseen() throws {
+        var host = HostRuleset(legacyTables: [LegacyFilterTable(.ipv4, "filter")])
+        let entry = try machines(host)
+        #expect(entry.verdict == .unknown && entry.remedy == nil)
+        #expect(
+            entry.reason
+                == "rules of iptables-legacy are not read here (table filter); see iptables-legacy -t filter -S")
+        #expect(FirewallReport([], mode: .nat, host).notes == [entry.reason])
+        // A drop that is seen is one.
+        host.chains = [chain("input", .input, drops: true)]
+        #expect(try machines(host).verdict == .drop)
+        // Nothing is said of the other family.
+        host = HostRuleset(legacyTables: [LegacyFilterTable(.ipv6, "filter")])
+        #expect(try machines(host).verdict == .accept)
+        let ingress = FirewallChain(
+            FirewallTable(.netdev, "early"), "in", .init(.filter, .ingress, priority: 0, devices: ["eth0"]))
+        host = HostRuleset(chains: [ingress], bridgesCallFirewall: true)
+        let notes = FirewallReport([], mode: .nat, host).notes
+        #expect(notes.count == 2 && notes[0].hasPrefix("chain netdev early in may drop packets as well"))
+        #expect(notes[1].hasPrefix("bridges call the packet filter"))
     }
 }
