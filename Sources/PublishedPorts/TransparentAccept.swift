@@ -18,6 +18,9 @@ package enum TransparentAccept {
     package static let mark: UInt32 = 0x6d61_7375
     /// The routing table of marked packets, whose only route is that all addresses are local.
     package static let table: UInt32 = 0x6d61_7375
+    /// The routing table of what answers datagrams, whose only route is the same, with the container's own address for
+    /// programs that do not say from which one they answer.
+    private static let answerTable: UInt32 = 0x6d61_7376
     /// The kernel's setting by which an accepted socket has the mark of the packet that opened it; of IPv4 and IPv6.
     private static let setting = "sys/net/ipv4/tcp_fwmark_accept"
     /// Behind the rule for the namespace's own addresses.
@@ -41,11 +44,20 @@ package enum TransparentAccept {
         }
     }
 
-    /// What brings datagrams from a port of the container to a client back to the shim.
+    /// The route of what answers datagrams that were sent to this address of the container.
+    package static func answerRoute(from address: IPAddress) -> IPRoute? {
+        IPSubnet(containing: .unspecified(address.family), prefixLength: 0).map { all in
+            var route = IPRoute(all, interface: 1, table: answerTable, kind: .local)
+            route.source = address
+            return route
+        }
+    }
+
+    /// What brings datagrams from a port of the container to a client back to the shim; with `answerRoute`.
     package static func answers(to client: SocketAddress, from port: UInt16) -> RoutingRule {
         let family = client.address.family
         var rule = RoutingRule(
-            family, preference: preference, table: table,
+            family, preference: preference, table: answerTable,
             destination: IPSubnet(containing: client.address, prefixLength: family.bits))
         rule.transport = .udp
         rule.sourcePort = port

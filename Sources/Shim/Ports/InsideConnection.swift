@@ -67,7 +67,13 @@ struct PortDestination {
         do throws(NetlinkError) {
             // The port may be another one than the client's.
             let rule = TransparentAccept.answers(to: socket.socketName() ?? client, from: address.port)
-            if route == nil { route = try RouteSocket.opened(in: namespace) }
+            if route == nil {
+                let opened = try RouteSocket.opened(in: namespace)
+                if let answers = TransparentAccept.answerRoute(from: address.address) {
+                    try opened.perform(answers.replacement)
+                }
+                route = opened
+            }
             try route?.perform(rule.addition)
             return DatagramConnection(socket: socket, answers: rule)
         } catch {
