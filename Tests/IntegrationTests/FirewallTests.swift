@@ -19,7 +19,8 @@ extension Integration {
         private func withPorts(
             _ options: [String] = [], _ body: (TestDaemon, OutsideWorld) throws -> Void
         ) throws {
-            let world = try OutsideWorld(hasIPv6: true)
+            let world = try OutsideWorld()
+            try world.addIPv6()
             try world.onHost {
                 try withDaemonHere(options: options, prefix: world.disguise) { (daemon: TestDaemon) throws in
                     try daemon.ok(.masu, "network", "create", "--ipv6", "both")

@@ -16,14 +16,10 @@ final class OutsideWorld {
     /// The addresses of both ends.
     static let hostAddress = "192.0.2.2"
     static let outsideAddress = "192.0.2.1"
-    /// The same of IPv6, where there is any.
-    static let hostAddress6 = "2001:db8::2"
-    static let outsideAddress6 = "2001:db8::1"
     /// A name that the world's name server knows, with `outsideAddress`.
     static let knownName = "known.example"
 
-    /// - Parameter hasIPv6: whether both ends have addresses of IPv6 as well.
-    init(hasIPv6: Bool = false) throws {
+    init() throws {
         host = try PrivateNetwork()
         outside = try PrivateNetwork()
         var template = Array("/tmp/masu-world.XXXXXX".utf8CString)
@@ -36,12 +32,6 @@ final class OutsideWorld {
             let result = try Command(busybox, ["ip"] + words.split(separator: " ").map(String.init)).runToEnd()
             guard result.code == 0 else { throw Command.Failure(description: "\(result)") }
         }
-        func addIPv6(_ address: String, _ interface: String) throws {
-            // Nobody else can have the address.
-            try "0".write(
-                toFile: "/proc/sys/net/ipv6/conf/\(interface)/accept_dad", atomically: false, encoding: .utf8)
-            try ip("-6 addr add \(address)/64 dev \(interface)")
-        }
         // A process in the outside namespace is how busybox names that.
         let anchor = try outside.enter { try Command(busybox, "sleep", "1000").start() }
         try host.enter {
@@ -50,12 +40,10 @@ final class OutsideWorld {
             try ip("link set veth0 netns \(anchor.pid)")
             try ip("addr add \(Self.hostAddress)/24 dev cable")
             try ip("link set cable up")
-            if hasIPv6 { try addIPv6(Self.hostAddress6, "cable") }
         }
         try outside.enter {
             try ip("addr add \(Self.outsideAddress)/24 dev veth0")
             try ip("link set veth0 up")
-            if hasIPv6 { try addIPv6(Self.outsideAddress6, "veth0") }
         }
         try host.enter { try ip("route add default via \(Self.outsideAddress)") }
         server = try outside.enter { try NameServer(address: Self.outsideAddress, knows: Self.knownName) }
