@@ -126,6 +126,7 @@ let package = Package(
                 "Text", "BuildInformation", system,
             ],
             swiftSettings: quick),
+        module("CNI", ["Addresses", "Failure", "JSON", "LinuxKernel", "Text", system]),
         module("ContentStore", ["Hashing", "LinuxKernel", "OCISpec", "JSON", system]),
         module(
             "Distribution",
@@ -158,8 +159,8 @@ let package = Package(
         module(
             "Networks",
             [
-                "Addresses", "BlockingCalls", "DNS", "Failure", "Hashing", "JSON", "LinuxKernel", "Netlink", "OCISpec",
-                "PublishedPorts", "Text", database, logging, system,
+                "Addresses", "BlockingCalls", "CNI", "DNS", "Failure", "Hashing", "JSON", "LinuxKernel", "Netlink",
+                "OCISpec", "PublishedPorts", "Text", database, logging, system,
             ]),
 
         // Floor 5
@@ -329,6 +330,7 @@ let package = Package(
             ]),
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
+        tests("CNITests", ["CNI", "Addresses", "JSON", "LinuxKernel", "TemporaryDirectories", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("DNSTests", ["DNS", "Addresses", "LinuxKernel", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),

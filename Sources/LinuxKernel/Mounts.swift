@@ -211,6 +211,8 @@ package struct FileSystemType: RawRepresentable, Hashable, Sendable {
     package static let cgroup2 = FileSystemType(rawValue: 0x6367_7270)
     /// Files in memory.
     package static let tmpfs = FileSystemType(rawValue: 0x0102_1994)
+    /// Namespaces, each of which is a file.
+    package static let namespaces = FileSystemType(rawValue: 0x6e73_6673)
     /// procfs.
     package static let proc = FileSystemType(rawValue: 0x9fa0)
     /// Files in memory, without a limit.

@@ -27,6 +27,36 @@ package enum NetworkNamespace {
         try Files.open("/proc/thread-self/ns/net", .readOnly)
     }
 
+    // MARK: By a path
+
+    /// Gives a network namespace a path, by which it lives until `unpin`: an empty file on which it is bound.
+    package static func pin(_ namespace: FileDescriptor, at path: FilePath) throws(Errno) {
+        if isNamespace(path) { throw .fileExists }
+        try Files.open(path, [.writeOnly, .create], mode: 0o444).discard()
+        do throws(Errno) {
+            try Mounts.mount("/proc/self/fd/\(namespace.rawValue)", on: path, flags: .bind)
+        } catch {
+            try? Files.remove(path)  // The mount's error is the one that counts.
+            throw error
+        }
+    }
+
+    /// Takes the path of a network namespace away, which then lives only as long as something is in it. A path that is
+    /// not there, or at which nothing is bound, is no error.
+    package static func unpin(at path: FilePath) throws(Errno) {
+        // Twice, if two have pinned at the same moment.
+        while isNamespace(path) { try Mounts.unmount(path, lazily: true) }
+        do throws(Errno) { try Files.remove(path) } catch {
+            if error != .noSuchFileOrDirectory { throw error }
+        }
+    }
+
+    /// Whether a namespace is bound at this path, or it is that of one in procfs.
+    package static func isNamespace(_ path: FilePath) -> Bool {
+        // What cannot be looked at is none.
+        (try? FileSystemType.of(path)) == .namespaces
+    }
+
     private static func away<Value>(
         _ leave: () throws(Errno) -> Void, _ body: () -> Value
     ) throws(Errno) -> Value {
