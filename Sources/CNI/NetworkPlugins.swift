@@ -77,7 +77,7 @@ package final class NetworkPlugins: Sendable {
 
     /// Takes a container from a network: all plugins are asked.
     ///
-    /// - Parameter limit: how long each plugin may take, where that is less than `timeLimit`.
+    /// - Parameter limit: how long all of them together may take; `nil` leaves each its `timeLimit`.
     /// - Throws: `CNIError` with what each of them has said that failed.
     package func delete(
         _ record: AttachmentRecord, token: FileDescriptor? = nil, within limit: Duration? = nil
@@ -86,11 +86,14 @@ package final class NetworkPlugins: Sendable {
         let namespace = NetworkNamespace.isNamespace(FilePath(path)) ? path : ""
         // Before 0.4.0 plugins did not know what to do with it.
         let previous = record.version.hasCheck ? record.result : nil
+        let end = limit.map { ContinuousClock.now + $0 }
         var errors: [CNIError] = []
         for plugin in record.list.plugins.reversed() {
             let request = PluginRequest(.delete, plugin, of: record, namespace: namespace, previous: previous)
             do throws(CNIError) {
-                _ = try run(plugin.type, request, network: record.list.name, token: token, within: limit)
+                _ = try run(
+                    plugin.type, request, network: record.list.name, token: token,
+                    within: end.map { max(.zero, $0 - .now) })
             } catch {
                 errors.append(error)
             }

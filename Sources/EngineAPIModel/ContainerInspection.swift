@@ -1,3 +1,5 @@
+import JSON
+
 /// An inspected container: `GET /containers/{id}/json`.
 package struct ContainerInspection: WireObject {
     /// The full id.
@@ -285,6 +287,9 @@ package struct EndpointSettings: WireObject {
     @Always package var globalIPv6PrefixLen: Int = 0
     /// All names under which it is found.
     @Always package var dnsNames: [String]? = nil
+    /// What the plugins of a CNI network have said: interfaces, addresses, routes, whom to ask for names. Masu's own;
+    /// left out on other networks.
+    package var cniResult: JSONValue? = nil
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -305,6 +310,7 @@ package struct EndpointSettings: WireObject {
         case globalIPv6Address = "GlobalIPv6Address"
         case globalIPv6PrefixLen = "GlobalIPv6PrefixLen"
         case dnsNames = "DNSNames"
+        case cniResult = "CNIResult"
     }
 }
 

@@ -13,17 +13,17 @@ package struct Endpoint: Hashable, Sendable, Codable {
     /// The container's name.
     package private(set) var sandboxName: String
     /// Its addresses.
-    package let ipv4: IPInterface?
+    package internal(set) var ipv4: IPInterface?
     /// The same for IPv6.
-    package let ipv6: IPInterface?
+    package internal(set) var ipv6: IPInterface?
     /// Who forwards what goes elsewhere, if anybody does. The default route may be that of another network.
-    package let ipv4Gateway: IPAddress?
+    package internal(set) var ipv4Gateway: IPAddress?
     /// The same for IPv6.
-    package let ipv6Gateway: IPAddress?
+    package internal(set) var ipv6Gateway: IPAddress?
     /// More addresses, of the link alone.
     package let linkLocal: [IPAddress]
     /// The interface's hardware address.
-    package let macAddress: MACAddress?
+    package internal(set) var macAddress: MACAddress?
     /// All names under which others on the network find it; the first is the answer to who has its address. Empty on
     /// networks without names.
     package private(set) var dnsNames: [String]
@@ -37,6 +37,8 @@ package struct Endpoint: Hashable, Sendable, Codable {
     package let gatewayPriority: Int
     /// Names that this container alone has for others on the network.
     package let links: [EndpointLink]
+    /// What plugins have made of it; `nil` on networks that are Masu's own.
+    package internal(set) var plugins: PluginAttachment?
 
     /// The same place for a container that has been renamed. An alias stays, be it as the old name was.
     func renamed(_ name: String) -> Endpoint {

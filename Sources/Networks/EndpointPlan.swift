@@ -14,7 +14,7 @@ extension NetworkEntry {
         if endpoints[sandbox.id] != nil {
             throw .forbidden("endpoint with name \(sandbox.name) already exists in network \(network.name)")
         }
-        try check(request)
+        if network.driver == .cni { try PluginNetwork.check(request) } else { try check(request) }
         let interfaceName = try interfaceName(request, besides: names)
         if case .bridge = network.settings, endpoints.count >= BridgeLink.portLimit {
             throw NetworksError(

@@ -1,4 +1,5 @@
 import Addresses
+import PublishedPorts
 import SystemPackage
 
 /// What a container wants to be on one network; `Networks` validates it.
@@ -21,6 +22,10 @@ package struct EndpointRequest: Hashable, Sendable, Codable {
     package var gatewayPriority: Int
     /// Names that this container alone has for others on the network.
     package var links: [EndpointLink]
+    /// Ports of the host that its plugins are to publish. Of networks that are no plugins' the shim has them.
+    package var ports: [PortRequest] = []
+    /// Whom the container asks for names, for plugins that want to know.
+    package var resolver = ResolverWishes()
 
     /// A wish for any place on a network, and what else is asked for.
     package init(
@@ -38,6 +43,26 @@ package struct EndpointRequest: Hashable, Sendable, Codable {
         self.gatewayPriority = gatewayPriority
         self.links = links
     }
+}
+
+/// Whom a container is to ask for names.
+package struct ResolverWishes: Hashable, Sendable, Codable {
+    /// Servers.
+    package var servers: [IPAddress]
+    /// Domains to search.
+    package var searches: [String]
+    /// Options for the resolver.
+    package var options: [String]
+
+    /// Wishes; none, unless some are given.
+    package init(servers: [IPAddress] = [], searches: [String] = [], options: [String] = []) {
+        self.servers = servers
+        self.searches = searches
+        self.options = options
+    }
+
+    /// Whether there is no wish.
+    package var isEmpty: Bool { servers.isEmpty && searches.isEmpty && options.isEmpty }
 }
 
 /// Names that one container has for another one on a network (`--link`).

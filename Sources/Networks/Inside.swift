@@ -46,6 +46,23 @@ struct Inside: Sendable {
         return (taken.max() ?? 0) + 1
     }
 
+    /// Lets new interfaces have IPv6 as anywhere else.
+    func allowIPv6() throws(NetworksError) {
+        let result: Result<Void, NetworksError>
+        do throws(Errno) {
+            result = try NetworkNamespace.visit(descriptor) {
+                Result { () throws(NetworksError) in
+                    // A kernel without IPv6 has no such file.
+                    guard HostNetwork.parameter("ipv6/conf/default/disable_ipv6") != nil else { return }
+                    try HostNetwork.set("ipv6/conf/default/disable_ipv6", to: "0")
+                }
+            }
+        } catch {
+            throw .system("cannot enter the container's network namespace: \(error.words)")
+        }
+        try result.get()
+    }
+
     /// Sets the kernel's parameters of new interfaces, while they are down: IPv6 is on where the network has it, and
     /// nowhere else.
     func setParameters(_ attachments: [Attachment]) throws(NetlinkError) {

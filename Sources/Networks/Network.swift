@@ -129,6 +129,6 @@ package enum DriverSettings: Hashable, Sendable, Codable {
     case bridge(BridgeSettings)
     /// macvlan and ipvlan.
     case virtual(VirtualInterfaceSettings)
-    /// host, none, configurations
+    /// host, none, configurations; and networks of plugins, which are defined elsewhere
     case none
 }

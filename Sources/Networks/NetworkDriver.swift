@@ -10,12 +10,14 @@ package enum NetworkDriver: String, Hashable, Sendable, Codable, CaseIterable {
     case macvlan
     /// Interfaces that share one of the host's with its hardware address.
     case ipvlan
+    /// What an administrator has defined with plugins of CNI, in files; see `PluginNetwork`.
+    case cni
 
     /// Whether containers on such a network have an interface of Masu's, with addresses.
     package var hasAddresses: Bool {
         switch self {
         case .bridge, .macvlan, .ipvlan: true
-        case .host, .none: false
+        case .host, .none, .cni: false
         }
     }
 }

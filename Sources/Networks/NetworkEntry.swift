@@ -19,7 +19,8 @@ struct NetworkEntry: Sendable {
 
     /// Notes that an endpoint is there, and its addresses with it; false where somebody has one of them.
     mutating func adopt(_ endpoint: Endpoint) -> Bool {
-        let addresses = [endpoint.ipv4, endpoint.ipv6].compactMap { $0?.address }
+        // Addresses of plugins' networks are given by the plugins.
+        let addresses = endpoint.plugins == nil ? [endpoint.ipv4, endpoint.ipv6].compactMap { $0?.address } : []
         guard endpoints[endpoint.sandbox] == nil, addresses.allSatisfy(isFree) else { return false }
         for address in addresses { _ = take(address) }
         endpoints[endpoint.sandbox] = endpoint

@@ -49,6 +49,11 @@ package struct NetworkPlan: Hashable, Sendable {
         let hasIPv6 = try Self.flag(text.enablesIPv6, "com.docker.network.enable_ipv6", &options) ?? false
         try Self.check(text.addressing.pools, hasIPv6: hasIPv6)
         if text.name.allSatisfy(\.isWhitespace) { throw .invalid("invalid name: name is empty") }
+        if PluginNetwork.name(in: text.name) != nil {
+            throw .invalid(
+                "invalid name: \"\(text.name)\" means a network of CNI, which a file in the directory of "
+                    + "--cni-conf-dir defines")
+        }
         if existing(text.name) != nil { throw .exists(text.name) }
         try Self.checkConfiguration(text, driverName, options, hasIPv4: hasIPv4, hasIPv6: hasIPv6)
         self.id = id
@@ -121,6 +126,10 @@ package struct NetworkPlan: Hashable, Sendable {
         case .bridge: .bridge(try BridgeSettings(options: options, id: id, isInternal: isInternal))
         case .macvlan, .ipvlan: .virtual(try VirtualInterfaceSettings(driver, options: options, id: id))
         // There is one network of each, and every daemon has it.
+        case .cni:
+            throw .forbidden(
+                "networks of the driver cni are not created: they are defined by files in the directory of "
+                    + "--cni-conf-dir")
         case .host, .none: throw .forbidden("only one instance of \"\(driver.rawValue)\" network is allowed")
         }
     }

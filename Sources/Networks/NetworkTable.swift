@@ -67,13 +67,24 @@ struct NetworkTable: Sendable {
     }
 
     /// Adds all endpoints, or none.
-    func add(_ endpoints: [Endpoint]) throws(NetworksError) {
+    ///
+    /// - Parameter network: one that is there only as long as somebody is on it; it is added with the first endpoint,
+    ///   and goes with the last.
+    func add(_ endpoints: [Endpoint], of network: Network? = nil) throws(NetworksError) {
         if endpoints.isEmpty { return }
+        let networkDocument = try network.map { (network) throws(NetworksError) in try Self.document(network) }
         var rows: [(Endpoint, String)] = []
         for endpoint in endpoints { rows.append((endpoint, try Self.document(endpoint))) }
         let complete = rows
         try Self.translating {
             try database.write { database in
+                if let network, let networkDocument {
+                    try database.execute(
+                        literal: """
+                            INSERT INTO network (id, name, document)
+                            VALUES (\(network.id), \(network.name), \(networkDocument)) ON CONFLICT (id) DO NOTHING
+                            """)
+                }
                 for (endpoint, document) in complete {
                     try database.execute(
                         literal: """
@@ -108,6 +119,12 @@ struct NetworkTable: Sendable {
                     literal: """
                         DELETE FROM networkEndpoint
                         WHERE sandbox = \(sandbox) AND (\(network) IS NULL OR network = \(network))
+                        """)
+                try database.execute(
+                    literal: """
+                        DELETE FROM network
+                        WHERE substr(name, 1, \(PluginNetwork.prefix.utf8.count)) = \(PluginNetwork.prefix)
+                            AND id NOT IN (SELECT network FROM networkEndpoint)
                         """)
             }
         }

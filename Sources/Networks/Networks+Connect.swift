@@ -6,6 +6,9 @@ import SystemPackage
 extension Networks {
     func connectNow(_ wanted: EndpointRequest, _ sandbox: SandboxRequest) throws(NetworksError) -> Endpoint {
         let present = endpoints(of: sandbox.id)
+        if PluginNetwork.name(in: wanted.network) != nil || present.contains(where: { $0.plugins != nil }) {
+            throw PluginNetwork.changeOfRunning
+        }
         if present.contains(where: { driver(of: $0) == .host }) { throw .hostNetwork }
         if present.contains(where: { driver(of: $0) == NetworkDriver.none }) { throw .noNetwork }
         guard let namespace = sandbox.namespace else { throw .hostNetwork }
@@ -42,6 +45,7 @@ extension Networks {
             guard let endpoint = entry.endpoints[sandbox] else {
                 throw .forbidden("container \(sandbox) is not connected to network \(entry.network.name)")
             }
+            if endpoint.plugins != nil { throw PluginNetwork.changeOfRunning }
             return (network: entry.network, endpoint: endpoint)
         }
         let inside = try namespace.map { (namespace) throws(NetworksError) in try Inside(namespace) }
@@ -94,6 +98,7 @@ extension Networks {
         ports.drop(sandbox)
         let gone = endpoints(of: sandbox)
         if gone.isEmpty { return }
+        if let endpoint = gone.first(where: { $0.plugins != nil }) { return try leavePluginNetwork(endpoint) }
         if let sharedNamespace {
             let inside = try Inside(sharedNamespace)
             for endpoint in gone { try removeInterface(of: endpoint, inside) }

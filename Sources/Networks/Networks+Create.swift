@@ -175,7 +175,9 @@ extension Networks {
     // MARK: Removal
 
     func removeNow(_ term: String) throws(NetworksError) -> Network {
-        try changes.withLock { _ throws(NetworksError) in
+        // One that is not there is told of below.
+        if let network = try? network(term), network.driver == .cni { throw PluginNetwork.removal(of: network.name) }
+        return try changes.withLock { _ throws(NetworksError) in
             let network = try entries.withLock { entries throws(NetworksError) in
                 let entry = try Self.find(term, in: entries)
                 try Self.checkRemovable(entry, entries)

@@ -5,6 +5,7 @@ import SystemPackage
 
 extension Networks {
     func joinNow(_ request: SandboxRequest) throws(NetworksError) -> Sandbox {
+        if request.usesPlugins { return try joinPluginNetwork(request) }
         // A container that starts does not run: what it had when it last did is nobody's.
         if !endpoints(of: request.id).isEmpty { try leaveNow(request.id) }
         let planned = try plan(request)
@@ -75,7 +76,13 @@ extension Networks {
     /// Forgets endpoints in memory.
     func forget(_ sandbox: String, on networks: [String]) {
         entries.withLock { entries in
-            for network in networks { entries[network]?.forget(sandbox) }
+            for network in networks {
+                entries[network]?.forget(sandbox)
+                // A network of plugins is there as long as somebody is on it.
+                if let entry = entries[network], entry.network.driver == .cni, entry.endpoints.isEmpty {
+                    entries[network] = nil
+                }
+            }
         }
     }
 

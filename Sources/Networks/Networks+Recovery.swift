@@ -4,11 +4,19 @@ import Netlink
 extension Networks {
     func recoverNow(_ running: Set<String>) throws(NetworksError) {
         let present = entries.withLock { $0.values.flatMap { $0.endpoints.values.map(\.sandbox) } }
+        let deadline = ContinuousClock.now + Self.patienceWithPlugins
         for sandbox in Set(present).subtracting(running) {
-            do throws(NetworksError) { try leaveNow(sandbox) } catch {
+            do throws(NetworksError) {
+                if let endpoint = endpoints(of: sandbox).first(where: { $0.plugins != nil }) {
+                    try leavePluginNetwork(endpoint, within: deadline - .now)
+                } else {
+                    try leaveNow(sandbox)
+                }
+            } catch {
                 logger.error("cannot free a container's network", metadata: ["id": "\(sandbox)", "error": "\(error)"])
             }
         }
+        removeStrayNamespaces()
         do throws(NetlinkError) { try ports.retain(running) } catch {
             // Elements of ports that nobody has bound do no harm until somebody binds them, who replaces them.
             logger.warning("cannot remove elements of ports that are nobody's", metadata: ["error": "\(error)"])

@@ -1,5 +1,6 @@
 import Addresses
 import BlockingCalls
+import CNI
 import GRDB
 import LinuxKernel
 import Logging
@@ -25,6 +26,10 @@ package final class Networks: Sendable {
     let firewall: NetfilterSocket
     let ports: PortForwarding
     let logger: Logger
+    let plugins: NetworkPlugins
+    let pluginNetworks: ConfigurationDirectory
+    /// Held while a container that is about to be on a network of plugins gets ports of the host.
+    let portChoice = Mutex(())
     let entries = Mutex<[String: NetworkEntry]>([:])
     /// Held while networks are made or removed: one after the other.
     let changes = Mutex(())
@@ -33,6 +38,9 @@ package final class Networks: Sendable {
     /// Looks at what others do to the firewall.
     let watch = Mutex<FirewallWatch?>(nil)
     let pool: BlockingPool
+    /// Where plugins are waited for: a slow one must hold up nobody but its own container. Its threads are made by
+    /// those of `pool`, and so are in the same network namespace.
+    private let pluginPool = BlockingPool(threads: 32, name: "cni")
 
     /// How many containers a network of the driver bridge can have.
     package static let portsOfBridge = BridgeLink.portLimit
@@ -44,6 +52,9 @@ package final class Networks: Sendable {
         self.pool = pool
         self.logger = logger
         table = NetworkTable(database: database)
+        plugins = NetworkPlugins(
+            directories: configuration.pluginDirectories, timeLimit: configuration.pluginTimeLimit)
+        pluginNetworks = ConfigurationDirectory(configuration.pluginConfigurations)
         namespaces = NamespacePool(size: configuration.preparedNamespaces, pool: pool)
         do throws(NetlinkError) {
             host = try HostNetwork()
@@ -84,7 +95,13 @@ package final class Networks: Sendable {
 
     /// The network with this id, this name, or an id that alone begins like this.
     package func network(_ term: String) throws(NetworksError) -> Network {
-        try entries.withLock { entries throws(NetworksError) in try Self.find(term, in: entries).network }
+        try entries.withLock { entries throws(NetworksError) in
+            do throws(NetworksError) { return try Self.find(term, in: entries).network } catch {
+                // Whether a file defines it is for those to find out who can wait.
+                guard PluginNetwork.name(in: term) != nil else { throw error }
+                return PluginNetwork.network(term)
+            }
+        }
     }
 
     static func find(_ term: String, in entries: [String: NetworkEntry]) throws(NetworksError) -> NetworkEntry {
@@ -133,7 +150,18 @@ package final class Networks: Sendable {
 
     /// Gives a container that is about to start its network.
     package func join(_ request: SandboxRequest) async throws -> Sandbox {
-        try await pool.run { [self] in try joinNow(request) }
+        try await run(withPlugins: request.usesPlugins) { networks in try networks.joinNow(request) }
+    }
+
+    private func run<Value: Sendable>(
+        withPlugins usesPlugins: Bool, _ body: @escaping @Sendable (Networks) throws -> Value
+    ) async throws -> Value {
+        guard usesPlugins else { return try await pool.run { [self] in try body(self) } }
+        return try await withCheckedThrowingContinuation { continuation in
+            pool.submit { [self] in
+                pluginPool.submit { continuation.resume(with: Result { try body(self) }) }
+            }
+        }
     }
 
     /// Puts a container that runs on one more network.
@@ -162,7 +190,10 @@ package final class Networks: Sendable {
     ///   themselves.
     package func leave(_ sandbox: String, sharedNamespace: FileDescriptor? = nil) async {
         do {
-            try await pool.run { [self] in try leaveNow(sandbox, sharedNamespace: sharedNamespace) }
+            let usesPlugins = endpoints(of: sandbox).contains { $0.plugins != nil }
+            try await run(withPlugins: usesPlugins) { networks in
+                try networks.leaveNow(sandbox, sharedNamespace: sharedNamespace)
+            }
         } catch {
             logger.error("cannot free a container's network", metadata: ["id": "\(sandbox)", "error": "\(error)"])
         }

@@ -23,6 +23,12 @@ package struct NetworksConfiguration: Hashable, Sendable {
     package var preparedNamespaces: Int
     /// Who carries packets to published ports; `nil` lets the host's own chains decide at the daemon's start.
     package var firewallMode: FirewallMode?
+    /// Where files define networks of CNI (`cni-conf-dir`).
+    package var pluginConfigurations: FilePath = "/etc/cni/net.d"
+    /// Where the programs of CNI's plugins are (`cni-bin-dir`): Debian's place, then the one of all others.
+    package var pluginDirectories: [FilePath] = ["/usr/lib/cni", "/opt/cni/bin"]
+    /// How long one plugin may take before it is killed.
+    package var pluginTimeLimit: Duration = .seconds(120)
 
     /// Docker's defaults, but for what is given.
     package init(

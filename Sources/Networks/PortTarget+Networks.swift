@@ -6,6 +6,11 @@ extension Networks {
     /// which the container's own packets leave.
     package func portTarget(of sandbox: String, _ endpoints: [Endpoint]) -> PortTarget {
         var target = PortTarget(sandbox: sandbox)
+        if let endpoint = endpoints.first(where: { $0.plugins != nil }) {
+            target.ipv4 = endpoint.ipv4.map { PortTarget.Place($0.address) }
+            target.ipv6 = endpoint.ipv6.map { PortTarget.Place($0.address) }
+            return target
+        }
         target.ipv4 = place(.ipv4, endpoints)
         target.ipv6 = place(.ipv6, endpoints)
         return target

@@ -53,8 +53,15 @@ package struct PortConflict: Hashable, Sendable, Codable {
     package func message(
         endpoint: String, id: String, target: PortTarget, name: (String) -> String? = { _ in nil }
     ) -> String {
-        "failed to set up container networking: driver failed programming external connectivity on endpoint "
-            + "\(endpoint) (\(id)): \(text(for: target, name: name))"
+        "failed to set up container networking: " + cause(endpoint: endpoint, id: id, target: target, name: name)
+    }
+
+    /// The part of `message` that says what failed; the arguments are the same.
+    package func cause(
+        endpoint: String, id: String, target: PortTarget, name: (String) -> String? = { _ in nil }
+    ) -> String {
+        "driver failed programming external connectivity on endpoint \(endpoint) (\(id)): "
+            + text(for: target, name: name)
     }
 
     /// What could not be had, and who has it.

@@ -1,4 +1,6 @@
 import Addresses
+import LinuxKernel
+import SystemPackage
 
 /// Which ports of the host to try for which requests, in which order.
 package struct PortSearch: Hashable, Sendable {
@@ -104,8 +106,17 @@ package struct EphemeralPorts: Hashable, Sendable {
         }
     }
 
+    /// What the kernel says.
+    package static func ofThisMachine() -> EphemeralPorts {
+        let directory = FilePath("/proc/sys/net/ipv4")
+        // Without procfs Linux' own values are as good a guess as any.
+        return EphemeralPorts(
+            range: (try? Files.readText(directory.appending("ip_local_port_range"))) ?? "",
+            reserved: (try? Files.readText(directory.appending("ip_local_reserved_ports"))) ?? "")
+    }
+
     /// All of them that are not reserved, from some place in the middle on.
-    func rotated(by random: UInt64) -> [UInt16] {
+    package func rotated(by random: UInt64) -> [UInt16] {
         let ports = range.filter { port in !reserved.contains { $0.contains(port) } }
         guard !ports.isEmpty else { return [] }
         let start = Int(random % UInt64(ports.count))

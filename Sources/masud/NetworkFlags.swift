@@ -52,11 +52,25 @@ enum NetworkFlags {
         "Which of the host's chains says who may reach published ports: nat (forward), input, or auto (as it suits)",
         among: ["nat", "input", "auto"], default: "auto")
 
+    static let pluginConfigurations = Flag.string(
+        "cni-conf-dir", "Directory of the files that define CNI networks (--network cni:NAME)",
+        default: "/etc/cni/net.d")
+    static let pluginDirectories = Flag.list(
+        "cni-bin-dir", "Directory of CNI plugins (default: /usr/lib/cni, then /opt/cni/bin)", check: directory)
+
     static let all: [any DaemonFlag] = [
+        pluginConfigurations, pluginDirectories,
         firewall, bridge, bip, bip6, fixedCIDR, fixedCIDR6, gateway, gateway6, mtu, communication, hostAddress,
         forwarding,
         masquerading, ipv6, pools, options, hostGateways, linkEnvironment,
     ]
+
+    private static func directory(_ text: String) throws(InvalidFlagValue) {
+        // Plugins get all of them in one variable.
+        guard text.hasPrefix("/"), !text.contains(":") else {
+            throw InvalidFlagValue("a directory of plugins is an absolute path without a colon, not \"\(text)\"")
+        }
+    }
 
     private static func address(_ text: String) throws(InvalidFlagValue) -> IPAddress {
         guard let address = IPAddress(text) else {
@@ -131,10 +145,14 @@ extension DaemonConfiguration {
         let pools = flags[NetworkFlags.pools]
         var options: [String: [String: String]] = [:]
         for option in flags[NetworkFlags.options] { options[option.driver, default: [:]][option.name] = option.value }
-        return NetworksConfiguration(
+        var networks = NetworksConfiguration(
             execRoot: execRoot, defaultBridge: bridge, addressPools: pools.isEmpty ? PoolSource.defaults : pools,
             defaultOptions: options, enablesForwarding: flags[NetworkFlags.forwarding], machineIdentifier: machine,
             firewallMode: FirewallMode(rawValue: flags[NetworkFlags.firewall]))
+        networks.pluginConfigurations = FilePath(flags[NetworkFlags.pluginConfigurations])
+        let directories = flags[NetworkFlags.pluginDirectories]
+        if !directories.isEmpty { networks.pluginDirectories = directories.map { FilePath($0) } }
+        return networks
     }
 
     /// Throws for options that contradict each other.
@@ -143,6 +161,10 @@ extension DaemonConfiguration {
         let isOwn = interface.isEmpty || interface == NetworksConfiguration.DefaultBridge.ownInterface
         if !isOwn, flags[NetworkFlags.bip] != nil || flags[NetworkFlags.bip6] != nil {
             throw ConfigurationError("you specified -b & --bip, mutually exclusive options. Please specify only one")
+        }
+        guard flags[NetworkFlags.pluginConfigurations].hasPrefix("/") else {
+            throw ConfigurationError(
+                "--cni-conf-dir must be an absolute path, not \"\(flags[NetworkFlags.pluginConfigurations])\"")
         }
         guard (0...65535).contains(flags[NetworkFlags.mtu]),
             flags[NetworkFlags.mtu] == 0 || flags[NetworkFlags.mtu] >= 68

@@ -207,6 +207,22 @@ struct PluginTests {
         }
     }
 
+    @Test("share the time that all of them have, if they are given one")
+    func sharedTime() throws {
+        let fakes = try FakePlugins()
+        for name in ["first", "second"] {
+            try fakes.add(name, "if [ $CNI_COMMAND = DEL ]; then sleep 1000; fi; \(Self.result)")
+        }
+        let plugins = fakes.plugins()
+        var record = try plugins.prepare(try FakePlugins.list(["first", "second"]), FakePlugins.parameters())
+        try plugins.add(&record)
+        let error = #expect(throws: CNIError.self) { try plugins.delete(record, within: .seconds(1)) }
+        // None of them was left the five minutes that the plugins have at other times.
+        for name in ["first", "second"] {
+            #expect(error?.message.contains("the CNI plugin \(name) of the network front has not answered DEL") == true)
+        }
+    }
+
     @Test("that write without an end are killed")
     func flood() throws {
         let fakes = try FakePlugins()

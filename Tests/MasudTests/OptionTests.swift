@@ -19,6 +19,7 @@ struct OptionTests {
             ["--experimental", "--tls=false", "--tlsverify=false", "--selinux-enabled=false", "--userns-remap="],
             ["--init-path=/usr/bin/docker-init", "--cdi-spec-dir=/etc/cdi", "--feature", "buildkit=true"],
             ["--bip", "10.1.0.1/16", "--default-address-pool", "base=10.0.0.0/8,size=24", "--icc=false"],
+            ["--cni-conf-dir=/etc/cni", "--cni-bin-dir=/usr/lib/cni", "--cni-bin-dir", "/opt/cni/bin"],
             ["--max-download-attempts=3", "--oom-score-adjust=-500", "--min-api-version=1.41", "--metrics-addr=:1"],
         ])
     func flags(_ flags: [String]) throws {
@@ -34,6 +35,7 @@ struct OptionTests {
             #"{"default-address-pools":[{"base":"172.30.0.0/16","size":24}],"features":{"buildkit":true},"mtu":1450}"#,
             #"{"builder":{"gc":{"enabled":true,"policy":[{"keepStorage":"1GB","all":true}]}},"containerd":"/a.sock"}"#,
             #"{"cdi-spec-dirs":["/etc/cdi"],"default-network-opts":{"bridge":{"a":"b"}},"ipv6":false,"tls":false}"#,
+            #"{"cni-conf-dir":"/etc/cni","cni-bin-dirs":["/usr/lib/cni","/opt/cni/bin"]}"#,
             #"{"max-download-attempts":3,"min-api-version":"1.40","max-request-document":"8m","max-connections":100}"#,
         ])
     func keys(_ configuration: String) throws {
@@ -55,6 +57,9 @@ struct OptionTests {
             (["--min-api-version=1.99"], #"invalid min-api-version "1.99""#),
             (["--oom-score-adjust=2000"], "invalid oom-score-adjust: 2000"),
             (["--max-request-document=1"], "invalid max request document"),
+            (["--cni-conf-dir=net.d"], "--cni-conf-dir must be an absolute path"),
+            (["--cni-bin-dir=bin"], "a directory of plugins is an absolute path without a colon"),
+            (["--cni-bin-dir=/a:/b"], "a directory of plugins is an absolute path without a colon"),
         ])
     func refused(_ flags: [String], _ text: String) throws {
         let result = try validate("{}", flags)

@@ -45,6 +45,9 @@ final class TestHost: Sendable {
         namespace.discard()
         outside.discard()
         try? database.close()
+        // Namespaces of networks of plugins, if a test has failed.
+        let holds = directory.appending("run/netns")
+        for name in (try? Files.names(in: holds)) ?? [] { try? NetworkNamespace.unpin(at: holds.appending(name)) }
         try? TreeRemoval.remove(directory)
     }
 

@@ -25,6 +25,7 @@ extension ContainerConfiguration {
             }
         }
         let names = networkNames
+        try NetworkEndpoint.checkPlugins(names)
         if names.count > 1, names.contains("host") || names.contains("none") {
             throw .invalid("conflicting options: cannot attach both user-defined and non-user-defined network-modes")
         }
@@ -32,6 +33,13 @@ extension ContainerConfiguration {
 }
 
 extension NetworkEndpoint {
+    /// Throws for a network of plugins that is not the only one.
+    static func checkPlugins(_ networks: [String]) throws(EngineError) {
+        if networks.count > 1, networks.contains(where: { PluginNetwork.name(in: $0) != nil }) {
+            throw EngineError(PluginNetwork.notAlone)
+        }
+    }
+
     /// Throws Docker's text for what cannot be had on a network.
     func validate(on network: Network, named name: String) throws(EngineError) {
         let reasons = refusals(on: network, named: name)
@@ -60,7 +68,9 @@ extension NetworkEndpoint {
         for address in linkLocal where address.isUnspecified {
             reasons.append("invalid link-local IP address: \(address)")
         }
-        if let network, NetworkMode.isUserDefined(network.name) { reasons += refusals(inPoolsOf: network) }
+        if let network, network.driver != .cni, NetworkMode.isUserDefined(network.name) {
+            reasons += refusals(inPoolsOf: network)
+        }
         for sysctl in (driverOptions[Self.sysctlOption] ?? "").split(separator: ",") {
             let parts = sysctl.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
             let isInterface =

@@ -105,6 +105,7 @@ extension Container {
         let networks = services.networks.all
         for endpoint in endpoints {
             guard let network = networks.first(where: { $0.id == endpoint.networkID }) else { continue }
+            if let advice = endpoint.plugins?.advice { result.advice = advice }
             if !network.isInternal { result.leadsOutside = true }
             guard network.hasNames else { continue }
             result.names.append(
@@ -181,13 +182,17 @@ extension Container {
     /// The ports of the host that a start asks for; nil for none.
     private func publication(_ endpoints: [Endpoint]) throws(EngineError) -> PortPublication? {
         if endpoints.isEmpty { return nil }
+        let target = services.networks.portTarget(of: id, endpoints)
+        if let attachment = endpoints.lazy.compactMap(\.plugins).first {
+            // The network's plugins publish them. The shim keeps them from others.
+            if attachment.ports.isEmpty { return nil }
+            return PortPublication(attachment.ports, to: target, mode: .nat, splices: false)
+        }
         var requests = try record.configuration.portRequests()
         if requests.isEmpty { return nil }
         let binding = services.networks.hostBinding(of: endpoints)
         requests = requests.map { $0.defaulting(to: binding) }
-        return PortPublication(
-            requests, to: services.networks.portTarget(of: id, endpoints), mode: services.networks.firewallMode,
-            isTransparent: true)
+        return PortPublication(requests, to: target, mode: services.networks.firewallMode, isTransparent: true)
     }
 
     /// What to tell of a port that the host does not give; nil for other errors.
@@ -205,10 +210,17 @@ extension Container {
     private func endpointRequest(_ endpoint: NetworkEndpoint, on network: Network) throws(EngineError)
         -> EndpointRequest
     {
-        EndpointRequest(
-            network: network.id, ipv4: endpoint.ipv4, ipv6: endpoint.ipv6, macAddress: endpoint.macAddress?.value,
+        var request = EndpointRequest(
+            // The id of one that plugins make says nothing to those who look for its file.
+            network: network.driver == .cni ? network.name : network.id, ipv4: endpoint.ipv4, ipv6: endpoint.ipv6,
+            macAddress: endpoint.macAddress?.value,
             linkLocal: endpoint.linkLocal, aliases: endpoint.aliases, driverOptions: endpoint.driverOptions,
             gatewayPriority: endpoint.gatewayPriority, links: try links(endpoint.links))
+        guard network.driver == .cni else { return request }
+        let host = record.configuration.host
+        request.ports = try record.configuration.portRequests()
+        request.resolver = ResolverWishes(servers: host.dns, searches: host.dnsSearch, options: host.dnsOptions)
+        return request
     }
 
     /// Links as networks know them.
@@ -260,6 +272,7 @@ extension Container {
         try refuseConnection(to: network)
         guard record.state.running != nil else {
             if record.configuration.endpoints[network.name] != nil { return }
+            try NetworkEndpoint.checkPlugins(Array(record.configuration.endpoints.keys) + [network.name])
             return try await saveEndpoints { $0[network.name] = endpoint }
         }
         let request = try endpointRequest(endpoint, on: network)
@@ -301,6 +314,9 @@ extension Container {
         let place = network.flatMap { networkPresence?.endpoint(on: $0.id) }
         guard record.configuration.endpoints[known] != nil || place != nil else {
             throw EngineError.system("container \(id) is not connected to the network \(known)")
+        }
+        if record.state.running != nil, PluginNetwork.name(in: known) != nil {
+            throw EngineError(PluginNetwork.changeOfRunning)
         }
         if record.state.running != nil, let network, place != nil { try await leave(network) }
         if record.configuration.endpoints[known] != nil { try await saveEndpoints { $0[known] = nil } }
@@ -347,6 +363,11 @@ extension Container {
         if (mode == .none) != (network.driver == .none) {
             throw .invalid(
                 "container cannot be connected to multiple networks with one of the networks in private (none) mode")
+        }
+        if record.state.running != nil,
+            network.driver == .cni || networkPresence?.endpoints.contains(where: { $0.plugins != nil }) == true
+        {
+            throw EngineError(PluginNetwork.changeOfRunning)
         }
         if record.state.running != nil, networkPresence?.endpoint(on: network.id) != nil {
             throw EngineError(

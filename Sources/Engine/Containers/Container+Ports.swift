@@ -43,6 +43,11 @@ extension Container {
         case .removing, .dead: throw .conflict(Self.cannotUpdate(id))
         default: if isRemoving { throw .conflict(Self.cannotUpdate(id)) }
         }
+        if record.state.running != nil, networkPresence?.endpoints.contains(where: { $0.plugins != nil }) == true {
+            throw .invalid(
+                "cannot change the ports of container \(record.name) while it runs: the plugins of its CNI network "
+                    + "publish them when it starts")
+        }
         if change.added.isEmpty { return }
         switch record.configuration.host.networkMode {
         case .container:

@@ -74,6 +74,7 @@ extension Container {
     func recoverNetworks() async {
         var endpoints = services.networks.endpoints(of: id)
         if endpoints.isEmpty { return }
+        if let pid = record.state.running?.pid { await services.networks.hold(id, process: pid) }
         setNetworkPresence(NetworkPresence(endpoints: endpoints))
         // This is done once more when it answers.
         if isSilent { return }

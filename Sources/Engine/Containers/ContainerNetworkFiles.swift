@@ -79,10 +79,13 @@ struct ContainerNetworkFiles: Sendable {
             host.networkMode == .host ? .host : network.nameSource,
             hostFile: Machine.exists(path) ? (path, Machine.text(path)) : nil,
             overrides: ResolvConf.Overrides(
-                servers: host.dns.isEmpty ? daemon.dns : host.dns,
-                search: host.dnsSearch.isEmpty ? daemon.dnsSearch : host.dnsSearch,
-                options: host.dnsOptions.isEmpty ? daemon.dnsOptions : host.dnsOptions))
+                servers: Self.first(host.dns, network.advice.servers, daemon.dns),
+                search: Self.first(host.dnsSearch, network.advice.searches, daemon.dnsSearch),
+                options: Self.first(host.dnsOptions, network.advice.options, daemon.dnsOptions)))
     }
+
+    /// What the container says goes before what its network says, and that before what the daemon says.
+    private static func first<Value>(_ lists: [Value]...) -> [Value] { lists.first { !$0.isEmpty } ?? [] }
 
     /// What the container's resolver answers; nil if it has none.
     var resolver: ResolverConfiguration? {
@@ -114,6 +117,8 @@ struct LaunchNetwork: Sendable {
     var leadsOutside = false
     /// What is published; nil for nothing.
     var ports: PortPublication?
+    /// What the plugins of its network say of names.
+    var advice = ResolverWishes()
     /// Containers that it is linked to on the default bridge.
     var links: [ExtraHost] = []
     /// Variables about these, if the daemon is to give any.

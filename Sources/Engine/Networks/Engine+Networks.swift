@@ -2,16 +2,21 @@ import Images
 import Networks
 
 extension Engine {
-    /// The networks that pass the filter, those that every daemon has among them.
-    package func networks(_ filter: NetworkFilter) -> [Network] {
+    /// The networks that pass the filter, those that every daemon has among them. Networks of CNI that no container is on
+    /// are there for a filter that asks for their driver: another program's files are nothing that every client expects.
+    package func networks(_ filter: NetworkFilter) async throws -> [Network] {
         let inUse = filter.isDangling == nil ? [] : Set(services.registry.all.flatMap { $0.connectedNetworkIDs })
-        return services.networks.all.filter { filter.matches($0, isInUse: inUse.contains($0.id)) }
+        var networks = services.networks.all
+        if filter.drivers.contains(NetworkDriver.cni.rawValue) {
+            networks = try await reporting { try await services.networks.withPluginNetworks() }
+        }
+        return networks.filter { filter.matches($0, isInUse: inUse.contains($0.id)) }
     }
 
     /// All that is known of a network, by id, name or the beginning of an id.
     package func inspectNetwork(_ name: String) async throws -> NetworkDetails {
         try await reporting {
-            let network = try services.networks.network(name)
+            let network = try await services.networks.lookUp(name)
             return NetworkDetails(
                 network: network, members: members(of: network), usage: services.networks.usage(of: network.id))
         }
@@ -40,13 +45,13 @@ extension Engine {
     /// Removes a network that no running container is on.
     package func removeNetwork(_ name: String) async throws {
         try await finishing {
-            let network = try self.services.networks.network(name)
+            let network = try await self.services.networks.lookUp(name)
             try await self.remove(network)
         }
     }
 
     private func remove(_ network: Network) async throws {
-        _ = try await services.networks.remove(network.id)
+        _ = try await services.networks.remove(network.driver == .cni ? network.name : network.id)
         // Docker tells nothing of a mere configuration.
         if !network.isConfigOnly { services.emit("destroy", network) }
     }
@@ -58,7 +63,7 @@ extension Engine {
         let inUse = Set(services.registry.all.flatMap { $0.connectedNetworkIDs })
         var removed: [String] = []
         for network in services.networks.all
-        where !network.isPredefined && !network.isConfigOnly && !inUse.contains(network.id)
+        where !network.isPredefined && !network.isConfigOnly && network.driver != .cni && !inUse.contains(network.id)
             && filters.admit(labels: network.labels, created: network.createdAt)
         {
             do {

@@ -12,7 +12,7 @@ extension EngineRoutes {
     var networks: [Route] {
         [
             Route(.GET, "/networks") { request in
-                let networks = engine.networks(try NetworkFilter(wire: request.query.filters()))
+                let networks = try await engine.networks(try NetworkFilter(wire: request.query.filters()))
                 return .json(networks.map { NetworkInspection($0) })
             },
             Route(.GET, "/networks/{name}", inspectNetwork),

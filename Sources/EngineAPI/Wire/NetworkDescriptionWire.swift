@@ -161,6 +161,7 @@ extension EndpointSettings {
         globalIPv6Address = endpoint.ipv6?.address.description ?? ""
         globalIPv6PrefixLen = endpoint.ipv6?.subnet.prefixLength ?? 0
         ipv6Gateway = endpoint.ipv6Gateway?.description ?? ""
+        cniResult = endpoint.plugins?.result
     }
 }
 

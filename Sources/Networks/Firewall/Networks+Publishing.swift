@@ -13,6 +13,8 @@ extension Networks {
     package func publish(
         _ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget
     ) async throws {
+        // A network of plugins has one among them that does it.
+        if endpoints(of: target.sandbox).contains(where: { $0.plugins != nil }) { return }
         try await change { networks throws(NetlinkError) in
             do throws(NetlinkError) { try networks.ports.publish(bound, requests, to: target) } catch {
                 guard error.errno == .noSuchFileOrDirectory else { throw error }

@@ -132,14 +132,3 @@ extension FileDescriptor {
         }
     }
 }
-
-extension EphemeralPorts {
-    /// What the kernel says.
-    fileprivate static func ofThisMachine() -> EphemeralPorts {
-        let directory = FilePath("/proc/sys/net/ipv4")
-        // Without procfs Linux' own values are as good a guess as any.
-        return EphemeralPorts(
-            range: (try? Files.readText(directory.appending("ip_local_port_range"))) ?? "",
-            reserved: (try? Files.readText(directory.appending("ip_local_reserved_ports"))) ?? "")
-    }
-}
