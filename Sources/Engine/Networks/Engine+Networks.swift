@@ -3,7 +3,8 @@ import Networks
 
 extension Engine {
     /// The networks that pass the filter, those that every daemon has among them. Networks of CNI that no container is
-    /// on are there for a filter that asks for their driver: other programs' files are nothing that every client expects.
+    /// on are there for a filter that asks for their driver: other programs' files are nothing that every client
+    /// expects.
     package func networks(_ filter: NetworkFilter) async throws -> [Network] {
         let inUse = filter.isDangling == nil ? [] : Set(services.registry.all.flatMap { $0.connectedNetworkIDs })
         var networks = services.networks.all

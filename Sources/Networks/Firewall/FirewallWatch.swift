@@ -126,6 +126,7 @@ final class FirewallWatch: Sendable {
         }
 
         private mutating func take() {
+            // What cannot be taken may be about anything, as what was missed.
             switch try? subscription.take() {
             case nil, .missed?: news.addUnknown()
             case .messages(let messages)?:
