@@ -17,6 +17,8 @@ struct TablesMatch {
         case "state": number(0, UInt32.self).map { $0 & UInt32(stateBit(packet)) != 0 }
         case "conntrack": conntrack(packet)
         case "addrtype": addressKind(packet)
+        // Headers that a connection's ordinary packets do not have; without the header none of these holds.
+        case "rt", "frag", "hbh", "dst", "ah", "esp", "mh": false
         default: nil
         }
     }

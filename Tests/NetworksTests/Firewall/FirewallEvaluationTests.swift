@@ -112,6 +112,16 @@ struct FirewallEvaluationTests {
         #expect(outcome(host, port: 80).verdict == .drop)
     }
 
+    @Test("headers that ordinary packets do not have are nobody's, as ufw's rules for IPv6 ask for them")
+    func rareHeaders() {
+        let input = FirewallChain(FirewallTable(.ipv6, "filter"), "INPUT", .init(.filter, .input, priority: 0))
+        let match = TablesExtension(name: "rt", revision: 0, information: [])
+        let host = HostRuleset(
+            chains: [input], rules: [FirewallRule(in: input, [.tablesMatch(match), .verdict(.drop)])])
+        let packet = FirewallPacket(.ipv6, .tcp, port: 8080, originalPort: 8080, inputInterface: "eth0")
+        #expect(FirewallEvaluation(host).outcome(of: packet, at: .input).verdict == .accept)
+    }
+
     @Test("a condition that is not known makes a rule that decides otherwise a doubt")
     func unknown() {
         let input = chain("input", .input)
