@@ -174,7 +174,8 @@ extension Engine {
     /// for.
     private func settleEndpoints(_ endpoints: inout [String: NetworkEndpoint], mode: NetworkMode) {
         for (key, endpoint) in endpoints {
-            guard let network = services.networks.all.first(where: { $0.id == key }) else { continue }
+            // It need not be there yet.
+            guard let network = try? services.networks.network(key), network.name != key else { continue }
             endpoints[key] = nil
             endpoints[network.name] = endpoint
         }

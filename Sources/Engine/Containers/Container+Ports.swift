@@ -92,11 +92,15 @@ extension Container {
         var undo = Undo<AsynchronousUndoing>()
         do {
             if !requests.isEmpty {
+                undo.add("ports of the host") {
+                    // Also those of an answer that did not come in time.
+                    let strays = try await task.currentPorts().filter { !presence.ports.contains($0) }
+                    if !strays.isEmpty { try await task.unpublish(strays) }
+                }
                 let new = try await task.publish(
                     PortPublication(requests, to: target, mode: networks.firewallMode, isTransparent: true),
                     replacing: plan.leaving)
                 bound = new
-                undo.add("ports of the host") { try await task.unpublish(new) }
                 undo.add("elements of ports") {
                     try await networks.unpublish(new, opened, of: target)
                     try await networks.publish(plan.leaving.filter { $0.isPlace(among: new) }, [], to: target)
@@ -113,7 +117,7 @@ extension Container {
                     try await networks.publish(free, closed, to: target)
                 }
                 try await networks.unpublish(free, closed, of: target)
-                if !plan.leaving.isEmpty { try await task.unpublish(plan.leaving) }
+                if !plan.leaving.isEmpty { try await giveUp(plan.leaving, task) }
             }
         } catch {
             for step in undo.takeAll() {
@@ -127,6 +131,15 @@ extension Container {
         }
         let gone = Set(plan.leaving)
         setNetworkPresence(presence.with(presence.ports.filter { !gone.contains($0) } + bound))
+    }
+
+    /// Has the shim give up ports. One that does not answer in time does it when it goes on.
+    private func giveUp(_ ports: [PublishedPort], _ task: RunningTask) async throws {
+        do {
+            try await task.unpublish(ports)
+        } catch let error as TaskError where error.refusal == nil && error.kind == .unavailable {
+            logger.warning("the shim has not said yet that it has given up \(ports): \(error.message)")
+        }
     }
 
     /// What to tell of a port that the host does not give; nil for other errors.

@@ -84,7 +84,9 @@ extension Container {
             guard let task else { return }
             let publication = try launchNetwork(endpoints).ports
             let target = services.networks.portTarget(of: id, endpoints)
-            let ports = try await recoverPorts(task, asked: publication?.requests ?? [], of: target)
+            // What the user has asked for: another address may be the default by now.
+            let asked = try endpoints.lazy.compactMap(\.plugins).first?.ports ?? record.configuration.portRequests()
+            let ports = try await recoverPorts(task, asked: asked, of: target)
             networkPresence.map { setNetworkPresence($0.with(ports)) }
             if let publication {
                 try await services.networks.publish(ports, publication.requests, to: publication.target)
@@ -97,11 +99,14 @@ extension Container {
     /// Gives up places on networks that the container's row does not know: the daemon died in the middle of a
     /// `connect`, and nobody was told that it had been done.
     private func dropHalfConnections() async {
-        let known = Set(record.configuration.networkNames)
-        for endpoint in networkPresence?.endpoints ?? [] {
-            guard let network = services.networks.all.first(where: { $0.id == endpoint.networkID }),
-                !known.contains(network.name)
-            else { continue }
+        var known: Set<String> = []
+        for name in record.configuration.networkNames {
+            // Any endpoint may be that of a network that is not found by the row's name for it.
+            guard let network = try? services.networks.network(name) else { return }
+            known.insert(network.id)
+        }
+        for endpoint in networkPresence?.endpoints ?? [] where !known.contains(endpoint.networkID) {
+            guard let network = services.networks.all.first(where: { $0.id == endpoint.networkID }) else { continue }
             logger.notice("leaving the network \(network.name): the container was about to be connected to it")
             do {
                 try await leave(network)

@@ -39,8 +39,9 @@ struct PortPlan: Sendable {
                 kept.append(places[index].request)
             }
         }
-        if !gone.isEmpty {
-            // What remains of "all exposed ports" is each of the others by itself.
+        if !gone.isEmpty || configuration.host.publishAllPorts {
+            // What remains of "all exposed ports" is each of the others by itself: an exposed port that is published
+            // in another place as well would not be one of them any more.
             self.configuration.host.publishAllPorts = false
             self.configuration.host.publishedPorts = PublishedPlace.mappings(
                 places.indices.filter { !gone.contains($0) }.map { places[$0] })

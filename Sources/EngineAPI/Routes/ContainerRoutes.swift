@@ -103,6 +103,10 @@ extension EngineRoutes {
         let change = PortChange(
             adding: try PortMapping.all(wire: wire.publishAdd ?? [:]),
             removing: try PortMapping.all(wire: wire.publishRm ?? [:]))
+        if let nowhere = change.added.first(where: \.bindings.isEmpty) {
+            throw APIError.invalid(
+                "PublishAdd names no place for port \(nowhere.port); [{}] is any port of the host")
+        }
         // Nothing is done by halves.
         guard others.isEmpty, !change.added.isEmpty || !change.removed.isEmpty else {
             throw APIError.notImplemented("updating containers")

@@ -9,11 +9,18 @@ final class PortForwarding: Sendable {
     /// Ports that were published together.
     private struct Publication: Sendable {
         var bound: [PublishedPort]
-        var requests: [PortRequest]
+        /// What opens ports by the sandbox's own address, in one form: requests that open the same are equal.
+        var openings: [PortRequest]
         let target: PortTarget
 
+        init(bound: [PublishedPort], openings requests: [PortRequest], target: PortTarget) {
+            self.bound = bound
+            openings = PortRequest.openings(of: requests, besides: [])
+            self.target = target
+        }
+
         func elements(_ mode: FirewallMode) -> [PortElements] {
-            [PortElements(bound, to: target, mode: mode), PortElements(published: requests, of: target)]
+            [PortElements(bound, to: target, mode: mode), PortElements(published: openings, of: target)]
         }
     }
 
@@ -58,7 +65,7 @@ final class PortForwarding: Sendable {
     /// - Throws: `.noSuchFileOrDirectory` while the table is not there, or not all of it: the ports are among those
     ///   that come back with it.
     func publish(_ bound: [PublishedPort], _ requests: [PortRequest], to target: PortTarget) throws(NetlinkError) {
-        let publication = Publication(bound: bound, requests: requests, target: target)
+        let publication = Publication(bound: bound, openings: requests, target: target)
         try change { state throws(NetlinkError) in
             let before = state.publications[target.sandbox]
             var publications = before ?? []
@@ -80,13 +87,14 @@ final class PortForwarding: Sendable {
     /// Takes back what `publish` has done for some ports of a sandbox; their shim has done the same, if it could.
     func unpublish(_ bound: [PublishedPort], _ requests: [PortRequest], of target: PortTarget) throws(NetlinkError) {
         try change { state throws(NetlinkError) in
-            let gone = Publication(bound: bound, requests: requests, target: target).elements(state.mode)
+            let leaving = Publication(bound: bound, openings: requests, target: target)
+            let gone = leaving.elements(state.mode)
             var publications = state.publications[target.sandbox] ?? []
             for index in publications.indices {
                 publications[index].bound.removeAll(where: bound.contains)
-                publications[index].requests.removeAll(where: requests.contains)
+                publications[index].openings.removeAll(where: leaving.openings.contains)
             }
-            publications.removeAll { $0.bound.isEmpty && $0.requests.isEmpty }
+            publications.removeAll { $0.bound.isEmpty && $0.openings.isEmpty }
             state.publications[target.sandbox] = publications.isEmpty ? nil : publications
             // Another port of the host may lead to the same port of the container.
             let kept = state.groups(of: target.sandbox)
