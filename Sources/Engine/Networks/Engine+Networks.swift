@@ -115,7 +115,10 @@ extension Engine {
 extension Container {
     /// The ports of the host that are its, and where they lead.
     fileprivate nonisolated var firewallPorts: [FirewallReport.Port] {
-        guard let presence = networkPresence else { return [] }
+        // Plugins of CNI publish ports by rules of their own, about which the report says nothing.
+        guard let presence = networkPresence, !presence.endpoints.contains(where: { $0.plugins != nil }) else {
+            return []
+        }
         let target = services.networks.portTarget(of: id, presence.endpoints)
         return presence.ports.map { port in
             let family = port.hostAddress.family
