@@ -244,6 +244,26 @@ struct PortTests {
         }
     }
 
+    @Test("a datagram that takes the place of the only other client's arrives as it was sent")
+    func replacedClient() throws {
+        // A half of four, less the port itself, is one client.
+        let rig = try PortRig([PortRequest(53, .udp, address: .loopback(.ipv4), host: .exact(5353))], openFiles: 4)
+        defer { try? rig.close() }
+        let server = try rig.socket(.udp, .ipv4, in: rig.inside)
+        defer { server.discard() }
+        try server.bind(to: SocketAddress(self.server, 53))
+        for number in 1...3 as ClosedRange<UInt8> {
+            let client = try rig.socket(.udp, .ipv4, in: rig.host)
+            defer { client.discard() }
+            _ = try client.connect(to: SocketAddress(.loopback(.ipv4), 5353))
+            try client.writeEntire([number, 9])
+            _ = try Poll.wait(for: [(server, .readable)], milliseconds: 120_000)
+            var buffer = [UInt8](repeating: 0, count: 16)
+            let count = buffer.withUnsafeMutableBytes { recv(server.rawValue, $0.baseAddress, $0.count, 0) }
+            #expect(count == 2 && buffer[..<2] == [number, 9])
+        }
+    }
+
     @Test("a port that is taken is an error that names the port and the process")
     func conflict() throws {
         let rig = try PortRig([PortRequest(80, address: .loopback(.ipv4), host: .exact(8080))])

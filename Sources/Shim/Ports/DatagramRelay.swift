@@ -81,6 +81,10 @@ final class DatagramRelay {
     func forgetClients() {
         for key in Array(clients.keys) { forget(key) }
         route = nil
+        guard let timer else { return }
+        loop.cancel(timer)
+        self.timer = nil
+        buffer.release()
     }
 
     private func receive() {
@@ -156,17 +160,13 @@ final class DatagramRelay {
         if let silent = clients.min(by: { $0.value.lastUse < $1.value.lastUse }) { forget(silent.key) }
     }
 
+    /// Forgets a client. There may be a datagram of another one in the buffer.
     private func forget(_ key: Key) {
         guard let client = clients.removeValue(forKey: key) else { return }
         loop.unwatch(client.watch)
         client.socket.discard()
         leave(client.answers)
         descriptors.putBack(1, for: .ports)
-        if clients.isEmpty, let timer {
-            loop.cancel(timer)
-            self.timer = nil
-            buffer.release()
-        }
     }
 
     private func leave(_ answers: RoutingRule?) {
@@ -180,7 +180,7 @@ final class DatagramRelay {
             timer = nil
             let now = MonotonicClock.milliseconds
             for (key, client) in clients where now - client.lastUse > Self.idle { forget(key) }
-            if !clients.isEmpty { scheduleSweep() }
+            if clients.isEmpty { buffer.release() } else { scheduleSweep() }
         }
     }
 }
