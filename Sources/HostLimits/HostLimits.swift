@@ -29,7 +29,7 @@ package struct HostLimits: Sendable {
         var limits = HostNeeds.parameters(containers).map { parameter in
             HostLimit(
                 name: parameter.name, purpose: parameter.purpose, setting: .parameter(name: parameter.name),
-                present: files.parameter(parameter.name), need: parameter.need)
+                present: Self.present(parameter.name, files), need: parameter.need)
         }
         let group = files.processLimit()
         limits.append(
@@ -49,6 +49,13 @@ package struct HostLimits: Sendable {
         self.limits = limits
     }
 
+    /// What the machine has of a parameter; `UInt64.max` for no limit.
+    private static func present(_ name: String, _ files: HostFiles) -> UInt64? {
+        let value = files.parameter(name)
+        // The kernel compares connections with it only where it is not 0 (`nf_conntrack_alloc`).
+        return name == "net.netfilter.nf_conntrack_max" && value == 0 ? .max : value
+    }
+
     /// Raises the kernel parameters that are short to what is needed. It never lowers one, and what it sets is gone
     /// with the next start of the machine.
     ///
@@ -57,14 +64,14 @@ package struct HostLimits: Sendable {
         limits.compactMap { limit in
             guard limit.isShort, case .parameter(let name) = limit.setting else { return nil }
             // Somebody may have raised it meanwhile.
-            guard let present = files.parameter(name), present < limit.need else { return nil }
+            guard let present = Self.present(name, files), present < limit.need else { return nil }
             var failure: String?
             do throws(Errno) {
                 try files.set(name, to: limit.need)
             } catch {
                 failure = error.words
             }
-            let after = files.parameter(name) ?? present
+            let after = Self.present(name, files) ?? present
             if failure == nil, after < limit.need { failure = "the kernel has kept \(after)" }
             return Change(name: name, from: present, to: after, failure: failure)
         }

@@ -145,6 +145,27 @@ struct HostLimitsTests {
         #expect(try machine.all() == after)
     }
 
+    @Test("no limit of connections is more than any other, and is not replaced by one")
+    func unlimited() throws {
+        let name = "net.netfilter.nf_conntrack_max"
+        let machine = try FakeMachine()
+        try machine.set(name, 0)
+        let unlimited = limits(machine, 10_000)
+        let limit = try #require(unlimited.limits.first { $0.name == name })
+        #expect(limit.present == .max && !limit.isShort)
+        #expect(!unlimited.raise(machine.files).contains { $0.name == name })
+        #expect(try machine.value(name) == 0)
+        // Nor if somebody takes the limit away between the look and the change.
+        try machine.set(name, 1)
+        let short = limits(machine, 10_000)
+        try machine.set(name, 0)
+        #expect(!short.raise(machine.files).contains { $0.name == name })
+        #expect(try machine.value(name) == 0)
+        // Elsewhere 0 is a limit.
+        try machine.set("fs.inotify.max_user_instances", 0)
+        #expect(self.short(limits(machine, 10)).contains("fs.inotify.max_user_instances"))
+    }
+
     @Test("what somebody raises between the look and the change is not lowered")
     func meanwhile() throws {
         let machine = try FakeMachine()

@@ -2,6 +2,7 @@ import EngineAPIModel
 import HTTPServing
 import HostLimits
 import LinuxKernel
+import Logging
 import Networks
 import NIOHTTP1
 
@@ -13,12 +14,15 @@ extension EngineRoutes {
             Route(.POST, "/masu/limits") { request in
                 let changes = try limits(for: request).raise()
                 for change in changes {
-                    logger.notice(
-                        "kernel parameter raised by request",
-                        metadata: [
-                            "name": "\(change.name)", "from": "\(change.from)", "to": "\(change.to)",
-                            "error": "\(change.failure ?? "none")",
-                        ])
+                    var metadata: Logger.Metadata = [
+                        "name": "\(change.name)", "from": "\(change.from)", "to": "\(change.to)",
+                    ]
+                    if let failure = change.failure {
+                        metadata["error"] = "\(failure)"
+                        logger.warning("cannot raise a kernel parameter as requested", metadata: metadata)
+                    } else {
+                        logger.notice("kernel parameter raised by request", metadata: metadata)
+                    }
                 }
                 // As they are now.
                 var report = HostLimitReport(try limits(for: request))
