@@ -65,9 +65,9 @@ extension Networks {
     func watchFirewall() {
         do {
             var duties = FirewallWatch.Duties { [weak self] author in
-                self?.mendFirewall(changedBy: author) ?? false
+                self?.mendFirewall(changedBy: author) ?? .unneeded
             }
-            if configuration.firewallMode == nil { duties.review = { [weak self] in self?.followHost() } }
+            if configuration.firewallMode == nil { duties.review = { [weak self] in self?.followHost() ?? true } }
             let started = try FirewallWatch(duties)
             watch.withLock { $0 = started }
         } catch {
@@ -82,23 +82,36 @@ extension Networks {
         watch.withLock { $0 = nil }
     }
 
-    /// Puts the table back if something of it lacks; whether it did.
-    private func mendFirewall(changedBy author: String?) -> Bool {
-        do {
+    /// Puts the table back if something of it lacks.
+    private func mendFirewall(changedBy author: String?) -> FirewallWatch.Restoration {
+        let task = "put back the firewall's table"
+        do throws(NetworksError) {
             // All networks that there are, and none that is being made or removed meanwhile.
             let lack = try changes.withLock { _ throws(NetworksError) in
                 let lack = try lackOfFirewall()
                 if lack != nil { try restoreFirewall() }
                 return lack
             }
-            guard let lack else { return false }
+            note(nil, of: task)
+            guard let lack else { return .unneeded }
             logger.notice(
                 "somebody removed \(lack) of the firewall's table inet masu; it is back",
                 metadata: ["by": "\(author ?? "unknown")"])
+            return .done
         } catch {
-            logger.error("cannot put back the firewall's table", metadata: ["error": "\(error)"])
+            note("\(error)", of: task)
+            return .failed
         }
-        return true
+    }
+
+    /// Tells that something failed, or notes that it did not; what is tried again and again is told once.
+    private func note(_ failure: String?, of task: String) {
+        let isNews = firewallFailures.withLock { failures in
+            defer { failures[task] = failure }
+            return failures[task] != failure
+        }
+        guard let failure, isNews else { return }
+        logger.error("cannot \(task); it is tried again", metadata: ["error": "\(failure)"])
     }
 
     /// What the table lacks, in words; `nil` if it is all there.
@@ -118,16 +131,21 @@ extension Networks {
         }
     }
 
-    /// Takes over the mode that suits the host's chains.
-    private func followHost() {
+    /// Takes over the mode that suits the host's chains; whether that could be done. If not, the mode is as before.
+    package func followHost() -> Bool {
+        let task = "follow the host's chains"
         do throws(NetlinkError) {
             let mode = FirewallMode.suiting(try HostRuleset.read(by: firewall))
-            guard mode != ports.mode else { return }
-            try ports.change(to: mode)
+            let isOther = mode != ports.mode
+            if isOther { try ports.change(to: mode) }
+            note(nil, of: task)
+            guard isOther else { return true }
             logger.notice(
                 "the host's chains have changed: \(mode.reasonForChoice)", metadata: ["mode": "\(mode.rawValue)"])
+            return true
         } catch {
-            logger.error("cannot follow the host's chains", metadata: ["error": "\(error)"])
+            note("\(error)", of: task)
+            return false
         }
     }
 }

@@ -37,6 +37,8 @@ package final class Networks: Sendable {
     let nameWriting = Mutex(())
     /// Looks at what others do to the firewall.
     let watch = Mutex<FirewallWatch?>(nil)
+    /// What the watch could not do, by what it was about to do: each is told once, until it succeeds.
+    let firewallFailures = Mutex<[String: String]>([:])
     let pool: BlockingPool
     /// Where plugins are waited for: a slow one must hold up nobody but its own container. Its threads are made by
     /// those of `pool`, and so are in the same network namespace.
@@ -59,7 +61,7 @@ package final class Networks: Sendable {
         do throws(NetlinkError) {
             host = try HostNetwork()
             firewall = try NetfilterSocket()
-            ports = PortForwarding(configuration.firewallMode, socket: firewall)
+            ports = PortForwarding(configuration.firewallMode, socket: firewall, logger: logger)
         } catch {
             throw .system("\(error)")
         }

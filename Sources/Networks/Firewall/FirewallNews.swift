@@ -57,6 +57,12 @@ struct FirewallNews: Hashable {
         author = nil
     }
 
+    /// Notes that Masu's table has still to be looked at.
+    mutating func reopenOwnTable(changedBy author: String?) {
+        concernsOwnTable = true
+        self.author = author
+    }
+
     /// Notes that the host's chains have been asked.
     mutating func settleHost() { concernsHost = false }
 

@@ -45,13 +45,17 @@ package struct FirewallPacket: Hashable, Sendable {
         self.isTranslated = isTranslated
     }
 
-    /// One for a service that no firewall has been told of, from another machine (RFC 5737 and 3849).
-    static func unknownService(_ family: IPAddress.Family) -> FirewallPacket {
+    /// One for a service that no firewall has been told of, from another machine (RFC 5737 and 3849): forwarded with
+    /// another destination than it came with, or delivered to the host itself as it came.
+    static func unknownService(_ family: IPAddress.Family, isForwarded: Bool) -> FirewallPacket {
         let (source, destination): (UInt128, UInt128) =
             family == .ipv4 ? (0xC633_6407, 0xC633_6408) : (0x2001_0DB8 << 96 | 7, 0x2001_0DB8 << 96 | 8)
-        return FirewallPacket(
+        var packet = FirewallPacket(
             family, .tcp, source: IPAddress(family, source), destination: IPAddress(family, destination), port: 8,
-            originalPort: 8, inputInterface: "masu-outside", outputInterface: "masu-inside", isTranslated: true)
+            originalPort: 8, inputInterface: "masu-outside", outputInterface: isForwarded ? "masu-inside" : nil,
+            isTranslated: isForwarded)
+        packet.isForHost = !isForwarded
+        return packet
     }
 
     /// The bytes of a field, as a rule's register gets them; `nil` if they are not known.

@@ -101,7 +101,7 @@ package struct FirewallReport: Hashable, Sendable {
         _ port: Port, _ source: Source, _ way: PacketWay, _ evaluation: FirewallEvaluation, _ host: HostRuleset
     ) -> Entry {
         var outcomes: [FirewallEvaluation.Outcome] = []
-        var lines: [String] = []
+        var lines: [String?] = []
         for step in way.steps {
             let passed = evaluation.outcomes(of: step.packet, at: step.hook, priorities: step.priorities)
             for (chain, outcome) in passed {
@@ -111,8 +111,9 @@ package struct FirewallReport: Hashable, Sendable {
                     outcome.reason = outcome.verdict == .accept ? nil : outcome.reason.map { "answers: " + $0 }
                 }
                 outcomes.append(outcome)
-                guard outcome.verdict != .accept else { continue }
-                let line = FirewallTool(chain, host).remedy(for: port, step.hook, chain, step.packet)
+                // Where it is not known what stands in the way, it is not known either what helps.
+                guard outcome.verdict == .drop else { continue }
+                let line = FirewallTool(chain, host).remedy(for: port, from: source, step.hook, chain, step.packet)
                 if !lines.contains(line) { lines.append(line) }
             }
         }
@@ -124,7 +125,15 @@ package struct FirewallReport: Hashable, Sendable {
         }
         return Entry(
             port: port.published, sandbox: port.target.sandbox, source: source, verdict: sum.verdict,
-            reason: sum.reason, remedy: lines.isEmpty ? nil : lines.joined(separator: " && "))
+            reason: sum.reason, remedy: Self.remedy(lines))
+    }
+}
+
+extension FirewallReport {
+    /// All lines; `nil` if one is missing, as the others do not help without it.
+    private static func remedy(_ lines: [String?]) -> String? {
+        let known = lines.compactMap(\.self)
+        return known.isEmpty || known.count < lines.count ? nil : known.joined(separator: " && ")
     }
 }
 
@@ -248,7 +257,10 @@ extension HostRuleset {
                 || base.hook == .egress
         }
         for chain in others {
-            notes.append("\(chain) may drop packets as well; it has not been asked (nft list \(chain))")
+            // Not every name that the kernel takes can be written in nft's language.
+            let names = [chain.table.name, chain.name]
+            let place = names.allSatisfy(FirewallTool.isPlain) ? "\(chain)" : "ruleset"
+            notes.append("\(chain) may drop packets as well; it has not been asked (nft list \(place))")
         }
         if bridgesCallFirewall {
             notes.append(

@@ -3,15 +3,34 @@ import Netlink
 import SystemPackage
 
 /// Looks at each change of the packet filter, on a thread of its own: has Masu's table put back when something of it is
-/// gone, and the host's chains asked anew when these have changed.
-final class FirewallWatch: Sendable {
+/// gone, and the host's chains asked anew when these have changed. It does both at its start as well: nobody knows what
+/// happened before.
+package final class FirewallWatch: Sendable {
     /// What there is to do.
-    struct Duties: Sendable {
-        /// Sees to it that nothing lacks in Masu's table, which the process of this name has changed; whether something
-        /// lacked.
-        var mend: @Sendable (_ author: String?) -> Bool
-        /// Asks the host's chains anew; `nil` where nothing follows from what they say.
-        var review: (@Sendable () -> Void)?
+    package struct Duties: Sendable {
+        /// Sees to it that nothing lacks in Masu's table, which the process of this name has changed.
+        package var mend: @Sendable (_ author: String?) -> Restoration
+        /// Asks the host's chains anew; `nil` where nothing follows from what they say. Returns whether that could be
+        /// done.
+        package var review: (@Sendable () -> Bool)?
+
+        /// What is done when something has changed.
+        package init(
+            mend: @escaping @Sendable (_ author: String?) -> Restoration, review: (@Sendable () -> Bool)? = nil
+        ) {
+            self.mend = mend
+            self.review = review
+        }
+    }
+
+    /// What has become of a look at Masu's table.
+    package enum Restoration: Sendable {
+        /// Nothing lacked.
+        case unneeded
+        /// Something lacked, and is back.
+        case done
+        /// It is not known whether anything lacks, or something could not be put back.
+        case failed
     }
 
     /// What ends the thread when it is closed.
@@ -31,7 +50,9 @@ final class FirewallWatch: Sendable {
     private static let longestPause: Int64 = 500
 
     /// Watches the network namespace of the calling thread, until the watch is gone.
-    init(_ duties: Duties) throws {
+    ///
+    /// - Throws: An error of the kernel's that says why it cannot be watched.
+    package init(_ duties: Duties) throws {
         let subscription = try Subscription([.firewall])
         let (reading, writing) = try FileDescriptor.makePipe()
         let hasStarted = Threads.start(name: "masu-firewall") {
@@ -65,6 +86,7 @@ final class FirewallWatch: Sendable {
             self.subscription = subscription
             self.end = end
             self.duties = duties
+            news.addUnknown()
         }
 
         /// Waits and does what there is to do; false when the watch is to end.
@@ -78,7 +100,9 @@ final class FirewallWatch: Sendable {
             if news.concernsOwnTable, now >= nextRestoration {
                 let author = news.author
                 news.settleOwnTable()
-                if duties.mend(author) {
+                let restoration = duties.mend(author)
+                if restoration == .failed { news.reopenOwnTable(changedBy: author) }
+                if restoration != .unneeded {
                     restorations.removeAll { now - $0 > FirewallWatch.memory }
                     restorations.append(now)
                 }
@@ -88,8 +112,9 @@ final class FirewallWatch: Sendable {
             }
             changes = nil
             let start = MonotonicClock.milliseconds
-            review()
+            let isDone = review()
             let end = MonotonicClock.milliseconds
+            if !isDone { changes = (end, end) }
             nextReview = end + (end - start) * FirewallWatch.share
             return true
         }

@@ -2,6 +2,7 @@ import Addresses
 import LinuxKernel
 import Netlink
 import PublishedPorts
+import SystemPackage
 
 /// The host's packet filter but for Masu's own table: chains, rules, and the elements of sets that rules ask for.
 package struct HostRuleset: Sendable {
@@ -75,8 +76,16 @@ extension FirewallMode {
     var reasonForChoice: String {
         switch self {
         case .nat: "the forward chains decide, or no chain drops, so the kernel carries packets (mode nat)"
-        case .input: "the input chains drop and the forward chains do not, so the shims carry packets (mode input)"
+        case .input: "the input chains may drop what the forward chains do not, so the shims carry packets (mode input)"
         }
+    }
+
+    /// The mode for a host whose chains cannot be read because of this error: only one without nf_tables certainly has
+    /// none that could drop something.
+    package static func suiting(unreadable error: Errno) -> FirewallMode {
+        // What the kernel says to messages for a part of netfilter that it does not have (nfnetlink_rcv_msg and
+        // nfnetlink_rcv_batch).
+        [.invalidArgument, .notSupported, .protocolNotSupported].contains(error) ? .nat : .input
     }
 
     /// The mode that keeps the promise that a host's firewall decides: where new connections to the host itself are
@@ -84,10 +93,14 @@ extension FirewallMode {
     package static func suiting(_ host: HostRuleset) -> FirewallMode {
         let evaluation = FirewallEvaluation(host)
         let passesUnseen = IPAddress.Family.allCases.contains { family in
-            let packet = FirewallPacket.unknownService(family)
-            // Where it is not known whether they are dropped, the input chains have to be asked.
-            return evaluation.outcome(of: packet, at: .input).verdict != .accept
-                && evaluation.outcome(of: packet, at: .forward).verdict != .drop
+            let delivered = FirewallPacket.unknownService(family, isForwarded: false)
+            let forwarded = FirewallPacket.unknownService(family, isForwarded: true)
+            // Where it is not known whether they are dropped, as by a table that is not read, the input chains have to
+            // be asked.
+            let mayBeDropped =
+                evaluation.outcome(of: delivered, at: .input).verdict != .accept
+                || host.legacyTables.contains { $0.family == family }
+            return mayBeDropped && evaluation.outcome(of: forwarded, at: .forward).verdict != .drop
         }
         return passesUnseen ? .input : .nat
     }

@@ -1,4 +1,5 @@
 import Addresses
+import Logging
 import Netlink
 import PublishedPorts
 import Synchronization
@@ -43,11 +44,21 @@ final class PortForwarding: Sendable {
     private let state: Mutex<State>
 
     /// - Parameter mode: `nil` lets the host's own chains decide (see `FirewallMode.suiting`).
-    init(_ mode: FirewallMode?, socket: NetfilterSocket) {
+    init(_ mode: FirewallMode?, socket: NetfilterSocket, logger: Logger) {
         self.socket = socket
-        // A host without nf_tables has no chains that could decide.
-        state = Mutex(
-            State(mode: mode ?? (try? HostRuleset.read(by: socket)).map(FirewallMode.suiting) ?? .nat))
+        state = Mutex(State(mode: mode ?? Self.suitingMode(by: socket, logger)))
+    }
+
+    private static func suitingMode(by socket: NetfilterSocket, _ logger: Logger) -> FirewallMode {
+        do throws(NetlinkError) { return FirewallMode.suiting(try HostRuleset.read(by: socket)) } catch {
+            let mode = FirewallMode.suiting(unreadable: error.errno)
+            if mode == .input {
+                logger.warning(
+                    "cannot read the host's chains: the shims carry packets (mode input) until they can be read",
+                    metadata: ["error": "\(error)"])
+            }
+            return mode
+        }
     }
 
     /// Who carries packets.
@@ -107,13 +118,21 @@ final class PortForwarding: Sendable {
     func change(to mode: FirewallMode) throws(NetlinkError) {
         let bound = state.withLock { state in state.publications.values.joined().flatMap(\.bound) }
         try change { state throws(NetlinkError) in
+            let before = state.mode
             state.mode = mode
-            switch mode {
-            case .input: try removeElements { Self.isCarriedByShims($0, in: $1) }
-            case .nat:
-                for publication in state.publications.values.joined() {
-                    for elements in publication.elements(.nat) { try elements.add(by: socket) }
+            do throws(NetlinkError) {
+                switch mode {
+                case .input: try removeElements { Self.isCarriedByShims($0, in: $1) }
+                case .nat:
+                    for publication in state.publications.values.joined() {
+                        for elements in publication.elements(.nat) { try elements.add(by: socket) }
+                    }
                 }
+            } catch {
+                // So that another attempt does it all.
+                state.mode = before
+                if before == .input { try? removeElements { Self.isCarriedByShims($0, in: $1) } }
+                throw error
             }
         }
         forgetFlows(bound)
@@ -159,13 +178,28 @@ final class PortForwarding: Sendable {
         return values[index] != .transport(.sctp)
     }
 
+    /// How often it is looked anew what there is to be removed, when others remove some of it at the same time.
+    private static let attempts = 10
+
     private func removeElements(where isGone: (FirewallElement, FirewallSet) -> Bool) throws(NetlinkError) {
+        for _ in 1..<Self.attempts {
+            do throws(NetlinkError) { return try removeElementsAtOnce(where: isGone) } catch {
+                // One container's shim has removed its own meanwhile, and so nothing was removed here.
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
+            }
+        }
+        try removeElementsAtOnce(where: isGone)
+    }
+
+    private func removeElementsAtOnce(
+        where isGone: (FirewallElement, FirewallSet) -> Bool
+    ) throws(NetlinkError) {
         var transaction = FirewallTransaction()
         for set in PortTable.sets {
             let elements: [FirewallElement]
             do throws(NetlinkError) { elements = try socket.elements(of: set) } catch {
-                // Without the table there is nothing to be removed.
-                if error.errno == .noSuchFileOrDirectory { return }
+                // Of a set that somebody has removed there is nothing to be removed.
+                if error.errno == .noSuchFileOrDirectory { continue }
                 throw error
             }
             let gone = elements.filter { isGone($0, set) }

@@ -3,6 +3,7 @@ import LinuxKernel
 import Netlink
 import Networks
 import PublishedPorts
+import SystemPackage
 import Testing
 
 @Suite("what a packet filter would do")
@@ -144,6 +145,56 @@ struct FirewallEvaluationTests {
         #expect(FirewallMode.suiting(HostRuleset(chains: [ipv6])) == .input)
     }
 
+    @Test("firewalld lets pass what is translated, and so the shim carries packets beside it")
+    func firewalldMode() {
+        let table = FirewallTable(.inet, "firewalld")
+        func rules(_ chain: FirewallChain) -> [FirewallRule] {
+            [
+                FirewallRule(in: chain) {
+                    $0.require([.established, .related] as ConnectionState)
+                    $0.accept()
+                },
+                FirewallRule(in: chain) {
+                    $0.require([.destinationNAT] as ConnectionStatus)
+                    $0.accept()
+                },
+                FirewallRule(in: chain) {
+                    $0.require(.inputInterface, .equal, .name("lo"))
+                    $0.accept()
+                },
+                FirewallRule(in: chain) { $0.reject() },
+            ]
+        }
+        let chains = [
+            FirewallChain(table, "filter_INPUT", .init(.filter, .input, priority: 10)),
+            FirewallChain(table, "filter_FORWARD", .init(.filter, .forward, priority: 10)),
+        ]
+        #expect(FirewallMode.suiting(HostRuleset(chains: chains, rules: chains.flatMap(rules))) == .input)
+        // Where it forwards nothing that is not allowed (StrictForwardPorts), it decides about what is translated.
+        let strict = rules(chains[0]) + [rules(chains[1])[0], rules(chains[1])[3]]
+        #expect(FirewallMode.suiting(HostRuleset(chains: chains, rules: strict)) == .nat)
+    }
+
+    @Test("tables that are not read may drop, and so the shim carries packets unless forwarded ones are dropped anyhow")
+    func legacyMode() {
+        for family in IPAddress.Family.allCases {
+            var host = HostRuleset(legacyTables: [LegacyFilterTable(family, "filter")])
+            #expect(FirewallMode.suiting(host) == .input)
+            host.chains = [chain("forward", .forward, drops: true)]
+            #expect(FirewallMode.suiting(host) == .nat)
+        }
+    }
+
+    @Test("only a kernel without nf_tables has certainly no chains; what else cannot be read may drop")
+    func unreadable() {
+        for error in [Errno.invalidArgument, .notSupported, .protocolNotSupported] {
+            #expect(FirewallMode.suiting(unreadable: error) == .nat)
+        }
+        for error in [Errno.noMemory, .notPermitted, .interrupted, .noBufferSpace, .resourceTemporarilyUnavailable] {
+            #expect(FirewallMode.suiting(unreadable: error) == .input)
+        }
+    }
+
     @Test("what may lead back to a chain is one of two possibilities for all that follows there")
     func doubtfulReturn() {
         let (input, other) = (chain("input", .input), chain("other"))
@@ -236,6 +287,85 @@ struct FirewallEvaluationTests {
             entry.remedy
                 == "nft insert rule inet filter input tcp dport 8080 accept && "
                 + "iptables-nft -I INPUT -p tcp --dport 8080 -j ACCEPT")
+    }
+
+    @Test("what to type for translated packets opens the container's port, or is not said")
+    func translatedRemedies() throws {
+        let ufw = FirewallTable(.ipv4, "filter")
+        let forward = FirewallChain(ufw, "FORWARD", .init(.filter, .forward, priority: 0, accepts: false))
+        let answers = FirewallRule(in: forward) {
+            $0.require([.established, .related] as ConnectionState)
+            $0.accept()
+        }
+        let host = HostRuleset(chains: [forward, FirewallChain(ufw, "ufw-user-input")], rules: [answers])
+        #expect(try machines(host, .nat).remedy == "ufw route allow proto tcp to 10.9.0.2 port 80")
+        // It has no line for answers, and without one the other does not help.
+        let closed = try machines(HostRuleset(chains: host.chains), .nat)
+        #expect(closed.verdict == .drop && closed.remedy == nil)
+        let firewalld = FirewallChain(
+            FirewallTable(.inet, "firewalld"), "filter_FORWARD", .init(.filter, .forward, priority: 10, accepts: false))
+        let entry = try machines(HostRuleset(chains: [firewalld]), .nat)
+        #expect(entry.verdict == .drop && entry.remedy == nil)
+    }
+
+    @Test("firewalld's line is for the zone of the interface, whose name is one word of the shell")
+    func zones() throws {
+        let input = FirewallChain(
+            FirewallTable(.inet, "firewalld"), "filter_INPUT", .init(.filter, .input, priority: 10, accepts: false))
+        let report = FirewallReport(
+            [published], mode: .input, HostRuleset(chains: [input]), interfaces: ["eth1", "$(reboot)", "it's"])
+        func line(_ source: FirewallReport.Source) -> String? {
+            report.entries.first { $0.source == source }?.remedy
+        }
+        func expected(_ interface: String) -> String {
+            "firewall-cmd --permanent --zone=\"$(firewall-cmd --get-zone-of-interface=\(interface))\" "
+                + "--add-port=8080/tcp && firewall-cmd --reload"
+        }
+        #expect(line(.interface("eth1")) == expected("eth1"))
+        #expect(line(.interface("$(reboot)")) == expected("'$(reboot)'"))
+        #expect(line(.interface("it's")) == expected("'it'\\''s'"))
+        #expect(line(.containers) == expected("masu0"))
+        #expect(line(.host) == "firewall-cmd --permanent --add-port=8080/tcp && firewall-cmd --reload")
+    }
+
+    @Test(
+        "names that nft's language does not have are in no line", arguments: ["a;flush ruleset", "$(reboot)", "it's"])
+    func strangeNames(_ name: String) throws {
+        for (table, chain) in [(name, "input"), ("mine", name)] {
+            let input = FirewallChain(
+                FirewallTable(.inet, table), chain, .init(.filter, .input, priority: 0, accepts: false))
+            let entry = try machines(HostRuleset(chains: [input]))
+            #expect(entry.verdict == .drop && entry.remedy == nil)
+            let ingress = FirewallChain(
+                FirewallTable(.netdev, table), chain, .init(.filter, .ingress, priority: 0, devices: ["eth0"]))
+            let notes = FirewallReport([], mode: .nat, HostRuleset(chains: [ingress])).notes
+            #expect(notes.count == 1 && notes[0].hasSuffix("(nft list ruleset)"))
+        }
+    }
+
+    @Test("what opens a port of the host for its own programs opens no port of others")
+    func ownPackets() throws {
+        let nft = chain("output", .output, drops: true)
+        let tables = FirewallChain(
+            FirewallTable(.ipv4, "filter"), "OUTPUT", .init(.filter, .output, priority: 0, accepts: false))
+        for (chain, line) in [
+            (nft, "nft insert rule inet filter output oifname lo tcp dport 8080 accept && "),
+            (tables, "iptables-nft -I OUTPUT -p tcp -o lo --dport 8080 -j ACCEPT && "),
+        ] {
+            let report = FirewallReport([published], mode: .input, HostRuleset(chains: [chain]))
+            let entry = try #require(report.entries.first { $0.source == .host })
+            #expect(entry.remedy?.hasPrefix(line) == true)
+        }
+    }
+
+    @Test("where it is not known what drops, there is nothing to type")
+    func doubtfulRemedy() throws {
+        let input = chain("input", .input)
+        let rule = FirewallRule(
+            in: input,
+            [.tablesMatch(TablesExtension(name: "geoip", revision: 0, information: [])), .verdict(.drop)])
+        let entry = try machines(HostRuleset(chains: [input], rules: [rule]))
+        #expect(entry.verdict == .unknown && entry.remedy == nil)
     }
 
     @Test("a chain that drops answers closes a port as well")

@@ -4,6 +4,7 @@ import LinuxKernel
 import Netlink
 import Networks
 import PublishedPorts
+import Synchronization
 import SystemPackage
 import Testing
 
@@ -194,6 +195,82 @@ struct FirewallWatchTests {
         try world.administer(.input, drops: true)
         #expect(try await TestHost.wait { world.networks.firewallMode == .input })
         #expect(strict.firewallMode == .nat && !strict.choosesFirewallMode)
+    }
+
+    /// How often each duty of a watch was done.
+    private final class Count: Sendable {
+        let mended = Atomic(0)
+        let reviewed = Atomic(0)
+    }
+
+    @Test("a watch looks at what happened before it began, and tries again what failed")
+    func failures() async throws {
+        let machine = try TestHost()
+        let count = Count()
+        // Nothing happens in this namespace.
+        let duties = FirewallWatch.Duties(
+            mend: { _ in count.mended.add(1, ordering: .relaxed).newValue < 4 ? .failed : .unneeded },
+            review: { count.reviewed.add(1, ordering: .relaxed).newValue >= 3 })
+        let watch = try NetworkNamespace.visit(machine.namespace) { Result { try FirewallWatch(duties) } }.get()
+        #expect(
+            try await TestHost.wait {
+                count.mended.load(ordering: .relaxed) == 4 && count.reviewed.load(ordering: .relaxed) == 3
+            })
+        withExtendedLifetime((machine, watch)) {}
+    }
+
+    @Test("a change of the mode that fails is none, and so another attempt makes it")
+    func failedChange() async throws {
+        let world = try await FirewallWorld(mode: nil)
+        try await world.publish(ports)
+        world.networks.close()
+        let filter = try world.filter()
+        try world.administer(.input, drops: true)
+        let networks = world.networks
+        #expect(networks.followHost() && networks.firewallMode == .input)
+        try filter.perform(
+            FirewallTransaction([FirewallTable(.inet, "host").removal, table.removal]))
+        #expect(!networks.followHost() && networks.firewallMode == .input)
+        // The table is back, as by the watch.
+        try await world.publish([PublishedPort(.tcp, .unspecified(.ipv4), 9090, to: 80)])
+        #expect(networks.followHost() && networks.firewallMode == .nat)
+    }
+
+    @Test("elements of other sets are removed where one set is missing")
+    func missingSet() async throws {
+        let world = try await FirewallWorld()
+        try await world.publish(ports, [PortRequest(80)])
+        world.networks.close()
+        let filter = try world.filter()
+        let missing = try #require(PortTable.sets.first)
+        try filter.perform(FirewallTransaction([table.flush, missing.removal]))
+        let others = PortTable.sets.dropFirst()
+        func left() throws -> Int { try others.map { try filter.elements(of: $0).count }.reduce(0, +) }
+        #expect(try left() > 0)
+        try await world.networks.forgetPorts(of: world.target.sandbox)
+        #expect(try left() == 0)
+    }
+
+    @Test("elements that their shim removes at the same time are no error, and none is left")
+    func sharedRemoval() async throws {
+        let world = try await FirewallWorld()
+        let filter = try world.filter()
+        let passing = try #require(world.target.ipv4)
+        for round in 0..<200 {
+            let port = PublishedPort(.tcp, .unspecified(.ipv4), UInt16(20_000 + round), to: 80)
+            try await world.networks.publish([port], [], to: PortTarget(sandbox: "ending", ipv4: passing))
+            let other = PublishedPort(.tcp, .unspecified(.ipv4), UInt16(30_000 + round), to: 80)
+            try await world.networks.publish([other], [], to: PortTarget(sandbox: "killed", ipv4: passing))
+            let map = PortTable.ports(.ipv4)
+            let own = try filter.elements(of: map).filter { $0.userData?.comment == "ending" }
+            async let removal: Void = world.networks.retainPorts(of: [])
+            do throws(NetlinkError) { try filter.perform(FirewallTransaction(map.removal(of: own))) } catch {
+                // The daemon was first.
+                #expect(error.errno == .noSuchFileOrDirectory)
+            }
+            try await removal
+            #expect(try filter.elements(of: map).isEmpty)
+        }
     }
 
     @Test("a daemon that leaves ports to the shims takes back what another has left to the kernel")
