@@ -16,7 +16,7 @@ extension Networks {
                     PortTable.restoration(of: elements, bridgesCallFirewall: isCalled)
                     + NetworkFirewall.restoration(of: networks)
                 var changes = restoration
-                if let present = try FirewallContent.read(by: firewall) {
+                if let present = try presentContent() {
                     changes = present.removalOfOthers(than: wanted) + changes
                 }
                 do throws(NetlinkError) {
@@ -33,6 +33,14 @@ extension Networks {
             }
         } catch {
             throw .system("cannot set up the firewall (table inet masu of nf_tables): \(error)")
+        }
+    }
+
+    /// What is in the table; `nil` if it is not there, or somebody removes it while it is read.
+    private func presentContent() throws(NetlinkError) -> FirewallContent? {
+        do throws(NetlinkError) { return try FirewallContent.read(by: firewall) } catch {
+            guard error.errno == .noSuchFileOrDirectory else { throw error }
+            return nil
         }
     }
 
