@@ -84,13 +84,19 @@ package struct PortElements: Hashable, Sendable {
     /// Removes all of them, as far as they are there.
     package func remove(by socket: NetfilterSocket) throws(NetlinkError) {
         if isEmpty { return }
-        do throws(NetlinkError) {
-            try socket.perform(FirewallTransaction(groups.flatMap { $0.set.removal(of: $0.elements) }))
-        } catch {
-            guard error.errno == .noSuchFileOrDirectory else { throw error }
-            try socket.perform(FirewallTransaction(try removalOfPresent(by: socket)))
+        var requests = groups.flatMap { $0.set.removal(of: $0.elements) }
+        for attemptsLeft in (0..<Self.attempts).reversed() {
+            do throws(NetlinkError) {
+                return try socket.perform(FirewallTransaction(requests))
+            } catch {
+                guard error.errno == .noSuchFileOrDirectory, attemptsLeft > 0 else { throw error }
+                requests = try removalOfPresent(by: socket)
+            }
         }
     }
+
+    /// How often elements are removed that were there a moment ago: others remove some, or the whole table, meanwhile.
+    private static let attempts = 20
 
     /// Removes those of them that are there; none if there is no such table.
     private func removalOfPresent(by socket: NetfilterSocket) throws(NetlinkError) -> [Request] {

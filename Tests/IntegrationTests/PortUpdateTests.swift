@@ -73,6 +73,28 @@ extension Integration {
             }
         }
 
+        @Test("what was bound elsewhere, or named by half an id, is nothing that a daemon's death has cut in half")
+        func nothingHalf() throws {
+            try withWorld { daemon, world in
+                let network = try daemon.ok(.masu, "network", "create", "front")
+                try daemon.ok(
+                    .masu, "run", "-d", "--name", "web", "--network", String(network.prefix(12)), "-p", "8080:80",
+                    "busybox", "sh", "-c", Self.server)
+                try daemon.ok(.masu, "run", "-d", "--name", "all", "-P", "--expose", "80", "busybox", "sleep", "1000")
+                try daemon.ok(.masu, "update", "--publish-add", "8081:80", "all")
+                let before = try ["web", "all"].map { try daemon.ok(.masu, "port", $0) }
+                #expect(before[1].split(separator: "\n").count == 4, "\(before)")
+                try daemon.crash()
+                try daemon.start(with: ["--ip", "127.0.0.1"])
+                #expect(try ["web", "all"].map { try daemon.ok(.masu, "port", $0) } == before)
+                #expect(try answers(8080))
+                #expect(try world.outside { try answers(8080, OutsideWorld.hostAddress) })
+                #expect(
+                    try daemon.ok(.masu, "network", "inspect", "-f", "{{range .Containers}}{{.Name}}{{end}}", "front")
+                        == "web")
+            }
+        }
+
         @Test("a container that was run without ports gets some, and loses the last")
         func firstPort() throws {
             try withWorld { daemon, world in

@@ -57,8 +57,8 @@ final class TestDaemon {
         try ends.reading.close()
     }
 
-    /// Starts the daemon, the first time or again on the same roots.
-    func start() throws {
+    /// Starts the daemon, the first time or again on the same roots, with these options beside its own.
+    func start(with more: [String] = []) throws {
         let command = Command(
             "/bin/sh",
             [
@@ -66,7 +66,7 @@ final class TestDaemon {
             ] + prefix + [
                 Programs.masud, "--data-root", dataRoot, "--exec-root", execRoot, "--pidfile", execRoot + "/masud.pid",
                 "--config-file", root + "/daemon.json", "--cgroup-parent", "/" + cgroup, "-H", "unix://" + socket,
-            ] + options)
+            ] + options + more)
         let process = try command.start()
         self.process = process
         pid = process.pid
