@@ -8,7 +8,7 @@ package struct AttachmentRecord: Hashable, Sendable, Codable {
     package let version: CNIVersion
     /// The container.
     package let parameters: AttachmentParameters
-    /// What the last plugin has said at ADD; `nil` if that has not come to its end.
+    /// What the last plugin that has come to its end has said at ADD; `nil` if none has.
     package internal(set) var result: AttachmentResult?
 
     init(list: NetworkConfigurationList, version: CNIVersion, parameters: AttachmentParameters) {

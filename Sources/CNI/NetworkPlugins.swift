@@ -47,11 +47,12 @@ package final class NetworkPlugins: Sendable {
         AttachmentRecord(list: list, version: try version(of: list), parameters: parameters)
     }
 
-    /// Adds a container to a network. After an error nothing of it is left, as far as the plugins can take it back;
-    /// what they could not, the error says.
+    /// Adds a container to a network.
     ///
     /// - Parameter token: a file that plugins keep open as long as they run, also after this process: who has locked it
-    ///   (flock(2)) knows by that when they have ended.
+    ///   (flock(2)) knows by that when they have ended. It says which plugin runs (`RunningPlugin`).
+    /// - Throws: `CNIError`. The plugins have taken back what they made, unless `hasRemains`: then `delete` has to be
+    ///   called again with the record, which has the result of those that had come to their end.
     package func add(_ record: inout AttachmentRecord, token: FileDescriptor? = nil) throws(CNIError) {
         var result: AttachmentResult?
         do throws(CNIError) {
@@ -66,9 +67,8 @@ package final class NetworkPlugins: Sendable {
             var failed = record
             failed.result = result
             do throws(CNIError) { try delete(failed, token: token) } catch let remains {
-                throw CNIError(
-                    error.kind, "\(error.message); what it had made may be there still: \(remains.message)",
-                    code: error.code)
+                record = failed
+                throw CNIError.remains(of: error, remains)
             }
             throw error
         }

@@ -35,7 +35,8 @@ enum PluginProcess {
     ///   - input: its standard input.
     ///   - milliseconds: how long it may take.
     ///   - outputLimit: how many bytes it may write to standard output.
-    ///   - token: a file that it, and all that it starts, keep open as their descriptor 3.
+    ///   - token: a file that it, and all that it starts, keep open as their descriptor 3. It gets the process written
+    ///     into it (`RunningPlugin`).
     static func run(
         _ program: FilePath, environment: [String], input: [UInt8], milliseconds: Int64, outputLimit: Int,
         token: FileDescriptor?
@@ -43,10 +44,13 @@ enum PluginProcess {
         let deadline = MonotonicClock.milliseconds + max(0, milliseconds)
         let child: Child
         do throws(Errno) {
+            // What the file says must not be the plugin before this one while nobody has written this one down.
+            if let token { try RunningPlugin.erase(from: token) }
             child = try Child.start(program, environment, input, token)
         } catch {
             throw .start(error)
         }
+        if let token { RunningPlugin.of(child.pid)?.write(to: token) }
         defer { child.close() }
         var ending = Ending(status: .exited(0), output: [], errors: [])
         do throws(Interruption) {
@@ -195,14 +199,19 @@ enum PluginProcess {
                 return (pid, try PIDFD.open(child: pid))
             } catch {
                 Glibc.kill(-pid, SIGKILL)
+                // It may have left the group. The number is its own, as nobody has reaped it.
+                Glibc.kill(pid, SIGKILL)
                 _ = try? ProcessControl.wait(for: pid)  // As nobody else does.
                 throw error
             }
         }
 
-        /// Kills it with all that it has started and that has not left its group. The group's number is nobody else's
-        /// before the process is reaped.
-        func kill() { Glibc.kill(-pid, SIGKILL) }
+        /// Kills it, be it in another group by now, and all that it has started and that has not left its group. The
+        /// group's number is nobody else's before the process is reaped.
+        func kill() {
+            Glibc.kill(-pid, SIGKILL)
+            try? process.send(signal: SIGKILL)  // It fails for one that has ended.
+        }
 
         func reap() throws(Errno) -> ProcessControl.ExitStatus {
             try ProcessControl.wait(for: pid)?.status ?? .exited(0)

@@ -155,6 +155,14 @@ struct PluginTests {
         let error = try fakes.failure(try FakePlugins.list(["first", "second"]))
         #expect(error.message.contains("no more: all is taken; what it had made may be there still"))
         #expect(error.message.contains("plugin first of the network front failed at DEL (exit status 4)"))
+        #expect(error.hasRemains)
+        // DEL can be asked for again, with what is known.
+        let plugins = fakes.plugins()
+        var record = try plugins.prepare(try FakePlugins.list(["first", "second"]), FakePlugins.parameters())
+        #expect(throws: CNIError.self) { try plugins.add(&record) }
+        #expect(record.result?.addresses.map(\.address.description) == ["10.1.0.5/16"])
+        try fakes.add("first", Self.result)
+        #expect(try fakes.failure(record.list).hasRemains == false)
     }
 
     @Test("that are missing are an error before anything is made")
@@ -205,6 +213,23 @@ struct PluginTests {
             // It was killed; that it is reaped is for whoever has it as a child.
             #expect(try Self.eventually { try Self.state(of: pid).map { $0 == "Z" } ?? true })
         }
+    }
+
+    @Test("that hang in another process group are killed", .enabled(if: Files.exists("/usr/bin/perl"), "needs perl"))
+    func hangElsewhere() throws {
+        let fakes = try FakePlugins()
+        try fakes.add(
+            "first",
+            """
+            if [ $CNI_COMMAND = ADD ]; then
+                exec /usr/bin/perl -e 'setpgrp(0, getpgrp(getppid())) or die; open(F, ">self"); print F $$; close(F);
+                    sleep 1000'
+            fi
+            """)
+        let error = try fakes.failure(try FakePlugins.list(["first"]), fakes.plugins(timeLimit: .seconds(5)))
+        #expect(error.message.contains("has not answered ADD within 5000 ms, and has been killed"), "\(error.message)")
+        let pid = try #require(fakes.directory.text("self").flatMap { pid_t($0) })
+        #expect(try Self.state(of: pid) == nil)
     }
 
     @Test("share the time that all of them have, if they are given one")
@@ -304,6 +329,47 @@ struct PluginTests {
         defer { other.discard() }
         #expect(flock(token.rawValue, LOCK_EX | LOCK_NB) == 0)
         #expect(flock(other.rawValue, LOCK_EX | LOCK_NB) != 0)
+    }
+
+    @Test("are written into the token, and can be killed by that with what they have started")
+    func runningPlugin() throws {
+        let fakes = try FakePlugins()
+        try fakes.add(
+            "first",
+            "if [ $CNI_COMMAND = ADD ]; then sleep 1000 & echo $! > child; echo $$ > self; wait; fi")
+        let list = try FakePlugins.list(["first"])
+        let plugins = fakes.plugins()
+        let record = try plugins.prepare(list, FakePlugins.parameters())
+        let path = fakes.directory.path.appending("token")
+        let token = try Files.open(path, [.readWrite, .create], mode: 0o600)
+        defer { token.discard() }
+        #expect(RunningPlugin.read(from: token) == nil)
+        let directory = fakes.directory
+        let thread = try JoinableThread(name: "add") {
+            var record = record
+            return Result { try plugins.add(&record, token: token) }
+        }
+        func pid(_ name: String) -> pid_t? { directory.text(name).flatMap { pid_t($0.filter(\.isNumber)) } }
+        #expect(Self.eventually { pid("self") != nil && RunningPlugin.read(from: token) != nil })
+        let running = try #require(RunningPlugin.read(from: token))
+        #expect(running.pid == pid("self"))
+        #expect(running.isAlive)
+        try running.kill(patience: .seconds(120))
+        #expect(!running.isAlive)
+        let result = try thread.join()
+        #expect("\(result)".contains("killed by signal 9"), "\(result)")
+        let child = try #require(pid("child"))
+        #expect(try Self.eventually { try Self.state(of: child).map { $0 == "Z" } ?? true })
+        // That of DEL, which has ended. To kill it is no error.
+        let last = try #require(RunningPlugin.read(from: token))
+        #expect(last != running && !last.isAlive)
+        try last.kill(patience: .zero)
+        // Another process with the number of one that has ended.
+        #expect(ftruncate(token.rawValue, 0) == 0)
+        try Files.write("\(getpid()) 1\n", to: path)
+        let other = try #require(RunningPlugin.read(from: token))
+        #expect(!other.isAlive)
+        try other.kill(patience: .zero)
     }
 
     @Test("are asked whether all is well")
