@@ -6,6 +6,7 @@ import LinuxKernel
 import Logging
 import Netlink
 import OCISpec
+import PublishedPorts
 import Synchronization
 import SystemPackage
 import Text
@@ -28,8 +29,9 @@ package final class Networks: Sendable {
     let logger: Logger
     let plugins: NetworkPlugins
     let pluginNetworks: ConfigurationDirectory
-    /// Held while a container that is about to be on a network of plugins gets ports of the host.
-    let portChoice = Mutex(())
+    /// The ports of the host of containers that are about to be on networks of plugins, by their ids; held while one
+    /// of them gets its ports.
+    let portChoice = Mutex<[String: [PortRequest]]>([:])
     let entries = Mutex<[String: NetworkEntry]>([:])
     /// Held while networks are made or removed: one after the other.
     let changes = Mutex(())
@@ -152,7 +154,9 @@ package final class Networks: Sendable {
 
     /// Gives a container that is about to start its network.
     package func join(_ request: SandboxRequest) async throws -> Sandbox {
-        try await run(withPlugins: request.usesPlugins) { networks in try networks.joinNow(request) }
+        // One that is to be on another network may have left something on a network of plugins.
+        let usesPlugins = request.usesPlugins || endpoints(of: request.id).contains { $0.plugins != nil }
+        return try await run(withPlugins: usesPlugins) { networks in try networks.joinNow(request) }
     }
 
     private func run<Value: Sendable>(

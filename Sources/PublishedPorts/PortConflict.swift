@@ -4,7 +4,7 @@ import Addresses
 package struct PortConflict: Hashable, Sendable, Codable {
     /// Who has a port.
     package struct Holder: Hashable, Sendable, Codable {
-        /// The process.
+        /// The process; 0 for a container that has the port without one, as its shim is still to come.
         package var pid: Int32
         /// What it is called in `/proc/<pid>/comm`.
         package var command: String

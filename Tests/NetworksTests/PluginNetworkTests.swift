@@ -181,6 +181,100 @@ struct PluginNetworkTests {
             } == 0)
     }
 
+    @Test("what plugins cannot take back after a failed ADD is kept until they can")
+    func failedReturn() async throws {
+        let host = try TestHost()
+        let scripts = try Scripts(in: host)
+        try scripts.define(
+            "front", "if [ $CNI_COMMAND = ADD ]; then exit 1; fi; if [ -e broken ]; then exit 9; fi")
+        try scripts.write("broken", "")
+        var networks = try await host.open(scripts.configure)
+        for calls in [["ADD nsfs", "DEL nsfs"], ["ADD nsfs", "DEL nsfs", "DEL nsfs"]] {
+            let error = await #expect(throws: NetworksError.self) {
+                _ = try await networks.join(request(1, EndpointRequest(network: "cni:front")))
+            }
+            #expect(error?.message.contains("failed at DEL (exit status 9)") == true, "\(error?.message ?? "")")
+            #expect(scripts.calls == calls)
+            #expect(networks.endpoints(of: TestID.make(1)).first?.plugins != nil)
+            #expect(holds(host) == [TestID.make(1), TestID.make(1) + ".lock"])
+        }
+        networks = try await host.open(scripts.configure)
+        #expect(networks.endpoints(of: TestID.make(1)).first?.plugins != nil)
+        try Files.remove(scripts.path.appending("broken"))
+        await networks.recover([])
+        #expect(scripts.calls == ["ADD nsfs", "DEL nsfs", "DEL nsfs", "DEL nsfs"])
+        #expect(networks.endpoints(of: TestID.make(1)).isEmpty)
+        #expect(holds(host).isEmpty)
+    }
+
+    @Test("a container that has left something on a network of plugins is taken away before it is on another one")
+    func remainsBeforeAnotherNetwork() async throws {
+        let host = try TestHost()
+        let scripts = try Scripts(in: host)
+        try scripts.define("front", "if [ $CNI_COMMAND = ADD ] || [ -e broken ]; then exit 1; fi")
+        try scripts.write("broken", "")
+        let networks = try await host.open(scripts.configure)
+        await #expect(throws: NetworksError.self) {
+            _ = try await networks.join(request(1, EndpointRequest(network: "cni:front")))
+        }
+        try Files.remove(scripts.path.appending("broken"))
+        let sandbox = try await networks.join(request(1, EndpointRequest(network: "bridge")))
+        #expect(scripts.calls == ["ADD nsfs", "DEL nsfs", "DEL nsfs"])
+        #expect(networks.endpoints(of: TestID.make(1)) == sandbox.endpoints)
+        #expect(sandbox.endpoints.map(\.networkName) == ["bridge"])
+        #expect(holds(host).isEmpty)
+        await networks.leave(TestID.make(1))
+    }
+
+    @Test("a plugin that a daemon has left and that hangs is killed before DEL is asked for")
+    func orphan() async throws {
+        let host = try TestHost()
+        let scripts = try Scripts(in: host)
+        try scripts.define("front", "if [ $CNI_COMMAND = ADD ]; then echo $$ > self; exec sleep 1000; fi")
+        let networks = try await host.open { configuration in
+            scripts.configure(&configuration)
+            configuration.pluginTimeLimit = .seconds(900)
+        }
+        let joining = Task { try await networks.join(request(1, EndpointRequest(network: "cni:front"))) }
+        #expect(try await TestHost.wait { !scripts.text("self").isEmpty })
+        let other = try await host.open(scripts.configure)
+        // It waits for the plugin first, so this takes half a minute.
+        await other.recover([])
+        let result = await joining.result
+        #expect("\(result)".contains("killed by signal 9"), "\(result)")
+        #expect(scripts.calls.contains("DEL nsfs"))
+        #expect(other.endpoints(of: TestID.make(1)).isEmpty)
+        #expect(holds(host).isEmpty)
+    }
+
+    @Test("what a plugin leaves running does not keep the lock")
+    func leftRunning() async throws {
+        let host = try TestHost()
+        let scripts = try Scripts(in: host)
+        try scripts.define(
+            "front",
+            "if [ $CNI_COMMAND = ADD ]; then setsid sleep 1000 >/dev/null 2>&1 & echo $! > child; fi; "
+                + Scripts.result)
+        let networks = try await host.open(scripts.configure)
+        _ = try await networks.join(request(1, EndpointRequest(network: "cni:front")))
+        let child = try #require(pid_t(scripts.text("child").filter(\.isNumber)))
+        defer { kill(child, SIGKILL) }
+        let path = host.directory.appending("run/netns").appending(TestID.make(1) + ".lock")
+        #expect(try await TestHost.wait { (try? Files.readText(FilePath("/proc/\(child)/comm"))) == "sleep" })
+        let files = try Files.names(in: FilePath("/proc/\(child)/fd"))
+        #expect(
+            files.contains { name in
+                (try? FileDescriptor.workingDirectory.readSymlink("/proc/\(child)/fd/\(name)")) == path.string
+            })
+        let file = try Files.open(path, .readWrite)
+        defer { file.discard() }
+        #expect(flock(file.rawValue, LOCK_EX | LOCK_NB) == 0)
+        // As after the daemon's death. Nobody waits for what is not the plugin.
+        await networks.leave(TestID.make(1))
+        #expect(scripts.calls == ["ADD nsfs", "DEL nsfs"])
+        #expect(holds(host).isEmpty)
+    }
+
     @Test("plugins that cannot take a container away are asked again when it starts, and when the daemon does")
     func failedDeletion() async throws {
         let host = try TestHost()
@@ -266,9 +360,41 @@ struct PluginNetworkTests {
         #expect(networks.portTarget(of: TestID.make(1), sandbox.endpoints).ipv4?.address.description == "10.77.0.5")
         // Nobody has bound the port, but somebody is about to.
         let error = await #expect(throws: NetworksError.self) { _ = try await networks.join(request(2, able)) }
-        #expect(error?.message.contains("0.0.0.0:8080") == true, "\(error?.message ?? "")")
+        #expect(
+            error?.message.contains("for 0.0.0.0:8080 failed: port is already allocated (by container c1)") == true,
+            "\(error?.message ?? "")")
         #expect(scripts.calls.count == 1)
         await networks.leave(TestID.make(1))
+    }
+
+    @Test("two that start at the same time do not get the same port")
+    func concurrentPorts() async throws {
+        let host = try TestHost()
+        let scripts = try Scripts(in: host)
+        try scripts.define(
+            "front", capabilities: #""portMappings": true"#,
+            "if [ $CNI_COMMAND = ADD ]; then until [ -e gate ]; do sleep 0.01; done; fi; \(Scripts.result)")
+        let networks = try await host.open(scripts.configure)
+        var wanted = EndpointRequest(network: "cni:front")
+        wanted.ports = [PortRequest(80, host: .range(8080...8081))]
+        let asked = wanted
+        let joining = (1...2).map { number in
+            Task { try await networks.join(request(number, asked)) }
+        }
+        #expect(try await TestHost.wait { scripts.calls.count == 2 })
+        wanted.ports = [PortRequest(80, host: .exact(8081))]
+        let refused = wanted
+        let error = await #expect(throws: NetworksError.self) { _ = try await networks.join(request(3, refused)) }
+        #expect(error?.message.contains("0.0.0.0:8081 failed: port is already allocated (by container c") == true)
+        try scripts.write("gate", "")
+        var chosen: [PortRequest] = []
+        for task in joining { chosen += try await task.value.endpoints[0].plugins?.ports ?? [] }
+        #expect(Set(chosen.map(\.hostPort)) == [.exact(8080), .exact(8081)])
+        for number in 1...2 { await networks.leave(TestID.make(number)) }
+        // Those that have left, or could not start, have no port any more.
+        let sandbox = try await networks.join(request(3, refused))
+        #expect(sandbox.endpoints[0].plugins?.ports.map(\.hostPort) == [.exact(8081)])
+        await networks.leave(TestID.make(3))
     }
 
     @Test("a port that somebody on the host has is not given to plugins")
@@ -291,7 +417,7 @@ struct PluginNetworkTests {
         let refused = wanted
         let error = await #expect(throws: NetworksError.self) { _ = try await networks.join(request(1, refused)) }
         #expect(error?.message.contains("failed to bind host port for 0.0.0.0:8080") == true, "\(error?.message ?? "")")
-        #expect(error?.message.contains("address already in use") == true)
+        #expect(error?.message.contains("address already in use (by process \(getpid()), ") == true)
         #expect(scripts.calls.isEmpty)
         wanted.ports = [PortRequest(80, host: .range(8080...8081))]
         let sandbox = try await networks.join(request(1, wanted))

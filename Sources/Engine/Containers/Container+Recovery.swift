@@ -64,7 +64,10 @@ extension Container {
         if let exit, record.state.running != nil {
             await ended(exit, task: nil)
         } else {
-            await services.networks.leave(id)
+            // Plugins have just been asked, as long as the daemon's start may wait for them.
+            if !services.networks.endpoints(of: id).contains(where: { $0.plugins != nil }) {
+                await services.networks.leave(id)
+            }
             await removeBundle()
             await settleAfterRecovery()
         }

@@ -7,12 +7,24 @@ import SystemPackage
 /// Chooses ports of the host that plugins are to publish. The container's shim then binds the ports, so that others
 /// cannot have them; the plugins have to be told before there is a shim.
 struct HostPortChoice: Sendable {
-    /// Ports of containers that are about to start.
-    let taken: [PortRequest]
+    /// Ports of other containers, by their ids: of some of them no shim has bound them yet.
+    let taken: [String: [PortRequest]]
 
     /// A port that cannot be had.
     struct Refusal: Error {
-        let conflict: PortConflict
+        fileprivate let conflict: PortConflict
+        /// Whether it is one certain port, for which it is worth the time to find out who has it.
+        fileprivate let isExact: Bool
+
+        /// The port with who has it, as far as that can be found out. It looks through the open files of all
+        /// processes.
+        func withHolder() -> PortConflict {
+            var conflict = conflict
+            if isExact, conflict.isInUse, conflict.holder == nil {
+                conflict.holder = PortHolders.holder(of: conflict.port)
+            }
+            return conflict
+        }
     }
 
     /// The same requests, each with one port.
@@ -20,7 +32,7 @@ struct HostPortChoice: Sendable {
         var chosen: [PortRequest] = []
         // Those that name a port come first, so that no other has got it by chance.
         for (index, request) in requests.enumerated().sorted(by: { Self.rank($0.element) < Self.rank($1.element) }) {
-            chosen.append(try choose(request, besides: taken + chosen, at: index))
+            chosen.append(try choose(request, besides: chosen, at: index))
         }
         return chosen
     }
@@ -34,7 +46,7 @@ struct HostPortChoice: Sendable {
     }
 
     private func choose(
-        _ request: PortRequest, besides others: [PortRequest], at index: Int
+        _ request: PortRequest, besides own: [PortRequest], at index: Int
     ) throws(Refusal) -> PortRequest {
         let candidates: [UInt16] =
             switch request.hostPort {
@@ -46,7 +58,7 @@ struct HostPortChoice: Sendable {
         for number in candidates {
             var candidate = request
             candidate.hostPort = .exact(number)
-            last = conflict(candidate, others)
+            last = conflict(candidate, own)
             guard let conflict = last else { return candidate }
             // No other number helps against a missing address.
             if !conflict.isInUse { break }
@@ -54,31 +66,36 @@ struct HostPortChoice: Sendable {
         let port = PublishedPort(request.transport, request.hostAddresses[0], 0, to: request.containerPort)
         guard candidates.count == 1 || last?.isInUse == false, let conflict = last else {
             // Docker's words.
-            throw Refusal(conflict: PortConflict(port, reason: "all ports are allocated", isInUse: true))
+            throw Refusal(
+                conflict: PortConflict(port, reason: "all ports are allocated", isInUse: true), isExact: false)
         }
-        throw Refusal(conflict: conflict)
+        throw Refusal(conflict: conflict, isExact: true)
     }
 
     /// Why a port cannot be had; `nil` if it can.
-    private func conflict(_ request: PortRequest, _ others: [PortRequest]) -> PortConflict? {
+    private func conflict(_ request: PortRequest, _ own: [PortRequest]) -> PortConflict? {
         guard case .exact(let number) = request.hostPort else { return nil }
         for address in request.hostAddresses {
             let port = PublishedPort(request.transport, address, number, to: request.containerPort)
+            func isTaken(by others: [PortRequest]) -> Bool {
+                others.contains { other in
+                    other.transport == request.transport && other.hostPort == request.hostPort
+                        && other.hostAddresses.contains { Self.overlap($0, address) }
+                }
+            }
+            if let other = taken.first(where: { isTaken(by: $0.value) }) {
+                return PortConflict(
+                    port, reason: Errno.addressInUse.words, isInUse: true,
+                    holder: PortConflict.Holder(pid: 0, command: "masu-shim", container: other.key))
+            }
             do throws(Errno) {
                 try Self.probe(port)
             } catch {
                 // Where the kernel has no IPv6, "all addresses" are those of IPv4.
                 if error == .addressFamilyNotSupported, request.hostAddress == nil { continue }
-                return PortConflict(
-                    port, reason: error.words, isInUse: error == .addressInUse,
-                    holder: error == .addressInUse ? PortHolders.holder(of: port) : nil)
+                return PortConflict(port, reason: error.words, isInUse: error == .addressInUse)
             }
-            // Those of a container whose shim has not bound them yet.
-            let isTaken = others.contains { other in
-                other.transport == request.transport && other.hostPort == request.hostPort
-                    && other.hostAddresses.contains { Self.overlap($0, address) }
-            }
-            if isTaken { return PortConflict(port, reason: Errno.addressInUse.words, isInUse: true) }
+            if isTaken(by: own) { return PortConflict(port, reason: Errno.addressInUse.words, isInUse: true) }
         }
         return nil
     }

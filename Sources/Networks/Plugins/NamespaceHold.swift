@@ -1,3 +1,4 @@
+import CNI
 import Glibc
 import LinuxKernel
 import SystemPackage
@@ -8,7 +9,8 @@ import SystemPackage
 struct NamespaceHold: Sendable {
     /// Where the namespace is bound.
     let path: FilePath
-    /// A file that is locked as long as a plugin works on the container: plugins have it open.
+    /// A file that is locked as long as a plugin works on the container: plugins have it open, and it says which one
+    /// runs (`RunningPlugin`).
     private let lock: FilePath
 
     /// That of a container below this directory.
@@ -45,16 +47,45 @@ struct NamespaceHold: Sendable {
         }
     }
 
-    /// Waits until plugins that a killed daemon has left behind have ended, and keeps others away until the descriptor
-    /// and all copies of it are closed. If they do not end in time, they are not waited for any more.
+    /// How long a plugin that was killed may take to end.
+    private static let patienceWithKilled: Duration = .seconds(5)
+
+    /// Waits until a plugin that a killed daemon has left behind has ended. One that does not end in time is killed.
+    /// What plugins leave running when they end is not waited for.
+    ///
+    /// - Parameter patience: How long the plugin may take.
+    /// - Returns: The file, for plugins to keep open, which `releaseLock` takes.
+    /// - Throws: `resourceBusy` if the plugin cannot be killed.
     func takeLock(patience: Duration) throws(Errno) -> FileDescriptor {
         try Files.makeDirectories(path.removingLastComponent(), mode: 0o711)
         let file = try Files.open(lock, [.readWrite, .create], mode: 0o600)
+        do throws(Errno) {
+            try lock(file, patience)
+            return file
+        } catch {
+            file.discard()
+            throw error
+        }
+    }
+
+    private func lock(_ file: FileDescriptor, _ patience: Duration) throws(Errno) {
         let deadline = ContinuousClock.now + patience
         while flock(file.rawValue, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK, ContinuousClock.now < deadline else { break }
+            guard errno == EWOULDBLOCK else { throw Errno(rawValue: errno) }
+            let plugin = RunningPlugin.read(from: file)
+            if let plugin, !plugin.isAlive { return }
+            if ContinuousClock.now >= deadline {
+                try plugin?.kill(patience: Self.patienceWithKilled)
+                _ = flock(file.rawValue, LOCK_EX | LOCK_NB)  // What the plugin has started may have it still.
+                return
+            }
             Poll.pause(milliseconds: 20)
         }
-        return file
+    }
+
+    /// Lets others take the lock, also if something that a plugin has left running has the file open.
+    static func releaseLock(_ file: FileDescriptor) {
+        flock(file.rawValue, LOCK_UN)
+        file.discard()
     }
 }

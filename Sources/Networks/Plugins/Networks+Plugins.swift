@@ -77,17 +77,23 @@ extension Networks {
         }
         let list = try list(named: PluginNetwork.name(in: wanted.network) ?? "")
         try checkCapabilities(wanted, list)
+        defer { portChoice.withLock { $0[request.id] = nil } }
         let (network, reserved, ports) = try reserve(wanted, request)
         let hold = hold(of: request.id)
+        var remains: Endpoint?
         do throws(NetworksError) {
             let attachment = PluginAttachment(
                 record: try prepare(list, wanted, reserved, ports, hold), ports: ports)
             let endpoint = reserved.with(attachment)
             try table.add([endpoint], of: network)
-            let (sandbox, result) = try build(request, endpoint, attachment, hold)
+            let (sandbox, result) = try build(request, endpoint, attachment, hold, &remains)
             entries.withLock { $0[network.id]?.endpoints[request.id] = result }
             return sandbox
         } catch {
+            if let remains {
+                keep(remains)
+                throw error
+            }
             removeHold(hold, of: request.id)
             // A row that stays is freed when the container starts the next time, or the daemon does.
             try? table.removeEndpoints(of: request.id)
@@ -96,28 +102,47 @@ extension Networks {
         }
     }
 
-    /// Gives the container a place in memory, so that nobody else gets its ports.
+    /// Keeps the place of a container that the plugins could not take back, so that they are asked again when the
+    /// container leaves or starts, or the daemon does.
+    private func keep(_ remains: Endpoint) {
+        entries.withLock { $0[remains.networkID]?.endpoints[remains.sandbox] = remains }
+        do throws(NetworksError) { try table.update(remains) } catch {
+            logger.error(
+                "cannot write down what plugins have said: at DEL the next daemon cannot tell them",
+                metadata: ["id": "\(remains.sandbox)", "error": "\(error)"])
+        }
+    }
+
+    /// Gives the container a place in memory, and ports that nobody else gets until `portChoice` has them no more.
     private func reserve(
         _ wanted: EndpointRequest, _ request: SandboxRequest
     ) throws(NetworksError) -> (Network, Endpoint, [PortRequest]) {
         let network = PluginNetwork.network(wanted.network, createdAt: .now())
-        return try portChoice.withLock { _ throws(NetworksError) in
-            let others = entries.withLock { entries in
-                entries.values.flatMap { $0.endpoints.values.flatMap { $0.plugins?.ports ?? [] } }
+        let ports: [PortRequest]
+        do throws(HostPortChoice.Refusal) {
+            ports = try portChoice.withLock { reserved throws(HostPortChoice.Refusal) in
+                let taken = reserved.merging(pluginPorts) { $0 + $1 }
+                let ports = try HostPortChoice(taken: taken).choose(wanted.ports)
+                reserved[request.id] = ports
+                return ports
             }
-            let ports: [PortRequest]
-            do throws(HostPortChoice.Refusal) {
-                ports = try HostPortChoice(taken: others).choose(wanted.ports)
-            } catch {
-                throw refusal(error.conflict, request)
-            }
-            let endpoint = try entries.withLock { entries throws(NetworksError) in
-                var entry = entries[network.id] ?? NetworkEntry(network)
-                let endpoint = try entry.plan(wanted, for: request, besides: [])
-                entries[network.id] = entry
-                return endpoint
-            }
-            return (network, endpoint, ports)
+        } catch {
+            throw refusal(error.withHolder(), request)
+        }
+        let endpoint = try entries.withLock { entries throws(NetworksError) in
+            var entry = entries[network.id] ?? NetworkEntry(network)
+            let endpoint = try entry.plan(wanted, for: request, besides: [])
+            entries[network.id] = entry
+            return endpoint
+        }
+        return (network, endpoint, ports)
+    }
+
+    /// The ports of the host that plugins publish, by containers.
+    private var pluginPorts: [String: [PortRequest]] {
+        entries.withLock { entries in
+            let endpoints = entries.values.flatMap { $0.endpoints.values.filter { $0.plugins != nil } }
+            return Dictionary(endpoints.map { ($0.sandbox, $0.plugins?.ports ?? []) }) { $0 + $1 }
         }
     }
 
@@ -181,9 +206,10 @@ extension Networks {
     }
 
     /// Makes the namespace, and has the plugins put the container on the network. After an error they have taken it
-    /// back.
+    /// back, or `remains` is what they were told and have said.
     private func build(
-        _ request: SandboxRequest, _ endpoint: Endpoint, _ attachment: PluginAttachment, _ hold: NamespaceHold
+        _ request: SandboxRequest, _ endpoint: Endpoint, _ attachment: PluginAttachment, _ hold: NamespaceHold,
+        _ remains: inout Endpoint?
     ) throws(NetworksError) -> (Sandbox, Endpoint) {
         var prepared: PreparedNamespace?
         defer { namespaces.refill() }
@@ -199,12 +225,20 @@ extension Networks {
         } catch {
             throw .system("cannot bind the container's network namespace at \(hold.path): \(error.words)")
         }
-        defer { token.discard() }
+        defer { NamespaceHold.releaseLock(token) }
         var attachment = attachment
-        do throws(CNIError) { try plugins.add(&attachment.record, token: token) } catch { throw NetworksError(error) }
+        do throws(CNIError) { try plugins.add(&attachment.record, token: token) } catch {
+            if error.hasRemains { remains = endpoint.with(attachment) }
+            throw NetworksError(error)
+        }
         let result = endpoint.with(attachment)
         do throws(NetworksError) { try table.update(result) } catch {
-            try? plugins.delete(attachment.record, token: token)  // The database's error is the one that counts.
+            do throws(CNIError) { try plugins.delete(attachment.record, token: token) } catch let deletion {
+                remains = result
+                throw NetworksError(
+                    error.kind,
+                    "\(error.message); what plugins have made may be there still: \(deletion.message)")
+            }
             throw error
         }
         return (Sandbox(id: request.id, endpoints: [result], namespace: namespace, prepared: prepared), result)
@@ -218,16 +252,22 @@ extension Networks {
     /// - Parameter limit: how long the plugins together may take.
     func leavePluginNetwork(_ endpoint: Endpoint, within limit: Duration? = nil) throws(NetworksError) {
         guard let attachment = endpoint.plugins else { return }
-        if let limit, limit <= .zero {
+        let end = limit.map { ContinuousClock.now + $0 }
+        func left() throws(NetworksError) -> Duration? {
+            guard let end else { return nil }
+            let left = end - .now
+            if left > .zero { return left }
             throw .system("others took the plugins too long; they are asked again at the next start")
         }
+        let patience = min(try left() ?? Self.patienceWithOrphans, Self.patienceWithOrphans)
         let hold = hold(of: endpoint.sandbox)
         let token: FileDescriptor
-        do throws(Errno) { token = try hold.takeLock(patience: min(limit ?? .seconds(30), .seconds(30))) } catch {
+        do throws(Errno) { token = try hold.takeLock(patience: patience) } catch {
             throw .system("cannot lock the container's network namespace at \(hold.path): \(error.words)")
         }
-        defer { token.discard() }
-        do throws(CNIError) { try plugins.delete(attachment.record, token: token, within: limit) } catch {
+        defer { NamespaceHold.releaseLock(token) }
+        let time = try left()
+        do throws(CNIError) { try plugins.delete(attachment.record, token: token, within: time) } catch {
             throw NetworksError(error)
         }
         removeHold(hold, of: endpoint.sandbox)
