@@ -238,9 +238,11 @@ extension Integration {
                 #expect(try eventually { try mode() == "nat" })
                 try expectClosed(world, "behind ufw that forwards nothing")
                 let routes = try remedies(daemon)
-                #expect(
-                    routes
-                        == ["ufw route allow proto tcp to any port 80", "ufw route allow proto udp to any port 80"])
+                #expect(routes.count == 4, "\(routes)")
+                for line in routes {
+                    #expect(line.hasPrefix("ufw route allow proto ") && line.hasSuffix(" port 80"), "\(routes)")
+                    #expect(!line.contains("any"), "\(routes)")
+                }
                 for line in routes { try ufw.type(line) }
                 #expect(try verdicts(daemon) == ["accept"])
                 try expectOpen(world, "routed")

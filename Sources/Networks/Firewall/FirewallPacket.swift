@@ -93,6 +93,10 @@ package struct FirewallPacket: Hashable, Sendable {
         switch (field.base, field.offset, field.length) {
         case (.transport, 0, 2): sourcePort.map { FieldValue.port($0).bytes }
         case (.transport, 2, 2): port.map { FieldValue.port($0).bytes }
+        case (.transport, 0, 4):
+            sourcePort.flatMap { source in
+                port.map { FieldValue.port(source).bytes + FieldValue.port($0).bytes }
+            }
         case (.network, 9, 1) where family == .ipv4: [transport.number]
         case (.network, 12, 4) where family == .ipv4: source?.bytes
         case (.network, 16, 4) where family == .ipv4: destination?.bytes
@@ -105,6 +109,14 @@ package struct FirewallPacket: Hashable, Sendable {
         case (.network, 24..<40, _) where family == .ipv6: slice(destination, field, from: 24)
         default: nil
         }
+    }
+
+    /// The bytes of a field of which some are known, as iptables asks for both ports at once; `nil` if none is, or all.
+    func knownBytes(_ field: PayloadField) -> [UInt8?]? {
+        guard (field.base, field.offset, field.length) == (.transport, 0, 4), sourcePort == nil, let port else {
+            return nil
+        }
+        return [nil, nil] + FieldValue.port(port).bytes
     }
 
     private func slice(_ address: IPAddress?, _ field: PayloadField, from start: UInt32) -> [UInt8]? {

@@ -16,6 +16,8 @@ struct RuleMatch {
     let table: FirewallTable
     /// What is known of the registers, four bytes each.
     private var registers: [Int: [UInt8]] = [:]
+    /// Of values that are not wholly known: what of them is.
+    private var partial: [Int: [UInt8?]] = [:]
     private var isCertain = true
 
     init(host: HostRuleset, packet: FirewallPacket, table: FirewallTable) {
@@ -44,7 +46,9 @@ struct RuleMatch {
         case .meta(.outputInterfaceIndex, let register): load(index(packet.outputInterface), register)
         case .meta(let key, let register): load(packet.bytes(key), register)
         case .connection(let key, _, let register): load(packet.bytes(key), register)
-        case .payload(let field, let register): load(packet.bytes(field), register)
+        case .payload(let field, let register):
+            load(packet.bytes(field), register)
+            partial[register.slot] = packet.knownBytes(field)
         case .routeLookup(let lookup, let inputs, let register): load(packet.bytes(lookup, inputs), register)
         case .socket(_, let register): load(nil, register)
         case .immediate(let bytes, let register): load(bytes, register)
@@ -54,7 +58,11 @@ struct RuleMatch {
                     zip(zip(bytes, mask), exclusiveOr).map { $0.0 & $0.1 ^ $1 }
                 }, target)
         case .compare(let register, let comparison, let bytes):
-            return value(register, bytes.count).map { Self.compare($0, comparison, bytes) }
+            if let value = value(register, bytes.count) { return Self.compare(value, comparison, bytes) }
+            // Where a known byte differs, the others do not matter.
+            guard let known = partial[register.slot], zip(known, bytes).contains(where: { $0 != nil && $0 != $1 })
+            else { return nil }
+            return comparison == .equal ? false : comparison == .notEqual ? true : nil
         case .range(let register, let isInside, let first, let last):
             return value(register, first.count).map { bytes in
                 let below = bytes.lexicographicallyPrecedes(first)
@@ -94,6 +102,7 @@ struct RuleMatch {
     // MARK: Registers
 
     private mutating func load(_ bytes: [UInt8]?, _ register: Register) {
+        partial[register.slot] = nil
         guard let bytes else {
             // The longest value has sixteen bytes.
             for slot in register.slot..<(register.slot + 4) { registers[slot] = nil }

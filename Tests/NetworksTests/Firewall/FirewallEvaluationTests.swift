@@ -358,6 +358,25 @@ struct FirewallEvaluationTests {
         }
     }
 
+    @Test("of both ports asked for at once the known one decides")
+    func bothPorts() throws {
+        let input = chain("input", .input, drops: true)
+        func entry(_ port: UInt16) throws -> FirewallReport.Entry {
+            // As iptables-nft writes `--sport 67 --dport <port>`.
+            let rule = FirewallRule(
+                in: input,
+                [
+                    .payload(PayloadField(.transport, offset: 0, length: 4), into: .first),
+                    .compare(.first, .equal, FieldValue.port(67).bytes + FieldValue.port(port).bytes),
+                    .verdict(.accept),
+                ])
+            return try machines(HostRuleset(chains: [input], rules: [rule]))
+        }
+        #expect(try entry(68).verdict == .drop)
+        #expect(try entry(68).remedy != nil)
+        #expect(try entry(8080).verdict == .unknown)
+    }
+
     @Test("where it is not known what drops, there is nothing to type")
     func doubtfulRemedy() throws {
         let input = chain("input", .input)
