@@ -272,10 +272,9 @@ final class NetworkMatrix {
         add("loopback → published", "host", .loopback(family), port, wanted(seen))
         guard bridge.families.contains(family) else { return }
         let gateway = gateway(bridge, family)
-        // Where a bridge cannot send it back, the shim carries it: by TCP with the client's address.
+        // Where a bridge cannot send it back, the shim carries it, with the client's address.
         let isCarried = !bridge.talks && bridgesCallFilter
-        let other = isCarried ? transport == .tcp ? address(two, family) : own : gateway
-        add("hairpin to another's", two, host, port, wanted(other))
+        add("hairpin to another's", two, host, port, wanted(isCarried ? address(two, family) : gateway))
         add("hairpin to its own", one, host, port, wanted(isCarried ? own : gateway))
         if bridge.hasGateway {
             add("hairpin to its own by its gateway", one, gateway, port, wanted(isCarried ? own : gateway))
