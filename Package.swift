@@ -348,7 +348,10 @@ let package = Package(
         testProgram("PodShim", ["Shim", "LinuxKernel", system]),
         testProgram("RuntimeCycles", ["ContainerRuntime", "LinuxKernel", "OCISpec", system]),
         tests(
-            "ContainerRuntimeTests", ["ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", system]),
+            "ContainerRuntimeTests",
+            [
+                "ContainerRuntime", "Cgroups", "DBus", "LinuxKernel", "OCISpec", "JSON", "TemporaryDirectories", system,
+            ]),
         tests("MasudTests", []),
         tests("IntegrationTests", ["Addresses", "LinuxKernel", system]),
     ]

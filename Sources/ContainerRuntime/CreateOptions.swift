@@ -12,16 +12,26 @@ package struct RootfsMount: Codable, Hashable, Sendable {
     package var source: String
     /// Options as in fstab(5), such as `lowerdir=…`.
     package var options: [String]
-    /// Where to mount it instead of on the root, for what others of the mounts refer to: a directory of the host. It is
-    /// mounted there in the container's mount namespace only.
+    /// Where to mount it instead of on the root, for what others of the mounts or the configuration's own refer to: a
+    /// path of the host, which is made if it is not there. It is mounted there in the container's mount namespace only.
     package var target: String?
+    /// Only of the type `bind`, with a target: what is at this relative path in `source`. The kernel refuses to look
+    /// outside of `source` for it, so that nobody who can change files there can lead the mount elsewhere.
+    package var subpath: String?
+    /// How the message begins if it cannot be mounted; `nil` is for a part of the root.
+    package var failure: String?
 
     /// A mount of `source`.
-    package init(type: String, source: String, options: [String] = [], target: String? = nil) {
+    package init(
+        type: String, source: String, options: [String] = [], target: String? = nil, subpath: String? = nil,
+        failure: String? = nil
+    ) {
         self.type = type
         self.source = source
         self.options = options
         self.target = target
+        self.subpath = subpath
+        self.failure = failure
     }
 
     /// Mounts it on `path` in the caller's own mount namespace, for runtimes that want to find the root mounted. The

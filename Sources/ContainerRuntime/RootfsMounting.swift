@@ -20,7 +20,8 @@ extension RootFilesystem {
     private static func openTree(_ mount: RootfsMount) throws(RuntimeError) -> FileDescriptor? {
         let options = MountOptions(mount.options)
         guard mount.type != "bind", mount.type != "overlay", !options.isBind else { return nil }
-        return try attempt("cannot open the root file system \(mount.source) (\(mount.type))") { () throws(Errno) in
+        let failure = mount.failure ?? "cannot open the root file system \(mount.source) (\(mount.type))"
+        return try attempt(failure) { () throws(Errno) in
             if mount.type == "erofs" { return try Mounts.newImage(mount.type, FilePath(mount.source)) }
             let pairs = options.data.map { option -> (key: String, value: String?) in
                 let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
@@ -43,9 +44,14 @@ extension RootFilesystem {
             // What is mounted there is for this mount namespace alone, whatever the container's own mounts share with
             // the host.
             try setPropagation(.slave, above: path)
+            if let subpath = mount.subpath { return try mountPart(of: mount.source, at: subpath, on: path) }
+            if !Files.exists(path) {
+                try attempt("cannot make \(path)") { () throws(Errno) in try Files.makeDirectories(path) }
+            }
         }
         let options = MountOptions(mount.options)
-        try attempt("cannot mount the root file system (\(mount.type)) on \(path)") { () throws(Errno) in
+        let failure = mount.failure ?? "cannot mount the root file system (\(mount.type)) on \(path)"
+        try attempt(failure) { () throws(Errno) in
             if mount.type == "bind" || options.isBind {
                 try Mounts.mount(mount.source, on: path, flags: [.bind, .recursive])
                 if !options.attributes.isEmpty {
@@ -68,6 +74,47 @@ extension RootFilesystem {
             }
             guard data.utf8.count < pageSize else { throw Errno.argListTooLong }
             try Mounts.mount(mount.source, on: path, type: mount.type, flags: options.flags, data: data)
+        }
+    }
+
+    /// Mounts what is at `subpath` in the directory `source` on `path`, a directory or file that is made for it.
+    ///
+    /// It is found once, and mounted by the descriptor that it was found with. A process that has the directory as well
+    /// may put a link in the place of a part of the path at any moment.
+    private static func mountPart(
+        of source: String, at subpath: String, on path: FilePath
+    ) throws(RuntimeError) {
+        let base = try attempt("cannot open \(source)") { () throws(Errno) in
+            try Files.open(FilePath(source), [.path, .directory])
+        }
+        defer { base.discard() }
+        let part: FileDescriptor
+        do throws(Errno) {
+            part = try base.open(subpath, .path, resolve: [.beneath, .noMagicLinks])
+        } catch .noSuchFileOrDirectory {
+            let place = "\(source)/\(subpath)"
+            throw RuntimeError(
+                .invalid, "cannot access path \(place): lstat \(place): \(Errno.noSuchFileOrDirectory.words)")
+        } catch .improperLink {
+            throw RuntimeError(
+                .invalid, "path concatenation escapes the base directory, base: \(source), subpath: \(subpath)")
+        } catch {
+            throw RuntimeError(.system, "cannot access path \(source)/\(subpath): \(error.words)")
+        }
+        defer { part.discard() }
+        try attempt("cannot mount \(source)/\(subpath)") { () throws(Errno) in
+            let isDirectory = try FileStatus.of(part).isDirectory
+            if isDirectory {
+                try Files.makeDirectories(path)
+            } else {
+                try Files.makeDirectories(path.removingLastComponent())
+                try Files.open(path, [.writeOnly, .create, .noFollow], mode: 0o600).discard()
+            }
+            let tree = try Mounts.cloneTree(at: part, recursive: true)
+            defer { tree.discard() }
+            let target = try Files.open(path, isDirectory ? [.path, .directory] : .path)
+            defer { target.discard() }
+            try Mounts.attach(tree, on: target)
         }
     }
 

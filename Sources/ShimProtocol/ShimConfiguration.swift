@@ -96,14 +96,24 @@ package struct RootMount: Codable, Hashable, Sendable {
     /// Options as in fstab(5).
     package var options: [String]
     /// A directory of the host to mount it on, seen in the container's mount namespace only; `nil` is the container's
-    /// root.
+    /// root. One that is not there is made.
     package var target: String?
+    /// Only of the type `bind`: what is at this relative path in `source`, and nothing that lies outside of `source`,
+    /// whoever changes the files meanwhile.
+    package var subpath: String?
+    /// How the message begins if it cannot be mounted; `nil` is for a part of the root.
+    package var failure: String?
 
     /// A mount of `source`.
-    package init(type: String, source: String, options: [String] = [], target: String? = nil) {
+    package init(
+        type: String, source: String, options: [String] = [], target: String? = nil, subpath: String? = nil,
+        failure: String? = nil
+    ) {
         self.type = type
         self.source = source
         self.options = options
         self.target = target
+        self.subpath = subpath
+        self.failure = failure
     }
 }

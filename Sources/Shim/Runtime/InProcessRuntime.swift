@@ -119,6 +119,8 @@ final class InProcessRuntime: OCIRuntime {
 extension RootfsMount {
     /// A mount as the engine describes it.
     init(_ mount: RootMount) {
-        self.init(type: mount.type, source: mount.source, options: mount.options, target: mount.target)
+        self.init(
+            type: mount.type, source: mount.source, options: mount.options, target: mount.target,
+            subpath: mount.subpath, failure: mount.failure)
     }
 }
