@@ -45,6 +45,16 @@ struct OptionTests {
         let volume = try MountText.parse("source=data,target=/d,volume-nocopy,volume-opt=o=x=y")
         #expect(volume.type == "volume" && volume.volumeOptions?.noCopy == true)
         #expect(volume.volumeOptions?.driverConfig?.options == ["o": "x=y"])
+        let part = try MountText.parse("src=data,dst=/d,volume-subpath=a/b,volume-label=k=v,volume-driver=local")
+        #expect(part.volumeOptions?.subpath == "a/b" && part.volumeOptions?.labels == ["k": "v"])
+        #expect(part.volumeOptions?.driverConfig?.name == "local")
+        let image = try MountText.parse("type=image,src=box:latest,dst=/i,image-subpath=etc")
+        #expect(image.type == "image" && image.imageOptions?.subpath == "etc")
+        let made = try MountText.parse("type=bind,src=/x,dst=/y,bind-create-src,bind-recursive=disabled")
+        #expect(made.bindOptions?.createMountpoint == true && made.bindOptions?.nonRecursive == true)
+        let forced = try MountText.parse("type=bind,src=/x,dst=/y,ro,bind-recursive=readonly,bind-propagation=rprivate")
+        #expect(forced.bindOptions?.readOnlyForceRecursive == true)
+        #expect(try MountText.parse("src=.hidden,dst=/y").source == ".hidden")
     }
 
     @Test(
@@ -55,6 +65,26 @@ struct OptionTests {
             ("type=bind,target=/t,tmpfs-size=x", "invalid value for tmpfs-size: x"),
             ("type=bind,target=/t,tmpfs-size=1", "cannot mix 'tmpfs-*' options with mount type 'bind'"),
             ("type=bind,target=/t,readonly=x", "invalid value for readonly: x"),
+            ("type=bind,target=/t,volume-nocopy", "cannot mix 'volume-*' options with mount type 'bind'"),
+            ("target=/t,bind-nonrecursive", "cannot mix 'bind-*' options with mount type 'volume'"),
+            ("target=/t,image-subpath=x", "cannot mix 'image-*' options with mount type 'volume'"),
+            ("type=tmpfs,target=/t,tmpfs-mode=9", "invalid value for tmpfs-mode: 9"),
+            (
+                "type=bind,src=/a,target=/t,bind-recursive=writable",
+                "option 'bind-recursive=writable' requires 'readonly' to be specified in conjunction"
+            ),
+            (
+                "type=bind,src=/a,target=/t,bind-recursive=readonly",
+                "option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction"
+            ),
+            (
+                "type=bind,src=/a,target=/t,ro,bind-recursive=readonly",
+                "option 'bind-recursive=readonly' requires 'bind-propagation=rprivate' to be specified in conjunction"
+            ),
+            (
+                "type=bind,src=/a,target=/t,bind-recursive=x",
+                "invalid value for bind-recursive: x (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")"
+            ),
         ])
     func badMounts(text: String, reason: String) {
         #expect(throws: InvalidFlagValue(reason)) { try MountText.parse(text) }

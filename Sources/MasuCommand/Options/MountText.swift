@@ -21,8 +21,7 @@ package enum MountText {
         private var tmpfs: TmpfsOptions?
 
         mutating func add(_ field: String) throws(InvalidFlagValue) {
-            let (rawKey, value, hasValue) = KeyValueTexts.divide(field)
-            let key = rawKey.lowercased()
+            let (key, value, hasValue) = KeyValueTexts.divide(field)
             if !hasValue {
                 switch key {
                 case "readonly", "ro":
@@ -36,6 +35,10 @@ package enum MountText {
                     bind = bind ?? BindOptions()
                     bind?.nonRecursive = true
                     return
+                case "bind-create-src":
+                    bind = bind ?? BindOptions()
+                    bind?.createMountpoint = true
+                    return
                 default: throw InvalidFlagValue("invalid field '\(field)' must be a key=value pair")
                 }
             }
@@ -43,7 +46,7 @@ package enum MountText {
             case "type": mount.type = value.lowercased()
             case "source", "src":
                 mount.source = value
-                if value.hasPrefix(".") { mount.source = LocalFile.absolute(value) }
+                if value == "." || value.hasPrefix("./") { mount.source = LocalFile.absolute(value) }
             case "target", "dst", "destination": mount.target = value
             case "readonly", "ro": mount.readOnly = try boolean(key, value)
             case "consistency": mount.consistency = value.lowercased()
@@ -62,6 +65,7 @@ package enum MountText {
             switch key {
             case "bind-propagation": options.propagation = value.lowercased()
             case "bind-nonrecursive": options.nonRecursive = try boolean(key, value)
+            case "bind-create-src": options.createMountpoint = try boolean(key, value)
             case "bind-recursive":
                 switch value {
                 case "enabled": break
@@ -85,14 +89,14 @@ package enum MountText {
             case "volume-nocopy": options.noCopy = try boolean(key, value)
             case "volume-label":
                 let (name, text, _) = KeyValueTexts.divide(value)
-                options.labels[name] = text
+                if !name.isEmpty { options.labels[name] = text }
             case "volume-driver":
                 options.driverConfig = options.driverConfig ?? VolumeDriverConfig()
                 options.driverConfig?.name = value
             case "volume-opt":
                 let (name, text, _) = KeyValueTexts.divide(value)
                 options.driverConfig = options.driverConfig ?? VolumeDriverConfig()
-                options.driverConfig?.options[name] = text
+                if !name.isEmpty { options.driverConfig?.options[name] = text }
             default: throw InvalidFlagValue("unexpected key '\(key)' in '\(field)'")
             }
             volume = options
@@ -107,10 +111,10 @@ package enum MountText {
                 }
                 options.sizeBytes = size
             case "tmpfs-mode":
-                guard let mode = Int(value, radix: 8) else {
+                guard let mode = UInt32(value, radix: 8) else {
                     throw InvalidFlagValue("invalid value for \(key): \(value)")
                 }
-                options.mode = mode
+                options.mode = Int(mode)
             default: throw InvalidFlagValue("unexpected key '\(key)' in '\(field)'")
             }
             tmpfs = options
@@ -133,9 +137,15 @@ package enum MountText {
             for (kind, isGiven) in given where isGiven && mount.type != kind {
                 throw InvalidFlagValue("cannot mix '\(kind)-*' options with mount type '\(mount.type)'")
             }
-            if let bind, bind.readOnlyNonRecursive || bind.readOnlyForceRecursive, !mount.readOnly {
-                let value = bind.readOnlyNonRecursive ? "writable" : "readonly"
-                throw InvalidFlagValue("option 'bind-recursive=\(value)' requires 'readonly' to be specified")
+            if let bind, bind.readOnlyNonRecursive || bind.readOnlyForceRecursive {
+                let option = "option 'bind-recursive=\(bind.readOnlyNonRecursive ? "writable" : "readonly")'"
+                if !mount.readOnly {
+                    throw InvalidFlagValue("\(option) requires 'readonly' to be specified in conjunction")
+                }
+                if bind.readOnlyForceRecursive, bind.propagation != "rprivate" {
+                    throw InvalidFlagValue(
+                        "\(option) requires 'bind-propagation=rprivate' to be specified in conjunction")
+                }
             }
             mount.bindOptions = bind
             mount.volumeOptions = volume
