@@ -24,6 +24,14 @@ package enum TreeCopy {
         try run(Walk(root: to), source, from: from, to: to)
     }
 
+    /// Gives the directory `destination` the owner, mode, extended attributes and times of the directory `source`. Both
+    /// are open for reading.
+    package static func copyAttributes(of source: FileDescriptor, to destination: FileDescriptor) throws(Errno) {
+        var status = stat()
+        guard fstat(source.rawValue, &status) == 0 else { throw Errno(rawValue: errno) }
+        try Walk(root: destination.rawValue).finish(from: source.rawValue, to: destination.rawValue, status)
+    }
+
     /// Fills the existing, empty directory `destination` with what `source` has at the paths that `isKept` wants:
     /// directories are copied, all else gets one more name. Nobody may change the files any more, whichever name they
     /// use.
@@ -206,7 +214,7 @@ package enum TreeCopy {
         }
 
         /// Owner, mode, attributes and times of an open file or directory, in the order that keeps them.
-        private func finish(from: Int32, to: Int32, _ status: stat) throws(Errno) {
+        func finish(from: Int32, to: Int32, _ status: stat) throws(Errno) {
             try check(fchown(to, status.st_uid, status.st_gid))
             try check(fchmod(to, status.st_mode & 0o7777))
             try copyAttributes(from: from, to: to)

@@ -288,6 +288,10 @@ static inline long masu_pipe2(int *ends, int flags) { return masu_result(syscall
 static inline long masu_copy_file_range(int from, int64_t *source, int to, int64_t *target, size_t count) {
     return masu_result(syscall(SYS_copy_file_range, from, source, to, target, count, 0));
 }
+/// renameat2(2) of one name in two directories, with RENAME_NOREPLACE.
+static inline long masu_move_unless_there(int from, int to, const char *name) {
+    return masu_result(syscall(SYS_renameat2, from, name, to, name, 1));
+}
 /// fallocate(2) with FALLOC_FL_KEEP_SIZE: blocks are reserved, the file stays as long as it is.
 static inline long masu_reserve(int fd, int64_t length) {
     return masu_result(syscall(SYS_fallocate, fd, 1, 0L, length));
