@@ -66,6 +66,11 @@ test-only: packages ## some modules' tests: make test-only T=NetlinkTests,TextTe
 	@MASU_TESTS='$(T)' swift build --build-tests $(SWIFT_FLAGS)
 	@MASU_TESTS='$(T)' swift test --skip-build $(SWIFT_FLAGS)
 
+.PHONY: api
+api: packages ## write docs/api.md and docs/openapi.json anew, from the daemon's own table
+	@MASU_TESTS=EngineAPITests swift build --build-tests $(SWIFT_FLAGS)
+	@MASU_WRITE_API=yes MASU_TESTS=EngineAPITests swift test --skip-build $(SWIFT_FLAGS) --filter APITableTests
+
 .PHONY: check
 check: packages ## formatting, own rules, scripts
 	@scripts/install-packages --optional check

@@ -293,8 +293,8 @@ let package = Package(
         tests(
             "EngineAPITests",
             [
-                "Addresses", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel", "PublishedPorts",
-                "OCISpec", "JSON", "LinuxKernel",
+                "Addresses", "BuildInformation", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel",
+                "PublishedPorts", "OCISpec", "JSON", "LinuxKernel",
                 logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),

@@ -7,10 +7,10 @@ package enum MasuVersion {
     package static let version = "0.1.0"
 
     /// The newest Docker Engine API version spoken.
-    package static let apiVersion = "1.51"
+    package static let apiVersion = "1.55"
 
     /// The Docker Engine whose newest API is `apiVersion`.
-    package static let compatibleEngine = "28.3.0"
+    package static let compatibleEngine = "29.6.0"
 
     /// What the API says where Docker's daemon says its own version. Clients compare it with versions of Docker to
     /// learn what they may ask for, so it begins with that of the engine this one answers like; what follows the plus

@@ -24,11 +24,11 @@ extension Engine {
 
     /// See `Images.load`.
     package func loadImages(
-        from stream: FileDescriptor, platform: Platform? = nil,
+        from stream: FileDescriptor, platforms: [Platform] = [],
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [LoadedImage] {
         do {
-            let loaded = try await images.load(from: stream, platform: platform, progress: progress)
+            let loaded = try await images.load(from: stream, platforms: platforms, progress: progress)
             for image in loaded {
                 let names = image.references.isEmpty ? [image.id.description] : image.references.map(\.familiar)
                 for name in names { await emit("load", image.id, name: name) }
@@ -86,9 +86,15 @@ extension Engine {
     }
 
     /// How many containers were made of each image.
-    package var containersByImage: [Digest: Int] {
-        let ids = services.registry.all.compactMap { Digest($0.current.imageID) }
-        return Dictionary(ids.map { ($0, 1) }, uniquingKeysWith: +)
+    package var containersByImage: [Digest: Int] { containerIDsByImage.mapValues(\.count) }
+
+    /// The ids of the containers that were made of each image.
+    package var containerIDsByImage: [Digest: [String]] {
+        var ids: [Digest: [String]] = [:]
+        for container in services.registry.all {
+            if let image = Digest(container.current.imageID) { ids[image, default: []].append(container.id) }
+        }
+        return ids
     }
 
     /// Publishes an event of an image, with its labels; `actor` is what it is about in place of the image's id.

@@ -34,7 +34,8 @@ package final class Engine: Sendable {
             directory: configuration.execRoot.appending("containers"), shimProgram: configuration.shimPath,
             filterCache: configuration.execRoot.appending("seccomp"))
         services = EngineServices(
-            settings: EngineSettings(configuration), database: database, images: images, events: EventHub(),
+            settings: EngineSettings(configuration), database: database, images: images,
+            events: EventHub(file: configuration.execRoot.appending("events"), logger: logger),
             registry: ContainerRegistry(), networks: networks, tasks: try Tasks(tasks, pool: pool, logger: logger),
             pool: pool,
             logger: logger)

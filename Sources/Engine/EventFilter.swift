@@ -11,7 +11,7 @@ package struct EventFilter: Hashable, Sendable {
     package var labels: [LabelFilter] = []
     /// Names of images, with or without their tag; events of containers have one, too.
     package var images: [String] = []
-    /// Names and beginnings of ids of objects, by the word for their kind; not all of these words are known here.
+    /// Beginnings of names and ids of objects, by the word for their kind; not all of these words are known here.
     package var objects: [String: [String]] = [:]
 
     /// All events.
@@ -36,8 +36,7 @@ package struct EventFilter: Hashable, Sendable {
     }
 
     private static func names(_ event: EngineEvent, _ value: String) -> Bool {
-        event.actorID == value || event.attributes["name"] == value
-            || !value.isEmpty && event.actorID.hasPrefix(value)
+        event.actorID.hasPrefix(value) || event.attributes["name"]?.hasPrefix(value) ?? false
     }
 
     private static func withoutTag(_ reference: String) -> String {

@@ -1,10 +1,13 @@
+import Logging
 import OCISpec
 import Synchronization
+import SystemPackage
 
-/// Remembers the newest events and passes new ones on to all listeners.
+/// Remembers the newest events, those of earlier daemons included, and passes new ones on to all listeners.
 package final class EventHub: Sendable {
     private struct State {
         var past: [EngineEvent] = []
+        var journal: EventJournal?
         var listeners: [Int: Listener] = [:]
         var nextListener = 0
     }
@@ -15,13 +18,24 @@ package final class EventHub: Sendable {
     }
 
     /// How many past events are kept for `since`: Docker's number.
-    private static let memory = 256
+    static let memory = 256
     /// How many events wait for a slow listener before its oldest are dropped.
     private static let backlog = 16384
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    package init() {}
+    /// A hub that forgets with the process.
+    package init() { state = Mutex(State()) }
+
+    /// A hub that keeps its events in `file` and begins with those that it finds there.
+    package init(file: FilePath, logger: Logger) {
+        state = Mutex(State())
+        state.withLock { state in
+            var journal = EventJournal(file, logger: logger)
+            state.past = journal.open()
+            state.journal = journal
+        }
+    }
 
     package var listenerCount: Int { state.withLock { $0.listeners.count } }
 
@@ -31,21 +45,24 @@ package final class EventHub: Sendable {
             // Twice the memory before the older half goes, so that not every event moves all others.
             if state.past.count >= 2 * Self.memory { state.past.removeFirst(state.past.count - Self.memory) }
             state.past.append(event)
+            state.journal?.append(event, past: state.past)
             for listener in state.listeners.values where listener.filter.matches(event) {
                 listener.continuation.yield(event)
             }
         }
     }
 
-    /// Events that pass the filter: those kept since a time, then those to come.
+    /// Events that pass the filter: those kept since a time, then those to come. An end without a beginning asks for
+    /// all that are kept, as with Docker.
     package func listen(filter: EventFilter, since: Timestamp?, until: Timestamp?) -> AsyncStream<EngineEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: EngineEvent.self, bufferingPolicy: .bufferingNewest(Self.backlog))
         let now = Timestamp.now()
         let isOver = until.map { $0 <= now } ?? false
         let number: Int? = state.withLock { state in
-            if let since {
-                for event in state.past.suffix(Self.memory) where event.time >= since && filter.matches(event) {
+            if since != nil || until != nil {
+                let first = since ?? .zero
+                for event in state.past.suffix(Self.memory) where event.time >= first && filter.matches(event) {
                     if let until, event.time > until { continue }
                     continuation.yield(event)
                 }

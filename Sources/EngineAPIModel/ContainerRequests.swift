@@ -84,7 +84,7 @@ package struct IDResponse: WireObject {
 
 /// A request for a new container: `POST /containers/create`. On the wire the configuration's fields stand beside
 /// `HostConfig` and `NetworkingConfig`.
-package struct ContainerCreateRequest: Codable, Hashable, Sendable {
+package struct ContainerCreateRequest: WireObject {
     /// What runs in the container.
     package var config: ContainerConfig
     /// How it meets its host.
@@ -92,9 +92,12 @@ package struct ContainerCreateRequest: Codable, Hashable, Sendable {
     /// Its networks.
     package var networkingConfig: NetworkingConfig
 
+    /// A request for nothing in particular.
+    package init() { self.init(config: ContainerConfig()) }
+
     /// A request.
     package init(
-        config: ContainerConfig = ContainerConfig(), hostConfig: HostConfig = HostConfig(),
+        config: ContainerConfig, hostConfig: HostConfig = HostConfig(),
         networkingConfig: NetworkingConfig = NetworkingConfig()
     ) {
         self.config = config

@@ -71,34 +71,6 @@ package struct ImagesPruneReport: WireObject {
     }
 }
 
-/// Disk usage: `GET /system/df`. Kinds of objects that the request left out are null.
-package struct DiskUsage: WireObject {
-    /// Bytes of all layers, each once.
-    @OmittedIfEmpty package var layersSize: Int64 = 0
-    /// With the bytes they share and the number of their containers.
-    @Always package var images: [ImageSummary]? = nil
-    /// With their sizes.
-    @Always package var containers: [ContainerSummary]? = nil
-    /// There are none yet.
-    @Always package var volumes: [EmptyObject]? = nil
-    /// There is none yet.
-    @Always package var buildCache: [EmptyObject]? = nil
-    /// For clients older than API 1.42.
-    @OmittedIfEmpty package var builderSize: Int64 = 0
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case layersSize = "LayersSize"
-        case images = "Images"
-        case containers = "Containers"
-        case volumes = "Volumes"
-        case buildCache = "BuildCache"
-        case builderSize = "BuilderSize"
-    }
-}
-
 /// A line of `POST /masu/check`: a problem, or at the end a summary.
 package struct CheckLine: WireObject {
     /// The problem; empty in the last line.

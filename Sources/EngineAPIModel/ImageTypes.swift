@@ -12,6 +12,8 @@ package struct ImageSummary: WireObject {
     @Always package var parentID: String = ""
     /// The descriptor of its manifest.
     @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
+    /// Its manifests, if asked for.
+    @OmittedIfEmpty package var manifests: [ImageManifestSummary]? = nil
     /// `name@sha256:…`.
     @Always package var repoDigests: [String] = []
     /// `name:tag`.
@@ -33,6 +35,7 @@ package struct ImageSummary: WireObject {
         case labels = "Labels"
         case parentID = "ParentId"
         case descriptor = "Descriptor"
+        case manifests = "Manifests"
         case repoDigests = "RepoDigests"
         case repoTags = "RepoTags"
         case sharedSize = "SharedSize"
@@ -49,8 +52,14 @@ package struct ImageDescriptor: WireObject {
     @Always package var digest: String = ""
     /// Its size in bytes.
     @Always package var size: Int64 = 0
+    /// Other places to get it from.
+    @OmittedIfEmpty package var urls: [String] = []
+    /// Notes by name.
+    @OmittedIfEmpty package var annotations: [String: String] = [:]
     /// What the content is for.
     @OmittedIfEmpty package var platform: PlatformDescription? = nil
+    /// What kind of artifact it is.
+    @OmittedIfEmpty package var artifactType: String = ""
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -59,7 +68,10 @@ package struct ImageDescriptor: WireObject {
         case mediaType
         case digest
         case size
+        case urls
+        case annotations
         case platform
+        case artifactType
     }
 }
 
@@ -107,6 +119,8 @@ package struct ImageInspection: WireObject {
     @Always package var metadata: ImageMetadata = ImageMetadata()
     /// The descriptor of its manifest.
     @OmittedIfEmpty package var descriptor: ImageDescriptor? = nil
+    /// Its manifests, if asked for.
+    @OmittedIfEmpty package var manifests: [ImageManifestSummary]? = nil
 
     /// An object whose fields have their defaults.
     package init() {}
@@ -133,6 +147,7 @@ package struct ImageInspection: WireObject {
         case rootFS = "RootFS"
         case metadata = "Metadata"
         case descriptor = "Descriptor"
+        case manifests = "Manifests"
     }
 }
 

@@ -64,6 +64,8 @@ package struct PlatformDescription: WireObject {
     @Always package var os: String = ""
     /// The version of the operating system.
     @OmittedIfEmpty package var osVersion: String = ""
+    /// What the operating system has to be able to do.
+    @OmittedIfEmpty package var osFeatures: [String] = []
     /// The variant of the architecture.
     @OmittedIfEmpty package var variant: String = ""
 
@@ -73,6 +75,7 @@ package struct PlatformDescription: WireObject {
     enum CodingKeys: String, CodingKey {
         case architecture, os
         case osVersion = "os.version"
+        case osFeatures = "os.features"
         case variant
     }
 }

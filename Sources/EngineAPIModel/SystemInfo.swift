@@ -212,6 +212,10 @@ package struct PluginsInfo: WireObject {
 
 /// Registries and how they are reached.
 package struct RegistryServiceConfig: WireObject {
+    /// Always null: every layer is distributed. For clients older than API 1.47.
+    @Always package var allowNondistributableArtifactsCIDRs: [String]? = nil
+    /// The same.
+    @Always package var allowNondistributableArtifactsHostnames: [String]? = nil
     /// Networks whose registries may speak plain HTTP.
     @Always package var insecureRegistryCIDRs: [String]? = nil
     /// Registries by name.
@@ -223,6 +227,8 @@ package struct RegistryServiceConfig: WireObject {
     package init() {}
 
     enum CodingKeys: String, CodingKey {
+        case allowNondistributableArtifactsCIDRs = "AllowNondistributableArtifactsCIDRs"
+        case allowNondistributableArtifactsHostnames = "AllowNondistributableArtifactsHostnames"
         case insecureRegistryCIDRs = "InsecureRegistryCIDRs"
         case indexConfigs = "IndexConfigs"
         case mirrors = "Mirrors"

@@ -1,5 +1,5 @@
 /// A type whose empty value the Engine API leaves out or replaces as Go's encoder does.
-package protocol WireValue: Codable, Hashable, Sendable {
+package protocol WireValue: Codable, Hashable, Sendable, WireShaped {
     /// What a missing or null field means.
     static var emptyValue: Self { get }
     /// Whether Go's `omitempty` would leave the value out.
@@ -200,9 +200,7 @@ package struct EmptyObject: WireValue {
 }
 
 /// A structure of the API: never left out by itself, empty when all its fields are.
-package protocol WireObject: WireValue {
-    init()
-}
+package protocol WireObject: WireValue, WireStructure {}
 
 extension WireObject {
     /// The value of a field that is not there.

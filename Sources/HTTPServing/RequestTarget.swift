@@ -47,6 +47,13 @@ package struct Query: Sendable {
 
     /// All values of `name`.
     package func all(_ name: String) -> [String] { pairs.filter { $0.name == name }.map(\.value) }
+
+    /// The query as if these names were not in it.
+    package func without(_ names: [String]) -> Query {
+        var query = self
+        query.pairs.removeAll { names.contains($0.name) }
+        return query
+    }
 }
 
 extension Query: Hashable {

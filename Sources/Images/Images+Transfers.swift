@@ -74,13 +74,13 @@ extension Images {
     ///
     /// `stream` is read to its end and stays the caller's. Either all of its images come to be, or none.
     ///
-    /// - Parameter platform: Which image to take of several for different machines (this machine's without it); one
-    ///   that is for none but another is then refused.
+    /// - Parameter platforms: Which images to take of several for different machines (this machine's without it); an
+    ///   archive that has none for one of them is refused.
     package func load(
-        from stream: FileDescriptor, platform: Platform? = nil,
+        from stream: FileDescriptor, platforms: [Platform] = [],
         progress: @escaping @Sendable (ImageProgress) -> Void = { _ in }
     ) async throws -> [LoadedImage] {
-        let job = Load(images: self, platform: platform, progress: progress)
+        let job = Load(images: self, platforms: platforms, progress: progress)
         return try await running(job.cancellation) { try job.run(from: stream) }
     }
 

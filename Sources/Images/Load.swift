@@ -7,18 +7,25 @@ import SystemPackage
 /// A load: the images of an archive, made by `docker save` or an OCI image layout, in any compression.
 struct Load: Sendable {
     let images: Images
-    /// Which image to take of several for different machines; `nil`: this machine's.
-    let platform: Platform?
+    /// Which images to take of several for different machines; none: this machine's.
+    let platforms: [Platform]
     let cancellation = Cancellation()
     let progress: @Sendable (ImageProgress) -> Void
+
+    /// Of images with the same name the last one keeps it: that for this machine, if it is among them.
+    private var wanted: [Platform?] {
+        if platforms.isEmpty { return [nil] }
+        return platforms.filter { !Platform.host.satisfies($0) } + platforms.filter { Platform.host.satisfies($0) }
+    }
 
     /// Reads `stream` to its end. Either all of its images come to be, or none.
     func run(from stream: FileDescriptor) throws -> [LoadedImage] {
         let source = DescriptorSource(stream, isCancelled: { cancellation.isCancelled })
         let archive = try SpooledArchive(reading: source, into: images.content, cancellation)
-        let found =
+        let found = try wanted.flatMap { platform in
             try archive.file("manifest.json") != nil
-            ? DockerArchive.images(in: archive, for: platform) : OCIArchive.images(in: archive, for: platform)
+                ? DockerArchive.images(in: archive, for: platform) : OCIArchive.images(in: archive, for: platform)
+        }
         let chains = Set(found.flatMap { ChainID.chain(of: $0.diffIDs) }.map(\.description))
         images.changes.withLock { $0.take(chains) }
         defer { images.changes.withLock { $0.release(chains) } }

@@ -9,4 +9,14 @@ extension Images {
         descriptor?.platform = record.configuration.platform
         return descriptor
     }
+
+    /// Bytes of an image's manifest, configuration and layers as registries have them, which is how they lie here; 0
+    /// for a damaged image.
+    package func contentSize(of record: ImageRecord) async throws -> Int64 {
+        guard record.damage == nil else { return 0 }
+        return try await pool.run {
+            let (manifest, bytes) = try self.documents.manifest(record.manifest)
+            return manifest.layers.reduce(manifest.config.size + Int64(bytes.count)) { $0 + $1.size }
+        }
+    }
 }

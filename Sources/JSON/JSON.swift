@@ -47,34 +47,37 @@ package enum JSON {
     }
 
     /// Decodes a `T` from a value; with `ignoringCase` members' names may be spelt in other cases than its keys, as for
-    /// Go's decoder.
+    /// Go's decoder. Members that `rules` hide are not seen.
     ///
     /// - Throws: `JSONError.value` with the path of what does not fit; or whatever `T`'s own `init(from:)` throws.
     package static func decode<T: Decodable>(
-        _ type: T.Type, from value: JSONValue, ignoringCase: Bool = false
+        _ type: T.Type, from value: JSONValue, ignoringCase: Bool = false, rules: MemberRules? = nil
     ) throws -> T {
         do {
-            return try JSONDecoder(value, ignoringCase: ignoringCase).decode(type)
+            return try JSONDecoder(value, JSONReading(ignoresCase: ignoringCase, rules: rules)).decode(type)
         } catch let error as DecodingError {
             throw JSONError(error)
         }
     }
 
-    /// The bytes of `value`; members stand in the order in which the type encodes them.
+    /// The bytes of `value`; members stand in the order in which the type encodes them, but for those that `rules`
+    /// leave out.
     ///
     /// - Throws: `JSONError.value` for a number JSON cannot spell (NaN, infinity); or what the type's `encode(to:)`
     ///   throws.
-    package static func encode<T: Encodable>(_ value: T, pretty: Bool = false) throws -> [UInt8] {
-        try encodeValue(value).serialized(pretty: pretty)
+    package static func encode<T: Encodable>(
+        _ value: T, pretty: Bool = false, rules: MemberRules? = nil
+    ) throws -> [UInt8] {
+        try encodeValue(value, rules: rules).serialized(pretty: pretty)
     }
 
     /// `value` as a tree of JSON values.
     ///
     /// - Throws: as `encode`.
-    package static func encodeValue<T: Encodable>(_ value: T) throws -> JSONValue {
+    package static func encodeValue<T: Encodable>(_ value: T, rules: MemberRules? = nil) throws -> JSONValue {
         if let value = value as? JSONValue { return value }
         let node = JSONNode()
-        try value.encode(to: JSONEncoder(node))
+        try value.encode(to: JSONEncoder(node, rules: rules))
         return node.value
     }
 }

@@ -1,16 +1,23 @@
+/// How members of objects are found.
+struct JSONReading {
+    /// Whether a member's name may be spelt in other cases than the key, as Go's decoder has it.
+    var ignoresCase = false
+    /// Members that are not seen.
+    var rules: MemberRules?
+}
+
 /// The standard library's decoding protocol over a parsed value.
 struct JSONDecoder: Decoder {
     let value: JSONValue
-    /// Whether a member's name may be spelt in other cases than the key, as Go's decoder has it.
-    let ignoresCase: Bool
+    let reading: JSONReading
 
     /// Always empty: an error's path is made when the error travels up (see `JSONError.within`).
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(_ value: JSONValue, ignoringCase: Bool) {
+    init(_ value: JSONValue, _ reading: JSONReading) {
         self.value = value
-        ignoresCase = ignoringCase
+        self.reading = reading
     }
 
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
@@ -21,12 +28,12 @@ struct JSONDecoder: Decoder {
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let object) = value else { throw mismatch("an object") }
-        return KeyedDecodingContainer(JSONKeyedDecodingContainer(object: object, ignoringCase: ignoresCase))
+        return KeyedDecodingContainer(JSONKeyedDecodingContainer(object: object, reading))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         guard case .array(let elements) = value else { throw mismatch("an array") }
-        return JSONUnkeyedDecodingContainer(elements: elements, ignoresCase: ignoresCase)
+        return JSONUnkeyedDecodingContainer(elements: elements, reading: reading)
     }
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer {
@@ -97,19 +104,24 @@ struct JSONIndex: CodingKey {
 
 private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
     let object: JSONObject
-    private let ignoresCase: Bool
+    private let reading: JSONReading
+    private let rules: [String: MemberRules.Rule]?
     /// Whether a name that is not found as it is may be there in another case: those of the Engine API begin with a
     /// capital.
     private let hasOtherCases: Bool
     var codingPath: [any CodingKey] { [] }
 
-    init(object: JSONObject, ignoringCase: Bool) {
+    init(object: JSONObject, _ reading: JSONReading) {
         self.object = object
-        ignoresCase = ignoringCase
-        hasOtherCases = ignoringCase && object.keys.contains { $0.utf8.first.map { $0 < 0x41 || $0 > 0x5a } ?? false }
+        self.reading = reading
+        rules = reading.rules?.members(Key.self)
+        hasOtherCases =
+            reading.ignoresCase
+            && object.keys.contains { $0.utf8.first.map { $0 < 0x41 || $0 > 0x5a } ?? false }
     }
 
     private func member(_ name: String) -> JSONValue? {
+        if let rules, case .hidden? = rules[name] { return nil }
         if let value = object[name] { return value }
         guard hasOtherCases else { return nil }
         let wanted = name.lowercased()
@@ -124,7 +136,7 @@ private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContaine
         guard let value = member(key.stringValue) else {
             throw JSONError.value(path: key.stringValue, reason: "is missing")
         }
-        return JSONDecoder(value, ignoringCase: ignoresCase)
+        return JSONDecoder(value, reading)
     }
 
     func decodeNil(forKey key: Key) throws -> Bool { try decoder(key).decodeNil() }
@@ -147,7 +159,7 @@ private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContaine
     // A member that is `null` counts as absent, as it does for Go's decoder, whose clients send both.
     func decodeIfPresent<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T? {
         guard let value = member(key.stringValue), !value.isNull else { return nil }
-        return try within(key) { try JSONDecoder(value, ignoringCase: ignoresCase).decode(type) }
+        return try within(key) { try JSONDecoder(value, reading).decode(type) }
     }
 
     func nestedContainer<Nested: CodingKey>(
@@ -162,19 +174,19 @@ private struct JSONKeyedDecodingContainer<Key: CodingKey>: KeyedDecodingContaine
         return try within(key) { try decoder.unkeyedContainer() }
     }
 
-    func superDecoder() throws -> any Decoder { JSONDecoder(.object(object), ignoringCase: ignoresCase) }
+    func superDecoder() throws -> any Decoder { JSONDecoder(.object(object), reading) }
     func superDecoder(forKey key: Key) throws -> any Decoder { try decoder(key) }
 }
 
 private struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
     let elements: [JSONValue]
-    let ignoresCase: Bool
+    let reading: JSONReading
     var codingPath: [any CodingKey] { [] }
     private(set) var currentIndex = 0
 
-    init(elements: [JSONValue], ignoresCase: Bool) {
+    init(elements: [JSONValue], reading: JSONReading) {
         self.elements = elements
-        self.ignoresCase = ignoresCase
+        self.reading = reading
     }
 
     var count: Int? { elements.count }
@@ -186,7 +198,7 @@ private struct JSONUnkeyedDecodingContainer: UnkeyedDecodingContainer {
         }
         defer { currentIndex += 1 }
         return try within(JSONIndex(currentIndex)) {
-            try body(JSONDecoder(elements[currentIndex], ignoringCase: ignoresCase))
+            try body(JSONDecoder(elements[currentIndex], reading))
         }
     }
 

@@ -66,23 +66,28 @@ final class JSONNode {
 /// The standard library's encoding protocol into a `JSONNode`.
 struct JSONEncoder: Encoder {
     let node: JSONNode
+    let rules: MemberRules?
+    let probe: KeyTypeProbe?
 
     /// Always empty: an error's path is made when the error travels up (see `JSONError.within`).
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(_ node: JSONNode) {
+    init(_ node: JSONNode, rules: MemberRules? = nil, probe: KeyTypeProbe? = nil) {
         self.node = node
+        self.rules = rules
+        self.probe = probe
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
         node.beginObject()
-        return KeyedEncodingContainer(JSONKeyedEncodingContainer(node: node))
+        probe?.see(type)
+        return KeyedEncodingContainer(JSONKeyedEncodingContainer<Key>(node: node, rules: rules))
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
         node.beginArray()
-        return JSONUnkeyedEncodingContainer(node: node)
+        return JSONUnkeyedEncodingContainer(node: node, rules: rules)
     }
 
     func singleValueContainer() -> any SingleValueEncodingContainer { self }
@@ -119,17 +124,39 @@ extension JSONEncoder: SingleValueEncodingContainer {
 
 private struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
     let node: JSONNode
+    let rules: MemberRules?
+    private let members: [String: MemberRules.Rule]?
     var codingPath: [any CodingKey] { [] }
 
-    private func encoder(_ key: some CodingKey) -> JSONEncoder {
-        JSONEncoder(node.appendNode(key: key.stringValue))
+    init(node: JSONNode, rules: MemberRules?) {
+        self.node = node
+        self.rules = rules
+        members = rules?.members(Key.self)
     }
 
-    func encodeNil(forKey key: Key) { node.append(.null, key: key.stringValue) }
-    func encode(_ value: Bool, forKey key: Key) { node.append(.bool(value), key: key.stringValue) }
-    func encode(_ value: String, forKey key: Key) { node.append(.string(value), key: key.stringValue) }
+    private func encoder(_ key: some CodingKey) -> JSONEncoder {
+        JSONEncoder(node.appendNode(key: key.stringValue), rules: rules)
+    }
+
+    private func append(_ value: JSONValue, _ key: Key) {
+        switch members?[key.stringValue] {
+        case .hidden?: return
+        case .omittedWhenEmpty? where value.isOmittable: return
+        case .omittedWhenEmpty?, nil: node.append(value, key: key.stringValue)
+        }
+    }
+
+    func encodeNil(forKey key: Key) { append(.null, key) }
+    func encode(_ value: Bool, forKey key: Key) { append(.bool(value), key) }
+    func encode(_ value: String, forKey key: Key) { append(.string(value), key) }
     func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-        try within(key) { try encoder(key).encode(value) }
+        try within(key) {
+            guard let rule = members?[key.stringValue] else { return try encoder(key).encode(value) }
+            if case .hidden = rule { return }
+            let part = JSONNode()
+            try JSONEncoder(part, rules: rules).encode(value)
+            append(part.value, key)
+        }
     }
 
     func nestedContainer<Nested: CodingKey>(
@@ -139,32 +166,33 @@ private struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContaine
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { encoder(key).unkeyedContainer() }
-    func superEncoder() -> any Encoder { JSONEncoder(node) }
+    func superEncoder() -> any Encoder { JSONEncoder(node, rules: rules) }
     func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
 }
 
 private struct JSONUnkeyedEncodingContainer: UnkeyedEncodingContainer {
     let node: JSONNode
+    let rules: MemberRules?
     var codingPath: [any CodingKey] { [] }
 
     var count: Int { node.count }
+
+    private func encoder() -> JSONEncoder { JSONEncoder(node.appendNode(), rules: rules) }
 
     func encodeNil() { node.append(.null) }
     func encode(_ value: Bool) { node.append(.bool(value)) }
     func encode(_ value: String) { node.append(.string(value)) }
     func encode<T: Encodable>(_ value: T) throws {
-        try within(JSONIndex(count)) { try JSONEncoder(node.appendNode()).encode(value) }
+        try within(JSONIndex(count)) { try encoder().encode(value) }
     }
 
     func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
-        JSONEncoder(node.appendNode()).container(keyedBy: type)
+        encoder().container(keyedBy: type)
     }
 
-    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
-        JSONEncoder(node.appendNode()).unkeyedContainer()
-    }
+    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { encoder().unkeyedContainer() }
 
-    func superEncoder() -> any Encoder { JSONEncoder(node.appendNode()) }
+    func superEncoder() -> any Encoder { encoder() }
 }
 
 extension JSONValue: Encodable {

@@ -20,7 +20,10 @@ struct ImageWireTests {
 
     private static func inspection(_ process: ImageProcess?, _ version: APIVersion) throws -> JSONObject {
         let details = ImageDetails(record: try record(process), driver: "overlay", driverData: [:])
-        return try #require(try JSON.parse(JSON.encode(ImageInspection(details, version: version))).object)
+        return try #require(
+            try JSON.encodeValue(
+                ImageInspection(details, version: version), rules: WireRules.sending(version)
+            ).object)
     }
 
     private static let always = ["Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "User", "Volumes", "WorkingDir"]
@@ -32,14 +35,17 @@ struct ImageWireTests {
     @Test(
         "the configuration of an image has the fields that clients of a version read, also where it says nothing",
         arguments: [
-            (APIVersion.newest, always, false), (.v(50), always, false), (.v(49), always + containers, false),
+            (APIVersion.newest, [], false), (.v(51), always, false), (.v(50), always, false),
+            (.v(49), always + containers, false),
             (.v(45), always + containers, false), (.v(44), always + containers, true),
         ] as [(APIVersion, [String], Bool)])
     func configuration(_ version: APIVersion, _ fields: [String], _ hasContainer: Bool) throws {
         for process in [nil, ImageProcess()] {
             let inspection = try Self.inspection(process, version)
             #expect(inspection["Config"]?.object?.keys.sorted() == fields.sorted())
-            #expect(inspection["Config"]?["Cmd"] == .null && inspection["Config"]?["User"] == .string(""))
+            if fields.contains("Cmd") {
+                #expect(inspection["Config"]?["Cmd"] == .null && inspection["Config"]?["User"] == .string(""))
+            }
             #expect((inspection["ContainerConfig"] != nil) == hasContainer)
             #expect((inspection["Container"] == .string("")) == hasContainer)
         }
@@ -52,7 +58,8 @@ struct ImageWireTests {
         #expect(descriptor["mediaType"]?.string == MediaType.ociManifest && descriptor["size"] == .int(7))
         let summary = StoredImageSummary(record: try Self.record(nil), sharedSize: -1)
         let old = EngineAPIModel.ImageSummary(summary, containers: nil, version: .v(47))
-        #expect(old.descriptor == nil && old.containers == -1)
+        #expect(try JSON.encodeValue(old, rules: WireRules.sending(.v(47)))["Descriptor"] == nil)
+        #expect(old.containers == -1)
         let new = EngineAPIModel.ImageSummary(summary, containers: 2, version: .newest)
         #expect(new.descriptor?.digest == summary.record.id.description && new.containers == 2)
     }

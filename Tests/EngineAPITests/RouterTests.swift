@@ -8,7 +8,11 @@ import Testing
 struct RouterTests {
     private static let router = Router(
         routes: [
-            Route(.GET, "/images/json") { _ in text("list") },
+            Route(.GET, "/images/json") { request in
+                text("list" + (request.query["x"].map { " \(request.query.flag("manifests")) \($0)" } ?? ""))
+            },
+            Route(.POST, "/images/prune") { _ in text("pruned") },
+            Route(.GET, "/distribution/{name}/json") { _ in text("distribution") },
             Route(.GET, "/images/{name}/json") { request in text("inspect \(request.name)") },
             Route(.DELETE, "/images/{name}") { request in text("remove \(request.name)") },
             Route(.GET, "/version") { request in text("\(request.version) \(request.query.text("a"))") },
@@ -42,7 +46,7 @@ struct RouterTests {
             ("/v1.51/images/registry.example:5000/a/b:tag/json", "inspect registry.example:5000/a/b:tag"),
             ("/images/a%2Fb/json", "inspect a/b"), ("//images//x/json", "inspect x"),
             ("/v1.30/version?a=b+c", "1.30 b c"),
-            ("/version", "1.51 "),
+            ("/version", "1.55 "),
         ])
     func paths(_ target: String, _ expected: String) async {
         let answer = await answer(.GET, target)
@@ -62,12 +66,29 @@ struct RouterTests {
 
     @Test("versions outside the range are refused in Docker's words")
     func versions() async {
-        let new = await answer(.GET, "/v1.52/version")
+        let new = await answer(.GET, "/v1.56/version")
         #expect(new.status == 400)
-        #expect(new.body == "{\"message\":\"client version 1.52 is too new. Maximum supported API version is 1.51\"}\n")
+        #expect(new.body == "{\"message\":\"client version 1.56 is too new. Maximum supported API version is 1.55\"}\n")
         let old = await answer(.GET, "/v1.23/version")
         #expect(
             old.body.contains("client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade"))
+    }
+
+    @Test("an operation of a newer version is refused in Docker's words")
+    func minimumVersion() async {
+        let answer = await answer(.POST, "/v1.24/images/prune")
+        #expect(answer.status == 400)
+        #expect(answer.body == "{\"message\":\"POST /images/prune requires minimum API version 1.25\"}\n")
+        let named = await self.answer(.GET, "/v1.29/distribution/a/b/json")
+        #expect(
+            named.body
+                == "{\"message\":\"GET /distribution/{name:.*}/json requires minimum API version 1.30\"}\n")
+    }
+
+    @Test("a parameter that the version does not have is not there")
+    func parameters() async {
+        #expect(await answer(.GET, "/v1.46/images/json?manifests=1&x=2").body == "list false 2")
+        #expect(await answer(.GET, "/v1.47/images/json?manifests=1&x=2").body == "list true 2")
     }
 
     @Test("OPTIONS is answered for every path")
@@ -84,7 +105,7 @@ struct RouterTests {
         let answer = await answer(.GET, "/fails")
         #expect(answer.status == 409)
         #expect(answer.body == "{\"message\":\"no\"}\n")
-        #expect(answer.headers.first(name: "Api-Version") == "1.51")
+        #expect(answer.headers.first(name: "Api-Version") == "1.55")
         #expect(answer.headers.first(name: "Ostype") == "linux")
     }
 }

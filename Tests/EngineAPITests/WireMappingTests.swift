@@ -9,8 +9,9 @@ import Testing
 @Suite("Wire mapping")
 struct WireMappingTests {
     private func configuration(_ json: String, version: APIVersion = .newest) throws -> ContainerConfiguration {
-        try ContainerConfiguration(
-            try JSON.decode(ContainerCreateRequest.self, from: Array(json.utf8)), version: version)
+        let wire = try JSON.decode(
+            ContainerCreateRequest.self, from: try JSON.parse(json), rules: WireRules.reading(version))
+        return try ContainerConfiguration(wire, version: version)
     }
 
     @Test("a create request as the docker CLI sends it")
@@ -90,18 +91,49 @@ struct WireMappingTests {
         wire.cmd = ["ls"]
         wire.consoleSize = [10, 20]
         #expect(try ExecConfiguration(wire, version: .newest).consoleSize == ConsoleSize(rows: 10, columns: 20))
-        #expect(try ExecConfiguration(wire, version: .v(41)).consoleSize == nil)
+        let old = try JSON.decode(
+            ExecCreateRequest.self, from: try JSON.encodeValue(wire), rules: WireRules.reading(.v(41)))
+        #expect(old.consoleSize.isEmpty && old.cmd == ["ls"])
     }
 
-    @Test("an event carries the fields of old beside the new ones")
+    @Test("an event carries the fields of old beside the new ones, until API 1.51")
     func event() throws {
         let event = EngineEvent(
             kind: .container, action: "die", actorID: "abc", attributes: ["image": "debian", "exitCode": "1"],
             time: Timestamp(seconds: 3, nanoseconds: 4))
-        let json = String(decoding: try JSON.encode(EventMessage(event)), as: UTF8.self)
+        func json(_ version: APIVersion) throws -> String {
+            String(
+                decoding: try JSON.encode(EventMessage(event), rules: WireRules.sending(version)), as: UTF8.self)
+        }
         #expect(
-            json
+            try json(.v(51))
                 == #"{"status":"die","id":"abc","from":"debian","Type":"container","Action":"die","Actor":{"ID":"abc","Attributes":{"exitCode":"1","image":"debian"}},"scope":"local","time":3,"timeNano":3000000004}"#
         )
+        #expect(try json(.v(52)).hasPrefix(#"{"Type":"container","Action":"die","#))
+    }
+
+    @Test("the container-wide MAC address is a warning since API 1.44 and refused since 1.52")
+    func containerWideAddress() throws {
+        let json = #"{"Image":"x","MacAddress":"02:42:ac:11:00:02"}"#
+        let wire = try JSON.decode(ContainerCreateRequest.self, from: Array(json.utf8))
+        var warnings: [String] = []
+        _ = try ContainerConfiguration(wire, version: .v(51), warnings: &warnings)
+        #expect(warnings.first?.hasPrefix("The container-wide MacAddress field is now deprecated.") == true)
+        let error = #expect(throws: APIError.self) { try ContainerConfiguration(wire, version: .v(52)) }
+        #expect(
+            error?.message
+                == "container-wide MAC address no longer supported; use endpoint-specific MAC address instead")
+    }
+
+    @Test("empty port bindings are a warning since API 1.52")
+    func emptyBindings() throws {
+        let json = #"{"Image":"x","HostConfig":{"PortBindings":{"80/tcp":[],"81/tcp":[{"HostPort":"8081"}]}}}"#
+        let wire = try JSON.decode(ContainerCreateRequest.self, from: Array(json.utf8))
+        for (version, count) in [(APIVersion.v(51), 0), (.v(52), 1)] {
+            var warnings: [String] = []
+            _ = try ContainerConfiguration(wire, version: version, warnings: &warnings)
+            #expect(warnings.count == count)
+            if let warning = warnings.first { #expect(warning.contains("list of port-bindings: 80/tcp. Such")) }
+        }
     }
 }

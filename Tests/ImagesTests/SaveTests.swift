@@ -143,13 +143,13 @@ struct SaveTests {
         let bytes = try Tar.make(Dictionary(files, uniquingKeysWith: { $1 }).sorted { $0.key < $1.key })
         let loaded = try await ImagesFixture.streaming(bytes) {
             try await fixture.images.load(
-                from: $0, platform: Platform(os: "linux", architecture: "arm64", variant: "v8"))
+                from: $0, platforms: [Platform(os: "linux", architecture: "arm64", variant: "v8")])
         }
         let record = try #require(try await fixture.images.record(loaded[0].id))
         #expect(record.configuration.architecture == "arm64")
         let missing = await #expect(throws: ImagesError.self) {
             _ = try await ImagesFixture.streaming(bytes) {
-                try await fixture.images.load(from: $0, platform: Platform(os: "linux", architecture: "s390x"))
+                try await fixture.images.load(from: $0, platforms: [Platform(os: "linux", architecture: "s390x")])
             }
         }
         #expect(missing == ImagesError(.notFound, "the archive has no image for linux/s390x"))

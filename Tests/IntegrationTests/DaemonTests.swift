@@ -5,16 +5,16 @@ extension Integration {
     /// The daemon as a program: its sockets, its drivers, its versions.
     @Suite("daemon")
     struct Daemon {
-        @Test("every API version from 1.24 to 1.51 is answered, with or without a prefix; ping says which")
+        @Test("every API version from 1.24 to 1.55 is answered, with or without a prefix; ping says which")
         func versions() throws {
             try withDaemon(image: false) { daemon in
-                for prefix in ["", "/v1.24", "/v1.41", "/v1.51"] {
+                for prefix in ["", "/v1.24", "/v1.41", "/v1.55"] {
                     let answer = try daemon.http("GET", prefix + "/containers/json?all=1")
                     #expect(answer.status == 200 && answer.body.hasPrefix("[]"), "\(prefix): \(answer)")
                 }
                 let curl = try #require(Programs.find("curl"), "curl is not installed")
                 let ping = try Command(curl, "-s", "-i", "--unix-socket", daemon.socket, "http://masu/_ping").runToEnd()
-                for header in ["Api-Version: 1.51", "Ostype: linux", "Server: "] {
+                for header in ["Api-Version: 1.55", "Ostype: linux", "Server: "] {
                     #expect(ping.output.lowercased().contains(header.lowercased()), "\(ping)")
                 }
                 #expect(ping.output.hasSuffix("OK"))

@@ -77,7 +77,7 @@ extension EngineRoutes {
         guard let wire = try await request.decodeNeededBody(ContainerCreateRequest.self) else {
             throw APIError.invalid("config cannot be empty in order to create a container")
         }
-        let platform = request.version < .v(41) ? "" : request.query.text("platform")
+        let platform = request.query.text("platform")
         var warnings: [String] = []
         let configuration = try ContainerConfiguration(
             wire, version: request.version, logDriver: engine.configuration.log.driver ?? .standard,
@@ -139,7 +139,7 @@ extension EngineRoutes {
     /// after it), the body at the end of the container.
     private func wait(_ request: RoutedRequest) async throws -> HTTPResponse {
         let isLegacy = request.version < .v(30)
-        let text = isLegacy ? "" : request.query.text("condition")
+        let text = request.query.text("condition")
         guard let condition = text.isEmpty ? .notRunning : WaitCondition(rawValue: text) else {
             throw APIError.invalid("invalid condition: \"\(text)\"")
         }
@@ -156,7 +156,7 @@ extension EngineRoutes {
 extension RoutedRequest {
     /// `t` and `signal` of stop and restart.
     fileprivate func stopParameters() throws -> (timeout: Int?, signal: Signal?) {
-        let signal = version < .v(42) ? "" : query.text("signal")
+        let signal = query.text("signal")
         return (try query.integer("t"), signal.isEmpty ? nil : try Signal(wire: signal))
     }
 

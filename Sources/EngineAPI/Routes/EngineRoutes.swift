@@ -31,10 +31,12 @@ package struct EngineRoutes: Sendable {
 
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
-        Router(
-            routes: system + upkeep + limits + containers + containerFiles + executions + registryRoutes
-                + imageTransfers + imageRoutes + networks + notYet,
-            oldest: oldest, documentLimit: documentLimit, logger: logger
-        ).responder
+        Router(routes: all, oldest: oldest, documentLimit: documentLimit, logger: logger).responder
+    }
+
+    /// Every route; `APITable` has a line for each but `OPTIONS`.
+    package var all: [Route] {
+        system + upkeep + limits + containers + containerFiles + executions + registryRoutes + imageTransfers
+            + imageRoutes + networks + plugins + description + refused
     }
 }

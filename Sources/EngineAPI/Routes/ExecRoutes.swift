@@ -28,7 +28,7 @@ extension EngineRoutes {
 
     private func startExec(_ request: RoutedRequest) async throws -> HTTPResponse {
         let wire = try await request.decodeBody(ExecStartRequest.self) ?? ExecStartRequest()
-        let size = wire.tty && request.version >= .v(42) ? ConsoleSize(wire: wire.consoleSize) : nil
+        let size = wire.tty ? ConsoleSize(wire: wire.consoleSize) : nil
         let options = ExecStartOptions(detach: wire.detach, tty: wire.tty, consoleSize: size)
         guard let stream = try await engine.startExec(request.name, options: options) else { return .empty(.ok) }
         // Clients ask for the exit status as soon as the stream has ended; the news of it comes on another connection

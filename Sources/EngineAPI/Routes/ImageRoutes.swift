@@ -13,11 +13,7 @@ extension EngineRoutes {
             Route(.GET, "/images/json", listImages),
             Route(.POST, "/images/create", createImage),
             Route(.POST, "/images/load", loadImages),
-            Route(.GET, "/images/{name}/json") { request in
-                let details = try await images.inspect(request.name)
-                try request.checkPlatform(of: details.record)
-                return .json(ImageInspection(details, version: request.version))
-            },
+            Route(.GET, "/images/{name}/json", inspectImage),
             Route(.GET, "/images/{name}/history") { request in
                 try request.checkPlatform(of: try await images.resolve(request.name))
                 return .json(try await images.history(request.name).map(EngineAPIModel.ImageHistoryEntry.init))
@@ -28,14 +24,42 @@ extension EngineRoutes {
     }
 
     private func listImages(_ request: RoutedRequest) async throws -> HTTPResponse {
-        let filters = try ImageFilters(try request.query.filters().values)
-        let summaries = try await images.list(filters, sharedSize: request.query.flag("shared-size"))
-        let counts = request.version < .v(51) ? nil : engine.containersByImage
-        return .json(
-            summaries.map { summary in
-                let containers = counts.map { $0[summary.record.id] ?? 0 }
-                return EngineAPIModel.ImageSummary(summary, containers: containers, version: request.version)
-            })
+        let query = request.query
+        var wanted = try query.filters().values
+        if wanted["reference"] == nil, !query.text("filter").isEmpty { wanted["reference"] = query.all("filter") }
+        let filters = try ImageFilters(wanted)
+        let showsManifests = query.flag("manifests")
+        guard showsManifests || !query.flag("identity") else {
+            throw APIError.invalid("conflicting options: identity requires manifests=1")
+        }
+        let summaries = try await images.list(filters, sharedSize: query.flag("shared-size"))
+        let users = engine.containerIDsByImage
+        var list: [EngineAPIModel.ImageSummary] = []
+        for summary in summaries {
+            let containers = request.version < .v(51) ? nil : users[summary.record.id]?.count ?? 0
+            var line = EngineAPIModel.ImageSummary(summary, containers: containers, version: request.version)
+            if showsManifests { line.manifests = try await manifests(of: summary.record, users) }
+            list.append(line)
+        }
+        return .json(list)
+    }
+
+    private func inspectImage(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let showsManifests = request.query.flag("manifests")
+        guard !showsManifests || request.query.text("platform").isEmpty else {
+            throw APIError.invalid("conflicting options: manifests and platform options cannot both be set")
+        }
+        let details = try await images.inspect(request.name)
+        try request.checkPlatform(of: details.record)
+        var inspection = ImageInspection(details, version: request.version)
+        if showsManifests { inspection.manifests = try await manifests(of: details.record, engine.containerIDsByImage) }
+        return .json(inspection)
+    }
+
+    /// The manifests of an image that are here: its own.
+    private func manifests(of image: ImageRecord, _ users: [Digest: [String]]) async throws -> [ImageManifestSummary] {
+        let size = try await images.contentSize(of: image)
+        return ImageManifestSummary(image, contentSize: size, containers: users[image.id] ?? []).map { [$0] } ?? []
     }
 
     /// Import; and pull.
@@ -94,7 +118,8 @@ extension EngineRoutes {
 
     private func loadImages(_ request: RoutedRequest) async throws -> HTTPResponse {
         let isQuiet = request.query.flag("quiet", default: true)
-        let platform = try request.query.platforms("platform").first
+        let platforms = try request.query.platforms("platform")
+        if platforms.count > 1, request.version < .v(52) { throw Self.severalPlatforms }
         let group = eventLoopGroup
         return HTTPResponse(
             status: .ok, headers: ["Content-Type": "application/json"],
@@ -111,7 +136,7 @@ extension EngineRoutes {
                 do {
                     outcome = .success(
                         try await BodyPipe.reading(request.http.body, on: group) { archive in
-                            try await engine.loadImages(from: archive, platform: platform) { report.yield($0) }
+                            try await engine.loadImages(from: archive, platforms: platforms) { report.yield($0) }
                         })
                 } catch {
                     outcome = .failure(error)
@@ -132,6 +157,9 @@ extension EngineRoutes {
             })
     }
 
+    static let severalPlatforms = APIError.invalid(
+        "multiple platform parameters are not supported in this API version; use API version 1.52 or later")
+
     private static func lines(of image: LoadedImage) -> [String] {
         let names =
             image.references.isEmpty
@@ -151,7 +179,7 @@ extension EngineRoutes {
 
     private func removeImage(_ request: RoutedRequest) async throws -> HTTPResponse {
         guard request.name.contains(where: { $0 != " " }) else { throw APIError.invalid("image name cannot be blank") }
-        let platforms = request.version < .v(50) ? [] : try request.query.platforms("platforms")
+        let platforms = try request.query.platforms("platforms")
         let deletions = try await engine.removeImage(
             request.name, platforms: platforms, force: request.query.flag("force"),
             noPrune: request.query.flag("noprune"))
@@ -169,7 +197,7 @@ extension EngineRoutes {
 
 extension RoutedRequest {
     /// Refuses an image that is not for the platform the client asks for.
-    fileprivate func checkPlatform(of image: ImageRecord) throws {
+    func checkPlatform(of image: ImageRecord) throws {
         guard let wanted = try query.platforms("platform").first else { return }
         let own = image.configuration.platform
         guard !own.satisfies(wanted) else { return }

@@ -15,6 +15,7 @@ extension EngineRoutes {
 
     private func save(_ names: [String], _ request: RoutedRequest) throws -> HTTPResponse {
         let platforms = try request.query.platforms("platform")
+        if platforms.count > 1, request.version < .v(52) { throw Self.severalPlatforms }
         // A client that joins several names itself is served as well, as by Docker.
         let images = names.flatMap { $0.split(separator: ",").map(String.init) }
         let group = eventLoopGroup

@@ -62,7 +62,7 @@ extension EngineRoutes {
             throw APIError(.notFound, "network \(request.name) not found")
         }
         let details = try await engine.inspectNetwork(request.name)
-        return .json(NetworkInspection(details, version: request.version))
+        return .json(NetworkInspection(details))
     }
 
     private func createNetwork(_ request: RoutedRequest) async throws -> HTTPResponse {

@@ -47,6 +47,9 @@ extension EngineRoutes {
         let tag = request.query.text("tag")
         let reference = tag.isEmpty ? name : try name.tagged(tag)
         let allTags = reference.isNameOnly
+        if !request.query.text("platform").isEmpty {
+            try request.checkPlatform(of: try await images.resolve(reference.withDefaultTag.description))
+        }
         let credentials = Self.credentials(request)
         return Self.progress { report in
             try await engine.pushImage(reference, allTags: allTags, credentials: credentials, progress: report)
@@ -114,17 +117,8 @@ extension EngineRoutes {
         let found = try await engine.inspectRemoteImage(
             try ImageReference(parsing: request.name), credentials: Self.credentials(request))
         var inspection = DistributionInspection()
-        inspection.descriptor.mediaType = found.descriptor.mediaType
-        inspection.descriptor.digest = found.descriptor.digest.description
-        inspection.descriptor.size = found.descriptor.size
-        inspection.platforms = found.platforms.map { platform in
-            var description = PlatformDescription()
-            description.architecture = platform.architecture
-            description.os = platform.os
-            description.osVersion = platform.osVersion ?? ""
-            description.variant = platform.variant ?? ""
-            return description
-        }
+        inspection.descriptor = ImageDescriptor(found.descriptor)
+        inspection.platforms = found.platforms.map(PlatformDescription.init)
         return .json(inspection)
     }
 

@@ -49,12 +49,16 @@ extension EngineRoutes {
         let events = try await engine.events(filter, since: since, until: until)
         // Image creation was no event before 1.46, and clients of that time do not expect it.
         let skipsImageCreation = request.version < .v(46)
+        let format = JSONStreamFormat(
+            accepting: request.http.headers["Accept"],
+            otherwise: request.version < .v(52) ? .json : .lines)
         return HTTPResponse(
-            status: .ok, headers: ["Content-Type": "application/json"],
+            status: .ok, headers: ["Content-Type": format.rawValue],
             body: .stream { writer in
                 for await event in events {
                     if skipsImageCreation, event.kind == .image, event.action == "create" { continue }
-                    try await writer.write(WireLine.bytes(EventMessage(event), ending: "\n"))
+                    let line = try WireLine.bytes(EventMessage(event), ending: "\n", version: request.version)
+                    try await writer.write(format.opening + line)
                 }
             })
     }

@@ -41,16 +41,27 @@ extension EngineRoutes {
 
     private func diskUsage(_ request: RoutedRequest) async throws -> HTTPResponse {
         let known = ["container", "image", "volume", "build-cache"]
-        let types = request.version < .v(42) ? [] : request.query.all("type")
+        let types = request.query.all("type")
         for type in types where !known.contains(type) { throw APIError.invalid("unknown object type: \(type)") }
         func wants(_ type: String) -> Bool { types.isEmpty || types.contains(type) }
         let usage = try await engine.diskUsage(images: wants("image"), containers: wants("container"))
-        var wire = DiskUsage()
-        wire.layersSize = usage.layersSize
-        wire.images = usage.images?.map { summary, containers in
-            EngineAPIModel.ImageSummary(summary, containers: containers, version: request.version)
+        let images = usage.images.map { list in
+            list.map { EngineAPIModel.ImageSummary($0.0, containers: $0.1, version: request.version) }
         }
-        wire.containers = usage.containers?.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
+        let containers = usage.containers.map { list in
+            list.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
+        }
+        let isVerbose = request.query.flag("verbose")
+        var wire = DiskUsage()
+        wire.imageUsage = images.map { ImageDiskUsage($0, layersSize: usage.layersSize, isVerbose: isVerbose) }
+        wire.containerUsage = containers.map { ContainerDiskUsage($0, isVerbose: isVerbose) }
+        if wants("volume") { wire.volumeUsage = VolumeDiskUsage() }
+        if wants("build-cache") { wire.buildCacheUsage = BuildCacheDiskUsage() }
+        if isVerbose { return .json(wire) }
+        // The form of old; the new one has come beside it (see `DiskUsage`).
+        wire.layersSize = usage.layersSize
+        wire.images = images
+        wire.containers = containers
         if wants("volume") { wire.volumes = [] }
         if wants("build-cache") { wire.buildCache = [] }
         return .json(wire)

@@ -27,8 +27,11 @@ package struct APIVersion: Hashable, Comparable, Sendable, CustomStringConvertib
     /// A version 1.x; for comparing: `version < .v(42)`.
     package static func v(_ minor: Int) -> APIVersion { APIVersion(1, minor) }
 
+    /// The second number; 0 if there is only one. All versions spoken are 1.x.
+    package var minor: Int { components.count > 1 ? components[1] : 0 }
+
     /// The newest version spoken; that of a request without a version in its path.
-    package static let newest = APIVersion(MasuVersion.apiVersion) ?? .v(51)
+    package static let newest = APIVersion(MasuVersion.apiVersion) ?? .v(55)
 
     /// The oldest version answered.
     package static let oldest = APIVersion(MasuVersion.minimumAPIVersion) ?? .v(24)

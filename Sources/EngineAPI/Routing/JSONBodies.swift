@@ -3,10 +3,11 @@ import JSON
 import NIOHTTP1
 
 extension HTTPResponse {
-    /// A JSON document, with the newline that Docker's encoder writes after it.
+    /// A JSON document, with the newline that Docker's encoder writes after it, and with the fields that the version of
+    /// the running request has (`WireRules.version`).
     package static func json(_ value: some Encodable, status: HTTPResponseStatus = .ok) -> HTTPResponse {
         do {
-            let bytes = try JSON.encode(value)
+            let bytes = try JSON.encode(value, rules: WireRules.sending(WireRules.version))
             return HTTPResponse(
                 status: status, headers: ["Content-Type": "application/json"],
                 body: .bytes(bytes + [UInt8(ascii: "\n")]))
@@ -50,15 +51,18 @@ extension RoutedRequest {
 
     private func decode<T: Decodable & Sendable>(_ type: T.Type, _ bytes: [UInt8]) async throws -> T? {
         let valueLimit = max(documentLimit / Self.bytesPerValue, 1)
-        guard bytes.count > LargeDocuments.threshold else { return try Self.decode(type, bytes, valueLimit) }
-        return try await LargeDocuments.shared.decode { try Self.decode(type, bytes, valueLimit) }
+        let rules = WireRules.reading(version)
+        guard bytes.count > LargeDocuments.threshold else { return try Self.decode(type, bytes, valueLimit, rules) }
+        return try await LargeDocuments.shared.decode { try Self.decode(type, bytes, valueLimit, rules) }
     }
 
-    private static func decode<T: Decodable>(_ type: T.Type, _ bytes: [UInt8], _ valueLimit: Int) throws -> T? {
+    private static func decode<T: Decodable>(
+        _ type: T.Type, _ bytes: [UInt8], _ valueLimit: Int, _ rules: MemberRules
+    ) throws -> T? {
         let value = try JSON.parse(bytes, valueLimit: valueLimit)
         // The kernel would take what comes before it: what is checked would not be what is done.
         if value.pathOfNull != nil { throw APIError.invalid("invalid JSON: a string contains a NUL character") }
-        return value == .null ? nil : try JSON.decode(type, from: value, ignoringCase: true)
+        return value == .null ? nil : try JSON.decode(type, from: value, ignoringCase: true, rules: rules)
     }
 
     /// Documents of the API have longer values on average: with at most one for so many bytes, a document takes a small

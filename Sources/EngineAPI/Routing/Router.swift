@@ -41,17 +41,24 @@ package struct Route: Sendable {
     /// What answers a request.
     package typealias Handler = @Sendable (RoutedRequest) async throws -> HTTPResponse
 
-    let line: RouteTable<Handler>.Route
+    let method: HTTPMethod
+    let path: String
+    let handler: Handler
 
-    /// A route for a path such as `/containers/{name}/json`.
+    /// A route for a path such as `/containers/{name}/json`. What is known of it beside the code is in `APITable`.
     package init(_ method: HTTPMethod, _ path: String, _ handler: @escaping Handler) {
-        line = RouteTable<Handler>.Route(method, path, handler)
+        self.method = method
+        self.path = path
+        self.handler = handler
     }
+
+    /// Method and path, as a name for people.
+    package var name: String { "\(method.rawValue) \(path)" }
 }
 
 /// Finds the route of a request, checks the version in its path and turns errors into responses.
 package struct Router: Sendable {
-    private let table: RouteTable<Route.Handler>
+    private let table: RouteTable<(endpoint: APIEndpoint?, handler: Route.Handler)>
     private let oldest: APIVersion
     private let documentLimit: Int
     private let logger: Logger
@@ -65,7 +72,11 @@ package struct Router: Sendable {
         routes: [Route], oldest: APIVersion = .oldest, documentLimit: Int = RoutedRequest.usualDocumentLimit,
         logger: Logger
     ) {
-        table = RouteTable(routes.map(\.line))
+        table = RouteTable(
+            routes.map { route in
+                RouteTable.Route(
+                    route.method, route.path, (APITable.endpoint(route.method, route.path), route.handler))
+            })
         self.oldest = oldest
         self.documentLimit = documentLimit
         self.logger = logger
@@ -92,15 +103,17 @@ package struct Router: Sendable {
             segments = segments.dropFirst()
             version = asked
         }
-        guard let (handler, parameters) = table.find(request.method, segments) else {
+        guard let (route, parameters) = table.find(request.method, segments) else {
             throw APIError(.notFound, "page not found")
         }
         try check(version)
+        try route.endpoint?.check(version)
         let routed = RoutedRequest(
-            http: request, version: version, query: target.query, parameters: parameters,
+            http: request, version: version,
+            query: route.endpoint?.parameters(of: target.query, version) ?? target.query, parameters: parameters,
             documentLimit: documentLimit)
         logger.debug("request", metadata: ["method": "\(request.method)", "target": "\(request.target)"])
-        var response = try await handler(routed)
+        var response = try await WireRules.$version.withValue(version) { try await route.handler(routed) }
         response.headers = Self.commonHeaders.merging(response.headers)
         return response
     }

@@ -3,9 +3,10 @@ import JSON
 
 /// JSON documents one after the other in a stream.
 enum WireLine {
-    /// One document and what ends it: `\n` for events and wait, `\r\n` for progress, as Docker writes them.
-    static func bytes(_ value: some Encodable, ending: String) throws -> [UInt8] {
-        try JSON.encode(value) + Array(ending.utf8)
+    /// One document and what ends it: `\n` for events and wait, `\r\n` for progress, as Docker writes them. `version`
+    /// is that of the request, for types whose fields depend on it.
+    static func bytes(_ value: some Encodable, ending: String, version: APIVersion = .newest) throws -> [UInt8] {
+        try JSON.encode(value, rules: WireRules.sending(version)) + Array(ending.utf8)
     }
 
     /// A line of progress.

@@ -48,6 +48,27 @@ extension ContainerConfiguration {
         argsEscaped = config.argsEscaped
         host = try HostConfiguration(wire.hostConfig, version: version, logDriver: logDriver)
         try readNetworks(wire, version: version, warnings: &warnings)
+        warnings += Self.warnings(about: wire.hostConfig, version: version)
+    }
+
+    /// What Docker says of options that do less than they seem to.
+    private static func warnings(about host: HostConfig, version: APIVersion) -> [String] {
+        var warnings: [String] = []
+        let hasUndrivenVolume = host.mounts.contains { mount in
+            mount.type == "volume" && mount.volumeOptions?.driverConfig?.name.isEmpty ?? true
+        }
+        if version >= .v(48), !host.volumeDriver.isEmpty, hasUndrivenVolume {
+            warnings.append(
+                "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. "
+                    + "Use '--mount type=volume,volume-driver=...' instead")
+        }
+        let unbound = (host.portBindings ?? [:]).filter { $0.value?.isEmpty ?? true }.keys.sorted()
+        if version >= .v(52), !unbound.isEmpty {
+            warnings.append(
+                "Following container port(s) have an empty list of port-bindings: \(unbound.joined(separator: ", ")). "
+                    + "Such bindings will be discarded in a future version.")
+        }
+        return warnings
     }
 }
 

@@ -13,7 +13,7 @@ extension ContainerInspection {
         args = details.arguments
         state = EngineAPIModel.ContainerState(details.state)
         image = details.imageID
-        if version >= .v(48) { imageManifestDescriptor = details.imageManifest.map(ImageDescriptor.init) }
+        imageManifestDescriptor = details.imageManifest.map(ImageDescriptor.init)
         resolvConfPath = details.resolvConfPath
         hostnamePath = details.hostnamePath
         hostsPath = details.hostsPath
@@ -70,7 +70,7 @@ extension EngineAPIModel.ContainerSummary {
         names = ["/" + summary.name]
         image = summary.image
         imageID = summary.imageID
-        if version >= .v(48) { imageManifestDescriptor = summary.imageManifest.map(ImageDescriptor.init) }
+        imageManifestDescriptor = summary.imageManifest.map(ImageDescriptor.init)
         command = summary.command
         created = summary.created.seconds
         sizeRw = summary.sizeRw ?? 0
@@ -79,7 +79,7 @@ extension EngineAPIModel.ContainerSummary {
         state = summary.state.status.rawValue
         status = summary.status
         hostConfig.networkMode = summary.networkMode
-        if version >= .v(46) { hostConfig.annotations = summary.annotations }
+        hostConfig.annotations = summary.annotations
         for endpoint in summary.networks { networkSettings.networks[endpoint.network] = EndpointSettings(endpoint) }
         mounts = summary.mounts.map(EngineAPIModel.MountPoint.init)
         if summary.networks.contains(where: { $0.endpoint != nil }) {

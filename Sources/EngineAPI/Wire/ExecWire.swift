@@ -22,7 +22,7 @@ extension ExecConfiguration {
         } catch {
             throw APIError.invalid("Invalid escape keys (\(wire.detachKeys)) provided")
         }
-        if version >= .v(42) { consoleSize = ConsoleSize(wire: wire.consoleSize) }
+        consoleSize = ConsoleSize(wire: wire.consoleSize)
     }
 }
 

@@ -62,9 +62,9 @@ extension HostConfiguration {
             driver: wire.logConfig.type, options: wire.logConfig.config ?? [:], standard: logDriver)
         cgroupParent = wire.cgroupParent
         runtime = wire.runtime
-        annotations = version < .v(43) ? [:] : wire.annotations
+        annotations = wire.annotations
         containerIDFile = wire.containerIDFile
-        if version >= .v(42) { consoleSize = ConsoleSize(wire: wire.consoleSize) }
+        consoleSize = ConsoleSize(wire: wire.consoleSize)
     }
 }
 

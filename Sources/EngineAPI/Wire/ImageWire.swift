@@ -8,7 +8,7 @@ extension EngineAPIModel.ImageSummary {
         self.init()
         let record = summary.record
         self.containers = containers ?? -1
-        if version >= .v(48) { descriptor = record.manifestDescriptor.map(ImageDescriptor.init) }
+        descriptor = record.manifestDescriptor.map(ImageDescriptor.init)
         created = (record.configuration.created ?? Timestamp(seconds: 0)).seconds
         id = record.id.description
         // Nothing else in a list could say it.
@@ -22,7 +22,7 @@ extension EngineAPIModel.ImageSummary {
         }
         sharedSize = summary.sharedSize
         size = record.size
-        if version < .v(44) { virtualSize = record.size }
+        virtualSize = record.size
     }
 }
 
@@ -40,18 +40,16 @@ extension ImageInspection {
         created = configuration.created?.description ?? (version < .v(44) ? Timestamp.zero.description : "")
         dockerVersion = configuration.dockerVersion ?? ""
         author = configuration.author ?? ""
-        config = ImageConfig(configuration.config ?? ImageProcess(), version: version)
-        if version < .v(45) {
-            container = ""
-            containerConfig = ImageConfig(ImageProcess(), version: version)
-        }
-        if version >= .v(48) { descriptor = record.manifestDescriptor.map(ImageDescriptor.init) }
+        config = ImageConfig(configuration.config ?? ImageProcess())
+        container = ""
+        containerConfig = ImageConfig(ImageProcess())
+        descriptor = record.manifestDescriptor.map(ImageDescriptor.init)
         architecture = configuration.platform.architecture
         variant = configuration.platform.variant ?? ""
         os = configuration.platform.os
         osVersion = configuration.platform.osVersion ?? ""
         size = record.size
-        if version < .v(44) { virtualSize = record.size }
+        virtualSize = record.size
         graphDriver.name = StorageDriverName.wire(details.driver)
         graphDriver.data = details.driverData.isEmpty ? nil : details.driverData
         rootFS.type = "layers"
@@ -66,19 +64,47 @@ extension ImageDescriptor {
         mediaType = descriptor.mediaType
         digest = descriptor.digest.description
         size = descriptor.size
-        platform = descriptor.platform.map { own in
-            var platform = PlatformDescription()
-            platform.os = own.os
-            platform.architecture = own.architecture
-            platform.variant = own.variant ?? ""
-            return platform
-        }
+        urls = descriptor.urls ?? []
+        annotations = descriptor.annotations ?? [:]
+        artifactType = descriptor.artifactType ?? ""
+        platform = descriptor.platform.map(PlatformDescription.init)
+    }
+}
+
+extension PlatformDescription {
+    init(_ platform: Platform) {
+        self.init()
+        os = platform.os
+        architecture = platform.architecture
+        variant = platform.variant ?? ""
+        osVersion = platform.osVersion ?? ""
+        osFeatures = platform.osFeatures ?? []
+    }
+}
+
+extension ImageManifestSummary {
+    /// An image's one manifest: others of an index are not kept. `nil` where it cannot be read.
+    init?(_ record: ImageRecord, contentSize: Int64, containers: [String]) {
+        guard let manifest = record.manifestDescriptor, record.damage == nil else { return nil }
+        self.init()
+        id = manifest.digest.description
+        descriptor = ImageDescriptor(manifest)
+        descriptor.platform = PlatformDescription(record.configuration.platform)
+        available = true
+        size.content = contentSize
+        size.total = contentSize + record.size
+        kind = "image"
+        var data = ImageManifestData()
+        data.platform = PlatformDescription(record.configuration.platform)
+        data.size.unpacked = record.size
+        data.containers = containers
+        imageData = data
     }
 }
 
 extension ImageConfig {
     /// How containers of an image run.
-    init(_ process: ImageProcess, version: APIVersion) {
+    init(_ process: ImageProcess) {
         self.init()
         user = process.user ?? ""
         exposedPorts = Self.set(process.exposedPorts) ?? [:]
@@ -89,11 +115,10 @@ extension ImageConfig {
         workingDir = process.workingDir ?? ""
         labels = process.labels
         stopSignal = process.stopSignal ?? ""
-        if version < .v(50) {
-            (hostname, domainname, image) = ("", "", "")
-            (attachStdin, attachStdout, attachStderr) = (false, false, false)
-            (tty, openStdin, stdinOnce) = (false, false, false)
-        }
+        // What a container has and an image has not, for clients of the time when images had it: always empty.
+        (hostname, domainname, image) = ("", "", "")
+        (attachStdin, attachStdout, attachStderr) = (false, false, false)
+        (tty, openStdin, stdinOnce) = (false, false, false)
         healthcheck = process.healthcheck.map { check in
             var wire = HealthConfig()
             wire.test = check.test ?? []

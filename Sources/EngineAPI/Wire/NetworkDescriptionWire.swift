@@ -16,7 +16,7 @@ extension NetworkRequest {
         isAttachable = wire.attachable
         isIngress = wire.ingress
         // Clients before 1.48 did not know the field.
-        enablesIPv4 = version < .v(48) ? nil : wire.enableIPv4
+        enablesIPv4 = wire.enableIPv4
         enablesIPv6 = wire.enableIPv6
         isConfigOnly = wire.configOnly
         configFrom = wire.configFrom.flatMap { $0.network.isEmpty ? nil : $0.network }
@@ -83,10 +83,10 @@ extension NetworkInspection {
     }
 
     /// What `GET /networks/{id}` answers.
-    package init(_ details: NetworkDetails, version: APIVersion) {
+    package init(_ details: NetworkDetails) {
         self.init(details.network)
         for member in details.members { containers[member.container] = NetworkContainer(member) }
-        guard version >= .v(52), !details.usage.isEmpty else { return }
+        if details.usage.isEmpty { return }
         var status = NetworkStatus()
         for usage in details.usage {
             var pool = NetworkPoolStatus()

@@ -34,6 +34,10 @@ extension ContainerConfiguration {
     private mutating func readDeprecatedAddress(
         _ text: String, version: APIVersion, warnings: inout [String]
     ) throws {
+        guard version < .v(52) else {
+            throw APIError.invalid(
+                "container-wide MAC address no longer supported; use endpoint-specific MAC address instead")
+        }
         let address = try Asked<MACAddress>(wire: text)
         if host.networkMode.hasEndpoint {
             let name = try mainEndpoint(version: version)
@@ -128,7 +132,7 @@ extension NetworkEndpoint {
         // Clients before 1.44 did not mean it.
         if !wire.macAddress.isEmpty, version >= .v(44) { macAddress = try Asked<MACAddress>(wire: wire.macAddress) }
         driverOptions = wire.driverOpts ?? [:]
-        gatewayPriority = version < .v(48) ? 0 : wire.gwPriority
+        gatewayPriority = wire.gwPriority
     }
 }
 

@@ -11,7 +11,7 @@ extension ResourceLimits {
         memorySwap = wire.memorySwap
         memoryReservation = wire.memoryReservation
         memorySwappiness = wire.memorySwappiness
-        kernelMemory = version < .v(42) ? wire.kernelMemory : 0
+        kernelMemory = wire.kernelMemory
         oomKillDisable = wire.oomKillDisable
         cpuShares = wire.cpuShares
         nanoCPUs = wire.nanoCPUs
@@ -21,7 +21,7 @@ extension ResourceLimits {
         cpuRealtimeRuntime = wire.cpuRealtimeRuntime
         cpusetCPUs = wire.cpusetCPUs
         cpusetMems = wire.cpusetMems
-        pidsLimit = version < .v(40) ? nil : wire.pidsLimit
+        pidsLimit = wire.pidsLimit
         blkioWeight = UInt16(clamping: wire.blkioWeight)
         blkioWeightDevice = (wire.blkioWeightDevice ?? []).map {
             .init(path: $0.path, weight: UInt16(clamping: $0.weight))

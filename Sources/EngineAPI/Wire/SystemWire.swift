@@ -51,16 +51,14 @@ extension SystemInfo {
         driverStatus = information.driverStatus.map { [$0.0, $0.1] }
         plugins.volume = []
         plugins.network = NetworkDriver.allCases.map(\.rawValue).sorted()
-        if requested >= .v(49) {
-            var firewall = FirewallInfo()
-            firewall.driver = "nftables"
-            let (mode, isChosen) = information.firewall
-            firewall.info = [
-                ["Mode", mode.rawValue],
-                ["ModeChosenBy", isChosen ? "masud, as it suits the host's chains" : "--firewall"],
-            ]
-            firewallBackend = firewall
-        }
+        var firewall = FirewallInfo()
+        firewall.driver = "nftables"
+        let (mode, isChosen) = information.firewall
+        firewall.info = [
+            ["Mode", mode.rawValue],
+            ["ModeChosenBy", isChosen ? "masud, as it suits the host's chains" : "--firewall"],
+        ]
+        firewallBackend = firewall
         defaultAddressPools = information.addressPools.map { pool in
             var wire = AddressPoolInfo()
             wire.base = pool.base.description
@@ -103,7 +101,7 @@ extension SystemInfo {
             runtime.path = program.path
             runtime.runtimeArgs = program.arguments
             // Others would have to be started to be asked; clients take a missing status for an unknown one.
-            if requested >= .v(44), name == EngineConfiguration.builtInRuntime { runtime.status = Self.ownFeatures }
+            if name == EngineConfiguration.builtInRuntime { runtime.status = Self.ownFeatures }
             runtimes[name] = runtime
         }
         defaultRuntime = information.defaultRuntime
@@ -112,16 +110,11 @@ extension SystemInfo {
         initBinary = information.initBinary
         initCommit.id = MasuVersion.version
         runcCommit.id = MasuVersion.version
-        if requested < .v(49) {
-            // Until 1.47 the commit that the daemon was built for, since then nothing.
-            initCommit.expected = requested < .v(48) ? initCommit.id : ""
-            runcCommit.expected = requested < .v(48) ? runcCommit.id : ""
-            containerdCommit.expected = ""
-        }
-        if requested < .v(50) {
-            bridgeNfIptables = information.bridgeFilter.v4
-            bridgeNfIp6tables = information.bridgeFilter.v6
-        }
+        initCommit.expected = initCommit.id
+        runcCommit.expected = runcCommit.id
+        containerdCommit.expected = containerdCommit.id
+        bridgeNfIptables = information.bridgeFilter.v4
+        bridgeNfIp6tables = information.bridgeFilter.v6
         securityOptions = information.securityOptions
         cdiSpecDirs = []
         warnings = information.warnings
@@ -135,7 +128,7 @@ extension SystemInfo {
 }
 
 extension EventMessage {
-    /// A line of `GET /events`, with the fields of old that the docker CLI before 25 cannot do without.
+    /// A line of `GET /events`.
     package init(_ event: EngineEvent) {
         self.init()
         type = event.kind.rawValue
@@ -145,6 +138,7 @@ extension EventMessage {
         scope = "local"
         time = event.time.seconds
         timeNano = event.time.nanosecondsSinceEpoch
+        // The fields of old, without which the docker CLI before 25 cannot do.
         switch event.kind {
         case .container:
             status = event.action
