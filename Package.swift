@@ -163,6 +163,13 @@ let package = Package(
                 "OCISpec", "PublishedPorts", "Text", database, logging, system,
             ]),
 
+        module(
+            "Volumes",
+            [
+                "Addresses", "BlockingCalls", "Failure", "Flags", "JSON", "LinuxKernel", "OCISpec", "Text", database,
+                logging, system,
+            ]),
+
         // Floor 5
         module(
             "Tasks",
@@ -177,7 +184,8 @@ let package = Package(
             [
                 "Addresses", "DNS", "Failure", "BlockingCalls", "Networks", "PublishedPorts", "Tasks", "Distribution",
                 "Images", "Snapshots", "Archive", "Tar", "Cgroups", "Hashing",
-                "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", database, logging, system,
+                "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", "Volumes", database,
+                logging, system,
             ]),
 
         module("EngineAPIModel", ["JSON"]),
@@ -196,7 +204,7 @@ let package = Package(
             [
                 "Addresses", "Failure", "Engine", "HostLimits", "Networks", "PublishedPorts", "Tasks", "EngineAPIModel",
                 "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64", "Text", "BuildInformation",
-                "LinuxKernel", logging, system,
+                "LinuxKernel", "Volumes", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
@@ -220,7 +228,7 @@ let package = Package(
             dependencies: [
                 "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
                 "Images",
-                "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel",
+                "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel", "Volumes",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
@@ -302,8 +310,8 @@ let package = Package(
             "EngineTests",
             [
                 "Addresses", "DNS", "Engine", "BlockingCalls", "Images", "Networks", "PublishedPorts", "Snapshots",
-                "Archive", "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", database, logging,
-                system,
+                "Archive", "Tar", "LinuxKernel", "OCISpec", "TemporaryDirectories", "JSON", "Text", "Volumes", database,
+                logging, system,
             ]),
         testProgram("FakeShim", ["ShimProtocol", "LinuxKernel", "OCISpec", "JSON", system]),
         tests(
@@ -342,6 +350,12 @@ let package = Package(
             [
                 "Networks", "Addresses", "BlockingCalls", "DNS", "Failure", "LinuxKernel", "Netlink", "OCISpec",
                 "PublishedPorts", database, logging, system,
+            ]),
+        tests(
+            "VolumesTests",
+            [
+                "Volumes", "Addresses", "BlockingCalls", "Failure", "JSON", "LinuxKernel", "OCISpec",
+                "TemporaryDirectories", database, logging, system,
             ]),
         tests("ResctrlTests", ["Resctrl", "LinuxKernel", "OCISpec", system]),
         tests("SeccompTests", ["Seccomp", "LinuxKernel", "OCISpec", system]),

@@ -27,6 +27,7 @@ extension Engine {
                 openFiles: Self.openFiles(), eventListeners: services.events.listenerCount, systemTime: .now(),
                 warnings: [])
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
+            information.volumeDrivers = services.volumes.driverNames
             information.addressPools = configuration.addressPools
             let proxies = images.registries.settings.proxies
             information.httpProxy = ProxySettings.masked(proxies.http)

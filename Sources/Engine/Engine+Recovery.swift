@@ -18,6 +18,7 @@ extension Engine {
             for container in containers {
                 services.registry.restore(name: container.current.name, of: container.id)
                 services.registry.insert(container)
+                services.restoreVolumeReferences(of: container.current)
             }
             await removeStrays(known: Set(records.map(\.id)))
             // Containers whose name spaces others join come first; the rest at the same time.
@@ -28,6 +29,7 @@ extension Engine {
                 }
             }
             await recoverNetworks(of: containers)
+            await recoverVolumes(of: containers)
             for group in [joined, joining] {
                 await withTaskGroup(of: Void.self) { tasks in
                     for container in group { tasks.addTask { await container.settle() } }
@@ -44,6 +46,15 @@ extension Engine {
         }
         await services.networks.recover(running)
         for container in containers where running.contains(container.id) { await container.recoverNetworks() }
+    }
+
+    /// Gives back the volumes of plugins that containers had which do not run any more.
+    private func recoverVolumes(of containers: [Container]) async {
+        var running: Set<String> = []
+        for container in containers where container.current.state.running != nil {
+            if await container.unseenEnd == nil { running.insert(container.id) }
+        }
+        await services.volumes.recover(running)
     }
 
     /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a

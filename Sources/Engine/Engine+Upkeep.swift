@@ -19,6 +19,8 @@ package struct EngineDiskUsage: Sendable {
     package var images: [(summary: ImageSummary, containers: Int)]?
     /// With sizes; nil if not asked for.
     package var containers: [ContainerSummary]?
+    /// With sizes; nil if not asked for.
+    package var volumes: [VolumeUsage]?
 }
 
 extension Engine {
@@ -61,8 +63,10 @@ extension Engine {
         }
     }
 
-    /// What images and containers take on the disk.
-    package func diskUsage(images wantsImages: Bool, containers wantsContainers: Bool) async throws -> EngineDiskUsage {
+    /// What images, containers and volumes take on the disk.
+    package func diskUsage(
+        images wantsImages: Bool, containers wantsContainers: Bool, volumes wantsVolumes: Bool
+    ) async throws -> EngineDiskUsage {
         try await reporting {
             var usage = EngineDiskUsage()
             if wantsImages {
@@ -78,6 +82,7 @@ extension Engine {
                 options.size = true
                 usage.containers = try await list(options)
             }
+            if wantsVolumes { usage.volumes = try await volumeUsage() }
             return usage
         }
     }

@@ -9,6 +9,7 @@ import Snapshots
 import Synchronization
 import SystemPackage
 import Tasks
+import Volumes
 
 /// The container engine: everything a container interface (Docker API, CRI) can ask for, without any wire format.
 ///
@@ -25,8 +26,8 @@ package final class Engine: Sendable {
 
     /// `database` must be migrated (`Engine.registerMigrations` and those of the lower modules).
     package init(
-        configuration: EngineConfiguration, images: Images, networks: Networks, database: any DatabaseWriter,
-        logger: Logger
+        configuration: EngineConfiguration, images: Images, networks: Networks, volumes: Volumes,
+        database: any DatabaseWriter, logger: Logger
     ) throws {
         self.images = images
         let pool = BlockingPool(threads: 16, name: "engine")
@@ -36,9 +37,8 @@ package final class Engine: Sendable {
         services = EngineServices(
             settings: EngineSettings(configuration), database: database, images: images,
             events: EventHub(file: configuration.execRoot.appending("events"), logger: logger),
-            registry: ContainerRegistry(), networks: networks, tasks: try Tasks(tasks, pool: pool, logger: logger),
-            pool: pool,
-            logger: logger)
+            registry: ContainerRegistry(), networks: networks, volumes: volumes,
+            tasks: try Tasks(tasks, pool: pool, logger: logger), pool: pool, logger: logger)
         do {
             // Users who may not use the engine cannot read logs either.
             for directory in [services.files, services.sharedMemory] {

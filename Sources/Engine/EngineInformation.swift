@@ -96,6 +96,8 @@ package struct EngineInformation: Sendable {
     package var noProxy = ""
     /// What the kernel lacks, in Docker's words.
     package var warnings: [String]
+    /// The drivers of volumes that are known.
+    package var volumeDrivers: [String] = []
     /// What networks get their subnets of, if the administrator has chosen.
     package var addressPools: [PoolSource] = []
 }

@@ -7,6 +7,7 @@ import Networks
 import OCISpec
 import SystemPackage
 import Tasks
+import Volumes
 
 /// What all containers of an engine share.
 struct EngineServices: Sendable {
@@ -16,6 +17,7 @@ struct EngineServices: Sendable {
     let events: EventHub
     let registry: ContainerRegistry
     let networks: Networks
+    let volumes: Volumes
     /// What runs the containers.
     let tasks: Tasks
     /// For short blocking work: composing specifications, starting shims, reading logs.

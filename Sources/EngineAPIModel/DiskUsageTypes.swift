@@ -9,8 +9,8 @@ package struct DiskUsage: WireObject {
     @OmittedIfEmpty package var images: [ImageSummary]? = nil
     /// With their sizes.
     @OmittedIfEmpty package var containers: [ContainerSummary]? = nil
-    /// There are none yet.
-    @OmittedIfEmpty package var volumes: [EmptyObject]? = nil
+    /// With their sizes.
+    @OmittedIfEmpty package var volumes: [VolumeInspection]? = nil
     /// There is none yet.
     @OmittedIfEmpty package var buildCache: [EmptyObject]? = nil
     /// For clients older than API 1.42.
@@ -102,7 +102,7 @@ package struct VolumeDiskUsage: WireObject {
     /// Bytes of all.
     @OmittedIfEmpty package var totalSize: Int64 = 0
     /// Each of them, if asked for.
-    @OmittedIfEmpty package var items: [EmptyObject] = []
+    @OmittedIfEmpty package var items: [VolumeInspection] = []
 
     /// An object whose fields have their defaults.
     package init() {}

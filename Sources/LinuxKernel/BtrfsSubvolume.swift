@@ -32,6 +32,22 @@ package enum BtrfsSubvolume {
         if wanted != flags { try checked(masu_btrfs_set_flags(subvolume.rawValue, wanted)) }
     }
 
+    /// Limits how many bytes the files of the subvolume at `path` take together. The file system counts for each
+    /// subvolume from the first limit on, which makes it somewhat slower.
+    package static func setLimit(_ path: FilePath, bytes: UInt64) throws(Errno) {
+        let subvolume = try Files.open(path, [.readOnly, .directory])
+        defer { subvolume.discard() }
+        try checked(masu_btrfs_limit(subvolume.rawValue, bytes))
+    }
+
+    /// Has the file system of `path` count what each subvolume takes; a subvolume has to be made after that to have a
+    /// limit at once.
+    package static func enableQuota(_ path: FilePath) throws(Errno) {
+        let directory = try Files.open(path, [.readOnly, .directory])
+        defer { directory.discard() }
+        try checked(masu_btrfs_enable_quota(directory.rawValue))
+    }
+
     /// Whether `path` is the root of a subvolume, on a file system that is btrfs.
     package static func exists(_ path: FilePath) throws(Errno) -> Bool {
         let status = try FileStatus.of(path, followingSymlinks: false)

@@ -93,6 +93,7 @@ package enum MasuProgram {
             Entry("container") { management("container", "Manage containers") { containerCommands } },
             Entry("image") { management("image", "Manage images") { imageCommands } },
             Entry("network") { management("network", "Manage networks") { NetworkCommands.all } },
+            Entry("volume") { management("volume", "Manage volumes") { VolumeCommands.all } },
             Entry("system") { management("system", "Manage Masu") { systemCommands } },
             Entry("attach") { ContainerCommands.attach(.plain) }, Entry("commit") { ContainerCommands.commit(.plain) },
             Entry("cp") { ContainerCommands.copy(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
@@ -179,7 +180,7 @@ enum LaterCommands {
     static var root: [Command] {
         later([
             "build", "builder", "buildx", "compose", "config", "context", "node", "plugin", "secret",
-            "service", "stack", "stats", "swarm", "trust", "volume",
+            "service", "stack", "stats", "swarm", "trust",
         ])
     }
 

@@ -14,6 +14,7 @@ import Networks
 import NIOPosix
 import Snapshots
 import SystemPackage
+import Volumes
 
 /// The object graph of a running daemon, put together in one place.
 struct Daemon {
@@ -67,9 +68,12 @@ struct Daemon {
                 concurrentDownloads: configuration.flags[DaemonFlags.downloads],
                 concurrentUploads: configuration.flags[DaemonFlags.uploads])
             let networks = try await openNetworks(configuration, database: database, logger: logger)
+            let volumes = try await Volumes.open(
+                VolumesConfiguration(dataRoot: configuration.dataRoot), database: database,
+                logger: Logger(label: "volumes"))
             let engine = try Engine(
                 configuration: try configuration.engine(programs: try programs()), images: images, networks: networks,
-                database: database, logger: Logger(label: "engine"))
+                volumes: volumes, database: database, logger: Logger(label: "engine"))
             try await engine.recover()
             let routes = EngineRoutes(
                 engine: engine, eventLoopGroup: group, oldest: try configuration.oldestVersion(),
@@ -177,6 +181,7 @@ struct Daemon {
         Snapshots.registerMigrations(in: &migrator)
         Engine.registerMigrations(in: &migrator)
         Networks.registerMigrations(in: &migrator)
+        Volumes.registerMigrations(in: &migrator)
         do {
             guard try pool.read({ try !migrator.hasBeenSuperseded($0) }) else {
                 throw StartError(

@@ -12,6 +12,7 @@ import Snapshots
 import SystemPackage
 import TemporaryDirectories
 import Testing
+import Volumes
 
 /// An engine on private roots, with one image `box:latest` and a shim that refuses every container.
 struct EngineFixture {
@@ -19,6 +20,7 @@ struct EngineFixture {
     let database: DatabaseQueue
     let engine: Engine
     private let networks: Networks
+    let volumes: Volumes
 
     /// `refusal` is the JSON of the error which the shim answers with.
     init(refusal: String = #"{"kind":"commandNotFound","message":"exec: \"x\": executable file not found in $PATH"}"#)
@@ -34,6 +36,7 @@ struct EngineFixture {
         Snapshots.registerMigrations(in: &migrator)
         Engine.registerMigrations(in: &migrator)
         Networks.registerMigrations(in: &migrator)
+        Volumes.registerMigrations(in: &migrator)
         try migrator.migrate(database)
         let data = directory.path.appending("data")
         let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -49,11 +52,15 @@ struct EngineFixture {
                 defaultBridge: NetworksConfiguration.DefaultBridge(isEnabled: false), machineIdentifier: "test",
                 preparedNamespaces: 0),
             database: database, pool: pool, logger: quiet)
+        var places = VolumesConfiguration(dataRoot: data)
+        places.pluginSockets = directory.path.appending("plugins")
+        places.pluginFiles = []
+        volumes = try await Volumes.open(places, database: database, logger: quiet)
         engine = try Engine(
             configuration: EngineConfiguration(
                 dataRoot: data, execRoot: directory.path.appending("run"), shimPath: directory.path.appending("shim"),
                 initPath: "/nowhere"),
-            images: images, networks: networks, database: database, logger: quiet)
+            images: images, networks: networks, volumes: volumes, database: database, logger: quiet)
         try await importImage()
         try await engine.recover()
     }
@@ -61,7 +68,8 @@ struct EngineFixture {
     /// Another engine on the same roots, as after a restart of the daemon.
     func restarted() throws -> Engine {
         try Engine(
-            configuration: engine.configuration, images: engine.images, networks: networks, database: database,
+            configuration: engine.configuration, images: engine.images, networks: networks, volumes: volumes,
+            database: database,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

@@ -5,10 +5,13 @@
 
 #include <errno.h>
 #include <linux/dm-ioctl.h>
+#include <linux/dqblk_xfs.h>
 #include <linux/loop.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 // --- files ---------------------------------------------------------------------------------------------------------
 
@@ -80,6 +83,71 @@ static inline long masu_btrfs_get_flags(int subvolume, uint64_t *flags) {
 }
 static inline long masu_btrfs_set_flags(int subvolume, uint64_t flags) {
     return ioctl(subvolume, _IOW(0x94, 26, uint64_t), &flags) < 0 ? -errno : 0;
+}
+
+/// BTRFS_IOC_QUOTA_CTL: has the file system count what each subvolume takes.
+static inline long masu_btrfs_enable_quota(int directory) {
+    struct {
+        uint64_t command, status;
+    } arguments = {1, 0};
+    return ioctl(directory, _IOC(_IOC_READ | _IOC_WRITE, 0x94, 40, sizeof arguments), &arguments) < 0 ? -errno : 0;
+}
+
+/// BTRFS_IOC_QGROUP_LIMIT: how many bytes the subvolume may refer to.
+static inline long masu_btrfs_limit(int subvolume, uint64_t bytes) {
+    // The group 0 is that of the subvolume, and the flag 1 says which of the four limits is meant.
+    struct {
+        uint64_t group, flags, max_referenced, unused[3];
+    } arguments = {0, 1, bytes, {0, 0, 0}};
+    return ioctl(subvolume, _IOC(_IOC_READ, 0x94, 43, sizeof arguments), &arguments) < 0 ? -errno : 0;
+}
+
+// --- project quotas ------------------------------------------------------------------------------------------------
+
+struct masu_file_attributes {
+    uint32_t flags, extent_size, extents, project, copy_extent_size;
+    uint8_t unused[8];
+};
+
+/// FS_IOC_FSSETXATTR, ioctl_xfs_fssetxattr(2): gives a directory a project, which all that is made in it inherits.
+static inline long masu_set_project(int directory, uint32_t project) {
+    struct masu_file_attributes attributes;
+    if (ioctl(directory, _IOR('X', 31, struct masu_file_attributes), &attributes) < 0) return -errno;
+    attributes.project = project;
+    attributes.flags |= 0x200;  // FS_XFLAG_PROJINHERIT
+    return ioctl(directory, _IOW('X', 32, struct masu_file_attributes), &attributes) < 0 ? -errno : 0;
+}
+
+/// quotactl_fd(2) (Linux 5.14), or with a `device` quotactl(2): a command about the quota of a project.
+static inline long masu_project_quota(
+    int command, int file, const char *device, uint32_t project, struct fs_disk_quota *quota) {
+    unsigned request = (unsigned)command << 8 | 2;  // PRJQUOTA
+    long result = device ? syscall(SYS_quotactl, request, device, project, quota)
+                         : syscall(443, file, request, project, quota);
+    return result < 0 ? -errno : 0;
+}
+
+/// The bytes that a project takes, and those that it may take.
+static inline long masu_get_project_quota(
+    int file, const char *device, uint32_t project, uint64_t *used, uint64_t *limit) {
+    struct fs_disk_quota quota;
+    memset(&quota, 0, sizeof quota);
+    long result = masu_project_quota(Q_XGETQUOTA, file, device, project, &quota);
+    *used = quota.d_bcount * 512;
+    *limit = quota.d_blk_hardlimit * 512;
+    return result;
+}
+
+/// How many bytes a project may take; 0 for all that there are.
+static inline long masu_set_project_quota(int file, const char *device, uint32_t project, uint64_t bytes) {
+    struct fs_disk_quota quota;
+    memset(&quota, 0, sizeof quota);
+    quota.d_version = FS_DQUOT_VERSION;
+    quota.d_id = project;
+    quota.d_flags = FS_PROJ_QUOTA;
+    quota.d_fieldmask = FS_DQ_BHARD | FS_DQ_BSOFT;
+    quota.d_blk_hardlimit = quota.d_blk_softlimit = bytes / 512;
+    return masu_project_quota(Q_XSETQLIM, file, device, project, &quota);
 }
 
 // --- device mapper -------------------------------------------------------------------------------------------------

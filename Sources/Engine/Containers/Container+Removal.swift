@@ -89,6 +89,7 @@ extension Container {
             notifyRemoved()
             return
         }
+        services.dropVolumeReferences(of: record)
         // Nobody knows whether one whose row cannot be read runs.
         if record.damage != nil { await services.tasks.end(id) }
         for exec in execs.keys { services.registry.remove(exec: exec) }

@@ -4,9 +4,9 @@ import Networks
 /// have all; what was given for different properties must all hold. Empty or nil: not asked for.
 package struct NetworkFilter: Hashable, Sendable {
     /// Names, or what is in them.
-    package var names: [Pattern] = []
+    package var names: [NamePattern] = []
     /// The same of ids.
-    package var ids: [Pattern] = []
+    package var ids: [NamePattern] = []
     /// Drivers, by their names.
     package var drivers: [String] = []
     /// Labels.
@@ -17,22 +17,6 @@ package struct NetworkFilter: Hashable, Sendable {
     package var isPredefined: Set<Bool> = []
     /// Whether networks of this machine are among those asked for: there are no others.
     package var includesLocal = true
-
-    /// A text that is there, or that matches.
-    package struct Pattern: Hashable, Sendable {
-        private let text: String
-        /// nil: it is no expression, and matches itself alone.
-        private let expression: GoRegularExpression?
-
-        /// What a client wrote.
-        package init(_ text: String) {
-            self.text = text
-            // See above.
-            expression = try? GoRegularExpression(text)
-        }
-
-        func matches(_ other: String) -> Bool { other == text || expression?.matches(other) ?? false }
-    }
 
     /// All networks.
     package init() {}

@@ -139,6 +139,8 @@ package enum APIRefusal: Sendable {
     /// This machine is no node of a swarm, and cannot become one; 503.
     case noSwarmManager
     case noSwarm
+    /// Only volumes of a swarm can be changed; 503.
+    case noClusterVolumes
     /// There are no managed plugins; 404.
     case noPlugin
     /// Images are kept for one platform each, without the index that names statements about them, like those of
@@ -148,7 +150,7 @@ package enum APIRefusal: Sendable {
     var status: Int {
         switch self {
         case .notYet, .noAttestations: 501
-        case .noSwarmManager, .noSwarm: 503
+        case .noSwarmManager, .noSwarm, .noClusterVolumes: 503
         case .noPlugin: 404
         }
     }
@@ -159,6 +161,8 @@ package enum APIRefusal: Sendable {
         case .notYet(let what): .notImplemented(what)
         case .noSwarmManager: APIError(.unavailable, Self.notAManager)
         case .noSwarm: APIError(.unavailable, "This node is not part of a swarm")
+        case .noClusterVolumes:
+            APIError(.unavailable, "volume update only valid for cluster volumes, but swarm is unavailable")
         case .noPlugin: APIError(.notFound, "plugin \"\(name)\" not found")
         case .noAttestations:
             APIError(.notImplemented, "the legacy image store does not support attestations")

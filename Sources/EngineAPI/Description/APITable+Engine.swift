@@ -28,21 +28,23 @@ extension APITable {
     static let volumes: [APIEndpoint] = [
         APIEndpoint(
             .GET, "/volumes", "lists volumes", [.filters("`dangling`, `driver`, `label`, `name`")],
-            answer: .anything()),
-        APIEndpoint(.GET, "/volumes/{name}", "tells all about a volume", answer: .anything()),
+            answer: .document(VolumeList.self)),
         APIEndpoint(
-            .POST, "/volumes/create", "makes a volume", answer: .anything(status: 201),
-            refusal: .notYet("creating volumes")),
+            .GET, "/volumes/{name}", "tells all about a volume", answer: .document(VolumeInspection.self)),
+        APIEndpoint(
+            .POST, "/volumes/create", "makes a volume, or finds the one of this name",
+            body: .document(VolumeCreateRequest.self, isNeeded: false),
+            answer: .document(VolumeInspection.self, status: 201)),
         APIEndpoint(
             .PUT, "/volumes/{name}", "changes a volume of Swarm's", versions: .from(42),
             [.integer("version", "which version of it is to be changed")], answer: .nothing(200),
-            refusal: .notYet("updating volumes")),
+            refusal: .noClusterVolumes),
         APIEndpoint(
-            .DELETE, "/volumes/{name}", "removes a volume", [.flag("force", "no error if its driver fails")],
-            refusal: .notYet("removing volumes")),
+            .DELETE, "/volumes/{name}", "removes a volume",
+            [.flag("force", "no error if it is not there, or its plugin does not answer")]),
         APIEndpoint(
             .POST, "/volumes/prune", "removes volumes that no container uses", versions: .from(25),
-            [.filters("`all`, `label`, `label!`")], answer: .anything()),
+            [.filters("`all`, `label`, `label!`")], answer: .document(VolumesPruneReport.self)),
     ]
 
     static let system: [APIEndpoint] = [

@@ -37,6 +37,6 @@ package struct EngineRoutes: Sendable {
     /// Every route; `APITable` has a line for each but `OPTIONS`.
     package var all: [Route] {
         system + upkeep + limits + containers + containerFiles + executions + registryRoutes + imageTransfers
-            + imageRoutes + networks + plugins + description + refused
+            + imageRoutes + networks + volumes + plugins + description + refused
     }
 }

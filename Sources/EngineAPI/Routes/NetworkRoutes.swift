@@ -8,7 +8,7 @@ import NIOHTTP1
 import Text
 
 extension EngineRoutes {
-    /// `/networks/…`, and what there is of volumes, which is none.
+    /// `/networks/…`.
     var networks: [Route] {
         [
             Route(.GET, "/networks") { request in
@@ -41,10 +41,6 @@ extension EngineRoutes {
             Route(.GET, "/masu/networks/firewall") { request in
                 let (report, names) = try await engine.firewallReport(request.query.all("container"))
                 return .json(EngineAPIModel.NetworkFirewall(report, names: names))
-            },
-            Route(.GET, "/volumes") { _ in .json(["Volumes": [], "Warnings": nil] as JSONValue) },
-            Route(.GET, "/volumes/{name}") { request in
-                throw APIError(.notFound, "get \(request.name): no such volume")
             },
         ]
     }

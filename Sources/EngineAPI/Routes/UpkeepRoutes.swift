@@ -28,10 +28,7 @@ extension EngineRoutes {
                 report.spaceReclaimed = pruned.reclaimed
                 return .json(report)
             },
-            // What there is none of yet needs no removing: `docker system prune` asks for all of them.
-            Route(.POST, "/volumes/prune") { _ in
-                .json(["VolumesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
-            },
+            // What there is none of yet needs no removing: `docker system prune` asks for it.
             Route(.POST, "/build/prune") { _ in
                 .json(["CachesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
             },
@@ -44,25 +41,27 @@ extension EngineRoutes {
         let types = request.query.all("type")
         for type in types where !known.contains(type) { throw APIError.invalid("unknown object type: \(type)") }
         func wants(_ type: String) -> Bool { types.isEmpty || types.contains(type) }
-        let usage = try await engine.diskUsage(images: wants("image"), containers: wants("container"))
+        let usage = try await engine.diskUsage(
+            images: wants("image"), containers: wants("container"), volumes: wants("volume"))
         let images = usage.images.map { list in
             list.map { EngineAPIModel.ImageSummary($0.0, containers: $0.1, version: request.version) }
         }
         let containers = usage.containers.map { list in
             list.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
         }
+        let volumes = usage.volumes?.map { VolumeInspection($0) }
         let isVerbose = request.query.flag("verbose")
         var wire = DiskUsage()
         wire.imageUsage = images.map { ImageDiskUsage($0, layersSize: usage.layersSize, isVerbose: isVerbose) }
         wire.containerUsage = containers.map { ContainerDiskUsage($0, isVerbose: isVerbose) }
-        if wants("volume") { wire.volumeUsage = VolumeDiskUsage() }
+        wire.volumeUsage = volumes.map { VolumeDiskUsage($0, isVerbose: isVerbose) }
         if wants("build-cache") { wire.buildCacheUsage = BuildCacheDiskUsage() }
         if isVerbose { return .json(wire) }
         // The form of old; the new one has come beside it (see `DiskUsage`).
         wire.layersSize = usage.layersSize
         wire.images = images
         wire.containers = containers
-        if wants("volume") { wire.volumes = [] }
+        wire.volumes = volumes
         if wants("build-cache") { wire.buildCache = [] }
         return .json(wire)
     }

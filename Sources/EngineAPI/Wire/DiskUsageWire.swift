@@ -31,3 +31,16 @@ extension ContainerDiskUsage {
         }
     }
 }
+
+extension VolumeDiskUsage {
+    /// The sum of volumes, whose files are measured; a size that is not known is negative.
+    init(_ volumes: [VolumeInspection], isVerbose: Bool) {
+        self.init()
+        let idle = volumes.filter { ($0.usageData?.refCount ?? 0) == 0 }
+        totalCount = Int64(volumes.count)
+        activeCount = Int64(volumes.count - idle.count)
+        totalSize = volumes.reduce(0) { $0 + max($1.usageData?.size ?? 0, 0) }
+        reclaimable = idle.reduce(0) { $0 + max($1.usageData?.size ?? 0, 0) }
+        if isVerbose { items = volumes }
+    }
+}

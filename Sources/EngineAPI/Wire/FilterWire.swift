@@ -65,8 +65,8 @@ extension NetworkFilter {
     package init(wire filters: FilterArguments) throws {
         try filters.validate(Self.known)
         self.init()
-        names = filters["name"].map { Pattern($0) }
-        ids = filters["id"].map { Pattern($0) }
+        names = filters["name"].map { NamePattern($0) }
+        ids = filters["id"].map { NamePattern($0) }
         drivers = filters["driver"]
         labels = filters["label"].map { LabelFilter(wire: $0) }
         includesLocal = filters["scope"].isEmpty || filters["scope"].contains("local")

@@ -49,7 +49,7 @@ extension SystemInfo {
         images = information.images
         driver = StorageDriverName.wire(information.driver)
         driverStatus = information.driverStatus.map { [$0.0, $0.1] }
-        plugins.volume = []
+        plugins.volume = information.volumeDrivers
         plugins.network = NetworkDriver.allCases.map(\.rawValue).sorted()
         var firewall = FirewallInfo()
         firewall.driver = "nftables"

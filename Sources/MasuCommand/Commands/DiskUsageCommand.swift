@@ -7,10 +7,10 @@ enum DiskUsageCommand {
     private static let verbose = Flag.boolean("verbose", short: "v", "Show detailed information on space usage")
 
     static let command = Command(
-        "df", "Show disk usage of images and containers",
+        "df", "Show disk usage of images, containers and volumes",
         examples: [
             .init("Show how much space could be freed", "masu system df"),
-            .init("List each image and container", "masu system df -v"),
+            .init("List each image, container and volume", "masu system df -v"),
         ],
         flags: { [FormatFlags.list, verbose] },
         action: { invocation in
@@ -58,9 +58,19 @@ package struct DiskUsageReport {
             Line(
                 type: "Containers", total: containers.count, active: running.count, size: written,
                 reclaimable: written - running.reduce(0) { $0 + $1.sizeRw }),
-            Line(type: "Local Volumes", total: 0, active: 0, size: 0, reclaimable: 0),
+            volumes,
             Line(type: "Build Cache", total: 0, active: 0, size: 0, reclaimable: 0),
         ]
+    }
+
+    private var volumes: Line {
+        let volumes = (usage.volumes ?? []).compactMap(\.usageData)
+        // A size that is not known is negative.
+        let unused = volumes.filter { $0.refCount == 0 }
+        return Line(
+            type: "Local Volumes", total: volumes.count, active: volumes.count - unused.count,
+            size: volumes.reduce(0) { $0 + max($1.size, 0) },
+            reclaimable: unused.reduce(0) { $0 + max($1.size, 0) })
     }
 
     /// The table of four lines, or what `format` makes of it.
@@ -112,7 +122,9 @@ package struct DiskUsageReport {
             containers,
             format: "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t"
                 + "{{.Status}}\t{{.Names}}")
+        let volumeTable = try VolumeRow.listing().rendered(
+            (usage.volumes ?? []).map { VolumeRow($0).row }, format: "table {{.Name}}\t{{.Links}}\t{{.Size}}")
         return "Images space usage:\n\n\(imageTable)\nContainers space usage:\n\n\(containerTable)"
-            + "\nLocal Volumes space usage:\n\nVOLUME NAME   LINKS     SIZE\n\nBuild cache usage: 0B\n\n"
+            + "\nLocal Volumes space usage:\n\n\(volumeTable)\nBuild cache usage: 0B\n\n"
     }
 }

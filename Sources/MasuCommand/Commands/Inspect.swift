@@ -11,7 +11,7 @@ enum InspectCommands {
 
     static let any = Command(
         "inspect", operands: "NAME|ID [NAME|ID...]", arity: .atLeast(1),
-        "Return low-level information on containers, images and networks",
+        "Return low-level information on containers, images, networks and volumes",
         discussion: "Print all that the daemon knows about these objects, as JSON or through a template.",
         examples: [
             .init("Print the process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
@@ -21,12 +21,14 @@ enum InspectCommands {
         action: { invocation in
             let kinds: [Kind]
             switch invocation.flags[type] {
-            case "": kinds = [.container, .image, .network]
+            case "": kinds = [.container, .image, .network, .volume]
             case "container": kinds = [.container]
             case "image": kinds = [.image]
             case "network": kinds = [.network]
+            case "volume": kinds = [.volume]
             case let other:
-                throw CommandError("unknown type: \"\(other)\": must be one of \"container\", \"image\", \"network\"")
+                throw CommandError(
+                    "unknown type: \"\(other)\": must be one of \"container\", \"image\", \"network\", \"volume\"")
             }
             return try run(invocation, kinds)
         })
@@ -53,16 +55,24 @@ enum InspectCommands {
         ],
         flags: { [FormatFlags.object, verbose] }, action: { try run($0, [.network]) })
 
+    static let volume = Command(
+        "inspect", operands: "VOLUME [VOLUME...]", arity: .atLeast(1),
+        "Display detailed information on one or more volumes",
+        examples: [.init("Print where a volume's files are", "masu volume inspect -f '{{.Mountpoint}}' data")],
+        flags: { [FormatFlags.object] }, action: { try run($0, [.volume]) })
+
     private enum Kind: String {
         case container
         case image
         case network
+        case volume
 
         func path(_ name: String) -> String {
             switch self {
             case .container: ContainerCommands.path(name, "/json")
             case .image: ImageCommands.path(name, "/json")
             case .network: NetworkCommands.path(name)
+            case .volume: VolumeCommands.path(name)
             }
         }
     }
@@ -107,10 +117,8 @@ enum InspectCommands {
         "Annotations": [:], "Author": "", "Cmd": [], "Comment": "", "Created": "", "Descriptor": nil, "Entrypoint": [],
         "Env": [], "ExposedPorts": [:], "Health": nil, "Healthcheck": nil, "Init": nil, "Labels": [:], "MacAddress": "",
         "Mounts": [], "NetworkDisabled": false, "OnBuild": [], "OsVersion": "", "Runtime": "", "Shell": [],
-        "SizeRootFs": nil,
-        "SizeRw": nil, "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:], "Sysctls": [:], "Tmpfs": [:],
-        "User": "",
-        "Variant": "", "Volumes": [:], "WorkingDir": "",
+        "SizeRootFs": nil, "SizeRw": nil, "Status": [:], "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:],
+        "Sysctls": [:], "Tmpfs": [:], "UsageData": nil, "User": "", "Variant": "", "Volumes": [:], "WorkingDir": "",
     ]
 
     private struct NotFound: Error {

@@ -55,14 +55,46 @@ enum PruneCommands {
             return 0
         })
 
+    private static let allVolumes = Flag.boolean(
+        "all", short: "a", "Remove all unused volumes, not just anonymous ones")
+    private static let volumeFilter = Flag.list(
+        "filter", type: "filter", "Provide filter values (e.g. \"label=<label>\")", check: Filters.check)
+
+    static let volumeCommand = Command(
+        "prune", "Remove unused local volumes",
+        examples: [.init("Remove all volumes that no container uses", "masu volume prune -a")],
+        flags: { [allVolumes, force, volumeFilter] },
+        action: { invocation in
+            var filters = invocation.flags[volumeFilter]
+            let isAll = invocation.flags[allVolumes]
+            if isAll {
+                guard !filters.contains(where: { Filters.name(of: $0) == "all" }) else {
+                    throw CommandError("conflicting options: cannot specify both --all and --filter all=1")
+                }
+                filters.append("all=true")
+            }
+            let warning =
+                isAll
+                ? "WARNING! This will remove all local volumes not used by at least one container."
+                : "WARNING! This will remove anonymous local volumes not used by at least one container."
+            guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
+            let reclaimed = try pruneVolumes(filters, DaemonClient(invocation))
+            try printTotal(reclaimed)
+            return 0
+        })
+
     static let system = Command(
         "prune", "Remove unused data",
         examples: [.init("Remove everything that is not in use", "masu system prune -a")],
         flags: { [allImages, force, filter, volumes] },
         action: { invocation in
             let flags = invocation.flags
+            if flags[volumes], flags[filter].contains(where: { Filters.name(of: $0) == "until" }) {
+                throw CommandError("ERROR: The \"until\" filter is not supported with \"--volumes\"")
+            }
             var warning = "WARNING! This will remove:\n  - all stopped containers\n"
             warning += "  - all networks not used by at least one container\n"
+            if flags[volumes] { warning += "  - all anonymous volumes not used by at least one container\n" }
             warning +=
                 flags[allImages]
                 ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
@@ -75,6 +107,7 @@ enum PruneCommands {
             let client = try DaemonClient(invocation)
             var reclaimed = try pruneContainers(flags[filter], client)
             try pruneNetworks(flags[filter], client)
+            if flags[volumes] { reclaimed += try pruneVolumes(flags[filter], client) }
             reclaimed += try pruneImages(flags[filter], all: flags[allImages], client)
             try printTotal(reclaimed)
             return 0
@@ -97,6 +130,15 @@ enum PruneCommands {
         if let names = report.networksDeleted, !names.isEmpty {
             try Console.print("Deleted Networks:\n" + names.map { $0 + "\n" }.joined())
         }
+    }
+
+    private static func pruneVolumes(_ filters: [String], _ client: DaemonClient) throws -> Int64 {
+        let report = try client.call(
+            HTTPRequest("POST", "/volumes/prune", query: [("filters", Filters.query(filters))]),
+            as: VolumesPruneReport.self)
+        guard let names = report.volumesDeleted, !names.isEmpty else { return 0 }
+        try Console.print("Deleted Volumes:\n" + names.map { $0 + "\n" }.joined())
+        return report.spaceReclaimed
     }
 
     private static func pruneImages(_ filters: [String], all: Bool, _ client: DaemonClient) throws -> Int64 {

@@ -24,6 +24,9 @@ package enum Filters {
         return filters.isEmpty ? nil : JSONValue.object(filters).text()
     }
 
+    /// The name of a filter, in lower case.
+    static func name(of text: String) -> String { trimmed(KeyValueTexts.divide(text).name).lowercased() }
+
     private static func trimmed(_ text: String) -> String {
         let start = text.drop { $0.isWhitespace }
         return String(start.reversed().drop { $0.isWhitespace }.reversed())
