@@ -48,6 +48,9 @@ package struct VolumeStatus: WireValue {
     package init(from decoder: any Decoder) throws { value = try JSONValue(from: decoder) }
     package func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
 
+    /// An object of which no more is known.
+    package static var wireShape: WireShape { .object(EmptyObject.self) }
+
     /// Nothing to show.
     package static var emptyValue: VolumeStatus { VolumeStatus([:]) }
     /// Whether there is nothing to show.
