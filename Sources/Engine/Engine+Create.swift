@@ -34,20 +34,24 @@ extension Engine {
         guard let path = command.first else { throw EngineError.invalid("no command specified") }
         if !merged.workingDirectory.isEmpty { merged.workingDirectory = lexicallyClean(merged.workingDirectory) }
         try resolveContainers(&merged.host)
+        let inherited = try inheritedMounts(merged.host)
 
         let id = RandomIdentifier.make()
         applyDefaults(to: &merged, id: id)
+        let plan = MountPlan(merged, inheriting: inherited, dataRoot: self.configuration.dataRoot.string)
         let record = ContainerRecord(
             id: id, name: name ?? "", createdAt: .now(), imageID: image.id.description, configuration: merged,
             path: path, arguments: Array(command.dropFirst()))
-        let container = try await make(record, image: image)
+        let container = try await make(record, image: image, mounts: plan)
         container.emit("create")
         let ignored = image.configuration.config?.ignoredParts ?? []
-        return CreatedContainer(id: id, warnings: warnings + ignored + merged.volumeWarnings())
+        return CreatedContainer(id: id, warnings: warnings + ignored)
     }
 
     /// Touches the world; undoes all of it after an error.
-    private func make(_ proposal: ContainerRecord, image: ImageRecord) async throws -> Container {
+    private func make(
+        _ proposal: ContainerRecord, image: ImageRecord, mounts plan: MountPlan
+    ) async throws -> Container {
         var record = proposal
         let id = record.id
         if record.name.isEmpty {
@@ -61,6 +65,7 @@ extension Engine {
             services.registry.release(name: record.name, of: id)
             throw error
         }
+        var mounts = MountSettling(services, id: id)
         do {
             let files = services.files.appending(id)
             let user = record.configuration.user
@@ -72,6 +77,7 @@ extension Engine {
                     _ = try ContainerUser(user, groupAdd: groups, files: LayeredFiles(view))
                 }
             }
+            record.configuration.mountPoints = try await mounts.settle(plan)
             try await services.pool.run { try Files.makeDirectories(files, mode: 0o710) }
             let row = record
             try await services.database.write { try row.insert(in: $0) }
@@ -80,6 +86,7 @@ extension Engine {
             return container
         } catch {
             let name = record.name
+            await mounts.takeBack()
             await undo(id: id, name: name)
             throw error
         }
@@ -104,6 +111,21 @@ extension Engine {
             "image with reference \(name) was found but its platform (\(own)) does not match the specified platform "
                 + "(\(platform))"
         )
+    }
+
+    /// What the containers of `--volumes-from` have mounted.
+    private func inheritedMounts(_ host: HostConfiguration) throws(EngineError) -> [MountPlan.Inheritance] {
+        var inherited: [MountPlan.Inheritance] = []
+        for other in host.volumesFrom {
+            do throws(EngineError) {
+                let points = try services.registry.find(other.container).current.configuration.mountPoints
+                inherited.append(MountPlan.Inheritance(points, isReadOnly: other.isReadOnly))
+            } catch {
+                // See `resolveContainers`.
+                throw .invalid(error.message)
+            }
+        }
+        return inherited
     }
 
     /// Names of containers whose name spaces are joined become ids, so that renaming does not change what is meant.
@@ -155,14 +177,6 @@ extension Engine {
         host.log = host.log.filled(from: configuration.log)
         if host.networkMode == .default { host.networkMode = .network("bridge") }
         settleEndpoints(&merged.endpoints, mode: host.networkMode)
-        for (index, bind) in host.binds.enumerated()
-        where DaemonRoot.touches(bind.source, dataRoot: configuration.dataRoot.string) {
-            host.binds[index].fallbackPropagation = .rslave
-        }
-        for (index, mount) in host.mounts.enumerated()
-        where mount.kind == .bind && DaemonRoot.touches(mount.source, dataRoot: configuration.dataRoot.string) {
-            host.mounts[index].fallbackPropagation = .rslave
-        }
         if !host.privileged {
             host.maskedPaths = host.maskedPaths ?? DefaultPaths.masked
             host.readonlyPaths = host.readonlyPaths ?? DefaultPaths.readonly

@@ -52,7 +52,7 @@ extension Engine {
                 networkMode: configuration.host.networkMode.description,
                 networks: container?.endpointDetails() ?? [], ports: container?.networkPresence?.ports ?? [],
                 annotations: configuration.host.annotations,
-                mounts: MountList.mountPoints(configuration.host), exposedPorts: configuration.exposedPorts)
+                mounts: configuration.mountPoints, exposedPorts: configuration.exposedPorts)
             if manifests[record.imageID] == nil {
                 manifests[record.imageID] = .some(await imageManifest(of: record))
             }
@@ -131,7 +131,7 @@ extension Engine {
                 restartCount: record.restartCount,
                 driver: images.snapshotter.driver, graphDriverData: driverData, appArmorProfile: "",
                 execIDs: execIDs.sorted(), configuration: configuration,
-                mounts: MountList.mountPoints(configuration.host), sandboxKey: "",
+                mounts: configuration.mountPoints, sandboxKey: "",
                 networks: container.endpointDetails(), ports: container.networkPresence?.ports ?? [],
                 links: container.legacyLinks())
             if let running = record.state.running { details.sandboxKey = "/proc/\(running.pid)/ns/net" }

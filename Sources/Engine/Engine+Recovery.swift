@@ -20,7 +20,7 @@ extension Engine {
                 services.registry.insert(container)
                 services.restoreVolumeReferences(of: container.current)
             }
-            await removeStrays(known: Set(records.map(\.id)))
+            await removeStrays(known: Set(records.map(\.id)), records: records)
             // Containers whose name spaces others join come first; the rest at the same time.
             let (joining, joined) = (containers.filter(\.joinsOthers), containers.filter { !$0.joinsOthers })
             for group in [joined, joining] {
@@ -59,7 +59,7 @@ extension Engine {
 
     /// Removes bundles, files and snapshots that belong to no row: what a crash in the middle of a creation or a
     /// removal left.
-    private func removeStrays(known: Set<String>) async {
+    private func removeStrays(known: Set<String>, records: [ContainerRecord]) async {
         do {
             for id in try await services.pool.run({ [tasks = services.tasks] in try tasks.ids() })
             where !known.contains(id) {
@@ -73,7 +73,8 @@ extension Engine {
         await forEachStray(in: services.sharedMemory, known: known) { path in try TreeRemoval.remove(path) }
         do {
             let snapshots = try await services.pool.run { [images] in try images.snapshotter.list() }
-            for snapshot in snapshots where snapshot.state == .active && !known.contains(snapshot.name) {
+            let kept = known.union(records.flatMap(\.imageSnapshots))
+            for snapshot in snapshots where snapshot.state == .active && !kept.contains(snapshot.name) {
                 services.logger.notice(
                     "removing a snapshot of no container", metadata: ["snapshot": "\(snapshot.name)"])
                 do {
@@ -129,6 +130,16 @@ extension Engine {
             nobody misses them
             """,
             metadata: ["path": "\(place.appending(name))"])
+    }
+}
+
+extension ContainerRecord {
+    /// The snapshots with the files of images that are mounted in it.
+    fileprivate var imageSnapshots: [String] {
+        configuration.mountPoints.compactMap { point in
+            guard case .image(let image) = point.content else { return nil }
+            return image.snapshot
+        }
     }
 }
 

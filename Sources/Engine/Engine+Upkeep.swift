@@ -105,7 +105,8 @@ extension Engine {
         let registry = services.registry
         return { digest in
             let image = digest.description
-            return registry.all.map(\.current).filter { $0.imageID == image }
+            return registry.all.map(\.current)
+                .filter { $0.imageID == image || $0.configuration.mountPoints.contains { $0.imageID == image } }
                 .map { ImageUser(containerID: $0.id, isRunning: $0.state.isRunning) }
         }
     }

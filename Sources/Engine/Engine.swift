@@ -154,7 +154,7 @@ package final class Engine: Sendable {
     package func remove(_ name: String, force: Bool = false, volumes: Bool = false, link: Bool = false) async throws {
         if link { throw EngineError.notImplemented("this version has no links between containers") }
         let container = try services.registry.find(name)
-        try await finishing { try await container.remove(force: force, name: name) }
+        try await finishing { try await container.remove(force: force, volumes: volumes, name: name) }
     }
 
     // MARK: Streams and processes

@@ -24,6 +24,8 @@ struct EngineServices: Sendable {
     let pool: BlockingPool
     /// For work at the speed of a client: archives of containers' files.
     let transfers = BlockingPool(threads: 16, name: "engine-stream")
+    /// For work as long as there are files: what images have at the places of volumes.
+    let copying = BlockingPool(threads: 4, name: "engine-copy")
     let logger: Logger
 
     /// What holds now; a reload changes it for the next one who asks.

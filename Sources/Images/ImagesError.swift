@@ -8,6 +8,7 @@ package struct ImagesError: Failure, Hashable, Sendable {
     /// The text for the user.
     package let message: String
 
+    /// A failure of a kind, in words.
     package init(_ kind: FailureKind, _ message: String) {
         self.kind = kind
         self.message = message.showingControls()

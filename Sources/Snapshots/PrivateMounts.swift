@@ -222,7 +222,15 @@ package final class PrivateMounts {
             case "bind": flags.insert(.bind)
             case "rbind": flags.formUnion([.bind, .recursive])
             case "ro": flags.insert(.readOnly)
-            case "rw": break
+            case "nosuid": flags.insert(.noSetUserID)
+            case "nodev": flags.insert(.noDevices)
+            case "noexec": flags.insert(.noExecute)
+            case "noatime": flags.insert(.noAccessTime)
+            case "nodiratime": flags.insert(.noDirectoryAccessTime)
+            case "relatime": flags.insert(.relativeAccessTime)
+            case "strictatime": flags.insert(.strictAccessTime)
+            case "sync": flags.insert(.synchronous)
+            case "rw", "defaults", "suid", "dev", "exec", "async", "atime", "diratime", "norelatime": break
             default: data.append(option)
             }
         }

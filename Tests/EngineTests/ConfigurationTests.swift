@@ -158,15 +158,26 @@ import Testing
         #expect(try configuration.validate(in: Self.context).isEmpty)
     }
 
-    @Test("what is not there yet says so")
-    func notImplemented() throws {
-        var configuration = ContainerConfiguration(image: "debian")
-        configuration.host.binds = [BindSpecification(source: "name", target: try MountTarget("/x"))]
-        #expect {
-            try configuration.validate(in: Self.context)
-        } throws: {
-            ($0 as? EngineError)?.kind == .notImplemented
-        }
+    @Test("options of the other kind of source are refused in Docker's words")
+    func bindOptions() throws {
+        let target = try MountTarget("/x")
+        #expect(
+            message { $0.host.binds = [BindSpecification(source: "v", target: target, options: [.rslave])] }
+                == "invalid volume specification: 'v:/x:rslave': invalid mount config for type \"volume\": "
+                + "field BindOptions must not be specified")
+        #expect(
+            message { $0.host.binds = [BindSpecification(source: "/tmp", target: target, options: [.nocopy])] }
+                == "invalid volume specification: '/tmp:/x:nocopy': invalid mount config for type \"bind\": "
+                + "field VolumeOptions must not be specified")
+        #expect(
+            message { $0.host.mounts = [MountSpecification(kind: .volume, target: target, readOnly: true)] }
+                == "invalid mount config for type \"volume\": must not set ReadOnly mode when using anonymous volumes")
+        #expect(
+            message { $0.host.mounts = [MountSpecification(kind: .image, target: target)] }
+                == "invalid mount config for type \"image\": field Source must not be empty")
+        #expect(
+            message { $0.host.mounts = [MountSpecification(kind: .npipe, target: target)] }
+                == "invalid mount config for type \"npipe\": mount type unknown")
     }
 
     @Test(

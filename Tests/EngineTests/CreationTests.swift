@@ -80,19 +80,6 @@ import Testing
         #expect(try await fixture.engine.inspect(id).networks.map(\.network) == ["nope"])
     }
 
-    @Test("a volume that nobody named is a warning, unless something is mounted there")
-    func volumes() async throws {
-        let fixture = try await EngineFixture()
-        defer { withExtendedLifetime(fixture) {} }
-        var wanted = ContainerConfiguration(image: "box")
-        wanted.volumes = ["/data", "/t"]
-        wanted.host.tmpfs = [TmpfsMount(target: try MountTarget("/t/"))]
-        let warnings = try await fixture.engine.create(wanted, name: nil).warnings
-        #expect(warnings.count == 1)
-        #expect(
-            warnings.first?.hasPrefix("This version has no volumes: files in /data are in") ?? false)
-    }
-
     @Test("Docker's name of the default runtime is kept, and means the default where there is no such program")
     func runtime() async throws {
         let fixture = try await EngineFixture()

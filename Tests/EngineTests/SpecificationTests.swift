@@ -20,6 +20,7 @@ import Testing
         var configuration = ContainerConfiguration(image: "debian")
         var context = try context(ipc: ipc)
         try change(&configuration, &context)
+        configuration.mountPoints += MountPlan(configuration).settled
         return try SpecificationBuilder(configuration: configuration, context: context).build()
     }
 
@@ -222,6 +223,22 @@ import Testing
         func options(_ path: String) -> [String]? { spec.mounts?.first { $0.destination == path }?.options }
         #expect(options("/old") == ["rbind", "rprivate", "ro"] && options("/new") == ["rbind", "rslave", "rro"])
         #expect(options("/mount") == ["rbind", "rprivate", "ro"])
+    }
+
+    @Test("volumes are bound from where the start has found them, read-only ones all the way down")
+    func volumes() throws {
+        let spec = try spec { configuration, context in
+            let volume = MountedVolume(name: "v", driver: "local", path: "/volumes/v/_data")
+            configuration.mountPoints = [
+                MountPoint(.volume(volume), at: try MountTarget("/plain")),
+                MountPoint(.volume(volume), at: try MountTarget("/part"), isWritable: false),
+            ]
+            context.mountSources = ["/part": "/run/bundle/mounts/0"]
+        }
+        func mount(_ path: String) -> Mount? { spec.mounts?.first { $0.destination == path } }
+        #expect(mount("/plain")?.source == "/volumes/v/_data" && mount("/plain")?.options == ["rbind", "rprivate"])
+        #expect(mount("/part")?.source == "/run/bundle/mounts/0")
+        #expect(mount("/part")?.options == ["rbind", "rprivate", "rro"])
     }
 
     @Test("without network a container has a name space of its own, whatever its network mode says")

@@ -46,8 +46,8 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var exposedPorts: [PortRange] = []
     /// Carried; probes are a later version's.
     package var healthcheck: Healthcheck?
-    /// Anonymous volumes (`-v /path`, the image's `VOLUME`), as paths.
-    package var volumes: [String] = []
+    /// Where anonymous volumes are wanted (`-v /path`, the image's `VOLUME`), unless something else is mounted there.
+    package var volumes: [MountTarget] = []
     /// There is no interface but loopback.
     package var networkDisabled = false
     /// Docker's deprecated place for the hardware address on the default network.
@@ -63,6 +63,8 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
 
     /// What the container may use of the host.
     package var host = HostConfiguration()
+    /// What is mounted in it: what `volumes` and `host` ask for, settled when the container was made.
+    package var mountPoints: [MountPoint] = []
 
     /// A container of an image, with all else as the image has it.
     package init(image: String = "") {

@@ -55,9 +55,9 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     package var tmpfs: [TmpfsMount] = []
     /// Bytes of /dev/shm; nil: the daemon's default.
     package var shmSize: Int64?
-    /// Containers whose mounts this one has as well, `NAME[:ro]`.
-    package var volumesFrom: [String] = []
-    /// The driver of volumes that are made for the container.
+    /// Containers whose mounts this one has as well.
+    package var volumesFrom: [VolumesFrom] = []
+    /// The driver of volumes that are made for the container, where nothing else is said.
     package var volumeDriver = ""
     /// Carried for `inspect`.
     package var storageOptions: [String: String] = [:]

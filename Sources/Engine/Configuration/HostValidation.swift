@@ -47,31 +47,23 @@ extension HostConfiguration {
         if !storageOptions.isEmpty {
             throw .invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
         }
-        if !volumesFrom.isEmpty {
-            throw .notImplemented("this version has no --volumes-from")
-        }
         var destinations: Set<String> = []
-        func claim(_ target: MountTarget) throws(EngineError) {
-            if !destinations.insert(target.path).inserted { throw .invalid("Duplicate mount point: \(target.path)") }
+        func claim(_ target: MountTarget, as words: String) throws(EngineError) {
+            if !destinations.insert(target.path).inserted { throw .invalid("Duplicate mount point: \(words)") }
         }
         for bind in binds {
-            if bind.isVolume {
-                throw .notImplemented(
-                    "this version has no named volumes: '\(bind)' (use an absolute host path as the source)"
-                )
-            }
-            if bind.options.contains(.nocopy) { throw .invalid("invalid volume specification: '\(bind)'") }
-            try DaemonRoot.check(bind.source, bind.propagation, dataRoot: dataRoot)
-            try claim(bind.target)
+            try bind.validate()
+            if !bind.isVolume { try DaemonRoot.check(bind.source, bind.propagation, dataRoot: dataRoot) }
+            try claim(bind.target, as: bind.target.path)
         }
         for mount in mounts {
             try mount.validate()
             if mount.kind == .bind {
                 try DaemonRoot.check(mount.source, mount.bind?.propagation, dataRoot: dataRoot)
             }
-            try claim(mount.target)
+            try claim(mount.target, as: mount.target.description)
         }
-        for mount in tmpfs { try claim(mount.target) }
+        for mount in tmpfs { try claim(mount.target, as: mount.target.path) }
     }
 
     private func validateSysctls() throws(EngineError) {
@@ -103,6 +95,20 @@ extension HostConfiguration {
     }
 }
 
+extension BindSpecification {
+    /// Throws, in Docker's words, for options of the other kind of source.
+    fileprivate func validate() throws(EngineError) {
+        func fail(_ type: String, _ field: String) -> EngineError {
+            .invalid(
+                "invalid volume specification: '\(self)': invalid mount config for type \"\(type)\": "
+                    + "field \(field) must not be specified"
+            )
+        }
+        if isVolume, propagation != nil { throw fail("volume", "BindOptions") }
+        if !isVolume, options.contains(.nocopy) { throw fail("bind", "VolumeOptions") }
+    }
+}
+
 extension MountSpecification {
     func validate() throws(EngineError) {
         func fail(_ reason: String) -> EngineError {
@@ -111,7 +117,7 @@ extension MountSpecification {
         switch kind {
         case .bind:
             if source.isEmpty { throw fail("field Source must not be empty") }
-            if tmpfs != nil { throw fail("field TmpfsOptions must not be specified") }
+            try refuse(("VolumeOptions", volume != nil), ("TmpfsOptions", tmpfs != nil), ("ImageOptions", image != nil))
             guard source.hasPrefix("/") else {
                 throw fail("invalid mount path: '\(source)' mount path must be absolute")
             }
@@ -119,14 +125,26 @@ extension MountSpecification {
                 throw fail("bind source path does not exist: \(source)")
             }
         case .tmpfs:
-            if bind != nil { throw fail("field BindOptions must not be specified") }
+            try refuse(("BindOptions", bind != nil), ("VolumeOptions", volume != nil), ("ImageOptions", image != nil))
             if !source.isEmpty { throw fail("field Source must not be specified") }
         case .volume:
-            throw .notImplemented(
-                "this version has no volumes: use type=bind or type=tmpfs for '\(target)'")
-        case .image, .cluster, .npipe:
-            throw .invalid("mount type \"\(kind.rawValue)\" is not supported")
+            try refuse(("BindOptions", bind != nil), ("TmpfsOptions", tmpfs != nil), ("ImageOptions", image != nil))
+            if source.isEmpty, volume?.subpath != nil {
+                throw fail("must not set Subpath when using anonymous volumes")
+            }
+            if source.isEmpty, readOnly { throw fail("must not set ReadOnly mode when using anonymous volumes") }
+        case .image:
+            try refuse(("BindOptions", bind != nil), ("VolumeOptions", volume != nil), ("TmpfsOptions", tmpfs != nil))
+            if source.isEmpty { throw fail("field Source must not be empty") }
+        case .cluster, .npipe: throw fail("mount type unknown")
         }
+    }
+
+    /// Throws for options that belong to another kind of mount.
+    private func refuse(_ options: (name: String, isGiven: Bool)...) throws(EngineError) {
+        guard let option = options.first(where: \.isGiven) else { return }
+        throw .invalid(
+            "invalid mount config for type \"\(kind.rawValue)\": field \(option.name) must not be specified")
     }
 }
 

@@ -20,9 +20,8 @@ extension ContainerConfiguration {
             where !merged.exposedPorts.contains(port) {
                 merged.exposedPorts.append(port)
             }
-            for volume in image.volumes?.sorted ?? [] where !merged.volumes.contains(volume) {
-                merged.volumes.append(volume)
-            }
+            let places = Set(merged.volumes.map(\.path))
+            for volume in image.volumePlaces where !places.contains(volume.path) { merged.volumes.append(volume) }
             if merged.entrypoint?.isEmpty ?? true {
                 if merged.command?.isEmpty ?? true { merged.command = image.cmd }
                 if merged.entrypoint == nil { merged.entrypoint = image.entrypoint }
@@ -60,6 +59,12 @@ extension ImageProcess {
         stopSignal.flatMap { text in Signal(text).map { Asked($0, words: text) } }
     }
 
+    /// The places of its volumes. One without a slash at its beginning begins at the root, as builders take it.
+    fileprivate var volumePlaces: [MountTarget] {
+        // What is no place is among `ignoredParts`.
+        (volumes?.sorted ?? []).compactMap { try? MountTarget($0.hasPrefix("/") ? $0 : "/" + $0) }
+    }
+
     /// What in an image's configuration means nothing and is left out of its containers' configurations.
     var ignoredParts: [String] {
         var ignored: [String] = []
@@ -68,6 +73,9 @@ extension ImageProcess {
         }
         for port in exposedPorts?.sorted ?? [] where PortRange(port) == nil {
             ignored.append("The image exposes \"\(port)\", which is not a port: discarded.")
+        }
+        for volume in volumes?.sorted ?? [] where lexicallyClean("/" + volume) == "/" {
+            ignored.append("The image has a volume at \"\(volume)\", where nothing can be mounted: discarded.")
         }
         return ignored
     }

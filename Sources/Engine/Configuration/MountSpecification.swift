@@ -44,7 +44,7 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
         case `private`, rprivate, shared, rshared, slave, rslave
     }
 
-    /// An absolute host path, or a volume's name (refused until volumes land).
+    /// An absolute host path, or a volume's name.
     package var source: String
     /// Where it appears in the container.
     package var target: MountTarget
@@ -52,10 +52,8 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
     package var options: [Option]
     /// Whether a read-only one leaves mounts below it writable, as clients before API 1.44 expect it.
     package var isReadOnlyNonRecursive: Bool?
-    /// The engine's choice for the source where nobody chose; nil: rprivate.
-    package var fallbackPropagation: MountPropagationMode?
 
-    /// A bind mount of a directory or file.
+    /// A bind mount of a directory or file, or a mount of a volume.
     package init(source: String, target: MountTarget, options: [Option] = []) {
         self.source = source
         self.target = target
@@ -71,8 +69,6 @@ package struct BindSpecification: Hashable, Sendable, Codable, CustomStringConve
     package var propagation: MountPropagationMode? {
         options.lazy.compactMap { MountPropagationMode(rawValue: $0.rawValue) }.first
     }
-
-    package var effectivePropagation: MountPropagationMode { propagation ?? fallbackPropagation ?? .rprivate }
 
     package var description: String {
         source + ":" + target.description + (options.isEmpty ? "" : ":" + mode)
@@ -103,9 +99,12 @@ package struct MountSpecification: Hashable, Sendable, Codable {
     package var bind: BindOptions?
     /// Options of the kind `tmpfs`.
     package var tmpfs: TmpfsOptions?
-    /// Both as in `BindSpecification`.
+    /// Options of the kind `volume`.
+    package var volume: VolumeOptions?
+    /// Options of the kind `image`.
+    package var image: ImageOptions?
+    /// As in `BindSpecification`.
     package var isReadOnlyNonRecursive: Bool?
-    package var fallbackPropagation: MountPropagationMode?
 
     /// A mount without options.
     package init(kind: Kind, source: String = "", target: MountTarget, readOnly: Bool = false) {
@@ -114,8 +113,6 @@ package struct MountSpecification: Hashable, Sendable, Codable {
         self.target = target
         self.readOnly = readOnly
     }
-
-    package var effectivePropagation: MountPropagationMode { bind?.propagation ?? fallbackPropagation ?? .rprivate }
 
     /// What only bind mounts have.
     package struct BindOptions: Hashable, Sendable, Codable {
@@ -146,59 +143,32 @@ package struct MountSpecification: Hashable, Sendable, Codable {
         /// A mount without options.
         package init() {}
     }
-}
 
-/// A tmpfs asked for by its place and options (`--tmpfs`).
-package struct TmpfsMount: Hashable, Sendable, Codable {
-    /// Where it appears in the container.
-    package var target: MountTarget
-    /// Options of tmpfs(5), checked.
-    package var options: [TmpfsOption]
+    /// What only mounts of volumes have.
+    package struct VolumeOptions: Hashable, Sendable, Codable {
+        /// What the image has at the place is not copied into the volume.
+        package var noCopy = false
+        /// Of a volume that is made.
+        package var labels: [String: String] = [:]
+        /// The part of the volume that is mounted; nil: all.
+        package var subpath: Subpath?
+        /// The driver's name; empty: the one the volume has, or the local one.
+        package var driver = ""
+        /// What the driver is told if it makes the volume.
+        package var driverOptions: [String: String] = [:]
 
-    /// A file system in memory.
-    package init(target: MountTarget, options: [TmpfsOption] = []) {
-        self.target = target
-        self.options = options
-    }
-}
-
-/// A mount option of a tmpfs: `noexec`, `size=64m`.
-package struct TmpfsOption: Hashable, Sendable, Codable, CustomStringConvertible {
-    /// The option's name.
-    package let name: String
-    /// What follows the equals sign; `nil` without one.
-    package let value: String?
-
-    private static let flags: Set = [
-        "defaults", "ro", "rw", "suid", "nosuid", "dev", "nodev", "exec", "noexec", "sync", "async", "dirsync",
-        "remount", "mand",
-        "nomand", "atime", "noatime", "diratime", "nodiratime", "bind", "rbind", "unbindable", "runbindable", "private",
-        "rprivate", "shared", "rshared", "slave", "rslave", "relatime", "norelatime", "strictatime", "nostrictatime",
-    ]
-    private static let valued: Set = [
-        "mode", "uid", "gid", "size", "nr_inodes", "nr_blocks", "mpol", "huge", "noswap", "inode32", "inode64",
-    ]
-
-    /// nil: the kernel's tmpfs has no such option.
-    package init?(name: String, value: String? = nil) {
-        guard Self.flags.contains(name) || Self.valued.contains(name), !(value ?? "").utf8.contains(0),
-            !(value ?? "").contains(",")
-        else { return nil }
-        self.name = name
-        self.value = value
+        /// A mount without options.
+        package init() {}
     }
 
-    package var description: String { name + (value.map { "=" + $0 } ?? "") }
+    /// What only mounts of images have.
+    package struct ImageOptions: Hashable, Sendable, Codable {
+        /// The part of the image that is mounted; nil: all.
+        package var subpath: Subpath?
 
-    package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        let name = try container.decode(String.self, forKey: .name)
-        guard let option = TmpfsOption(name: name, value: try container.decodeIfPresent(String.self, forKey: .value))
-        else { throw EngineError.invalid("\"\(name)\" is not an option of a tmpfs") }
-        self = option
+        /// A mount without options.
+        package init() {}
     }
-
-    private enum CodingKeys: String, CodingKey { case name, value }
 }
 
 /// `path` without `.`, `..` and doubled slashes, resolved by text alone (absolute paths only: `..` at the root stays

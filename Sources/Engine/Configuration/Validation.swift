@@ -85,19 +85,6 @@ extension ContainerConfiguration {
         return warnings
     }
 
-    /// What is said about volumes that nobody named (`-v /path`, the image's `VOLUME`): `self` has the image's merged
-    /// in.
-    func volumeWarnings() -> [String] {
-        // Many clients name the target of every bind mount among the volumes, too.
-        let mounted = Set((host.binds.map(\.target) + host.mounts.map(\.target) + host.tmpfs.map(\.target)).map(\.path))
-        let anonymous = volumes.filter { !mounted.contains(lexicallyClean($0)) }
-        if anonymous.isEmpty { return [] }
-        return [
-            "This version has no volumes: files in \(anonymous.joined(separator: ", ")) are in the container's own "
-                + "layer and are removed with it. To keep them, bind a host directory: -v /host/path:\(anonymous[0])"
-        ]
-    }
-
     private func noNull(in texts: [String]) throws(EngineError) {
         for text in texts where text.utf8.contains(0) { throw .invalid("a value contains a NUL byte") }
     }

@@ -69,12 +69,16 @@ extension Container {
             await removeBundle()
             emit("die", attributes)
             await leaveNetworks(tells: true)
+            await releaseVolumes()
+            emitUnmounts()
             notifyStopped()
             scheduleRestart(after: delay)
         } else if record.configuration.host.autoRemove, restartsByHand == 0 {
             record.state = .exited(end)
             emit("die", attributes)
             await leaveNetworks(tells: true)
+            await releaseVolumes()
+            emitUnmounts()
             notifyStopped()
             await removeNow()
         } else {
@@ -86,6 +90,8 @@ extension Container {
             }
             emit("die", attributes)
             await leaveNetworks(tells: true)
+            await releaseVolumes()
+            emitUnmounts()
             notifyStopped()
         }
     }

@@ -4,7 +4,9 @@ import SystemPackage
 
 extension Container {
     /// Removes it; `name` is how the user called it, for the messages.
-    func remove(force: Bool, name: String) async throws {
+    ///
+    /// - Parameter volumes: whether anonymous volumes that nobody else has go as well.
+    func remove(force: Bool, volumes: Bool, name: String) async throws {
         if isRemoving {
             throw EngineError.conflict("removal of container \(name) is already in progress")
         }
@@ -29,7 +31,7 @@ extension Container {
             isInside = try await endForRemoval(name)
         }
         defer { if isInside { gate.leave() } }
-        await removeNow()
+        await removeNow(volumes: volumes)
     }
 
     /// How long somebody who is in the way of a removal has to leave after everything has been done to make him: the
@@ -65,11 +67,12 @@ extension Container {
         throw .conflict("cannot remove container \"\(name)\": \(reason)")
     }
 
-    /// Deletes everything there is of it; behind the gate.
+    /// Deletes everything there is of it; behind the gate. Anonymous volumes that nobody else has go as well if
+    /// `volumes` says so, or the container was run with `--rm`.
     ///
     /// The row goes first: from then on it does not exist. What a crash or an error leaves of its files belongs to no
     /// row, and has a name that says that it is to be deleted: the daemon's next start does that.
-    func removeNow() async {
+    func removeNow(volumes: Bool = false) async {
         if case .removing = record.state { return }
         isRemoving = true
         transfers.cancelAll()
@@ -99,6 +102,8 @@ extension Container {
             logger.error("cannot remove the container's root: \(error)")
         }
         await removeBundle()
+        await releaseVolumes()
+        await dropMounts(isThorough: volumes || record.configuration.host.autoRemove)
         let path = hasMoved ? removed : files
         do {
             try await services.pool.run { try TreeRemoval.remove(path) }

@@ -71,6 +71,7 @@ extension Container {
             startedAt = try await task.start()
         } catch {
             await removeBundle()
+            await releaseVolumes()
             let failure = portFailure(error)
             await leaveNetworks(tells: false)
             if let failure { throw failure }
@@ -88,6 +89,7 @@ extension Container {
         await saveOrLog()
         await tellLinkingContainers()
         emitConnections()
+        emitMounts()
         emit("start")
         follow(task)
     }
@@ -108,12 +110,13 @@ extension Container {
         let links = try bridgeLinks()
         network.links = links.flatMap(\.hosts)
         if services.configuration.hasLinkEnvironment { network.linkEnvironment = links.flatMap(\.environment) }
+        let preparation = try await prepareMounts()
         return LaunchPlan(
             record: record, configuration: services.configuration,
             mounts: try await services.images.mounts(
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
-            sharedMemory: shared, targets: targets, hostname: hostname,
+            sharedMemory: shared, preparation: preparation, targets: targets, hostname: hostname,
             network: network)
     }
 

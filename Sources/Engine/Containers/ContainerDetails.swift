@@ -60,22 +60,6 @@ package struct ContainerDetails: Sendable {
     package var links: [ContainerLink]
 }
 
-/// A bind, tmpfs or volume as inspect lists it.
-package struct MountPoint: Hashable, Sendable {
-    /// What is mounted.
-    package var kind: MountSpecification.Kind
-    /// Empty for tmpfs.
-    package var source: String
-    /// Where, in the container.
-    package var destination: String
-    /// As given with `-v`.
-    package var mode: String
-    /// Whether something can be written through it.
-    package var isWritable: Bool
-    /// nil for what is no bind mount.
-    package var propagation: MountPropagationMode?
-}
-
 /// One row of `docker ps`.
 package struct ContainerSummary: Sendable {
     package var id: String

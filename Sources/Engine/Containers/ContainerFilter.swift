@@ -16,7 +16,7 @@ package struct ContainerFilter: Hashable, Sendable {
     package var labels: [LabelFilter] = []
     /// Names of networks.
     package var networks: [String] = []
-    /// Places in the container, or on the host, of what is mounted.
+    /// Names of volumes, and places in the container, or on the host, of what is mounted.
     package var volumes: [String] = []
     /// Exposed ports; nothing has an empty list of them.
     package var exposed: [PortRange]?
@@ -52,7 +52,9 @@ package struct ContainerFilter: Hashable, Sendable {
             && labels.allSatisfy { $0.matches(configuration.labels) }
             && any(networks) { connected.contains($0) }
             && any(volumes) { volume in
-                MountList.mountPoints(configuration.host).contains { $0.destination == volume || $0.source == volume }
+                configuration.mountPoints.contains { point in
+                    point.destination == volume || (point.volume?.name ?? point.source) == volume
+                }
             }
             && Self.overlaps(exposed, configuration.exposedPorts)
             && Self.overlaps(published, configuration.host.publishedPorts.map(\.port))

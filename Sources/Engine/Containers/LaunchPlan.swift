@@ -18,6 +18,8 @@ struct LaunchPlan: Sendable {
     var files: FilePath
     var logPath: FilePath
     var sharedMemory: FilePath?
+    /// What is done before the mounts of the specification, for volumes and images.
+    var preparation: MountPreparation
     var targets: NamespaceTargets
     /// The hostname of the container whose network is joined.
     var hostname: String
@@ -30,8 +32,9 @@ struct LaunchPlan: Sendable {
             record.configuration.user, groupAdd: record.configuration.host.groupAdd, files: LayeredFiles(view)
         )
         try makeBindSources()
+        try preparation.checkParts()
         var settled = record.configuration
-        settled.host = try MountPropagation.settled(host)
+        settled.mountPoints = try MountPropagation.settled(settled.mountPoints)
         let spec = try SpecificationBuilder(configuration: settled, context: context(user: user)).build()
         try writeFiles()
         return try description(spec)
@@ -50,6 +53,7 @@ struct LaunchPlan: Sendable {
         context.networkTarget = targets.network
         context.networkNamespace = network.namespace
         context.sharedMemory = sharedMemory
+        context.mountSources = preparation.sources
         context.shmSize = host.shmSize ?? configuration.defaultShmSize
         context.cgroupParent = host.cgroupParent.isEmpty ? configuration.cgroupParent : host.cgroupParent
         context.usesSystemdCgroups = configuration.usesSystemdCgroups
@@ -63,18 +67,18 @@ struct LaunchPlan: Sendable {
 
     /// `-v` makes a source that does not exist, `--mount` never does (unless told so).
     private func makeBindSources() throws(EngineError) {
-        let makeable = host.binds.map(\.source) + host.mounts.filter { $0.bind?.createMountpoint == true }.map(\.source)
-        for source in makeable {
-            do throws(Errno) {
-                if !Files.exists(FilePath(source)) { try Files.makeDirectories(FilePath(source)) }
-            } catch {
-                throw .invalid("error while creating mount source path '\(source)': mkdir \(source): \(error)")
-            }
-        }
-        for mount in host.mounts where mount.kind == .bind && mount.bind?.createMountpoint != true {
-            if !Files.exists(FilePath(mount.source)) {
+        for bind in record.configuration.mountPoints.compactMap(\.bind) {
+            let source = FilePath(bind.path)
+            if Files.exists(source) { continue }
+            guard bind.makesSource else {
                 throw .invalid(
-                    "invalid mount config for type \"bind\": bind source path does not exist: \(mount.source)")
+                    "invalid mount config for type \"bind\": bind source path does not exist: \(bind.path)")
+            }
+            do throws(Errno) {
+                try Files.makeDirectories(source)
+            } catch {
+                throw .invalid(
+                    "error while creating mount source path '\(bind.path)': mkdir \(bind.path): \(error.words)")
             }
         }
     }
@@ -112,7 +116,7 @@ struct LaunchPlan: Sendable {
             spec,
             rootMounts: mounts.map {
                 RootMount(type: $0.type, source: $0.source, options: $0.options, target: $0.target)
-            },
+            } + preparation.rootMounts,
             input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none,
             log: host.log.configuration(of: record, at: logPath), runtime: runtime,
             usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit,

@@ -78,6 +78,7 @@ extension ContainerRecord {
         migrator.registerMigration("engine-2") { try ConfigurationFormat2.migrate($0) }
         migrator.registerMigration("engine-3") { try ConfigurationFormat3.migrate($0) }
         migrator.registerMigration("engine-4") { try EndpointMigration.migrate($0) }
+        migrator.registerMigration("engine-5-mounts") { try MountPointMigration.migrate($0) }
     }
 
     /// Adds the row.

@@ -27,13 +27,18 @@ extension Container {
         let live = try await liveMounts(scope)
         defer { live?.discard() }
         let mounts = try await services.images.mounts(key: id)
-        let points = scope == .root ? [] : MountList.mountPoints(record.configuration.host)
-        return try await services.transfers.run {
-            try PrivateMounts.run("files") { trees in
-                if let live { return try body(trees.attach(live)) }
-                let root = try trees.mountForReading(mounts)
-                for point in points where point.kind == .bind { try trees.bind(point, in: root) }
-                return try body(root)
+        if let live {
+            return try await services.transfers.run {
+                try PrivateMounts.run("files") { trees in try body(trees.attach(live)) }
+            }
+        }
+        return try await withIdleMounts(scope == .root ? [] : record.configuration.mountPoints) { idle in
+            try await self.services.transfers.run {
+                try PrivateMounts.run("files") { trees in
+                    let root = try trees.mountForReading(mounts)
+                    for mount in idle { try trees.attach(mount, in: root) }
+                    return try body(root)
+                }
             }
         }
     }
@@ -61,14 +66,19 @@ extension Container {
             live?.discard()
         }
         let mounts = try await services.images.mounts(key: id)
-        let points = MountList.mountPoints(record.configuration.host)
-        // Whoever holds the gate does not queue behind clients.
-        return try await (isHeld ? services.pool : services.transfers).run {
-            try PrivateMounts.run("files") { trees in
-                if let live { return try body(trees.attach(live), true) }
-                let root = try trees.mount(mounts)
-                for point in points where point.kind == .bind { try trees.bind(point, in: root) }
-                return try body(root, false)
+        if let live {
+            return try await services.transfers.run {
+                try PrivateMounts.run("files") { trees in try body(trees.attach(live), true) }
+            }
+        }
+        return try await withIdleMounts(record.configuration.mountPoints) { idle in
+            // Whoever holds the gate does not queue behind clients.
+            try await self.services.pool.run {
+                try PrivateMounts.run("files") { trees in
+                    let root = try trees.mount(mounts)
+                    for mount in idle { try trees.attach(mount, in: root) }
+                    return try body(root, false)
+                }
             }
         }
     }
@@ -76,7 +86,7 @@ extension Container {
     /// The mounts of a running container; nil if it does not run, or is not a process of this machine's kernel.
     func liveMounts(_ scope: FileScope) async throws -> ForeignMounts? {
         guard let running = record.state.running else { return nil }
-        let points = MountList.places(record.configuration.host).map(\.destination)
+        let points = MountList.places(record.configuration).map(\.destination)
         let paths = scope == .root ? [] : points + ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
         let mounts = try await services.images.mounts(key: id)
         return try await services.pool.run {
@@ -149,17 +159,5 @@ extension PrivateMounts {
         for (path, tree) in live.others { try attach(tree, at: path, in: root) }
         if let devices { try Mounts.setAttributes(of: devices, set: .readOnly) }
         return root
-    }
-
-    /// Attaches what a container that does not run would have bound at its start, as far as it is there.
-    fileprivate func bind(_ point: MountPoint, in root: FileDescriptor) throws {
-        let tree: FileDescriptor
-        do throws(Errno) {
-            tree = try Mounts.cloneTree(point.source, recursive: true)
-        } catch {
-            return
-        }
-        defer { tree.discard() }
-        try attach(tree, at: point.destination, in: root)
     }
 }

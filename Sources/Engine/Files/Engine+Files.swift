@@ -158,7 +158,7 @@ extension Engine {
         let change: @Sendable (FileDescriptor, Bool, FileDescriptor, FileTransfers.Transfer) throws -> Void = {
             root, isRunning, archive, transfer in
             let place = try ContainerPath(path).directory(in: root)
-            try Self.checkWritable(place, configuration.host, isRunning: isRunning)
+            try Self.checkWritable(place, configuration, isRunning: isRunning)
             var options = chosen
             options.prefix = Array(place.utf8.drop { $0 == UInt8(ascii: "/") })
             let source = DescriptorSource(archive, isCancelled: { transfer.isCancelled })
@@ -199,16 +199,16 @@ extension Engine {
 
     /// Docker's rule and texts; what is mounted read-only would refuse by itself, but with other words.
     private static func checkWritable(
-        _ path: String, _ host: HostConfiguration, isRunning: Bool
+        _ path: String, _ configuration: ContainerConfiguration, isRunning: Bool
     ) throws(EngineError) {
-        let mounted = MountList.places(host).filter { point in
+        let mounted = MountList.places(configuration).filter { point in
             // What lies in memory is there only while the container runs.
             guard isRunning || point.kind != .tmpfs else { return false }
             return path == point.destination || path.hasPrefix(point.destination == "/" ? "/" : point.destination + "/")
         }
         if let mount = mounted.max(by: { $0.destination.utf8.count < $1.destination.utf8.count }) {
             guard mount.isWritable else { throw .invalid("mounted volume is marked read-only") }
-        } else if host.readonlyRootfs {
+        } else if configuration.host.readonlyRootfs {
             throw .invalid("container rootfs is marked read-only")
         }
     }

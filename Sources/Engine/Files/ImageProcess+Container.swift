@@ -11,7 +11,7 @@ extension ImageProcess {
         env = configuration.environment.isEmpty ? nil : configuration.environment
         entrypoint = configuration.entrypoint
         cmd = configuration.command
-        volumes = configuration.volumes.isEmpty ? nil : NameSet(configuration.volumes)
+        volumes = configuration.volumes.isEmpty ? nil : NameSet(configuration.volumes.map(\.description))
         workingDir = configuration.workingDirectory.isEmpty ? nil : configuration.workingDirectory
         labels = configuration.labels.isEmpty ? nil : configuration.labels
         stopSignal = configuration.stopSignal?.text

@@ -91,20 +91,7 @@ package struct MountList {
     // MARK: The user's
 
     private func userMounts() -> [Mount] {
-        var mounts: [Mount] = []
-        for bind in host.binds {
-            var options = ["rbind", bind.effectivePropagation.rawValue]
-            // All the way down where the kernel can, as in Docker since 25, unless the client is older than that.
-            if bind.isReadOnly { options.append(bind.isReadOnlyNonRecursive == true ? "ro" : "rro") }
-            mounts.append(self.bind(bind.source, to: bind.target.path, options))
-        }
-        for mount in host.mounts {
-            switch mount.kind {
-            case .bind: mounts.append(bindMount(mount))
-            case .tmpfs: mounts.append(tmpfsMount(mount))
-            case .volume, .image, .cluster, .npipe: break  // Refused by validation.
-            }
-        }
+        var mounts = configuration.mountPoints.map(mount)
         for tmpfs in host.tmpfs {
             let own = tmpfs.options.filter { $0.name != "defaults" }.map(\.description)
             mounts.append(
@@ -115,24 +102,31 @@ package struct MountList {
         return mounts
     }
 
-    private func bindMount(_ mount: MountSpecification) -> Mount {
-        let bind = mount.bind
-        var options = [bind?.nonRecursive == true ? "bind" : "rbind"]
-        options.append(mount.effectivePropagation.rawValue)
-        let isTopOnly = bind?.readOnlyNonRecursive == true || mount.isReadOnlyNonRecursive == true
-        if mount.readOnly { options.append(isTopOnly ? "ro" : "rro") }
-        return self.bind(mount.source, to: mount.target.path, options)
+    private func mount(_ point: MountPoint) -> Mount {
+        let source: String
+        var options: [String]
+        switch point.content {
+        case .tmpfs(let tmpfs): return tmpfsMount(tmpfs, at: point)
+        case .bind(let bind):
+            source = bind.path
+            options = [bind.isRecursive ? "rbind" : "bind", bind.effectivePropagation.rawValue]
+        case .volume, .image:
+            source = context.mountSources[point.destination] ?? point.source
+            options = ["rbind", "rprivate"]
+        }
+        // All the way down where the kernel can, as in Docker since 25, unless the client is older than that.
+        if !point.isWritable { options.append(point.isReadOnlyAtTopOnly == true ? "ro" : "rro") }
+        return bind(source, to: point.destination, options)
     }
 
-    private func tmpfsMount(_ mount: MountSpecification) -> Mount {
+    private func tmpfsMount(_ tmpfs: MountSpecification.TmpfsOptions, at point: MountPoint) -> Mount {
         var options = ["noexec", "nosuid", "nodev", "rprivate"]
-        if mount.readOnly { options.append("ro") }
-        if let mode = mount.tmpfs?.mode { options.append("mode=" + String(mode, radix: 8)) }
-        if let size = mount.tmpfs?.sizeBytes, size > 0 { options.append("size=\(size)") }
-        let own = (mount.tmpfs?.options ?? []).map(\.description)
+        if !point.isWritable { options.append("ro") }
+        if let mode = tmpfs.mode { options.append("mode=" + String(mode, radix: 8)) }
+        if let size = tmpfs.sizeBytes, size > 0 { options.append("size=\(size)") }
         return Mount(
-            destination: mount.target.path, type: "tmpfs", source: "tmpfs",
-            options: Self.overriding(options, with: own))
+            destination: point.destination, type: "tmpfs", source: "tmpfs",
+            options: Self.overriding(options, with: tmpfs.options.map(\.description)))
     }
 
     /// `own` behind `defaults`, without defaults which `own` contradicts.
@@ -145,35 +139,19 @@ package struct MountList {
 extension MountList {
     /// Where files are that do not lie in a running container's root file system: what the user mounted, however it was
     /// said, and the memory that programs share.
-    package static func places(_ host: HostConfiguration) -> [MountPoint] {
-        var points = mountPoints(host)
-        for mount in host.tmpfs {
+    package static func places(_ configuration: ContainerConfiguration) -> [MountPoint] {
+        var points = configuration.mountPoints
+        for mount in configuration.host.tmpfs {
             points.append(
                 MountPoint(
-                    kind: .tmpfs, source: "", destination: mount.target.path, mode: "",
-                    isWritable: !mount.options.contains { $0.name == "ro" }, propagation: nil))
+                    .tmpfs(MountSpecification.TmpfsOptions()), at: mount.target,
+                    isWritable: !mount.options.contains { $0.name == "ro" }))
         }
-        if !points.contains(where: { $0.destination == "/dev/shm" || $0.destination == "/dev" }) {
-            points.append(
-                MountPoint(
-                    kind: .tmpfs, source: "", destination: "/dev/shm", mode: "", isWritable: true, propagation: nil))
-        }
-        return points
-    }
-
-    /// What `inspect` lists: binds and tmpfs mounts of the configuration.
-    package static func mountPoints(_ host: HostConfiguration) -> [MountPoint] {
-        var points: [MountPoint] = host.binds.map { bind in
-            MountPoint(
-                kind: .bind, source: bind.source, destination: bind.target.path, mode: bind.mode,
-                isWritable: !bind.isReadOnly, propagation: bind.effectivePropagation)
-        }
-        for mount in host.mounts {
-            points.append(
-                MountPoint(
-                    kind: mount.kind, source: mount.source, destination: mount.target.path, mode: "",
-                    isWritable: !mount.readOnly,
-                    propagation: mount.kind == .bind ? mount.effectivePropagation : nil))
+        // It is a place by its words.
+        if !points.contains(where: { $0.destination == "/dev/shm" || $0.destination == "/dev" }),
+            let memory = try? MountTarget("/dev/shm")
+        {
+            points.append(MountPoint(.tmpfs(MountSpecification.TmpfsOptions()), at: memory))
         }
         return points
     }

@@ -3,20 +3,17 @@ import SystemPackage
 
 /// Whether bind mounts can be shared the way they ask for: only what the host shares can be; mount_namespaces(7).
 enum MountPropagation {
-    /// The configuration with those propagations that can be had. Throws, in Docker's words, for a source which is on a
-    /// mount that cannot be shared as its bind mount asks for; what the engine chose by itself is given up instead.
-    /// Blocks.
-    static func settled(_ configuration: HostConfiguration) throws(EngineError) -> HostConfiguration {
-        var settled = configuration
-        for (index, bind) in configuration.binds.enumerated() {
-            let refusal = try refusal(of: bind.effectivePropagation, source: bind.source)
-            if let refusal, bind.propagation != nil { throw refusal }
-            if refusal != nil { settled.binds[index].fallbackPropagation = nil }
-        }
-        for (index, mount) in configuration.mounts.enumerated() where mount.kind == .bind {
-            let refusal = try refusal(of: mount.effectivePropagation, source: mount.source)
-            if let refusal, mount.bind?.propagation != nil { throw refusal }
-            if refusal != nil { settled.mounts[index].fallbackPropagation = nil }
+    /// The mounts with those propagations that can be had. Throws, in Docker's words, for a source which is on a mount
+    /// that cannot be shared as its bind mount asks for; what the engine chose by itself is given up instead. Blocks.
+    static func settled(_ points: [MountPoint]) throws(EngineError) -> [MountPoint] {
+        var settled = points
+        for (index, point) in points.enumerated() {
+            guard case .bind(var bind) = point.content,
+                let refusal = try refusal(of: bind.effectivePropagation, source: bind.path)
+            else { continue }
+            if bind.propagation != nil { throw refusal }
+            bind.fallbackPropagation = nil
+            settled[index].content = .bind(bind)
         }
         return settled
     }

@@ -29,6 +29,9 @@ package struct SpecificationContext: Sendable {
     package var networkNamespace: String?
     /// Directory bound to /dev/shm for shareable memory (`--ipc shareable` and those who join it).
     package var sharedMemory: FilePath?
+    /// What is bound in the places of volumes and images, by these places: paths of the host, or such that only the
+    /// container's mount namespace has.
+    package var mountSources: [String: String] = [:]
     /// `/dev/shm` in bytes.
     package var shmSize: Int64 = 64 << 20
     /// Parent of the container's cgroup, and whether systemd makes it.
@@ -255,9 +258,7 @@ package struct SpecificationBuilder {
     /// What is mounted on the host after the start shows in a slave; mounts made inside are shared only where a bind
     /// asks.
     private func rootfsPropagation() -> String? {
-        let propagations =
-            host.binds.map(\.effectivePropagation)
-            + host.mounts.filter { $0.kind == .bind }.map(\.effectivePropagation)
+        let propagations = configuration.mountPoints.compactMap(\.propagation)
         if propagations.contains(where: \.isShared) { return "shared" }
         if propagations.contains(where: \.isSlave) { return "rslave" }
         return nil

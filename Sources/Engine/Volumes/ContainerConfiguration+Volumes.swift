@@ -3,9 +3,7 @@ import Volumes
 extension ContainerConfiguration {
     /// The names of the volumes that the container has, each once: as long as its row is there they are in use.
     package var volumeNames: [String] {
-        let bound = host.binds.filter(\.isVolume).map(\.source)
-        let mounted = host.mounts.filter { $0.kind == .volume && !$0.source.isEmpty }.map(\.source)
-        return Set(bound + mounted).sorted()
+        Set(mountPoints.compactMap { $0.volume?.name }).sorted()
     }
 }
 

@@ -41,7 +41,7 @@ extension ContainerConfiguration {
         stopTimeout = config.stopTimeout
         exposedPorts = try config.exposedPorts.keys.sorted().map { try PortRange(wire: $0) }
         healthcheck = config.healthcheck.map { Healthcheck($0, version: version) }
-        volumes = (config.volumes ?? [:]).keys.sorted()
+        volumes = try (config.volumes ?? [:]).keys.sorted().map { try MountTarget(wire: $0) }
         networkDisabled = config.networkDisabled
         onBuild = config.onBuild
         shell = config.shell.isEmpty ? nil : config.shell
@@ -125,7 +125,7 @@ extension ContainerConfig {
         healthcheck = configuration.healthcheck.map(HealthConfig.init)
         argsEscaped = configuration.argsEscaped
         image = configuration.image
-        volumes = configuration.volumes.isEmpty ? nil : Self.set(configuration.volumes)
+        volumes = configuration.volumes.isEmpty ? nil : Self.set(configuration.volumes.map(\.description))
         workingDir = configuration.workingDirectory
         entrypoint = configuration.entrypoint
         networkDisabled = configuration.networkDisabled

@@ -48,7 +48,7 @@ extension HostConfiguration {
         mounts = try wire.mounts.map { try MountSpecification($0, version: version) }
         tmpfs = try wire.tmpfs.sorted { $0.key < $1.key }.map { try TmpfsMount(wire: $0.key, options: $0.value) }
         shmSize = wire.shmSize == 0 ? nil : wire.shmSize
-        volumesFrom = wire.volumesFrom ?? []
+        volumesFrom = try (wire.volumesFrom ?? []).map { try VolumesFrom(wire: $0) }
         volumeDriver = wire.volumeDriver
         storageOptions = wire.storageOpt
         extraHosts = try (wire.extraHosts ?? []).map { try ExtraHost.asked($0) }
@@ -94,7 +94,7 @@ extension HostConfig {
         restartPolicy = host.restartPolicy.wire
         autoRemove = host.autoRemove
         volumeDriver = host.volumeDriver
-        volumesFrom = host.volumesFrom.nilIfEmpty
+        volumesFrom = host.volumesFrom.map(\.description).nilIfEmpty
         consoleSize = ConsoleSize.wire(host.consoleSize)
         annotations = host.annotations
         capAdd = host.capAdd.map(\.text).nilIfEmpty

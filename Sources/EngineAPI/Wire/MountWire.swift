@@ -23,10 +23,12 @@ extension MountSpecification {
         // Before 1.44 read-only meant the top mount.
         if version < .v(44) { isReadOnlyNonRecursive = true }
         consistency = wire.consistency
+        try Self.checkVersion(of: wire, version)
         if version >= .v(42) {
             if wire.volumeOptions != nil, kind != .volume { throw Self.misplaced("VolumeOptions", wire.type) }
             if wire.bindOptions != nil, kind != .bind { throw Self.misplaced("BindOptions", wire.type) }
             if wire.tmpfsOptions != nil, kind != .tmpfs { throw Self.misplaced("TmpfsOptions", wire.type) }
+            if wire.imageOptions != nil, kind != .image { throw Self.misplaced("ImageOptions", wire.type) }
         }
         if let options = wire.bindOptions, kind == .bind {
             var bind = BindOptions()
@@ -60,6 +62,39 @@ extension MountSpecification {
             }
             self.tmpfs = tmpfs
         }
+        if let options = wire.volumeOptions, kind == .volume {
+            var volume = VolumeOptions()
+            volume.noCopy = options.noCopy
+            volume.labels = options.labels
+            volume.driver = options.driverConfig?.name ?? ""
+            volume.driverOptions = options.driverConfig?.options ?? [:]
+            if !options.subpath.isEmpty {
+                if wire.source.isEmpty { throw fail("must not set Subpath when using anonymous volumes") }
+                volume.subpath = try Self.subpath(options.subpath, fail)
+            }
+            self.volume = volume
+        }
+        if let options = wire.imageOptions, kind == .image {
+            var image = ImageOptions()
+            if !options.subpath.isEmpty { image.subpath = try Self.subpath(options.subpath, fail) }
+            self.image = image
+        }
+    }
+
+    private static func subpath(_ text: String, _ fail: (String) -> APIError) throws -> Subpath {
+        guard let subpath = Subpath(text) else {
+            throw fail("subpath must be a relative path within the volume")
+        }
+        return subpath
+    }
+
+    private static func checkVersion(of wire: Mount, _ version: APIVersion) throws {
+        if version < .v(45), wire.volumeOptions?.subpath.isEmpty == false {
+            throw APIError.invalid("VolumeOptions.Subpath needs API v1.45 or newer")
+        }
+        if version < .v(48), wire.type == "image" {
+            throw APIError.invalid("Mount type \"Image\" needs API v1.48 or newer")
+        }
     }
 
     fileprivate static func misplaced(_ options: String, _ type: String) -> APIError {
@@ -85,6 +120,24 @@ extension Mount {
             wire.readOnlyForceRecursive = bind.readOnlyForceRecursive
             return wire
         }
+        volumeOptions = specification.volume.map { volume in
+            var wire = EngineAPIModel.VolumeOptions()
+            wire.noCopy = volume.noCopy
+            wire.labels = volume.labels
+            wire.subpath = volume.subpath?.description ?? ""
+            if !volume.driver.isEmpty || !volume.driverOptions.isEmpty {
+                var driver = VolumeDriverConfig()
+                driver.name = volume.driver
+                driver.options = volume.driverOptions
+                wire.driverConfig = driver
+            }
+            return wire
+        }
+        imageOptions = specification.image.map { image in
+            var wire = ImageMountOptions()
+            wire.subpath = image.subpath?.description ?? ""
+            return wire
+        }
         tmpfsOptions = specification.tmpfs.map { tmpfs in
             var wire = EngineAPIModel.TmpfsOptions()
             wire.sizeBytes = tmpfs.sizeBytes ?? 0
@@ -102,9 +155,40 @@ extension EngineAPIModel.MountPoint {
         type = mount.kind.rawValue
         source = mount.source
         destination = mount.destination
+        if case .volume(let volume) = mount.content { (name, driver) = (volume.name, volume.driver) }
+        if case .image(let image) = mount.content { name = image.reference }
         mode = mount.mode
         readWrite = mount.isWritable
         propagation = mount.propagation?.rawValue ?? ""
+    }
+}
+
+extension MountTarget {
+    /// A place of an anonymous volume.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    init(wire text: String) throws {
+        do throws(Refusal) {
+            try self.init(text)
+        } catch {
+            throw APIError.invalid("invalid volume specification: '\(text)': \(error.words(for: text))")
+        }
+    }
+}
+
+extension VolumesFrom {
+    /// Reads `container[:mode]`.
+    ///
+    /// - Throws: `APIError` (invalid) with Docker's words.
+    init(wire text: String) throws {
+        do throws(Refusal) {
+            try self.init(text)
+        } catch {
+            switch error {
+            case .empty: throw APIError.invalid("volumes-from specification cannot be an empty string")
+            case .mode(let mode): throw APIError.invalid("invalid mode: \(mode)")
+            }
+        }
     }
 }
 
