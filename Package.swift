@@ -218,8 +218,8 @@ let package = Package(
         module(
             "MasuCommand",
             [
-                "Addresses", "Base64", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec", "Text",
-                "BuildInformation", system,
+                "Addresses", "Base64", "DNS", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec",
+                "Text", "BuildInformation", system,
             ]),
 
         // Floor 8: composition roots
@@ -282,7 +282,7 @@ let package = Package(
             ]),
         tests("FlagsTests", ["Flags"]),
         tests("EngineAPIModelTests", ["EngineAPIModel", "JSON"]),
-        tests("MasuTests", ["MasuCommand", "Base64", "EngineAPIModel", "Flags", "JSON", "Text"]),
+        tests("MasuTests", ["MasuCommand", "Addresses", "Base64", "DNS", "EngineAPIModel", "Flags", "JSON", "Text"]),
         tests("OCISpecTests", ["OCISpec", "JSON"]),
         tests(
             "HTTPServingTests",

@@ -106,6 +106,11 @@ package struct Command: Sendable {
         findSubcommand != nil || !subcommands().isEmpty
     }
 
+    /// The help text of the command as a program's own, wrapped to a terminal's width in columns.
+    package func help(width: Int = 80) -> String {
+        HelpText(path: [self], width: width).rendered()
+    }
+
     /// Whether a word on the command line means this command.
     package func answers(to word: String) -> Bool {
         name == word || aliases.contains(word)

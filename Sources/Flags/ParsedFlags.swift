@@ -22,6 +22,9 @@ package struct ParsedFlags: Sendable {
         return value
     }
 
+    /// All occurrences in the order given, each with its text.
+    package var occurring: [(name: String, text: String)] { occurrences }
+
     /// Whether a flag was given at all, even with its default as the value.
     package func isSet(_ flag: some FlagDeclaration) -> Bool {
         let name = flag.definition.name

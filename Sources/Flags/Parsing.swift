@@ -133,7 +133,12 @@ package struct UsageError: Error, CustomStringConvertible {
             description = "\(program): \(message)\n\n\(usage)\n\n\(verb) '\(spelled) --help' for more information"
         case .unknownCommand:
             message = "unknown command: \(spelled) \(complaint)"
-            let middle = path.count > 1 ? "\n\n\(usage)" : ""
+            var middle = path.count > 1 ? "\n\n\(usage)" : ""
+            let near = NearestWords.of(complaint, among: path[path.count - 1])
+            if !near.isEmpty {
+                let spellings = near.map { "'\(spelled) \($0)'" }.joined(separator: " or ")
+                middle = "\n\nDid you mean \(spellings)?" + middle
+            }
             description = "\(program): \(message)\(middle)\n\nRun '\(spelled) --help' for more information"
         }
     }

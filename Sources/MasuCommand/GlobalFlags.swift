@@ -2,15 +2,31 @@ import Flags
 
 /// Flags of the program itself, before the command.
 enum GlobalFlags {
-    static let host = Flag.list("host", short: "H", "Daemon socket to connect to: unix://PATH or tcp://ADDRESS:PORT")
+    static let config = Flag.string("config", "Location of client config files (default \"~/.docker\")")
+    static let context = Flag.string(
+        "context", short: "c",
+        "Name of the context to use to connect to the daemon (overrides MASU_HOST, DOCKER_HOST and \"context use\")")
+    static let host = Flag.list(
+        "host", short: "H",
+        "Daemon socket to connect to: unix://PATH, tcp://ADDRESS:PORT or ssh://[USER@]HOST[:PORT][/PATH]")
     static let debug = Flag.boolean("debug", short: "D", "Enable debug mode")
     static let version = Flag.boolean("version", short: "v", "Print version information and quit")
     static let logLevel = Flag.string(
         "log-level", short: "l", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
         default: "info"
     ).hidden()
+    // Docker's command line has them; with a tcp:// address they are refused.
+    static let tls = Flag.boolean("tls", "Use TLS (not supported)").hidden()
+    static let tlsVerify = Flag.boolean("tlsverify", "Use TLS and verify the remote (not supported)").hidden()
+    static let tlsAuthority = Flag.string("tlscacert", "Trust certs signed only by this CA (not supported)").hidden()
+    static let tlsCertificate = Flag.string("tlscert", "Path to TLS certificate file (not supported)").hidden()
+    static let tlsKey = Flag.string("tlskey", "Path to TLS key file (not supported)").hidden()
 
     static var all: [any FlagDeclaration] {
-        [host.definition, debug.definition, version.definition, logLevel.definition]
+        [
+            config.definition, context.definition, host.definition, debug.definition, version.definition,
+            logLevel.definition, tls.definition, tlsVerify.definition, tlsAuthority.definition,
+            tlsCertificate.definition, tlsKey.definition,
+        ]
     }
 }

@@ -20,20 +20,49 @@ package enum MasuProgram {
     }
 
     private static func execute(_ arguments: [String]) throws -> Int32 {
-        let invocation = try root.parse(arguments)
-        if invocation.wantsHelp {
-            try Console.write(invocation.help(width: helpWidth))
+        do {
+            let invocation = try root.parse(arguments)
+            return try perform(invocation)
+        } catch let error as UsageError where error.kind == .unknownCommand && error.path.count == 1 {
+            useConfiguration(error.flags)
+            guard let plugin = CommandPlugin.usable(error.complaint) else {
+                if CommandPlugin.wellKnown.contains(error.complaint) {
+                    throw CommandError(
+                        """
+                        \(error.description)
+                        Hint: '\(error.complaint)' is a plugin of docker's command line: put docker-\(error.complaint) \
+                        into ~/.docker/cli-plugins.
+                        """)
+                }
+                throw error
+            }
+            return try PluginRun.run(plugin, arguments, error.flags)
+        }
+    }
+
+    /// Does what a command line says.
+    static func perform(_ invocation: Invocation) throws -> Int32 {
+        useConfiguration(invocation.flags)
+        if !invocation.wantsHelp, invocation.flags[GlobalFlags.version] {
+            // Some programs look for this line of docker's; a link of that name is enough for them.
+            try Console.print(
+                ProcessArguments.isCalledDocker
+                    ? "Docker version \(MasuVersion.compatibleEngine), build masu-\(MasuVersion.version)"
+                    : "Masu version \(MasuVersion.version)")
             return 0
         }
-        if invocation.flags[GlobalFlags.version] {
-            try Console.print("Masu version \(MasuVersion.version)")
+        guard !invocation.wantsHelp, let action = invocation.command.action else {
+            let isRoot = invocation.path.count == 1
+            try Console.write(
+                isRoot ? rootWithPlugins.help(width: helpWidth) : invocation.help(width: helpWidth))
             return 0
         }
-        guard let action = invocation.command.action else {
-            try Console.write(invocation.help(width: helpWidth))
-            return 0
-        }
-        return try action(invocation)
+        return try PluginHooks.around(invocation) { try action(invocation) }
+    }
+
+    /// The programs that this one starts find the same files.
+    private static func useConfiguration(_ flags: ParsedFlags) {
+        if let directory = flags.given(GlobalFlags.config) { setenv("DOCKER_CONFIG", directory, 1) }
     }
 
     /// Does something, and tells an error on standard error. Gives the exit status.
@@ -55,18 +84,43 @@ package enum MasuProgram {
     static var helpWidth: Int { min(max(Terminal.size()?.columns ?? 80, 60), 120) }
 
     /// The program's command with all its subcommands.
-    package static let root = Command(
-        "masu", "Build, ship and run containers: the same commands and flags as docker's",
-        discussion: """
-            Masu runs containers, with the commands and flags of docker.
-            This program talks to the daemon, 'masud', over a socket (see -H).
-            """,
-        examples: [
-            .init("Run a command in a fresh container and remove it afterwards", "masu run --rm debian echo hello"),
-            .init("See what runs", "masu ps"),
-        ],
-        flags: { GlobalFlags.all }, subcommands: { commands.map { $0.make() } + LaterCommands.root },
-        findSubcommand: { word in commands.first { $0.name == word }?.make() })
+    package static let root = command { [] }
+
+    /// The same as help shows it: with the plugins that are installed.
+    private static var rootWithPlugins: Command {
+        command {
+            let plugins = CommandPlugin.all()
+            let usable = plugins.compactMap { plugin in
+                (try? plugin.description.get()).map { _ in  // one that cannot be used stands in the other list
+                    Command(plugin.name + "*", plugin.summary, group: "Management Commands")
+                }
+            }
+            let broken = plugins.compactMap { plugin -> Command? in
+                guard case .failure(let error) = plugin.description else { return nil }
+                return Command(plugin.name, error.reason, group: "Invalid Plugins")
+            }
+            return usable + broken
+        }
+    }
+
+    /// Whether a command of this program's own has a name.
+    static func hasBuiltIn(_ name: String) -> Bool { commands.contains { $0.name == name } }
+
+    private static func command(_ more: @escaping @Sendable () -> [Command]) -> Command {
+        Command(
+            "masu", "Build, ship and run containers: the same commands and flags as docker's",
+            discussion: """
+                Masu runs containers, with the commands and flags of docker.
+                This program talks to the daemon, 'masud', over a socket (see -H).
+                """,
+            examples: [
+                .init("Run a command in a fresh container and remove it afterwards", "masu run --rm debian echo hello"),
+                .init("See what runs", "masu ps"),
+            ],
+            flags: { GlobalFlags.all },
+            subcommands: { commands.map { $0.make() } + CompletionCommands.all + more() + LaterCommands.root },
+            findSubcommand: { word in commands.first { $0.name == word }?.make() })
+    }
 
     /// A command by its name, made when it is needed: a start of this program needs one of them.
     private struct Entry: Sendable {
@@ -86,6 +140,16 @@ package enum MasuProgram {
             Entry("pull") { ImageCommands.pull(.common) }, Entry("push") { ImageCommands.push(.common) },
             Entry("login") { RegistryCommands.logIn }, Entry("logout") { RegistryCommands.logOut },
             Entry("search") { RegistryCommands.search },
+            Entry("build") { BuildCommands.build(.common) }, Entry("bake") { BuildCommands.bake },
+            Entry("builder") { BuildCommands.builder },
+            Entry("checkpoint") {
+                management("checkpoint", "Manage checkpoints") { ContainerCheckpoints.all }
+            },
+            Entry("plugin") { management("plugin", "Manage plugins of a daemon") { ManagedPluginCommands.all } },
+            Entry("trust") { TrustCommands.group },
+            Entry("config") { SwarmCommands.group("config") }, Entry("node") { SwarmCommands.group("node") },
+            Entry("secret") { SwarmCommands.group("secret") }, Entry("service") { SwarmCommands.group("service") },
+            Entry("stack") { SwarmCommands.group("stack") }, Entry("swarm") { SwarmCommands.group("swarm") },
             Entry("manifest") {
                 management("manifest", "Look at image manifests in registries") { [ManifestCommands.inspect] }
             },
@@ -94,6 +158,7 @@ package enum MasuProgram {
             Entry("image") { management("image", "Manage images") { imageCommands } },
             Entry("network") { management("network", "Manage networks") { NetworkCommands.all } },
             Entry("volume") { management("volume", "Manage volumes") { VolumeCommands.all } },
+            Entry("context") { management("context", "Manage contexts") { ContextCommands.all } },
             Entry("system") { management("system", "Manage Masu") { systemCommands } },
             Entry("attach") { ContainerCommands.attach(.plain) }, Entry("commit") { ContainerCommands.commit(.plain) },
             Entry("cp") { ContainerCommands.copy(.plain) }, Entry("create") { ContainerCommands.create(.plain) },
@@ -132,15 +197,15 @@ package enum MasuProgram {
             ImageCommands.history(.grouped), ImageCommands.importImage(.grouped), InspectCommands.image,
             ImageCommands.load(.grouped), ImageCommands.list(.grouped), PruneCommands.images,
             ImageCommands.pull(.grouped), ImageCommands.push(.grouped), ImageCommands.remove(.grouped),
-            ImageCommands.save(.grouped), ImageCommands.tag(.grouped),
-        ] + LaterCommands.image
+            ImageCommands.save(.grouped), ImageCommands.tag(.grouped), BuildCommands.build(.grouped),
+        ]
     }
 
     private static var systemCommands: [Command] {
         [
             CheckCommand.command, DiskUsageCommand.command, SystemCommands.events(.grouped),
-            SystemCommands.info(.grouped), PruneCommands.system,
-        ] + LaterCommands.system
+            SystemCommands.info(.grouped), PruneCommands.system, DialCommand.command,
+        ]
     }
 
     private static func management(
@@ -169,9 +234,12 @@ enum HelpCommand {
         "help", operands: "[COMMAND]", arity: .any, "Help about any command",
         examples: [.init("Read about run", "masu help run")],
         action: { invocation in
-            let help = try MasuProgram.root.parse(invocation.operands + ["--help"])
-            try Console.write(help.help(width: MasuProgram.helpWidth))
-            return 0
+            if let name = invocation.operands.first, !MasuProgram.hasBuiltIn(name),
+                let plugin = CommandPlugin.usable(name)
+            {
+                return try PluginRun.run(plugin, ProcessArguments.all, invocation.flags)
+            }
+            return try MasuProgram.perform(try MasuProgram.root.parse(invocation.operands + ["--help"]))
         })
 }
 
@@ -179,14 +247,11 @@ enum HelpCommand {
 enum LaterCommands {
     static var root: [Command] {
         later([
-            "build", "builder", "buildx", "compose", "config", "context", "node", "plugin", "secret",
-            "service", "stack", "stats", "swarm", "trust",
+            "stats"
         ])
     }
 
     static var container: [Command] { later(["stats"]) }
-    static var image: [Command] { later(["build"]) }
-    static var system: [Command] { later(["dial-stdio"]) }
 
     private static func later(_ names: [String]) -> [Command] {
         names.map { name in

@@ -40,6 +40,7 @@ package final class MemorySource: ByteSource {
     private let bytes: [UInt8]
     private var position = 0
 
+    /// A source of these bytes.
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     /// See `ByteSource`.

@@ -139,3 +139,39 @@ struct ParsingTests {
         #expect(!overview.contains("raw"))
     }
 }
+
+@Suite("Mistyped commands")
+struct MistypedCommandTests {
+    private static let program = Command(
+        "box", "A program",
+        subcommands: {
+            [
+                Command("run", ""), Command("rename", "", action: { _ in 0 }), Command("rm", aliases: ["remove"], ""),
+                Command("ps", ""), Command("inspect", ""), Command("images", ""),
+                Command("secretive", "", isHidden: true),
+            ]
+        })
+
+    private func description(_ word: String) -> String {
+        do {
+            _ = try Self.program.parse([word])
+            return ""
+        } catch { return error.description }
+    }
+
+    @Test(
+        "the nearest command is named",
+        arguments: [
+            ("runn", "'box run'"), ("rnu", "'box run'"), ("inspcet", "'box inspect'"), ("removed", "'box rm'"),
+            ("image", "'box images'"), ("RUN", "'box run'"),
+        ])
+    func near(_ word: String, _ named: String) {
+        #expect(
+            description(word)
+                == "box: unknown command: box \(word)\n\nDid you mean \(named)?\n\nRun 'box --help' for more information"
+        )
+    }
+
+    @Test("where none is near, none is named", arguments: ["xyz", "kubernetes", "secretiv", "q"])
+    func far(_ word: String) { #expect(!description(word).contains("Did you mean")) }
+}

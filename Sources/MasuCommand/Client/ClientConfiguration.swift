@@ -52,6 +52,40 @@ package struct ClientConfiguration: Sendable {
         }
     }
 
+    /// The name of the context in use; empty for `default`.
+    package var currentContext: String {
+        get { document["currentContext"]?.string ?? "" }
+        set { document["currentContext"] = newValue.isEmpty ? nil : .string(newValue) }
+    }
+
+    /// The format of a list whose command has no `--format`, by its key: `psFormat`; empty for the standard one.
+    package func format(_ key: String) -> String { document[key]?.string ?? "" }
+
+    /// Headers of every request to a daemon, in the order of the file. Docker's clients name their program themselves.
+    package var headers: [(String, String)] {
+        (document["HttpHeaders"]?.object ?? JSONObject()).compactMap { name, value in
+            guard let text = value.string, name.lowercased() != "user-agent" else { return nil }
+            let isPlain = !(name + text).unicodeScalars.contains { $0.value < 0x20 }
+            return isPlain ? (name, text) : nil
+        }
+    }
+
+    /// Another name of a plugin that commands are handed to; docker knows `builder`.
+    package func alias(_ name: String) -> String? { document["aliases"]?[name]?.string }
+
+    /// Directories in which plugins of the command line are, beside the usual ones.
+    package var pluginDirectories: [String] {
+        (document["cliPluginsExtraDirs"]?.array ?? []).compactMap(\.string)
+    }
+
+    /// What is set up for plugins, by their names: `hooks` and others.
+    package var plugins: JSONObject { document["plugins"]?.object ?? JSONObject() }
+
+    /// Writes the file, with all that this program does not know, at once and as a whole.
+    package func write() throws(CommandError) {
+        try LocalFile.replace(path, with: JSONValue.object(document).serialized(pretty: true) + [10])
+    }
+
     /// The keys that detach from a container where no `--detach-keys` is given; empty for docker's default.
     package var detachKeys: String { document["detachKeys"]?.string ?? "" }
 

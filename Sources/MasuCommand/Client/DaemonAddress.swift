@@ -4,23 +4,30 @@ import Text
 package enum DaemonAddress: Hashable, Sendable {
     /// A Unix socket's path.
     case unix(String)
-    /// A numeric address or a name of `/etc/hosts`, and a port.
+    /// An address or a name, and a port.
     case tcp(host: String, port: UInt16)
+    /// A machine on which `ssh` runs a command line that carries the connection on.
+    case ssh(SSHHost)
 
     /// Where masud listens by default.
     package static let standard = DaemonAddress.unix("/run/masu/masu.sock")
 
-    /// Parses `unix://PATH`, `tcp://HOST[:PORT]` or a bare `HOST:PORT`.
+    /// Parses `unix://PATH`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT][/PATH]` or a bare `HOST:PORT`.
     package init(parsing text: String) throws(CommandError) {
         if let path = text.removing(prefix: "unix://") {
             guard !path.isEmpty else { throw CommandError("unable to parse docker host `\(text)`") }
             self = .unix(path)
             return
         }
+        if let machine = text.removing(prefix: "ssh://") {
+            self = .ssh(try SSHHost(parsing: machine))
+            return
+        }
         let rest = text.removing(prefix: "tcp://") ?? text.removing(prefix: "http://") ?? text
         guard !rest.holds("://"), !rest.isEmpty, !rest.hasPrefix("/") else {
             throw CommandError(
-                "unable to parse docker host `\(text)`: this client speaks unix:///path/to/socket and tcp://host:port")
+                "unable to parse docker host `\(text)`: this client speaks unix:///path/to/socket, "
+                    + "tcp://host:port and ssh://user@host")
         }
         let authority = rest.prefix { $0 != "/" }
         var host = String(authority)
@@ -41,6 +48,7 @@ package enum DaemonAddress: Hashable, Sendable {
         switch self {
         case .unix(let path): "unix://\(path)"
         case .tcp(let host, let port): "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        case .ssh(let host): host.description
         }
     }
 }

@@ -16,15 +16,9 @@ final class DaemonClient {
         self.isTraced = isTraced
     }
 
-    /// The daemon that flags and environment name: `-H`, `MASU_HOST`, `DOCKER_HOST`, or the standard socket.
+    /// The daemon that flags, environment and contexts name; see ``DaemonSelection``.
     static func address(_ flags: ParsedFlags) throws(CommandError) -> DaemonAddress {
-        let hosts = flags[GlobalFlags.host]
-        guard hosts.count < 2 else { throw CommandError("Specify only one -H") }
-        let variables = [Console.environment("MASU_HOST"), Console.environment("DOCKER_HOST")]
-        guard let text = hosts.first ?? variables.lazy.compactMap({ $0 }).first(where: { !$0.isEmpty }) else {
-            return .standard
-        }
-        return try DaemonAddress(parsing: text)
+        try DaemonSelection(flags, in: .own).address
     }
 
     /// A client of the daemon at ``address(_:)``.
@@ -42,7 +36,7 @@ final class DaemonClient {
         _ request: HTTPRequest, wait: ((Int32) -> Void)? = nil
     ) throws -> (head: HTTPResponseHead, body: [UInt8]) {
         let connection = try available()
-        try connection.send(request.head(host: host) + (request.body ?? []))
+        try connection.send(head(of: request) + (request.body ?? []))
         wait?(connection.descriptor)
         let response = HTTPResponse(try connection.readHead(), on: connection)
         trace(request, response.head)
@@ -66,7 +60,7 @@ final class DaemonClient {
     /// comes.
     func open(_ request: HTTPRequest) throws -> HTTPResponse {
         let connection = try HTTPConnection(address)
-        try connection.send(request.head(host: host) + (request.body ?? []))
+        try connection.send(head(of: request) + (request.body ?? []))
         let response = HTTPResponse(try connection.readHead(), on: connection)
         trace(request, response.head)
         return try Self.checked(response)
@@ -75,7 +69,7 @@ final class DaemonClient {
     /// Sends a `HEAD` request. An error has no words: a response to it has no body.
     func head(_ request: HTTPRequest) throws -> HTTPResponseHead {
         let connection = try HTTPConnection(address)
-        try connection.send(request.head(host: host))
+        try connection.send(head(of: request))
         let head = try connection.readHead()
         trace(request, head)
         return head
@@ -95,7 +89,7 @@ final class DaemonClient {
         let connection = try HTTPConnection(address)
         var request = request
         request.headers.append(("Content-Type", "application/x-tar"))
-        try connection.send(request.head(host: host, framing: ("Transfer-Encoding", "chunked")))
+        try connection.send(head(of: request, framing: ("Transfer-Encoding", "chunked")))
         try Upload(source: source, connection: connection).run()
         let response = HTTPResponse(try connection.readHead(), on: connection)
         trace(request, response.head)
@@ -110,9 +104,23 @@ final class DaemonClient {
         Console.complain("DEBUG: \(String(decoding: body, as: UTF8.self))")
     }
 
+    /// The head of a request, with what the user's configuration adds to all of them.
+    private func head(of request: HTTPRequest, framing: (String, String)? = nil) -> [UInt8] {
+        var request = request
+        if !Self.version.isEmpty { request.path = "/v\(Self.version)\(request.path)" }
+        request.headers += ClientConfiguration.user.headers
+        return request.head(host: host, framing: framing)
+    }
+
+    /// The version of the API that the user wants, without a `v`; empty for the daemon's newest.
+    private static let version: String = {
+        let text = Console.environment("DOCKER_API_VERSION") ?? ""
+        return text.removing(prefix: "v") ?? text
+    }()
+
     private var host: String {
         switch address {
-        case .unix: "masu"
+        case .unix, .ssh: "masu"
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         }
     }

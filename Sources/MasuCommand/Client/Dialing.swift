@@ -1,13 +1,19 @@
+import Addresses
 import Glibc
+import LinuxKernel
+import SystemPackage
 
 extension DaemonAddress {
-    /// Connects and returns the socket.
+    /// Connects and returns the socket, and the process that carries its bytes on where there is one.
     ///
     /// - Throws: ``CommandError`` with the well-known “Cannot connect to the Masu daemon” and a hint what to do.
-    func connect() throws(CommandError) -> Int32 {
+    func connect() throws(CommandError) -> (descriptor: Int32, relay: RelayProcess?) {
         switch self {
-        case .unix(let path): try connectUnix(path)
-        case .tcp(let host, let port): try connectTCP(host, port)
+        case .unix(let path): return (try connectUnix(path), nil)
+        case .tcp(let host, let port): return (try connectTCP(host, port), nil)
+        case .ssh(let host):
+            let relay = try RelayProcess(host.arguments)
+            return (relay.descriptor, relay)
         }
     }
 
@@ -35,54 +41,34 @@ extension DaemonAddress {
     }
 
     private func connectTCP(_ host: String, _ port: UInt16) throws(CommandError) -> Int32 {
-        guard let name = Self.numeric(host) else {
-            throw CommandError("cannot find the address of \(host): use a numeric address or a name of /etc/hosts")
+        let addresses: [IPAddress]
+        do throws(CommandError) {
+            addresses = try NameResolution.own.addresses(of: host)
+        } catch {
+            throw CommandError("error during connect: dial tcp: \(error.message)")
         }
-        let isIPv6 = name.contains(":")
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        let descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, type, 0)
-        guard descriptor >= 0 else { throw CommandError("cannot make a socket: \(Console.words(errno))") }
-        let status: Int32
-        if isIPv6 {
-            var address = sockaddr_in6()
-            address.sin6_family = sa_family_t(AF_INET6)
-            address.sin6_port = port.bigEndian
-            inet_pton(AF_INET6, name, &address.sin6_addr)
-            status = withUnsafeBytes(of: &address) { raw in
-                Glibc.connect(
-                    descriptor, raw.baseAddress?.assumingMemoryBound(to: sockaddr.self),
-                    socklen_t(MemoryLayout<sockaddr_in6>.size))
-            }
-        } else {
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_port = port.bigEndian
-            inet_pton(AF_INET, name, &address.sin_addr)
-            status = withUnsafeBytes(of: &address) { raw in
-                Glibc.connect(
-                    descriptor, raw.baseAddress?.assumingMemoryBound(to: sockaddr.self),
-                    socklen_t(MemoryLayout<sockaddr_in>.size))
+        var reason = ECONNREFUSED
+        for address in addresses {
+            do throws(Errno) {
+                return try Self.connect(SocketAddress(address, port))
+            } catch {
+                reason = error.rawValue
             }
         }
-        guard status == 0 else {
-            let code = errno
-            close(descriptor)
-            throw unreachable(code)
-        }
-        return descriptor
+        throw unreachable(reason)
     }
 
-    /// A static program must not ask the name service switch, which loads libraries; `/etc/hosts` is enough for a
-    /// socket that is only served on loopback without TLS anyway.
-    private static func numeric(_ host: String) -> String? {
-        var scratch = in6_addr()
-        if inet_pton(AF_INET, host, &scratch) == 1 || inet_pton(AF_INET6, host, &scratch) == 1 { return host }
-        let table = (try? LocalFile.read("/etc/hosts")) ?? []  // no table is the same as an empty one
-        for line in String(decoding: table, as: UTF8.self).split(separator: "\n") {
-            let words = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" }
-            if words.dropFirst().contains(Substring(host)) { return String(words[0]) }
+    private static func connect(_ address: SocketAddress) throws(Errno) -> Int32 {
+        let socket = try InternetSocket.make(.tcp, address.address.family)
+        do throws(Errno) {
+            _ = try socket.set(SOL_SOCKET, SO_KEEPALIVE, 1)
+            _ = fcntl(socket.rawValue, F_SETFL, 0)
+            _ = try socket.connect(to: address)
+        } catch {
+            close(socket.rawValue)
+            throw error
         }
-        return host == "localhost" ? "127.0.0.1" : nil
+        return socket.rawValue
     }
 
     private func unreachable(_ code: Int32) -> CommandError {

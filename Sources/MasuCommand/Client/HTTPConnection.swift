@@ -4,16 +4,19 @@ import Glibc
 package final class HTTPConnection {
     /// The socket; closed with the connection.
     let descriptor: Int32
+    /// The process on the other end of the socket, if it is one of this program's own.
+    private let relay: RelayProcess?
     private var buffer: [UInt8] = []
     private var position = 0
 
     init(_ address: DaemonAddress) throws(CommandError) {
-        descriptor = try address.connect()
+        (descriptor, relay) = try address.connect()
     }
 
     /// Takes over a connected socket.
     package init(descriptor: Int32) {
         self.descriptor = descriptor
+        relay = nil
     }
 
     deinit {
@@ -35,6 +38,7 @@ package final class HTTPConnection {
             }
             if count < 0 {
                 if errno == EINTR { continue }
+                if let relay { throw relay.failure() }
                 throw CommandError("cannot send to the daemon: \(Console.words(errno))")
             }
             offset += count
@@ -60,6 +64,7 @@ package final class HTTPConnection {
                 }
                 let shift = position
                 guard try fill() else {
+                    if let relay { throw relay.failure() }
                     throw CommandError("the daemon closed the connection without an answer")
                 }
                 searched -= shift - position

@@ -135,6 +135,10 @@ enum ImageCommands {
     private static let input = Flag.string("input", short: "i", "Read from tar archive file, instead of STDIN")
     private static let quietLoad = Flag.boolean("quiet", short: "q", "Suppress the load output")
 
+    private static let loadedPlatforms = Flag.list(
+        "platform", type: "strings",
+        "Load only the given platform(s). Formatted as a comma-separated list of \"os[/arch[/variant]]\"")
+
     static func load(_ placement: Placement) -> Command {
         Command(
             "load", "Load an image from a tar archive or STDIN",
@@ -143,7 +147,7 @@ enum ImageCommands {
                 or not.
                 """,
             examples: [.init("Load images from a stick", "masu load -i /media/stick/images.tar.gz")],
-            spellings: ["masu image load", "masu load"], flags: { [input, quietLoad, platform] },
+            spellings: ["masu image load", "masu load"], flags: { [input, quietLoad, loadedPlatforms] },
             action: { invocation in
                 let flags = invocation.flags
                 let path = flags[input]
@@ -153,14 +157,11 @@ enum ImageCommands {
                     throw CommandError("requested load from stdin, but stdin is empty")
                 }
                 let isQuiet = flags[quietLoad] || !Terminal.isTerminal(STDOUT_FILENO)
-                let response = try DaemonClient(invocation).upload(
-                    HTTPRequest(
-                        "POST", "/images/load",
-                        query: [
-                            ("quiet", isQuiet ? "1" : "0"),
-                            ("platform", try flags.given(platform).map(PlatformText.encoded)),
-                        ]),
-                    from: descriptor)
+                var request = HTTPRequest("POST", "/images/load", query: [("quiet", isQuiet ? "1" : "0")])
+                for chosen in try PlatformText.encoded(list: flags[loadedPlatforms]) {
+                    request.query.append(("platform", chosen))
+                }
+                let response = try DaemonClient(invocation).upload(request, from: descriptor)
                 try ProgressPrinter(descriptor: STDOUT_FILENO, isQuiet: false).print(response)
                 return 0
             })

@@ -29,7 +29,7 @@ extension ImageCommands {
                         "GET", "/images/json",
                         query: [("all", flags[all] ? "1" : nil), ("filters", Filters.query(filters))]),
                     as: [ImageSummary].self)
-                let format = flags[FormatFlags.list]
+                let format = FormatFlags.chosen(flags[FormatFlags.list], "imagesFormat", isQuiet: flags[quiet])
                 let rows = summaries.flatMap {
                     ImageRows($0, truncates: !flags[noTrunc], byDigest: flags[digests] || format.holds(".Digest"))
                         .rows

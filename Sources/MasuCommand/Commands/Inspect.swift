@@ -1,5 +1,6 @@
 import Flags
 import JSON
+import Text
 
 /// `inspect` in its three forms.
 enum InspectCommands {
@@ -11,7 +12,7 @@ enum InspectCommands {
 
     static let any = Command(
         "inspect", operands: "NAME|ID [NAME|ID...]", arity: .atLeast(1),
-        "Return low-level information on containers, images, networks and volumes",
+        "Return low-level information on containers, images, networks and other objects",
         discussion: "Print all that the daemon knows about these objects, as JSON or through a template.",
         examples: [
             .init("Print the process id of a container", "masu inspect -f '{{.State.Pid}}' web"),
@@ -19,19 +20,20 @@ enum InspectCommands {
         ],
         flags: { [FormatFlags.object, size, type] },
         action: { invocation in
-            let kinds: [Kind]
-            switch invocation.flags[type] {
-            case "": kinds = [.container, .image, .network, .volume]
-            case "container": kinds = [.container]
-            case "image": kinds = [.image]
-            case "network": kinds = [.network]
-            case "volume": kinds = [.volume]
-            case let other:
-                throw CommandError(
-                    "unknown type: \"\(other)\": must be one of \"container\", \"image\", \"network\", \"volume\"")
+            let wanted = invocation.flags[type]
+            guard !wanted.isEmpty || !invocation.flags.isSet(type) else {
+                throw CommandError("type is empty: must be one of \(typeList)")
+            }
+            let kinds = wanted.isEmpty ? Kind.allCases : Kind.allCases.filter { $0.rawValue == wanted }
+            guard !kinds.isEmpty else {
+                throw CommandError("unknown type: \"\(wanted)\": must be one of \(typeList)")
             }
             return try run(invocation, kinds)
         })
+
+    /// The words that `--type` takes.
+    static var typeNames: [String] { Kind.allCases.map(\.rawValue).sorted() }
+    private static var typeList: String { typeNames.map { "\"\($0)\"" }.joined(separator: ", ") }
 
     static let container = Command(
         "inspect", operands: "CONTAINER [CONTAINER...]", arity: .atLeast(1),
@@ -61,11 +63,31 @@ enum InspectCommands {
         examples: [.init("Print where a volume's files are", "masu volume inspect -f '{{.Mountpoint}}' data")],
         flags: { [FormatFlags.object] }, action: { try run($0, [.volume]) })
 
-    private enum Kind: String {
+    static let plugin = Command(
+        "inspect", operands: "PLUGIN [PLUGIN...]", arity: .atLeast(1),
+        "Display detailed information on one or more plugins",
+        flags: { [FormatFlags.object] }, action: { try run($0, [.plugin]) })
+
+    /// In the order in which a name is looked for.
+    private enum Kind: String, CaseIterable {
         case container
         case image
         case network
         case volume
+        case service
+        case task
+        case node
+        case plugin
+        case secret
+        case config
+
+        /// Whether only a swarm has such objects.
+        var needsSwarm: Bool {
+            switch self {
+            case .service, .task, .node, .secret, .config: true
+            case .container, .image, .network, .volume, .plugin: false
+            }
+        }
 
         func path(_ name: String) -> String {
             switch self {
@@ -73,23 +95,44 @@ enum InspectCommands {
             case .image: ImageCommands.path(name, "/json")
             case .network: NetworkCommands.path(name)
             case .volume: VolumeCommands.path(name)
+            case .plugin: ManagedPluginCommands.path(name, "/json")
+            case .service, .task, .node, .secret, .config: "/\(rawValue)s/\(PercentEncoding.encode(name))"
             }
         }
     }
 
     private static func run(_ invocation: Invocation, _ kinds: [Kind]) throws -> Int32 {
-        let format = invocation.flags[FormatFlags.object]
-        let template = try template(format)
         let client = try DaemonClient(invocation)
+        return try show(invocation.operands, format: invocation.flags[FormatFlags.object]) { name in
+            do {
+                return try fetch(name, kinds, invocation.flags, client)
+            } catch let error as CommandError {
+                throw Unreachable(error: error)
+            }
+        }
+    }
+
+    /// Why nothing at all can be said about any object.
+    private struct Unreachable: Error {
+        let error: CommandError
+    }
+
+    /// Prints objects as JSON or through a template, and says which could not be found.
+    ///
+    /// - Parameter find: the object of a name.
+    static func show(_ names: [String], format: String, find: (String) throws -> JSONValue) throws -> Int32 {
+        let template = try template(format)
         var found: [JSONValue] = []
         var complaints: [String] = []
-        for name in invocation.operands {
+        for name in names {
             do {
-                found.append(try fetch(name, kinds, invocation.flags, client))
-            } catch let error as DaemonError {
-                complaints.append(error.description)
+                found.append(try find(name))
+            } catch let error as Unreachable {
+                throw error.error
             } catch let error as NotFound {
                 complaints.append(error.description)
+            } catch {
+                complaints.append(describe(error))
             }
         }
         if let template {
@@ -138,7 +181,8 @@ enum InspectCommands {
         _ name: String, _ kinds: [Kind], _ flags: ParsedFlags, _ client: DaemonClient
     ) throws -> JSONValue {
         let size = flags[size]
-        for kind in kinds {
+        var hasSwarm = true
+        for kind in kinds where hasSwarm || !kind.needsSwarm {
             do {
                 let query: [(String, String?)] = [
                     ("size", size && kind == .container ? "1" : nil),
@@ -148,8 +192,14 @@ enum InspectCommands {
                 let object = try client.value(HTTPRequest("GET", kind.path(name), query: query))
                 if size, kind != .container { Console.complain("WARNING: --size ignored for \(kind.rawValue)") }
                 return object
-            } catch let error as DaemonError where error.httpStatus == 404 && kinds.count > 1 {
-                continue
+            } catch let error as DaemonError where kinds.count > 1 {
+                if kind.needsSwarm, error.httpStatus == 503 {
+                    hasSwarm = false
+                } else if error.httpStatus != 404, !error.message.holds("not supported"),
+                    !error.message.holds("invalid reference format")
+                {
+                    throw error
+                }
             }
         }
         throw NotFound(description: "Error: No such object: \(name)")

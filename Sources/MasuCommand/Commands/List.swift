@@ -28,7 +28,7 @@ extension ContainerCommands {
             group: placement.heading, flags: { [all, filter, format, last, latest, noTrunc, quiet, size] },
             action: { invocation in
                 let flags = invocation.flags
-                let format = flags[self.format]
+                let format = FormatFlags.chosen(flags[self.format], "psFormat", isQuiet: flags[quiet])
                 let limit = flags[latest] && !flags.isSet(last) ? 1 : flags[last]
                 // The size is asked for where it is shown; `json` shows everything.
                 let showsSize = [".Size", "json"].contains { format.holds($0) }
@@ -63,6 +63,14 @@ enum FormatFlags {
         'json':             Print in JSON format
         'TEMPLATE':         Print output using the given Go template
         """)
+
+    /// The format that a list gets: that of `--format`, or else the one that the user has written down for this list,
+    /// which does not matter where only ids are wanted.
+    ///
+    /// - Parameter key: of `config.json`, such as `psFormat`.
+    static func chosen(_ given: String, _ key: String, isQuiet: Bool = false) -> String {
+        given.isEmpty && !isQuiet ? ClientConfiguration.user.format(key) : given
+    }
 
     static let object = Flag.string(
         "format", short: "f",

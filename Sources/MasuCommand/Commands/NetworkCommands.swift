@@ -211,7 +211,7 @@ enum NetworkCommands {
                 as: [NetworkInspection].self)
             let rows = networks.sorted { NaturalOrder.precedes($0.name, $1.name) }
                 .map { NetworkRow($0, truncates: !flags[noTrunc]).row }
-            let format = flags[FormatFlags.list]
+            let format = FormatFlags.chosen(flags[FormatFlags.list], "networksFormat", isQuiet: flags[quiet])
             if flags[quiet], format.isEmpty || format == "table" {
                 try Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                 return 0

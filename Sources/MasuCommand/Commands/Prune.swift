@@ -4,8 +4,8 @@ import Glibc
 
 /// The `prune` commands.
 enum PruneCommands {
-    private static let force = Flag.boolean("force", short: "f", "Do not prompt for confirmation")
-    private static let filter = Flag.list(
+    static let force = Flag.boolean("force", short: "f", "Do not prompt for confirmation")
+    static let filter = Flag.list(
         "filter", type: "filter", "Provide filter values (e.g. \"until=<timestamp>\")", check: Filters.check)
     private static let allImages = Flag.boolean("all", short: "a", "Remove all unused images, not just dangling ones")
     private static let volumes = Flag.boolean("volumes", "Prune anonymous volumes")
@@ -153,12 +153,12 @@ enum PruneCommands {
         return report.spaceReclaimed
     }
 
-    private static func printTotal(_ bytes: Int64) throws {
+    static func printTotal(_ bytes: Int64) throws {
         try Console.print("Total reclaimed space: " + HumanText.size(Double(bytes), digits: 4))
     }
 
     /// Asks on the terminal; anything but yes is no. `--force` is yes.
-    private static func confirm(_ question: String, _ invocation: Invocation) throws -> Bool {
+    static func confirm(_ question: String, _ invocation: Invocation) throws -> Bool {
         if invocation.flags[force] { return true }
         try Console.write(question + " [y/N] ")
         var answer: [UInt8] = []

@@ -87,7 +87,10 @@ struct ContainerCreation {
         if pull == "always" { try fetch(image, client) }
         let call = HTTPRequest(
             "POST", "/containers/create",
-            query: [("name", flags.given(ContainerFlags.name)), ("platform", flags.given(ContainerFlags.platform))],
+            query: [
+                ("name", flags.given(ContainerFlags.name)),
+                ("platform", PlatformText.chosen(ContainerFlags.platform, flags)),
+            ],
             body: try JSON.encode(request))
         let answer: ContainerCreateResponse
         do {
@@ -106,7 +109,8 @@ struct ContainerCreation {
     private func fetch(_ image: String, _ client: DaemonClient) throws {
         let flags = invocation.flags
         try RegistryAccess.pull(
-            ImageText.familiar(image), tag: nil, platform: flags.given(ContainerFlags.platform), client: client,
+            ImageText.familiar(image), tag: nil, platform: PlatformText.chosen(ContainerFlags.platform, flags),
+            client: client,
             isQuiet: flags[ContainerFlags.quiet], on: STDERR_FILENO)
     }
 

@@ -17,15 +17,19 @@ extension ContainerCommands {
                 """,
             examples: [.init("Start a shell again and attach to it", "masu start -ai box")],
             spellings: ["masu container start", "masu start"],
-            flags: { [attachAll, interactive, detachKeys] },
+            flags: { [attachAll, interactive, detachKeys, checkpoint, ContainerCheckpoints.directory] },
             action: { invocation in
-                if invocation.flags[attachAll] || invocation.flags[interactive] { return try startAttached(invocation) }
+                let flags = invocation.flags
+                if flags[attachAll] || flags[interactive] { return try startAttached(invocation) }
+                if !flags[checkpoint].isEmpty, invocation.operands.count > 1 {
+                    throw CommandError("you cannot restore multiple containers at once")
+                }
                 let client = try DaemonClient(invocation)
                 var failed: [String] = []
                 var lines = ResultLines()
                 for container in invocation.operands {
                     do {
-                        try client.call(HTTPRequest("POST", path(container, "/start")))
+                        try client.call(startRequest(container, flags))
                         lines.print(container)
                     } catch let error as DaemonError {
                         Console.complain(error.description)
@@ -38,6 +42,17 @@ extension ContainerCommands {
                 try lines.finish()
                 return 0
             })
+    }
+
+    private static let checkpoint = Flag.string("checkpoint", "Restore from this checkpoint")
+
+    private static func startRequest(_ container: String, _ flags: ParsedFlags) -> HTTPRequest {
+        HTTPRequest(
+            "POST", path(container, "/start"),
+            query: [
+                ("checkpoint", flags.given(checkpoint)),
+                ("checkpoint-dir", flags.given(ContainerCheckpoints.directory)),
+            ])
     }
 
     private static func startAttached(_ invocation: Invocation) throws -> Int32 {
@@ -54,7 +69,7 @@ extension ContainerCommands {
             condition: container.hostConfig.autoRemove ? "removed" : "next-exit")
         do {
             return try session.run { wait in
-                try client.call(HTTPRequest("POST", path(container.id, "/start")), wait: wait)
+                try client.call(startRequest(container.id, invocation.flags), wait: wait)
             } ?? 0
         } catch let error as ContainerSession.NotStarted {
             throw CommandError(describe(error.underlying))

@@ -71,6 +71,7 @@ enum SystemCommands {
         action: { invocation in
             let format = invocation.flags[FormatFlags.object]
             var report = VersionReport()
+            report.context = try DaemonSelection.contextName(invocation.flags, in: .own)
             var failure: (any Error)?
             if !invocation.flags[clientOnly] {
                 do {
@@ -85,7 +86,7 @@ enum SystemCommands {
             } else if format == "json" {
                 try Console.print(report.value.text())
             } else {
-                try Console.print(render(format, report.value, name: "version"))
+                try Console.print(render(format, report.value))
             }
             if let failure { throw CommandError(describe(failure)) }
             return 0
@@ -106,18 +107,26 @@ enum SystemCommands {
                     failure = error
                 }
                 if format.isEmpty {
-                    try Console.write(InfoReport(server: answer).text)
+                    try Console.write(InfoReport(server: answer, client: ClientReport(invocation)).text)
                 } else if let answer {
-                    try Console.print(format == "json" ? answer.text() : try render(format, answer, name: ""))
+                    let clients = ClientReport(invocation)
+                    let full = format == "json" || format.holds("ClientInfo") || format.holds("json .")
+                    let report = full ? clients.joined(to: answer) : answer
+                    try Console.print(format == "json" ? report.text() : try render(format, report, maps: infoMaps))
                 }
                 if let failure { throw CommandError(describe(failure)) }
                 return 0
             })
     }
 
-    private static func render(_ format: String, _ value: JSONValue, name: String) throws -> String {
+    /// The fields of `info` whose keys are names of anything: asking for another one is no mistake.
+    private static let infoMaps: Set = ["Runtimes", "IndexConfigs", "Labels"]
+
+    private static func render(_ format: String, _ value: JSONValue, maps: Set<String> = []) throws -> String {
         do {
-            return try Template(parsing: Listing.unescaped(format)).rendered(value)
+            let template = try Template(
+                parsing: Listing.unescaped(format), missing: maps.isEmpty ? .omitted([:]) : .maps(maps))
+            return try template.rendered(value)
         } catch {
             throw CommandError(
                 error.isSyntax ? "template parsing error: \(error.description)" : error.description,
@@ -149,10 +158,13 @@ package enum EventLine {
 struct VersionReport {
     /// The daemon's answer.
     var server: JSONValue?
+    /// The name of the context in use.
+    var context = StoredContext.standardName
 
     private var client: JSONValue {
         [
-            "Version": .string(MasuVersion.version), "ApiVersion": .string(MasuVersion.apiVersion),
+            "Context": .string(context), "Version": .string(MasuVersion.version),
+            "ApiVersion": .string(MasuVersion.apiVersion),
             "DefaultAPIVersion": .string(MasuVersion.apiVersion), "Os": "linux", "Arch": .string(Self.architecture),
         ]
     }
@@ -160,7 +172,7 @@ struct VersionReport {
     /// The report as templates see it.
     var value: JSONValue { ["Client": client, "Server": server ?? nil] }
 
-    private static var architecture: String {
+    static var architecture: String {
         #if arch(arm64)
         "arm64"
         #elseif arch(x86_64)
@@ -181,6 +193,7 @@ struct VersionReport {
         add(1, "Version", MasuVersion.version)
         add(1, "API version", MasuVersion.apiVersion)
         add(1, "OS/Arch", "linux/\(Self.architecture)")
+        add(1, "Context", context)
         guard let server else { return text }
         func field(_ name: String) -> String { server[name].map(TemplateText.shown) ?? "" }
         let platform = server["Platform"]?["Name"]?.string ?? ""
@@ -211,9 +224,10 @@ struct VersionReport {
 /// What `masu info` prints.
 struct InfoReport {
     let server: JSONValue?
+    let client: ClientReport
 
     var text: String {
-        var text = "Client: Masu\n Version:    \(MasuVersion.version)\n Debug Mode: false\n\nServer:\n"
+        var text = client.text + "\nServer:\n"
         guard let server else { return text }
         func shown(_ value: JSONValue?) -> String { value.map(TemplateText.shown) ?? "" }
         func add(_ indent: Int, _ name: String, _ value: String) {

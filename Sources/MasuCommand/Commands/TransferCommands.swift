@@ -33,7 +33,8 @@ extension ImageCommands {
                     if isNameOnly, !flags[quiet] { try Console.print("Using default tag: latest") }
                 }
                 try RegistryAccess.pull(
-                    name, tag: nil, platform: flags.given(platform), client: try DaemonClient(invocation),
+                    name, tag: nil, platform: PlatformText.chosen(platform, flags),
+                    client: try DaemonClient(invocation),
                     isQuiet: flags[quiet], on: STDOUT_FILENO)
                 try Console.print(RegistryAccess.canonical(name))
                 return 0

@@ -13,6 +13,8 @@ package struct Template: Sendable {
         case unknownField
         /// Some fields are left out when they are empty and have these values then; others are an error.
         case omitted([String: JSONValue])
+        /// In these fields, whose keys are anything, it prints `<no value>`; elsewhere it is an error.
+        case maps(Set<String>)
     }
 
     private let nodes: [TemplateNode]
@@ -179,7 +181,9 @@ private struct TemplateEvaluation {
     ) throws(TemplateError) -> JSONValue? {
         var value = start
         var column = offset
+        var parent = ""
         for name in names {
+            defer { parent = name }
             switch value {
             case .object(let object):
                 if let member = Self.member(name, of: object) {
@@ -190,6 +194,11 @@ private struct TemplateEvaluation {
                     switch missing {
                     case .noValue: return nil
                     case .unknownField: throw failure("can't evaluate field \(name)", column, shown)
+                    case .maps(let maps):
+                        guard maps.contains(parent) else {
+                            throw failure("can't evaluate field \(name)", column, shown)
+                        }
+                        return nil
                     case .omitted(let defaults):
                         guard let empty = defaults[name] else {
                             throw failure("map has no entry for key \"\(name)\"", column, shown)

@@ -1,8 +1,16 @@
+import Flags
 import JSON
 import OCISpec
 
 /// Values of `--platform` that choose among what an image has.
 enum PlatformText {
+    /// The platform of images that are run, created and pulled: that of a flag, or else of `DOCKER_DEFAULT_PLATFORM`.
+    static func chosen(_ flag: Flag<String>, _ flags: ParsedFlags) -> String? {
+        if let text = flags.given(flag) { return text }
+        let text = Console.environment("DOCKER_DEFAULT_PLATFORM") ?? ""
+        return text.isEmpty ? nil : text
+    }
+
     /// A platform as the API takes it, a JSON object of the image specification, made from `os[/arch[/variant]]`.
     ///
     /// - Throws: ``CommandError`` for a text that is not a platform.

@@ -102,13 +102,14 @@ package struct CredentialFile {
         for (name, value) in document["auths"]?.object ?? JSONObject() where Self.key(name) != key { all[name] = value }
         if let entry { all[key] = entry }
         configuration.document["auths"] = .object(all)
-        try LocalFile.replace(configuration.path, with: JSONValue.object(document).serialized(pretty: true) + [10])
+        try configuration.write()
     }
 }
 
 extension LocalFile {
-    /// Replaces a file that only its owner may read, at once and as a whole; a link to it stays one.
-    static func replace(_ path: String, with bytes: [UInt8]) throws(CommandError) {
+    /// Replaces a file, which only its owner may read if nothing else is said, at once and as a whole; a link to it
+    /// stays one.
+    static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(CommandError) {
         var target = path
         if let real = realpath(path, nil) {
             target = String(cString: real)
@@ -119,7 +120,7 @@ extension LocalFile {
             throw CommandError("mkdir \(folder): \(Console.words(errno))")
         }
         let temporary = "\(target).\(getpid())"
-        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw CommandError("open \(temporary): \(Console.words(errno))") }
         let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
         let code = errno
