@@ -64,8 +64,8 @@ struct DaemonAddressTests {
     func configuration() {
         #expect(resolution.servers.map(\.description) == ["10.0.0.53", "10.0.0.54", "fd00::53"])
         func names(_ host: String) -> [String] { resolution.candidates(host).map(\.description) }
-        #expect(names("a.b") == ["a.b.example.org", "a.b.example.com", "a.b"])
-        #expect(names("a.b.c") == ["a.b.c", "a.b.c.example.org", "a.b.c.example.com"])
-        #expect(names("a.") == ["a"])
+        #expect(names("a.b") == ["a.b.example.org.", "a.b.example.com.", "a.b."])
+        #expect(names("a.b.c") == ["a.b.c.", "a.b.c.example.org.", "a.b.c.example.com."])
+        #expect(names("a.") == ["a."])
     }
 }

@@ -174,7 +174,7 @@ struct OptionTests {
         #expect(try DaemonAddress(parsing: "unix:///run/x.sock") == .unix("/run/x.sock"))
         #expect(try DaemonAddress(parsing: "tcp://[::1]:99") == .tcp(host: "::1", port: 99))
         #expect(try DaemonAddress(parsing: "tcp://box") == .tcp(host: "box", port: 2375))
-        #expect(throws: CommandError.self) { try DaemonAddress(parsing: "ssh://box") }
+        #expect(throws: CommandError.self) { try DaemonAddress(parsing: "npipe://box") }
         #expect(throws: CommandError.self) { try DaemonAddress(parsing: "tcp://box:port") }
     }
 

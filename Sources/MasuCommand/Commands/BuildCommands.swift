@@ -8,12 +8,14 @@ enum BuildCommands {
     static func build(_ placement: Placement) -> Command {
         Command(
             "build", operands: "PATH | URL | -", "Build an image from a Dockerfile (with the plugin buildx)",
+            examples: [.init("Build the image of a directory", "masu build -t site .")],
             spellings: ["masu image build", "masu build", "masu builder build"], group: placement.heading,
             takesRawArguments: true, action: { try forward($0, as: ["build"]) })
     }
 
     static let bake = Command(
-        "bake", operands: "[TARGET...]", "Build from a file (with the plugin buildx)", takesRawArguments: true,
+        "bake", operands: "[TARGET...]", "Build from a file (with the plugin buildx)",
+        examples: [.init("Build the targets of docker-bake.hcl", "masu bake")], takesRawArguments: true,
         action: { try forward($0, as: ["bake"]) })
 
     static let builder = Command(
@@ -38,6 +40,10 @@ enum BuildCommands {
         }
         guard let plugin = CommandPlugin.usable(name) else {
             if words.isEmpty { return try withoutPlugin(arguments) }
+            if invocation.operands.contains(where: { ["--help", "-h"].contains($0) }) {
+                try Console.write(invocation.help(width: MasuProgram.helpWidth))
+                return 0
+            }
             throw missing(name, invocation.commandPath)
         }
         var variables: [(String, String)] = []

@@ -8,7 +8,9 @@ enum SwarmCommands {
     /// The groups of commands by their names.
     static func group(_ name: String) -> Command {
         Command(
-            name, summaries[name] ?? "", group: heading,
+            name, summaries[name] ?? "",
+            discussion: "Masu is no part of a swarm: these commands end with the daemon's refusal.",
+            examples: [.init("See why", "masu \(name) \(name == "swarm" ? "leave" : "ls")")], group: heading,
             subcommands: { commands.filter { $0.group == name }.map(\.command) })
     }
 
