@@ -302,7 +302,7 @@ let package = Package(
             "EngineAPITests",
             [
                 "Addresses", "BuildInformation", "EngineAPI", "HTTPServing", "Engine", "Images", "EngineAPIModel",
-                "PublishedPorts", "OCISpec", "JSON", "LinuxKernel",
+                "PublishedPorts", "OCISpec", "JSON", "LinuxKernel", "Volumes",
                 logging, system, .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
