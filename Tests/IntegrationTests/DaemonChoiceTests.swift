@@ -66,7 +66,8 @@ extension Integration {
         // MARK: ssh
 
         /// A program `ssh` that runs the command on this machine, for the path on both sides of a real one.
-        private static let standIn = "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n"
+        private static let standIn =
+            "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done\nshift 2\nexec sh -c \"$*\"\n"
 
         @Test("a daemon is reached through ssh, with streams in both directions", arguments: Client.available)
         func ssh(_ client: Client) throws {

@@ -78,7 +78,9 @@ enum CompletionCommands {
         var directive: CompletionRequest.Directive = sources.contains(.files) ? [] : .noFiles
         if sources.contains(.directories) { directive = .directories }
         let typed = request.word.dropFirst(prefix.count)
-        let words = sources.flatMap { $0.words(flags) }.filter { $0.hasPrefix(typed) && $0.rangeOfControl == false }
+        var seen: Set<String> = []
+        let words = sources.flatMap { $0.words(flags) }
+            .filter { $0.hasPrefix(typed) && !$0.hasControls && seen.insert($0).inserted }
         if words.count == 1, words[0].hasSuffix("=") { directive.insert(.noSpace) }
         return (words.map { (prefix + $0, "") }, directive)
     }
@@ -86,5 +88,5 @@ enum CompletionCommands {
 
 extension String {
     /// Whether there are control characters, which have no place in a shell's line.
-    fileprivate var rangeOfControl: Bool { unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F } }
+    fileprivate var hasControls: Bool { unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F } }
 }
