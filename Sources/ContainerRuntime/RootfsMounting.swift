@@ -41,12 +41,17 @@ extension RootFilesystem {
         var path = root
         if let target = mount.target {
             path = FilePath(target)
+            let isThere = Files.exists(path)
+            let directory = isThere ? path : path.removingLastComponent()
+            if !isThere {
+                try attempt("cannot make \(directory)") { () throws(Errno) in try Files.makeDirectories(directory) }
+            }
             // What is mounted there is for this mount namespace alone, whatever the container's own mounts share with
             // the host.
-            try setPropagation(.slave, above: path)
+            try setPropagation(.slave, above: directory)
             if let subpath = mount.subpath { return try mountPart(of: mount.source, at: subpath, on: path) }
-            if !Files.exists(path) {
-                try attempt("cannot make \(path)") { () throws(Errno) in try Files.makeDirectories(path) }
+            if !isThere {
+                try attempt("cannot make \(path)") { () throws(Errno) in try Files.makeDirectory(path) }
             }
         }
         let options = MountOptions(mount.options)
@@ -107,7 +112,6 @@ extension RootFilesystem {
             if isDirectory {
                 try Files.makeDirectories(path)
             } else {
-                try Files.makeDirectories(path.removingLastComponent())
                 try Files.open(path, [.writeOnly, .create, .noFollow], mode: 0o600).discard()
             }
             let tree = try Mounts.cloneTree(at: part, recursive: true)
