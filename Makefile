@@ -108,6 +108,11 @@ clients: build ## nginx, PostgreSQL, Redis; docker network, Compose, testcontain
 	@scripts/install-packages --optional clients extra test
 	@scripts/clients/run $(CLIENTS)
 
+.PHONY: api-fuzz
+api-fuzz: build ## requests that a fuzzer makes of the API's description, ten minutes (APIFUZZ="60 7": seconds, seed)
+	@scripts/install-packages --optional clients
+	@scripts/api-fuzz $(APIFUZZ)
+
 .PHONY: interop
 interop: build ## images between Masu, docker, podman, skopeo and umoci
 	@scripts/install-packages --optional extra test

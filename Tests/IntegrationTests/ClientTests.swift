@@ -46,5 +46,10 @@ extension Integration {
 
         @Test("testcontainers and the Docker SDK for Python", .enabled(if: canRun("testcontainers"), "\(missing)"))
         func testcontainers() throws { try expectAsExpected("testcontainers") }
+
+        @Test(
+            "whatever the API's description allows and does not allow, no answer is a mistake of masud's",
+            .enabled(if: canRun("api-fuzz"), "\(missing)"))
+        func fuzz() throws { try expectAsExpected("api-fuzz") }
     }
 }

@@ -151,7 +151,7 @@ extension Integration {
                 try daemon.ok(
                     client, "run", "-d", "--name", "web", "-p", "127.0.0.1:0:80", "--expose", "81", "busybox", "sleep",
                     "1000")
-                let address = try inspect(daemon, "web", "{{.NetworkSettings.IPAddress}}")
+                let address = try inspect(daemon, "web", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
                 #expect(address == "172.17.0.2")
                 #expect(try inspect(daemon, "web", "{{.NetworkSettings.Networks.bridge.Gateway}}") == "172.17.0.1")
                 #expect(
@@ -167,7 +167,10 @@ extension Integration {
                         == "81/tcp, 127.0.0.1:\(port)->80/tcp")
                 try daemon.ok(client, "stop", "-t", "0", "web")
                 #expect(
-                    try inspect(daemon, "web", "{{.NetworkSettings.IPAddress}}|{{.NetworkSettings.Ports}}") == "|map[]")
+                    try inspect(
+                        daemon, "web",
+                        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}|{{.NetworkSettings.Ports}}")
+                        == "|map[]")
             }
         }
 

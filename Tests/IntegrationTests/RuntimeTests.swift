@@ -129,7 +129,8 @@ extension Integration {
                     "sh", "-c", serve)
                 try daemon.ok(.masu, "run", "-d", "--name", "other", "busybox", "sh", "-c", serve)
                 func address(_ name: String) throws -> String {
-                    try daemon.ok(.masu, "inspect", "-f", "{{.NetworkSettings.IPAddress}}", name)
+                    try daemon.ok(
+                        .masu, "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
                 }
                 let (web, other) = (try address("web"), try address("other"))
                 #expect(try daemon.ok(.masu, "exec", "web", "ip", "addr").contains("inet \(web)/16"))

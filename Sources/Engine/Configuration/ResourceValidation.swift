@@ -36,7 +36,7 @@ extension ResourceLimits {
         if let memorySwappiness, memorySwappiness != -1, !(0...100).contains(memorySwappiness) {
             throw .invalid("Invalid value: \(memorySwappiness), valid memory swappiness range is 0-100")
         }
-        if memoryReservation < 0 || memoryReservation != 0 && memoryReservation < Self.minimumMemory {
+        if memoryReservation > 0, memoryReservation < Self.minimumMemory {
             throw .invalid("Minimum memory reservation allowed is 6MB")
         }
         if memory > 0, memoryReservation > memory {

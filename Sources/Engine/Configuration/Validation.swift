@@ -40,7 +40,7 @@ extension ContainerConfiguration {
             throw .invalid("invalid name: \"\(text)\" contains a control character")
         }
         if hostname.utf8.count > 64 {
-            throw .invalid("invalid hostname: \"\(hostname)\" is too long (maximum 64 bytes)")
+            throw .invalid("hostname \"\(hostname)\" is too long (maximum 64 bytes)")
         }
         try noNull(
             in: environment + (command ?? []) + (entrypoint ?? []) + [hostname, domainname, workingDirectory, user])

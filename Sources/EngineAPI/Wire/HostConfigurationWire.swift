@@ -11,9 +11,13 @@ extension HostConfiguration {
         self.init()
         if !wire.isolation.isEmpty {
             guard let known = Isolation(rawValue: wire.isolation) else {
-                throw APIError.invalid("invalid isolation \"\(wire.isolation)\" on linux")
+                throw APIError.invalid("invalid isolation (\(wire.isolation)): linux only supports 'default'")
             }
             isolation = known
+        }
+        let unsupported = [("bandwidth", wire.ioMaximumBandwidth), ("IOPs", wire.ioMaximumIOps)]
+        for (what, limit) in unsupported where limit != 0 {
+            throw APIError.invalid("invalid option: QoS maximum \(what) configuration is not supported on linux")
         }
         networkMode = try NetworkMode(wire: wire.networkMode)
         pidMode = try PIDMode(wire: wire.pidMode)
