@@ -27,7 +27,6 @@ extension VersionedField {
 
     private static let containers =
         fields(ContainerSummary.self, ["ImageManifestDescriptor"], sent: .from(48))
-        + fields(ContainerSummary.self, ["Health"], sent: .from(52))
         + fields(HostConfigSummary.self, ["Annotations"], sent: .from(46))
         + fields(ContainerInspection.self, ["ImageManifestDescriptor"], sent: .from(48))
         + fields(ContainerConfig.self, ["OnBuild"], omittedWhenEmpty: .from(52))

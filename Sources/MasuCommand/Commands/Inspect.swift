@@ -157,10 +157,10 @@ enum InspectCommands {
 
     /// Fields that the daemon leaves out when they are empty: a template may ask for them all the same.
     private static let omittedWhenEmpty: [String: JSONValue] = [
-        "Annotations": [:], "Author": "", "Cmd": [], "Comment": "", "Created": "", "Descriptor": nil, "Entrypoint": [],
-        "Env": [], "ExposedPorts": [:], "Health": nil, "Healthcheck": nil, "Init": nil, "Labels": [:], "MacAddress": "",
-        "Mounts": [], "NetworkDisabled": false, "OnBuild": [], "OsVersion": "", "Runtime": "", "Shell": [],
-        "SizeRootFs": nil, "SizeRw": nil, "Status": [:], "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:],
+        "Annotations": [:], "Author": "", "Cmd": [], "Comment": "", "Created": "", "Descriptor": nil,
+        "DockerVersion": "", "Entrypoint": [], "Env": [], "ExposedPorts": [:], "Health": nil, "Healthcheck": nil,
+        "Init": nil, "Labels": [:], "MacAddress": "", "Mounts": [], "NetworkDisabled": false, "OnBuild": [],
+        "OsVersion": "", "Parent": "", "Runtime": "", "Shell": [], "SizeRootFs": nil, "SizeRw": nil, "Status": [:], "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:],
         "Sysctls": [:], "Tmpfs": [:], "UsageData": nil, "User": "", "Variant": "", "Volumes": [:], "WorkingDir": "",
     ]
 
