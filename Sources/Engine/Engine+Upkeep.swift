@@ -87,6 +87,9 @@ extension Engine {
         }
     }
 
+    /// Tells that what builds keep has been removed: there is none of it, but who waits for the event gets it.
+    package func pruneBuilds() { emitPrune(.builder, reclaimed: 0) }
+
     func beginPruning(_ what: String) throws(EngineError) {
         guard pruning.withLock({ $0.insert(what).inserted }) else {
             throw .conflict("a prune operation is already running")

@@ -30,7 +30,8 @@ extension EngineRoutes {
             },
             // What there is none of yet needs no removing: `docker system prune` asks for it.
             Route(.POST, "/build/prune") { _ in
-                .json(["CachesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
+                engine.pruneBuilds()
+                return .json(["CachesDeleted": nil, "SpaceReclaimed": 0] as JSONValue)
             },
             Route(.POST, "/masu/check", check),
         ]
