@@ -160,8 +160,9 @@ enum InspectCommands {
         "Annotations": [:], "Author": "", "Cmd": [], "Comment": "", "Created": "", "Descriptor": nil,
         "DockerVersion": "", "Entrypoint": [], "Env": [], "ExposedPorts": [:], "Health": nil, "Healthcheck": nil,
         "Init": nil, "Labels": [:], "MacAddress": "", "Mounts": [], "NetworkDisabled": false, "OnBuild": [],
-        "OsVersion": "", "Parent": "", "Runtime": "", "Shell": [], "SizeRootFs": nil, "SizeRw": nil, "Status": [:], "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:],
-        "Sysctls": [:], "Tmpfs": [:], "UsageData": nil, "User": "", "Variant": "", "Volumes": [:], "WorkingDir": "",
+        "OsVersion": "", "Parent": "", "Runtime": "", "Shell": [], "SizeRootFs": nil, "SizeRw": nil, "Status": [:],
+        "StopSignal": "", "StopTimeout": nil, "StorageOpt": [:], "Sysctls": [:], "Tmpfs": [:], "UsageData": nil,
+        "User": "", "Variant": "", "Volumes": [:], "WorkingDir": "",
     ]
 
     private struct NotFound: Error {
