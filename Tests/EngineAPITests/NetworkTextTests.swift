@@ -47,7 +47,7 @@ struct NetworkTextTests {
     @Test("the container-wide hardware address moves to its network, with a warning since 1.44")
     func hardwareAddress() throws {
         let json = #"{"MacAddress":"02:42:ac:11:00:02","HostConfig":{"NetworkMode":"bridge"}}"#
-        let (new, warnings) = try read(json)
+        let (new, warnings) = try read(json, version: .v(51))
         #expect(new.endpoints["bridge"]?.macAddress?.text == "02:42:ac:11:00:02" && new.macAddress == nil)
         #expect(
             warnings == [
@@ -61,11 +61,11 @@ struct NetworkTextTests {
                 == "conflicting options: mac-address and the network mode")
         #expect(
             refusal(
-                #"{"MacAddress":"02:42:ac:11:00:02","NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:03"}}}}"#
-            )
+                #"{"MacAddress":"02:42:ac:11:00:02","NetworkingConfig":{"EndpointsConfig":{"bridge":{"MacAddress":"02:42:ac:11:00:03"}}}}"#,
+                version: .v(51))
                 == "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty"
         )
-        #expect(refusal(#"{"MacAddress":"02:42"}"#) == "invalid MAC address: 02:42")
+        #expect(refusal(#"{"MacAddress":"02:42"}"#, version: .v(51)) == "invalid MAC address: 02:42")
     }
 
     @Test("kernel parameters of an interface go to the endpoint, and are refused since 1.48")

@@ -153,8 +153,10 @@ package struct OpenAPIDocument {
     private mutating func schema(of type: any WireStructure.Type) -> JSONValue {
         var properties = JSONObject()
         for field in type.fields {
-            let versioned = VersionedField.all.filter { $0.type == type && $0.name == field.name }
-            guard versioned.allSatisfy({ $0.sent.contains(version) || $0.accepted.contains(version) }) else { continue }
+            // What is sent in some versions only and has no such limit in requests is a matter of answers.
+            let limits = VersionedField.all.filter { $0.type == type && $0.name == field.name }
+                .flatMap { [$0.sent, $0.accepted] }.filter { $0 != .all }
+            guard limits.isEmpty || limits.contains(where: { $0.contains(version) }) else { continue }
             properties[field.name] = schema(field.shape)
         }
         return ["type": "object", "properties": .object(properties)]
