@@ -31,6 +31,8 @@ struct EventJournalTests {
             // No end of any kind: the process may be killed here.
         }
         #expect(await past(EventHub(file: file, logger: quiet)) == Array(sent.suffix(256)))
+        // The directory lives as long as its object.
+        #expect(Files.exists(directory.path))
     }
 
     @Test("what the power has cut off, and what is no event, is passed over")
@@ -42,7 +44,9 @@ struct EventJournalTests {
         try directory.write("events", "\u{0}\n{}\n" + good + good.prefix(20))
         let hub = EventHub(file: file, logger: quiet)
         hub.publish(EngineEvent(kind: .image, action: "tag", actorID: "a"))
-        #expect(await past(EventHub(file: file, logger: quiet)).map(\.action) == ["pull", "tag"])
+        let actions = await past(EventHub(file: file, logger: quiet)).map(\.action)
+        #expect(actions == ["pull", "tag"])
+        #expect(Files.exists(directory.path))
     }
 
     @Test("the file stays small, however many and large the events are")
@@ -58,6 +62,7 @@ struct EventJournalTests {
         }
         let kept = await past(EventHub(file: file, logger: quiet))
         #expect(kept.last?.actorID == "1999" && kept.count > 50)
+        #expect(Files.exists(directory.path))
     }
 
     @Test("a file that cannot be written costs the next daemon the events, and nobody else")
