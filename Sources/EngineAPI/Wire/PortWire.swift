@@ -19,8 +19,9 @@ extension PortMapping {
     /// - Throws: `APIError` (invalid) with Docker's words.
     static func all(wire: [String: [EngineAPIModel.PortBinding]?]) throws -> [PortMapping] {
         try wire.sorted { $0.key < $1.key }.map { text, bindings in
-            PortMapping(
-                port: try PortRange(wire: text), bindings: try (bindings ?? []).map(EnginePortBinding.init(wire:)))
+            let port = try PortRange(wire: text)
+            guard port.first > 0 else { throw APIError.invalid("invalid port specification: \"\(port)\"") }
+            return PortMapping(port: port, bindings: try (bindings ?? []).map(EnginePortBinding.init(wire:)))
         }
     }
 
