@@ -202,9 +202,9 @@ let package = Package(
         module(
             "EngineAPI",
             [
-                "Addresses", "Failure", "Engine", "HostLimits", "Networks", "PublishedPorts", "Tasks", "EngineAPIModel",
-                "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64", "Text", "BuildInformation",
-                "LinuxKernel", "Volumes", logging, system,
+                "Addresses", "Failure", "Cgroups", "Engine", "HostLimits", "Networks", "PublishedPorts", "Tasks",
+                "EngineAPIModel", "HTTPServing", "Distribution", "Images", "OCISpec", "JSON", "Base64", "Text",
+                "BuildInformation", "LinuxKernel", "Volumes", logging, system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),

@@ -167,9 +167,10 @@ extension Cgroup {
                 (device.weight, weightFile("weight_device")), (device.leafWeight, "blkio.leaf_weight_device"),
             ] {
                 guard let weight else { continue }
+                // BFQ has a word for none.
+                let text = weight == 0 && file.hasPrefix("blkio.bfq.") ? "default" : "\(weight)"
                 try set(
-                    "the block I/O weight of a device", "\(device.major):\(device.minor) \(weight)", in: directory,
-                    file)
+                    "the block I/O weight of a device", "\(device.major):\(device.minor) \(text)", in: directory, file)
             }
         }
         let throttles: [([LinuxThrottleDevice]?, String)] = [

@@ -162,7 +162,13 @@ extension Cgroup {
                 hasBFQ ? "io.bfq.weight" : "io.weight")
         }
         for device in blockIO.weightDevice ?? [] {
-            guard let weight = device.weight, weight >= 10 else { continue }
+            guard let weight = device.weight else { continue }
+            let file = hasBFQ ? "io.bfq.weight" : "io.weight"
+            if weight == 0, Files.exists(directory.appending(file)) {
+                try set(
+                    "the block I/O weight of a device", "\(device.major):\(device.minor) default", in: directory, file)
+            }
+            guard weight >= 10 else { continue }
             try set(
                 "the block I/O weight of a device",
                 "\(device.major):\(device.minor) \(hasBFQ ? UInt64(weight) : scaled(weight))", in: directory,

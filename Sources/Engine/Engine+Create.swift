@@ -199,7 +199,7 @@ extension Engine {
         endpoints[network?.name ?? name] = NetworkEndpoint()
     }
 
-    private func validationContext(runtime: String) -> ValidationContext {
+    func validationContext(runtime: String) -> ValidationContext {
         let known: Set<String> = configuration.runtime(runtime) == nil ? [] : [runtime]
         var context = ValidationContext(
             processors: Machine.processors, availableCPUs: Machine.availableCPUs, availableMems: Machine.availableMems,

@@ -47,8 +47,8 @@ extension Engine {
             let container = services.registry.container(record.id)
             var summary = ContainerSummary(
                 id: record.id, name: record.name, image: stillMeant ? name : record.imageID, imageID: record.imageID,
-                command: Self.line(record), created: record.createdAt, state: record.state,
-                status: record.state.phrase(at: now), labels: configuration.labels,
+                command: Self.line(record), created: record.createdAt, state: record.state, health: record.health,
+                status: record.state.phrase(at: now, health: record.health), labels: configuration.labels,
                 networkMode: configuration.host.networkMode.description,
                 networks: container?.endpointDetails() ?? [], ports: container?.networkPresence?.ports ?? [],
                 annotations: configuration.host.annotations,
@@ -125,7 +125,8 @@ extension Engine {
             func file(_ name: String) -> String { record.hasRun ? container.files.appending(name).string : "" }
             var details = ContainerDetails(
                 id: record.id, name: record.name, created: record.createdAt, path: record.path,
-                arguments: record.arguments, state: record.state, imageID: record.imageID, platform: "linux",
+                arguments: record.arguments, state: record.state, health: record.health, imageID: record.imageID,
+                platform: "linux",
                 resolvConfPath: file("resolv.conf"), hostnamePath: file("hostname"), hostsPath: file("hosts"),
                 logPath: configuration.host.log.isReadable ? container.logPath.string : "",
                 restartCount: record.restartCount,

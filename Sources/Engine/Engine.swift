@@ -127,8 +127,9 @@ package final class Engine: Sendable {
 
     /// Publishes ports of a container and gives up others, all of them or none.
     package func change(ports change: PortChange, of name: String) async throws {
-        let container = try services.registry.find(name)
-        try await finishing { try await container.change(ports: change) }
+        var update = ContainerChange()
+        update.ports = change
+        _ = try await self.update(name, update)
     }
 
     /// Gives a container another name.

@@ -20,6 +20,8 @@ struct EngineServices: Sendable {
     let volumes: Volumes
     /// What runs the containers.
     let tasks: Tasks
+    /// Reads what containers use, for all who look at it.
+    let statistics = StatisticsCollector()
     /// For short blocking work: composing specifications, starting shims, reading logs.
     let pool: BlockingPool
     /// For work at the speed of a client: archives of containers' files.

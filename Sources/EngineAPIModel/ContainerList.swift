@@ -26,6 +26,8 @@ package struct ContainerSummary: WireObject {
     @Always package var state: String = ""
     /// For people: `Up 2 minutes`, `Exited (0) 3 seconds ago`.
     @Always package var status: String = ""
+    /// Its health, since API 1.52.
+    @OmittedIfEmpty package var health: HealthSummary? = nil
     /// What a list shows of the host configuration.
     @Always package var hostConfig: HostConfigSummary = HostConfigSummary()
     /// What a list shows of the networks.
@@ -50,9 +52,26 @@ package struct ContainerSummary: WireObject {
         case labels = "Labels"
         case state = "State"
         case status = "Status"
+        case health = "Health"
         case hostConfig = "HostConfig"
         case networkSettings = "NetworkSettings"
         case mounts = "Mounts"
+    }
+}
+
+/// What a list shows of a container's health.
+package struct HealthSummary: WireObject {
+    /// `starting`, `healthy`, `unhealthy` or `none`.
+    @Always package var status: String = ""
+    /// Failures in a row.
+    @Always package var failingStreak: Int = 0
+
+    /// An object whose fields have their defaults.
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case status = "Status"
+        case failingStreak = "FailingStreak"
     }
 }
 

@@ -125,36 +125,3 @@ package struct ContainerCreateRequest: WireObject {
         case networkingConfig = "NetworkingConfig"
     }
 }
-
-/// A change of a container that exists: Masu's own fields of Docker's request, whose others this version does not know.
-package struct ContainerUpdateRequest: WireObject {
-    /// Ports to publish, as `HostConfig.PortBindings` has them.
-    @OmittedIfEmpty package var publishAdd: [String: [PortBinding]?]? = nil
-    /// Ports that are not to be published any more; `null` or no bindings are all places of a port, and a binding
-    /// without `HostIp` or `HostPort` is at any address or port.
-    @OmittedIfEmpty package var publishRm: [String: [PortBinding]?]? = nil
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case publishAdd = "PublishAdd"
-        case publishRm = "PublishRm"
-    }
-
-    /// The names of all fields.
-    package static var fields: [String] { CodingKeys.allCases.map(\.rawValue) }
-}
-
-/// The answer to a change of a container.
-package struct ContainerUpdateResponse: WireObject {
-    /// What the user should know.
-    @Always package var warnings: [String] = []
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case warnings = "Warnings"
-    }
-}

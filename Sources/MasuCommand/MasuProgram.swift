@@ -118,7 +118,7 @@ package enum MasuProgram {
                 .init("See what runs", "masu ps"),
             ],
             flags: { GlobalFlags.all },
-            subcommands: { commands.map { $0.make() } + CompletionCommands.all + more() + LaterCommands.root },
+            subcommands: { commands.map { $0.make() } + CompletionCommands.all + more() },
             findSubcommand: { word in commands.first { $0.name == word }?.make() })
     }
 
@@ -171,7 +171,7 @@ package enum MasuProgram {
             Entry("rename") { ContainerCommands.rename(.plain) },
             Entry("restart") { ContainerCommands.restart(.plain) }, Entry("rm") { ContainerCommands.remove(.plain) },
             Entry("rmi") { ImageCommands.remove(.plain) }, Entry("save") { ImageCommands.save(.plain) },
-            Entry("start") { ContainerCommands.start(.plain) },
+            Entry("start") { ContainerCommands.start(.plain) }, Entry("stats") { ContainerCommands.stats(.plain) },
             Entry("stop") { ContainerCommands.stop(.plain) }, Entry("tag") { ImageCommands.tag(.plain) },
             Entry("top") { ContainerCommands.top(.plain) }, Entry("unpause") { ContainerCommands.unpause(.plain) },
             Entry("update") { ContainerCommands.update(.plain) }, Entry("wait") { ContainerCommands.wait(.plain) },
@@ -187,9 +187,10 @@ package enum MasuProgram {
             ContainerCommands.list(.grouped), ContainerCommands.pause(.grouped),
             ContainerCommands.port(.grouped), PruneCommands.containers, ContainerCommands.rename(.grouped),
             ContainerCommands.restart(.grouped), ContainerCommands.remove(.grouped), ContainerCommands.run(.grouped),
-            ContainerCommands.start(.grouped), ContainerCommands.stop(.grouped), ContainerCommands.top(.grouped),
+            ContainerCommands.start(.grouped), ContainerCommands.stats(.grouped), ContainerCommands.stop(.grouped),
+            ContainerCommands.top(.grouped),
             ContainerCommands.unpause(.grouped), ContainerCommands.update(.grouped), ContainerCommands.wait(.grouped),
-        ] + LaterCommands.container
+        ]
     }
 
     private static var imageCommands: [Command] {
@@ -241,27 +242,4 @@ enum HelpCommand {
             }
             return try MasuProgram.perform(try MasuProgram.root.parse(invocation.operands + ["--help"]))
         })
-}
-
-/// Commands that docker has and that come in a later version; they say so instead of being unknown.
-enum LaterCommands {
-    static var root: [Command] {
-        later([
-            "stats"
-        ])
-    }
-
-    static var container: [Command] { later(["stats"]) }
-
-    private static func later(_ names: [String]) -> [Command] {
-        names.map { name in
-            Command(
-                name, "Comes in a later version", isHidden: true, takesRawArguments: true,
-                action: { invocation in
-                    let command = invocation.commandPath
-                    throw CommandError(
-                        "masu: '\(command)' is not in this version of Masu yet; 'masu --help' lists all commands")
-                })
-        }
-    }
 }

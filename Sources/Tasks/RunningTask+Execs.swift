@@ -51,7 +51,10 @@ extension RunningTask {
     }
 
     /// Ends an exec whose caller has been told that it does not run.
-    func endAbandonedExec(_ id: String, pid: Int32) {
+    func endAbandonedExec(_ id: String, pid: Int32) { endExec(id, pid: pid) }
+
+    /// Kills the process of an exec. Its end is an event as any other; one that has ended already is no error.
+    package func endExec(_ id: String, pid: Int32) {
         if sendDirectly(.kill, to: pid) { return }
         home.logger.debug("an exec that nobody waits for has ended by itself", metadata: ["exec": "\(id)"])
     }

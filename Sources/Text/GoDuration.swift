@@ -41,4 +41,29 @@ package enum GoDuration {
         guard total < 9_223_372_036_854_775_808 else { throw Invalid(reason: "time: invalid duration \(quoted)") }
         return Int64(isNegative ? -total : total)
     }
+
+    /// A duration as Go prints it: `1m30s`, `500ms`, `0s`.
+    package static func text(_ duration: Duration) -> String {
+        let nanoseconds = duration.components.seconds * 1_000_000_000 + duration.components.attoseconds / 1_000_000_000
+        if nanoseconds == 0 { return "0s" }
+        let (sign, amount) = (nanoseconds < 0 ? "-" : "", nanoseconds.magnitude)
+        for (unit, size) in [("ns", 1), ("µs", 1000), ("ms", 1_000_000)] as [(String, UInt64)]
+        where amount < size * 1000 {
+            return sign + decimal(amount, size) + unit
+        }
+        let (minutes, rest) = amount.quotientAndRemainder(dividingBy: 60_000_000_000)
+        var text = decimal(rest, 1_000_000_000) + "s"
+        if minutes > 0 { text = "\(minutes % 60)m" + text }
+        if minutes >= 60 { text = "\(minutes / 60)h" + text }
+        return sign + text
+    }
+
+    /// A number of units with as many digits after the point as it takes.
+    private static func decimal(_ amount: UInt64, _ unit: UInt64) -> String {
+        let (whole, rest) = amount.quotientAndRemainder(dividingBy: unit)
+        if rest == 0 { return "\(whole)" }
+        var digits = String(String(rest + unit).dropFirst())
+        while digits.last == "0" { digits.removeLast() }
+        return "\(whole).\(digits)"
+    }
 }

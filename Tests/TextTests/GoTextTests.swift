@@ -35,6 +35,17 @@ struct GoTextTests {
     }
 
     @Test(
+        "durations are printed as Go prints them",
+        arguments: [
+            (0, "0s"), (1, "1ns"), (1500, "1.5µs"), (300_000_000, "300ms"), (1_000_000_000, "1s"),
+            (1_500_000_000, "1.5s"), (90_000_000_000, "1m30s"), (3_600_000_000_000, "1h0m0s"),
+            (9_900_001_000_000, "2h45m0.001s"), (-10_000_000_000, "-10s"), (999_999, "999.999µs"),
+        ] as [(Int64, String)])
+    func printed(_ nanoseconds: Int64, _ text: String) {
+        #expect(GoDuration.text(.nanoseconds(nanoseconds)) == text)
+    }
+
+    @Test(
         "spans of time are told in Docker's words",
         arguments: [
             (-5, "Less than a second"), (0.5, "Less than a second"), (1, "1 second"), (59, "59 seconds"),

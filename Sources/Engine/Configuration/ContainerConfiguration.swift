@@ -44,7 +44,7 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     package var stopTimeout: Int?
     /// Ports that something in the container listens on.
     package var exposedPorts: [PortRange] = []
-    /// Carried; probes are a later version's.
+    /// How its health is checked; nil: not at all.
     package var healthcheck: Healthcheck?
     /// Where anonymous volumes are wanted (`-v /path`, the image's `VOLUME`), unless something else is mounted there.
     package var volumes: [MountTarget] = []
@@ -72,7 +72,7 @@ package struct ContainerConfiguration: Hashable, Sendable, Codable {
     }
 }
 
-/// A health check as carried in the configuration; durations in nanoseconds.
+/// How a container's health is checked; durations in nanoseconds. What it means is in `Healthcheck+Rules`.
 package struct Healthcheck: Hashable, Sendable, Codable {
     /// `["NONE"]`, `["CMD", …]` or `["CMD-SHELL", "…"]`; empty inherits the image's.
     package var test: [String] = []

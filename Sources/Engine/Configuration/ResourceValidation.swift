@@ -3,9 +3,11 @@ extension ResourceLimits {
     private static let minimumMemory: Int64 = 6 << 20
 
     /// Checks the limits against each other and the machine; returns warnings. Throws with Docker's texts.
-    package func validate(in context: ValidationContext) throws(EngineError) -> [String] {
+    ///
+    /// - Parameter isUpdate: whether these are the changed ones of a container's limits.
+    package func validate(in context: ValidationContext, isUpdate: Bool = false) throws(EngineError) -> [String] {
         var warnings: [String] = []
-        try validateMemory(in: context, warnings: &warnings)
+        try validateMemory(in: context, isUpdate: isUpdate, warnings: &warnings)
         try validateProcessors(in: context)
         try validateDevices()
         if blkioWeight != 0, !(10...1000).contains(blkioWeight) {
@@ -23,14 +25,16 @@ extension ResourceLimits {
         return warnings
     }
 
-    private func validateMemory(in context: ValidationContext, warnings: inout [String]) throws(EngineError) {
+    private func validateMemory(
+        in context: ValidationContext, isUpdate: Bool, warnings: inout [String]
+    ) throws(EngineError) {
         if memory < 0 || memory != 0 && memory < Self.minimumMemory {
             throw .invalid("Minimum memory limit allowed is 6MB")
         }
         if memory > 0, memorySwap > 0, memorySwap < memory {
             throw .invalid("Minimum memoryswap limit should be larger than memory limit, see usage")
         }
-        if memory == 0, memorySwap > 0 {
+        if memory == 0, memorySwap > 0, !isUpdate {
             throw .invalid("You should always set the Memory limit when using Memoryswap limit, see usage")
         }
         if let memorySwappiness, memorySwappiness != -1, !(0...100).contains(memorySwappiness) {

@@ -2,6 +2,7 @@ import Networks
 
 /// What a configuration is checked against.
 package struct ValidationContext: Sendable {
+    /// How many processors the machine has.
     package var processors: Int
     /// CPUs and memory nodes which exist, as lists like `0-3,8`.
     package var availableCPUs: String
@@ -76,9 +77,6 @@ extension ContainerConfiguration {
         if !host.publishedPorts.isEmpty, host.networkMode == .host {
             warnings.append("Published ports are discarded when using host network mode")
         }
-        if healthcheck.map({ !$0.test.isEmpty && $0.test != ["NONE"] }) ?? false {
-            warnings.append("This version does not run health checks.")
-        }
         if host.securityOptions.labels.contains(where: { $0 != "disable" }) {
             warnings.append("This version does not set SELinux labels. Labels discarded.")
         }
@@ -92,15 +90,14 @@ extension ContainerConfiguration {
 
 extension Healthcheck {
     fileprivate func validate() throws(EngineError) {
-        let durations = [
-            ("Interval", interval), ("Timeout", timeout), ("StartPeriod", startPeriod),
-            ("StartInterval", startInterval),
-        ]
-        for (name, value) in durations {
-            if let value, value != 0, value < 1_000_000 {
-                throw .invalid("\(name) in Healthcheck cannot be less than 1ms")
-            }
+        func check(_ name: String, _ value: Int64?) throws(EngineError) {
+            guard let value, value != 0, value < 1_000_000 else { return }
+            throw .invalid("\(name) in Healthcheck cannot be less than 1ms")
         }
+        try check("Interval", interval)
+        try check("Timeout", timeout)
         if let retries, retries < 0 { throw .invalid("Retries in Healthcheck cannot be negative") }
+        try check("StartPeriod", startPeriod)
+        try check("StartInterval", startInterval)
     }
 }

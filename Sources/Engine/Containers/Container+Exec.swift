@@ -86,19 +86,37 @@ extension Container {
 
     private func runExec(_ exec: Exec, _ options: ExecStartOptions) async throws -> FileDescriptor? {
         let configuration = exec.configuration
+        var streams: StreamChoice?
+        if !options.detach {
+            streams = StreamChoice(
+                stdin: configuration.attachStdin, stdout: configuration.attachStdout,
+                stderr: configuration.attachStderr && !options.tty, detachKeys: configuration.detachKeys.bytes,
+                framing: options.tty ? .raw : .multiplexed)
+        }
+        return try await run(exec, streams, consoleSize: options.consoleSize).stream
+    }
+
+    /// Starts the process of a check. Its stream has all that it writes, byte for byte.
+    func startProbe(_ execID: String) async throws -> (task: RunningTask, pid: Int32, stream: FileDescriptor?) {
+        guard let exec = execs[execID] else { throw EngineError.noSuchExec(execID) }
+        execs[execID]?.state = .starting
+        emit("exec_start: " + exec.configuration.command.joined(separator: " "), ["execID": execID])
+        return try await run(exec, StreamChoice(framing: .raw))
+    }
+
+    private func run(
+        _ exec: Exec, _ streams: StreamChoice?, consoleSize: ConsoleSize? = nil
+    ) async throws -> (task: RunningTask, pid: Int32, stream: FileDescriptor?) {
+        let configuration = exec.configuration
         do {
             var process = try await execProcess(configuration)
-            if configuration.tty { process.setFirstSize(options.consoleSize) }
-            var description = ExecDescription(id: exec.id, process: process, note: ExecNote(configuration).json)
-            if !options.detach {
-                description.streams = StreamChoice(
-                    stdin: configuration.attachStdin, stdout: configuration.attachStdout,
-                    stderr: configuration.attachStderr && !options.tty, detachKeys: configuration.detachKeys.bytes,
-                    framing: options.tty ? .raw : .multiplexed)
-            }
-            let started = try await requireTask().exec(description)
+            if configuration.tty { process.setFirstSize(consoleSize) }
+            let description = ExecDescription(
+                id: exec.id, process: process, streams: streams, note: ExecNote(configuration).json)
+            let task = try requireTask()
+            let started = try await task.exec(description)
             execStarted(exec.id, pid: started.pid)
-            return started.stream
+            return (task, started.pid, started.stream)
         } catch {
             let refusal = (error as? TaskError)?.refusal
             let failure = refusal.map { EngineError.exec($0) } ?? EngineError(error)
@@ -132,7 +150,10 @@ extension Container {
             services.registry.insert(exec: exec.id, of: id)
             switch exec.state {
             case .starting: execs[exec.id]?.state = .starting
-            case .running(let pid): execs[exec.id]?.state = .running(pid: pid)
+            case .running(let pid):
+                execs[exec.id]?.state = .running(pid: pid)
+                // A check whose daemon has died: nobody reads what it says, or ends it when its time is over.
+                if execs[exec.id]?.configuration.isProbe ?? false { task?.endExec(exec.id, pid: pid) }
             case .exited(let code, let at): execEnded(exec.id, exitCode: code, at: at)
             }
         }
@@ -156,12 +177,17 @@ extension Container {
         forgetOldExecs()
     }
 
+    /// Forgets an exec that nobody will ask for.
+    func forgetExec(_ execID: String) {
+        execs[execID] = nil
+        services.registry.remove(exec: execID)
+    }
+
     private func forgetOldExecs() {
         let now = Timestamp.now()
         for exec in execs.values {
             guard case .exited(_, let at) = exec.state, now.since(at) > Exec.memory else { continue }
-            execs[exec.id] = nil
-            services.registry.remove(exec: exec.id)
+            forgetExec(exec.id)
         }
     }
 }

@@ -53,6 +53,7 @@ extension Container {
         guard record.state.running != nil, self.task === task else { return }
         if let warning = exit.warning { logger.warning("\(warning)") }
         self.task = nil
+        endMonitoring()
         adoptExecs(exit.execs)
         endExecs(at: exit.finishedAt)
 

@@ -9,11 +9,9 @@ private typealias AsynchronousUndoing = @Sendable () async throws -> Void
 extension Container {
     // MARK: Changes
 
-    /// Publishes ports and gives up others: at once if it runs, and at all starts to come. After an error all is as it
-    /// was.
-    func change(ports change: PortChange) async throws {
-        await gate.enter()
-        defer { gate.leave() }
+    /// Publishes ports and gives up others: at once if it runs, and at all starts to come; behind the gate. After an
+    /// error all is as it was.
+    func apply(_ change: PortChange) async throws {
         try refuseChangeOfPorts(change)
         let configuration = record.configuration
         let isRunning = record.state.running != nil
@@ -35,14 +33,9 @@ extension Container {
         } else {
             try await save()
         }
-        emit("update")
     }
 
     private func refuseChangeOfPorts(_ change: PortChange) throws(EngineError) {
-        switch record.state {
-        case .removing, .dead: throw .conflict(Self.cannotUpdate(id))
-        default: if isRemoving { throw .conflict(Self.cannotUpdate(id)) }
-        }
         if record.state.running != nil, networkPresence?.endpoints.contains(where: { $0.plugins != nil }) == true {
             throw .invalid(
                 "cannot change the ports of container \(record.name) while it runs: the plugins of its CNI network "
@@ -66,11 +59,6 @@ extension Container {
             throw .invalid(
                 "cannot publish ports of container \(record.name): none of its networks has ports of the host")
         }
-    }
-
-    /// Docker's words.
-    private static func cannotUpdate(_ id: String) -> String {
-        "Cannot update container \(id): Container is marked for removal and cannot be \"update\"."
     }
 
     /// Has shim and kernel do what a plan says, and the row written in between; takes all back if one of them fails.

@@ -121,6 +121,7 @@ extension Container {
 
     func adopt(_ task: RunningTask, _ presence: TaskPresence) {
         let previous = record.state.running?.previouslyFinishedAt ?? record.state.exit?.finishedAt
+        let isKnown = record.state.running?.startedAt == presence.startedAt && record.health != nil
         record.state = .running(
             ContainerState.Running(
                 pid: presence.pid, shimPID: task.shimPID, startedAt: presence.startedAt, isPaused: task.isPaused,
@@ -128,6 +129,9 @@ extension Container {
         record.hasRun = true
         self.task = task
         adoptExecs(presence.execs)
+        // A run that the row does not know, or one of a daemon that checked nothing.
+        if !isKnown { resetHealth() }
+        monitorHealth(isRecovered: true)
     }
 
     /// If the row knows nothing of the run whose end was found: it ran all the same.

@@ -112,6 +112,7 @@ extension Container {
         }
         services.registry.remove(id)
         dropPendingAttachments()
+        services.statistics.end(id)
         isGone = true
         notifyRemoved()
         emit("destroy")

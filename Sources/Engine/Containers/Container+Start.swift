@@ -85,6 +85,7 @@ extension Container {
             ContainerState.Running(
                 pid: task.pid, shimPID: task.shimPID, startedAt: startedAt,
                 previouslyFinishedAt: record.state.exit?.finishedAt))
+        resetHealth()
         await connectPendingAttachments(to: task)
         await saveOrLog()
         await tellLinkingContainers()
@@ -92,6 +93,7 @@ extension Container {
         emitMounts()
         emit("start")
         follow(task)
+        monitorHealth()
     }
 
     private func plan(_ sandbox: Sandbox?) async throws -> LaunchPlan {

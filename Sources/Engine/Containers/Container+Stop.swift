@@ -142,6 +142,7 @@ extension Container {
         guard case .running(var running) = record.state, running.isPaused != isPaused else { return }
         running.isPaused = isPaused
         record.state = .running(running)
+        if isPaused { endMonitoring() } else { monitorHealth() }
         await saveOrLog()
         emit(isPaused ? "pause" : "unpause")
     }

@@ -48,6 +48,8 @@ actor Container {
     /// The pause before the next start by the restart policy, and the task that waits for it.
     var restartDelay: Duration = .zero
     var restartTask: Task<Void, Never>?
+    /// Checks the health while the container runs and is not paused; see `Container+Health`.
+    var healthMonitor: Task<Void, Never>?
     /// How many restarts by hand wait for the end of the present run: an end that somebody asked for as a part of
     /// something else is not the one that `--rm` waits for.
     var restartsByHand = 0

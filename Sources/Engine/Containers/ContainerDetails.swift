@@ -16,6 +16,8 @@ package struct ContainerDetails: Sendable {
     package var arguments: [String]
     /// Its state now.
     package var state: ContainerState
+    /// What checks of its health have shown; nil if there are none.
+    package var health: ContainerHealth?
     /// The image's id, `sha256:…`.
     package var imageID: String
     /// The manifest of the image; nil if the image is gone.
@@ -77,7 +79,9 @@ package struct ContainerSummary: Sendable {
     package var created: Timestamp
     /// Its state now.
     package var state: ContainerState
-    /// Docker's phrase: `Up 3 minutes (Paused)`, `Exited (0) 2 hours ago`.
+    /// What checks of its health have shown; nil if there are none.
+    package var health: ContainerHealth?
+    /// Docker's phrase: `Up 3 minutes (healthy)`, `Exited (0) 2 hours ago`.
     package var status: String
     /// By their keys.
     package var labels: [String: String]

@@ -22,8 +22,8 @@ package struct ContainerFilter: Hashable, Sendable {
     package var exposed: [PortRange]?
     /// The same of published ports.
     package var published: [PortRange]?
-    /// Whether containers without a health check are among those asked for: there are no others.
-    package var includesUnchecked = true
+    /// What the containers' health is; `none` are those without checks.
+    package var healths: Set<ContainerHealth.Status> = []
     /// Whether containers that are no tasks of a swarm are among those asked for: there are no others.
     package var includesPlain = true
     /// Images, as the user named them; only containers of these and of images made from them are listed.
@@ -44,7 +44,7 @@ package struct ContainerFilter: Hashable, Sendable {
         let configuration = record.configuration
         let mode = configuration.host.networkMode.description
         let connected = configuration.networkNames + [mode == "default" ? "bridge" : mode]
-        return includesUnchecked && includesPlain
+        return includesPlain && (healths.isEmpty || healths.contains(record.health?.status ?? .none))
             && any(ids) { record.id.hasPrefix($0) }
             && any(names) { $0.matches(record.name) || $0.matches("/" + record.name) }
             && (statuses.isEmpty || statuses.contains(record.state.status))

@@ -24,6 +24,8 @@ package struct ExecConfiguration: Hashable, Sendable {
     package var detachKeys = DetachKeys.standard
     /// The terminal's size at the start; `nil` is the default.
     package var consoleSize: ConsoleSize?
+    /// A check of the container's health, which is nobody's but the daemon's.
+    var isProbe = false
 
     /// A command with all else as the container has it.
     package init(command: [String]) {

@@ -14,6 +14,7 @@ struct ExecNote: Codable {
     private var stdout: Bool?
     private var stderr: Bool?
     private var detachKeys: String?
+    private var probe: Bool?
 
     init(_ configuration: ExecConfiguration) {
         command = configuration.command
@@ -24,6 +25,7 @@ struct ExecNote: Codable {
         stdout = configuration.attachStdout
         stderr = configuration.attachStderr
         detachKeys = configuration.detachKeys.text
+        if configuration.isProbe { probe = true }
     }
 
     /// As JSON.
@@ -39,6 +41,7 @@ extension ExecNote {
         result.user = note?.user ?? ""
         result.tty = note?.tty ?? false
         result.privileged = note?.privileged ?? false
+        result.isProbe = note?.probe ?? false
         result.attachStdin = note?.stdin ?? false
         result.attachStdout = note?.stdout ?? false
         result.attachStderr = note?.stderr ?? false

@@ -26,6 +26,8 @@ package struct ContainerRecord: Sendable {
     package var isManuallyStopped = false
     /// Whether it ever ran: only then it has host name and resolver files.
     package var hasRun = false
+    /// What checks of its health have shown; nil if there are none.
+    package var health: ContainerHealth?
     /// Why the row could not be read, if it could not: then the configuration is an empty one, and the container dead.
     package var damage: String?
 
@@ -79,6 +81,9 @@ extension ContainerRecord {
         migrator.registerMigration("engine-3") { try ConfigurationFormat3.migrate($0) }
         migrator.registerMigration("engine-4") { try EndpointMigration.migrate($0) }
         migrator.registerMigration("engine-5-mounts") { try MountPointMigration.migrate($0) }
+        migrator.registerMigration("engine-health") { database in
+            try database.execute(sql: "ALTER TABLE container ADD COLUMN health TEXT")
+        }
     }
 
     /// Adds the row.
@@ -104,7 +109,8 @@ extension ContainerRecord {
         let statement = try database.cachedStatement(
             sql: """
                 UPDATE container SET name = ?, state = ?, pid = ?, shimPID = ?, startedAt = ?, finishedAt = ?, exitCode = ?,
-                    isOOMKilled = ?, error = ?, restartCount = ?, isManuallyStopped = ?, hasRun = ? WHERE id = ?
+                    isOOMKilled = ?, error = ?, restartCount = ?, isManuallyStopped = ?, hasRun = ?, health = ?
+                    WHERE id = ?
                 """)
         let startedAt = running?.startedAt ?? exit?.startedAt
         let finishedAt = running?.previouslyFinishedAt ?? exit?.finishedAt
@@ -112,7 +118,7 @@ extension ContainerRecord {
             arguments: [
                 name, state.status.rawValue, running?.pid, running?.shimPID, startedAt?.description,
                 finishedAt?.description, exitCode, state.isOOMKilled, error, restartCount, isManuallyStopped, hasRun,
-                id,
+                try health.map { try text($0) }, id,
             ])
     }
 
@@ -152,6 +158,10 @@ extension ContainerRecord {
         isManuallyStopped = try row.value("isManuallyStopped")
         hasRun = try row.value("hasRun")
         state = try ContainerState(row: row)
+        // One that cannot be read begins anew with the next check.
+        health = (try row.optional("health") as String?).flatMap {
+            try? JSON.decode(ContainerHealth.self, from: Array($0.utf8))
+        }
     }
 }
 

@@ -64,7 +64,7 @@ extension APITable {
             [
                 .flag("stream", "again every second; true if absent"),
                 .flag("one-shot", "one sample, not two a second apart", .from(41)),
-            ], answer: .anything(), refusal: .notYet("container statistics")),
+            ], answer: .anything()),
         APIEndpoint(
             .GET, "/containers/{name}/checkpoints", "lists the checkpoints of a container",
             [.text("dir", "where they are")], answer: .anything(), refusal: .notYet("checkpoints")),

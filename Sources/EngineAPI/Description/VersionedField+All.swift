@@ -54,6 +54,14 @@ extension VersionedField {
         + fields(BindOptions.self, ["ReadOnlyNonRecursive"], accepted: .from(44))
         + fields(TmpfsOptions.self, ["Options"], accepted: .from(46))
         + fields(ExecCreateRequest.self, ["ConsoleSize"], accepted: .from(42))
+        + fields(ContainerUpdateRequest.self, ["PidsLimit"], accepted: .from(40))
+        + fields(ContainerUpdateRequest.self, ["KernelMemory"], accepted: .before(42))
+        + fields(
+            ContainerUpdateRequest.self,
+            [
+                "BlkioWeightDevice", "BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps",
+                "BlkioDeviceWriteIOps",
+            ], accepted: .from(55))
         + fields(ExecStartRequest.self, ["ConsoleSize"], accepted: .from(42))
 
     private static let networks =

@@ -1,11 +1,9 @@
 import HTTPServing
 import Engine
 import EngineAPIModel
-import JSON
 import LinuxKernel
 import NIOHTTP1
 import OCISpec
-import PublishedPorts
 
 extension EngineRoutes {
     /// `/containers/…` except for the streams, which are in `ContainerStreamRoutes`.
@@ -45,7 +43,6 @@ extension EngineRoutes {
                 try await engine.rename(request.name, to: request.query.text("name"))
                 return .empty(.noContent)
             },
-            Route(.POST, "/containers/{name}/update", update),
             Route(.POST, "/containers/{name}/resize") { request in
                 let size = try request.terminalSize()
                 try await engine.resize(request.name, columns: size.columns, rows: size.rows)
@@ -89,30 +86,6 @@ extension EngineRoutes {
         response.id = created.id
         response.warnings = created.warnings + warnings
         return .json(response, status: .created)
-    }
-
-    /// Changes published ports, which is an extension of Docker's request: its own fields are limits and restart
-    /// policies, which cannot be changed yet.
-    private func update(_ request: RoutedRequest) async throws -> HTTPResponse {
-        guard let document = try await request.decodeNeededBody(JSONValue.self) else {
-            throw APIError.invalid("invalid JSON: no change is described")
-        }
-        let wire = try JSON.decode(ContainerUpdateRequest.self, from: document, ignoringCase: true)
-        let own = Set(ContainerUpdateRequest.fields.map { $0.lowercased() })
-        let others = (document.object ?? JSONObject()).filter { !own.contains($0.0.lowercased()) && $0.1.says }
-        let change = PortChange(
-            adding: try PortMapping.all(wire: wire.publishAdd ?? [:]),
-            removing: try PortMapping.all(wire: wire.publishRm ?? [:]))
-        if let nowhere = change.added.first(where: \.bindings.isEmpty) {
-            throw APIError.invalid(
-                "PublishAdd names no place for port \(nowhere.port); [{}] is any port of the host")
-        }
-        // Nothing is done by halves.
-        guard others.isEmpty, !change.added.isEmpty || !change.removed.isEmpty else {
-            throw APIError.notImplemented("updating containers")
-        }
-        try await engine.change(ports: change, of: request.name)
-        return .json(ContainerUpdateResponse())
     }
 
     private func start(_ request: RoutedRequest) async throws -> HTTPResponse {
@@ -164,19 +137,5 @@ extension RoutedRequest {
     func terminalSize() throws -> (columns: UInt16, rows: UInt16) {
         let rows = try query.terminalSize("h", called: "height")
         return (try query.terminalSize("w", called: "width"), rows)
-    }
-}
-
-extension JSONValue {
-    /// Whether a member with this value asks for something: clients send what they do not mean as Go's zero value.
-    fileprivate var says: Bool {
-        switch self {
-        case .null: false
-        case .bool(let value): value
-        case .string(let text): !text.isEmpty
-        case .array(let elements): elements.contains(where: \.says)
-        case .object(let members): members.values.contains(where: \.says)
-        default: double != 0
-        }
     }
 }

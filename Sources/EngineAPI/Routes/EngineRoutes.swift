@@ -36,7 +36,7 @@ package struct EngineRoutes: Sendable {
 
     /// Every route; `APITable` has a line for each but `OPTIONS`.
     package var all: [Route] {
-        system + upkeep + limits + containers + containerFiles + executions + registryRoutes + imageTransfers
-            + imageRoutes + networks + volumes + plugins + description + refused
+        system + upkeep + limits + containers + containerStatistics + containerUpdates + containerFiles + executions
+            + registryRoutes + imageTransfers + imageRoutes + networks + volumes + plugins + description + refused
     }
 }

@@ -12,6 +12,7 @@ extension ContainerInspection {
         path = details.path
         args = details.arguments
         state = EngineAPIModel.ContainerState(details.state)
+        state.health = details.health.map(HealthState.init)
         image = details.imageID
         imageManifestDescriptor = details.imageManifest.map(ImageDescriptor.init)
         resolvConfPath = details.resolvConfPath
@@ -62,6 +63,32 @@ extension EngineAPIModel.ContainerState {
     }
 }
 
+extension HealthState {
+    /// What checks have shown, as `inspect` has it.
+    init(_ health: ContainerHealth) {
+        self.init()
+        status = health.status.rawValue
+        failingStreak = health.failingStreak
+        log = health.log.map { probe in
+            var result = HealthResult()
+            result.start = probe.start.description
+            result.end = probe.end.description
+            result.exitCode = Int(probe.exitCode)
+            result.output = probe.output
+            return result
+        }
+    }
+}
+
+extension HealthSummary {
+    /// What a list says of a container's health, which may not be checked at all.
+    init(_ health: ContainerHealth?) {
+        self.init()
+        status = (health?.status ?? .none).rawValue
+        failingStreak = health?.failingStreak ?? 0
+    }
+}
+
 extension EngineAPIModel.ContainerSummary {
     /// A row of `GET /containers/json`.
     init(_ summary: EngineContainerSummary, version: APIVersion) {
@@ -78,6 +105,7 @@ extension EngineAPIModel.ContainerSummary {
         labels = summary.labels
         state = summary.state.status.rawValue
         status = summary.status
+        health = HealthSummary(summary.health)
         hostConfig.networkMode = summary.networkMode
         hostConfig.annotations = summary.annotations
         for endpoint in summary.networks { networkSettings.networks[endpoint.network] = EndpointSettings(endpoint) }

@@ -37,12 +37,14 @@ extension ContainerFilter {
         volumes = filters["volume"]
         exposed = Self.ports(filters["expose"])
         published = Self.ports(filters["publish"])
-        let health = filters["health"]
-        for text in health where !["none", "starting", "healthy", "unhealthy"].contains(text) {
-            throw APIError.invalid(
-                "invalid value for health filter (\(text)): must be one of healthy, none, starting, unhealthy")
-        }
-        includesUnchecked = health.isEmpty || health.contains("none")
+        healths = Set(
+            try filters["health"].map { text in
+                guard let status = ContainerHealth.Status(rawValue: text) else {
+                    throw APIError.invalid(
+                        "invalid value for health filter (\(text)): must be one of healthy, none, starting, unhealthy")
+                }
+                return status
+            })
         let isTask = filters["is-task"]
         includesPlain = isTask.isEmpty || isTask.contains { ["false", "0"].contains($0) }
         ancestors = filters["ancestor"]

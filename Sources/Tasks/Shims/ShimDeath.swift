@@ -57,11 +57,7 @@ extension Tasks {
     /// Kills all processes in a control group and removes it. Blocks.
     func removeCgroup(_ cgroup: TaskCgroup, of id: String) {
         do {
-            // systemd lets go of a scope whose last process has ended.
-            let path =
-                cgroup.isSystemd
-                ? try SystemdUnit(cgroupsPath: cgroup.path, id: id, isUser: false).path() : cgroup.path
-            let group = try Cgroup(path: path, hierarchies: try CgroupHierarchies.mounted())
+            let group = try cgroup.group(of: id)
             try group.signalAll(Signal.kill.rawValue)
             try group.remove()
         } catch {
