@@ -99,6 +99,11 @@ scale: build ## 1,000 containers on one network while masud is killed, and a loo
 	@scripts/install-packages test
 	@scripts/scale $(SCALE)
 
+.PHONY: stats-cost
+stats-cost: build ## what it costs masud that somebody watches 500 containers
+	@scripts/install-packages test
+	@scripts/stats-cost $(STATS)
+
 .PHONY: takeover
 takeover: build ## containers and data of an earlier version's daemon (OLD=DIR of its programs)
 	@scripts/takeover $(OLD)
