@@ -71,19 +71,21 @@ extension Integration {
 
         @Test(
             "what the kernel refuses leaves row and control group as they were",
-            .enabled(if: !Self.isUnified, "control groups of version 2 have no real-time limits to refuse"))
+            .enabled(if: !Self.isUnified, "version 2 of control groups kills where version 1 refuses"))
         func refusal() throws {
             try withDaemon { daemon in
                 try daemon.ok(
                     .masu, "run", "-d", "--name", "web", "-m", "64m", "--pids-limit", "50", "busybox", "sleep", "1000")
+                // Memory that nobody can take away.
+                try daemon.ok(.masu, "exec", "web", "dd", "if=/dev/zero", "of=/dev/shm/x", "bs=1M", "count=30")
                 let before = try daemon.ok(.masu, "inspect", "-f", "{{json .HostConfig}}", "web")
-                // The last of these is refused: this machine gives no real-time run time.
-                let body = #"{"Memory":33554432,"PidsLimit":20,"CpuRealtimePeriod":1,"CpuRealtimeRuntime":999999999}"#
+                let body = #"{"CpuShares":300,"Memory":8388608,"MemorySwap":8388608,"PidsLimit":20}"#
                 let answer = try daemon.http("POST", "/containers/web/update", body: body)
                 #expect(answer.status == 500 && answer.body.contains("Cannot update container "), "\(answer)")
                 #expect(try daemon.ok(.masu, "inspect", "-f", "{{json .HostConfig}}", "web") == before)
                 #expect(try memory(daemon) == "\(64 << 20)")
                 #expect(try pids(daemon) == "50")
+                #expect(try limit(daemon, "cpu.shares", "cpu.weight") == "1024")
             }
         }
 
