@@ -77,6 +77,7 @@ extension Container {
     /// A volume that a killed daemon has left half filled is filled by the next container that would have filled it.
     private func fillUnfinished(_ mounts: [String: VolumeMount]) async throws {
         let points = record.configuration.mountPoints.filter { $0.volume?.copiesUp == true }
+        if points.isEmpty { return }
         let unfinished = try await services.pool.run {
             points.filter { point in
                 guard case .directory(let path)? = point.volume.flatMap({ mounts[$0.name] }),
