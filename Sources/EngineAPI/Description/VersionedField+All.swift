@@ -55,7 +55,7 @@ extension VersionedField {
         + fields(TmpfsOptions.self, ["Options"], accepted: .from(46))
         + fields(ExecCreateRequest.self, ["ConsoleSize"], accepted: .from(42))
         + fields(ContainerUpdateRequest.self, ["PidsLimit"], accepted: .from(40))
-        + fields(ContainerUpdateRequest.self, ["KernelMemory"], accepted: .before(42))
+        + fields(ContainerUpdateRequest.self, ["KernelMemory"], sent: .before(42), accepted: .before(42))
         + fields(
             ContainerUpdateRequest.self,
             [
