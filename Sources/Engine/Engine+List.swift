@@ -13,8 +13,7 @@ extension Engine {
                 networks.filter { $0.id.hasPrefix(asked) }.map(\.name)
             }
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
-            var records = services.registry.all.map(\.current)
-                .sorted { ($0.createdAt, $0.id) > ($1.createdAt, $1.id) }
+            var records = Self.newestFirst(services.registry.all.map(\.current))
             if let name = filter.before {
                 let bound = try services.registry.find(name).current
                 records.removeAll { $0.createdAt >= bound.createdAt }
@@ -28,6 +27,12 @@ extension Engine {
             if let limit = options.limit, limit > 0 { records = Array(records.prefix(limit)) }
             return try await summaries(of: records, size: options.size)
         }
+    }
+
+    /// Records are large: what is moved about is where each stands.
+    private static func newestFirst(_ records: [ContainerRecord]) -> [ContainerRecord] {
+        let keys = records.enumerated().map { (position: $0, created: $1.createdAt, id: $1.id) }
+        return keys.sorted { ($0.created, $0.id) > ($1.created, $1.id) }.map { records[$0.position] }
     }
 
     private func summaries(of records: [ContainerRecord], size: Bool) async throws -> [ContainerSummary] {

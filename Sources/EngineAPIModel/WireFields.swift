@@ -88,7 +88,7 @@ package struct CommandWords: Codable, Hashable, Sendable {
 extension KeyedDecodingContainer {
     /// Decodes a field that may be absent or null.
     package func decode<Value>(_ type: Always<Value>.Type, forKey key: Key) throws -> Always<Value> {
-        try decodeIfPresent(type, forKey: key) ?? Always(wrappedValue: Value.emptyValue)
+        Always(wrappedValue: try decodeIfPresent(Value.self, forKey: key) ?? Value.emptyValue)
     }
 
     /// Decodes a field that may be absent or null.
@@ -98,7 +98,7 @@ extension KeyedDecodingContainer {
 
     /// Decodes a field that may be absent or null.
     package func decode<Value>(_ type: OmittedIfEmpty<Value>.Type, forKey key: Key) throws -> OmittedIfEmpty<Value> {
-        try decodeIfPresent(type, forKey: key) ?? OmittedIfEmpty(wrappedValue: Value.emptyValue)
+        OmittedIfEmpty(wrappedValue: try decodeIfPresent(Value.self, forKey: key) ?? Value.emptyValue)
     }
 }
 

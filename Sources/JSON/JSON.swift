@@ -68,16 +68,16 @@ package enum JSON {
     package static func encode<T: Encodable>(
         _ value: T, pretty: Bool = false, rules: MemberRules? = nil
     ) throws -> [UInt8] {
-        try encodeValue(value, rules: rules).serialized(pretty: pretty)
+        let sink = JSONSink(pretty: pretty, rules: rules)
+        try sink.encode(value)
+        return sink.writer.bytes
     }
 
     /// `value` as a tree of JSON values.
     ///
     /// - Throws: as `encode`.
     package static func encodeValue<T: Encodable>(_ value: T, rules: MemberRules? = nil) throws -> JSONValue {
-        if let value = value as? JSONValue { return value }
-        let node = JSONNode()
-        try value.encode(to: JSONEncoder(node, rules: rules))
-        return node.value
+        if T.self == JSONValue.self, let value = value as? JSONValue { return value }
+        return try parse(encode(value, rules: rules))
     }
 }

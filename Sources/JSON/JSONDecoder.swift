@@ -23,6 +23,8 @@ struct JSONDecoder: Decoder {
     func decode<T: Decodable>(_ type: T.Type) throws -> T {
         // A tree is asked for as it is (container configurations carry some parts untouched).
         if type == JSONValue.self, let value = value as? T { return value }
+        // A text is most of what there is; the long way to one asks for a container first.
+        if type == String.self, case .string(let text) = value, let text = text as? T { return text }
         return try T(from: self)
     }
 

@@ -1,121 +1,144 @@
-/// A value under construction: containers handed out earlier go on writing to it.
-final class JSONNode {
-    private enum Part {
-        case value(JSONValue)
-        case node(JSONNode)
+/// The bytes of a document while it is written: what is encoded is spelled at once, no tree is made of it.
+///
+/// Containers that the standard library's protocols hand out are places in a stack of open arrays and objects. Whoever
+/// writes to one closes all that were opened within it before.
+final class JSONSink {
+    private struct OpenContainer {
+        let isObject: Bool
+        var count = 0
+    }
 
-        var value: JSONValue {
-            switch self {
-            case .value(let value): value
-            case .node(let node): node.value
-            }
+    private(set) var writer: JSONWriter
+    private var open: [OpenContainer] = []
+    /// What is left out.
+    let rules: MemberRules?
+    /// Who wants to know the keys of what is encoded.
+    let probe: KeyTypeProbe?
+
+    init(pretty: Bool = false, rules: MemberRules? = nil, probe: KeyTypeProbe? = nil) {
+        writer = JSONWriter(pretty: pretty)
+        self.rules = rules
+        self.probe = probe
+    }
+
+    /// How many containers are open.
+    var depth: Int { open.count }
+
+    /// How many bytes there are.
+    var size: Int { writer.bytes.count }
+
+    /// Opens an object or array as the value that stands at `depth`; one that is open there already goes on.
+    func begin(isObject: Bool, at depth: Int) {
+        if open.count > depth {
+            close(to: depth + 1)
+            return
+        }
+        open.append(OpenContainer(isObject: isObject))
+        writer.open(isObject ? "{" : "[")
+    }
+
+    /// How many members or elements the container at `depth` has.
+    func count(at depth: Int) -> Int { depth < open.count ? open[depth].count : 0 }
+
+    /// What stands before a member or an element of the container at `depth`.
+    func separate(at depth: Int, key: String? = nil) {
+        close(to: depth + 1)
+        guard depth < open.count else { return }
+        writer.separate(isFirst: open[depth].count == 0, indentation: depth)
+        open[depth].count += 1
+        if let key { writer.writeKey(key) }
+    }
+
+    /// Closes containers until `depth` are open.
+    func close(to depth: Int) {
+        while open.count > depth, let last = open.popLast() {
+            writer.close(last.isObject ? "}" : "]", isEmpty: last.count == 0, indentation: open.count)
         }
     }
 
-    private enum Kind {
-        case single, object, array
+    /// Encodes a member of the object at `depth`, which leaves no trace if its value is empty.
+    func encodeUnlessEmpty(at depth: Int, key: String, _ encode: () throws -> Void) rethrows {
+        close(to: depth + 1)
+        let (size, count) = (size, count(at: depth))
+        separate(at: depth, key: key)
+        let start = self.size
+        try encode()
+        close(to: depth + 1)
+        guard writer.hasEmptyValue(from: start), depth < open.count else { return }
+        writer.shorten(to: size)
+        open[depth].count = count
     }
 
-    private var kind = Kind.single
-    private var single: JSONValue?
-    private var keys: [String] = []
-    private var parts: [Part] = []
+    func write(_ value: JSONValue) { writer.write(value, indentation: open.count) }
+    func write(_ text: String) { writer.write(text) }
+    func write(_ number: some FixedWidthInteger) { writer.write(number) }
+    func write(_ value: Bool) { writer.write(value) }
+    func writeNull() { writer.writeNull() }
 
-    /// The value written so far; a type that wrote nothing becomes an empty object.
-    var value: JSONValue {
-        switch kind {
-        case .single: return single ?? .object(JSONObject())
-        case .array: return .array(parts.map(\.value))
-        case .object:
-            var object = JSONObject()
-            for (key, part) in zip(keys, parts) { object[key] = part.value }
-            return .object(object)
-        }
-    }
-
-    func set(_ value: JSONValue) {
-        kind = .single
-        single = value
-    }
-
-    func beginObject() {
-        if case .object = kind { return }
-        kind = .object
-    }
-
-    func beginArray() {
-        if case .array = kind { return }
-        kind = .array
-    }
-
-    var count: Int { parts.count }
-
-    func append(_ value: JSONValue, key: String? = nil) {
-        if let key { keys.append(key) }
-        parts.append(.value(value))
-    }
-
-    func appendNode(key: String? = nil) -> JSONNode {
-        let node = JSONNode()
-        if let key { keys.append(key) }
-        parts.append(.node(node))
-        return node
+    /// Encodes a value at the place that has been prepared for it; a type that writes nothing becomes an empty object.
+    func encode<T: Encodable>(_ value: T) throws {
+        let (depth, size) = (depth, size)
+        try JSONEncoder(self, depth: depth).encode(value)
+        if self.size == size { writer.writeEmptyObject() }
+        close(to: depth)
     }
 }
 
-/// The standard library's encoding protocol into a `JSONNode`.
+/// The standard library's encoding protocol into a `JSONSink`.
 struct JSONEncoder: Encoder {
-    let node: JSONNode
-    let rules: MemberRules?
-    let probe: KeyTypeProbe?
+    let sink: JSONSink
+    /// How many containers are around the value.
+    let depth: Int
 
     /// Always empty: an error's path is made when the error travels up (see `JSONError.within`).
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    init(_ node: JSONNode, rules: MemberRules? = nil, probe: KeyTypeProbe? = nil) {
-        self.node = node
-        self.rules = rules
-        self.probe = probe
+    init(_ sink: JSONSink, depth: Int) {
+        self.sink = sink
+        self.depth = depth
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-        node.beginObject()
-        probe?.see(type)
-        return KeyedEncodingContainer(JSONKeyedEncodingContainer<Key>(node: node, rules: rules))
+        sink.begin(isObject: true, at: depth)
+        sink.probe?.see(type)
+        return KeyedEncodingContainer(JSONKeyedEncodingContainer<Key>(sink: sink, depth: depth))
     }
 
     func unkeyedContainer() -> any UnkeyedEncodingContainer {
-        node.beginArray()
-        return JSONUnkeyedEncodingContainer(node: node, rules: rules)
+        sink.begin(isObject: false, at: depth)
+        return JSONUnkeyedEncodingContainer(sink: sink, depth: depth)
     }
 
     func singleValueContainer() -> any SingleValueEncodingContainer { self }
 }
 
 extension JSONEncoder: SingleValueEncodingContainer {
-    func encodeNil() { node.set(.null) }
-    func encode(_ value: Bool) { node.set(.bool(value)) }
-    func encode(_ value: String) { node.set(.string(value)) }
+    func encodeNil() { sink.writeNull() }
+    func encode(_ value: Bool) { sink.write(value) }
+    func encode(_ value: String) { sink.write(value) }
     func encode(_ value: Double) throws {
         guard value.isFinite else { throw JSONError.value(path: "", reason: "JSON has no way to write \(value)") }
-        node.set(.double(value))
+        sink.write(.double(value))
     }
     func encode(_ value: Float) throws { try encode(Double(value)) }
-    func encode(_ value: Int) { node.set(.int(Int64(value))) }
-    func encode(_ value: Int8) { node.set(.int(Int64(value))) }
-    func encode(_ value: Int16) { node.set(.int(Int64(value))) }
-    func encode(_ value: Int32) { node.set(.int(Int64(value))) }
-    func encode(_ value: Int64) { node.set(.int(value)) }
-    func encode(_ value: UInt) { encode(UInt64(value)) }
-    func encode(_ value: UInt8) { node.set(.int(Int64(value))) }
-    func encode(_ value: UInt16) { node.set(.int(Int64(value))) }
-    func encode(_ value: UInt32) { node.set(.int(Int64(value))) }
-    func encode(_ value: UInt64) { node.set(Int64(exactly: value).map(JSONValue.int) ?? .uint(value)) }
+    func encode(_ value: Int) { sink.write(value) }
+    func encode(_ value: Int8) { sink.write(value) }
+    func encode(_ value: Int16) { sink.write(value) }
+    func encode(_ value: Int32) { sink.write(value) }
+    func encode(_ value: Int64) { sink.write(value) }
+    func encode(_ value: UInt) { sink.write(value) }
+    func encode(_ value: UInt8) { sink.write(value) }
+    func encode(_ value: UInt16) { sink.write(value) }
+    func encode(_ value: UInt32) { sink.write(value) }
+    func encode(_ value: UInt64) { sink.write(value) }
 
     func encode<T: Encodable>(_ value: T) throws {
-        if let value = value as? JSONValue {
-            node.set(value)
+        // The types come first: asking a value what it is costs more than writing it.
+        if T.self == JSONValue.self, let value = value as? JSONValue {
+            sink.write(value)
+        } else if T.self == String.self, let value = value as? String {
+            sink.write(value)
         } else {
             try value.encode(to: self)
         }
@@ -123,40 +146,42 @@ extension JSONEncoder: SingleValueEncodingContainer {
 }
 
 private struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContainerProtocol {
-    let node: JSONNode
-    let rules: MemberRules?
+    let sink: JSONSink
+    let depth: Int
     private let members: [String: MemberRules.Rule]?
     var codingPath: [any CodingKey] { [] }
 
-    init(node: JSONNode, rules: MemberRules?) {
-        self.node = node
-        self.rules = rules
-        members = rules?.members(Key.self)
+    init(sink: JSONSink, depth: Int) {
+        self.sink = sink
+        self.depth = depth
+        members = sink.rules?.members(Key.self)
     }
 
+    /// An encoder for a member's value.
     private func encoder(_ key: some CodingKey) -> JSONEncoder {
-        JSONEncoder(node.appendNode(key: key.stringValue), rules: rules)
+        sink.separate(at: depth, key: key.stringValue)
+        return JSONEncoder(sink, depth: depth + 1)
     }
 
-    private func append(_ value: JSONValue, _ key: Key) {
+    /// Encodes a member's value, unless a rule leaves it out.
+    private func member(_ key: Key, _ encode: (JSONSink) throws -> Void) rethrows {
         switch members?[key.stringValue] {
-        case .hidden?: return
-        case .omittedWhenEmpty? where value.isOmittable: return
-        case .omittedWhenEmpty?, nil: node.append(value, key: key.stringValue)
+        case nil:
+            sink.separate(at: depth, key: key.stringValue)
+            try encode(sink)
+        case .hidden?: break
+        case .omittedWhenEmpty?:
+            try sink.encodeUnlessEmpty(at: depth, key: key.stringValue) { try encode(sink) }
         }
     }
 
-    func encodeNil(forKey key: Key) { append(.null, key) }
-    func encode(_ value: Bool, forKey key: Key) { append(.bool(value), key) }
-    func encode(_ value: String, forKey key: Key) { append(.string(value), key) }
+    func encodeNil(forKey key: Key) { member(key) { $0.writeNull() } }
+    func encode(_ value: Bool, forKey key: Key) { member(key) { $0.write(value) } }
+    func encode(_ value: String, forKey key: Key) { member(key) { $0.write(value) } }
+    func encode(_ value: Int, forKey key: Key) { member(key) { $0.write(value) } }
+    func encode(_ value: Int64, forKey key: Key) { member(key) { $0.write(value) } }
     func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-        try within(key) {
-            guard let rule = members?[key.stringValue] else { return try encoder(key).encode(value) }
-            if case .hidden = rule { return }
-            let part = JSONNode()
-            try JSONEncoder(part, rules: rules).encode(value)
-            append(part.value, key)
-        }
+        try within(key) { try member(key) { try $0.encode(value) } }
     }
 
     func nestedContainer<Nested: CodingKey>(
@@ -166,33 +191,38 @@ private struct JSONKeyedEncodingContainer<Key: CodingKey>: KeyedEncodingContaine
     }
 
     func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer { encoder(key).unkeyedContainer() }
-    func superEncoder() -> any Encoder { JSONEncoder(node, rules: rules) }
+    func superEncoder() -> any Encoder { JSONEncoder(sink, depth: depth) }
     func superEncoder(forKey key: Key) -> any Encoder { encoder(key) }
 }
 
 private struct JSONUnkeyedEncodingContainer: UnkeyedEncodingContainer {
-    let node: JSONNode
-    let rules: MemberRules?
+    let sink: JSONSink
+    let depth: Int
     var codingPath: [any CodingKey] { [] }
 
-    var count: Int { node.count }
+    var count: Int { sink.count(at: depth) }
 
-    private func encoder() -> JSONEncoder { JSONEncoder(node.appendNode(), rules: rules) }
+    /// An encoder for the next element.
+    private var next: JSONEncoder {
+        sink.separate(at: depth)
+        return JSONEncoder(sink, depth: depth + 1)
+    }
 
-    func encodeNil() { node.append(.null) }
-    func encode(_ value: Bool) { node.append(.bool(value)) }
-    func encode(_ value: String) { node.append(.string(value)) }
+    func encodeNil() { next.encodeNil() }
+    func encode(_ value: Bool) { next.encode(value) }
+    func encode(_ value: String) { next.encode(value) }
     func encode<T: Encodable>(_ value: T) throws {
-        try within(JSONIndex(count)) { try encoder().encode(value) }
+        let index = JSONIndex(count)
+        sink.separate(at: depth)
+        try within(index) { try sink.encode(value) }
     }
 
     func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type) -> KeyedEncodingContainer<Nested> {
-        encoder().container(keyedBy: type)
+        next.container(keyedBy: type)
     }
 
-    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { encoder().unkeyedContainer() }
-
-    func superEncoder() -> any Encoder { encoder() }
+    func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { next.unkeyedContainer() }
+    func superEncoder() -> any Encoder { next }
 }
 
 extension JSONValue: Encodable {
@@ -200,6 +230,6 @@ extension JSONValue: Encodable {
         guard let encoder = encoder as? JSONEncoder else {
             throw JSONError.value(path: "", reason: "JSONValue can only be encoded by module JSON")
         }
-        encoder.node.set(self)
+        encoder.sink.write(self)
     }
 }

@@ -24,57 +24,95 @@ struct JSONWriter {
 
     mutating func write(_ value: JSONValue, indentation: Int) {
         switch value {
-        case .null: bytes.append(contentsOf: "null".utf8)
-        case .bool(let value): bytes.append(contentsOf: (value ? "true" : "false").utf8)
-        case .int(let value): bytes.append(contentsOf: String(value).utf8)
-        case .uint(let value): bytes.append(contentsOf: String(value).utf8)
+        case .null: writeNull()
+        case .bool(let value): write(value)
+        case .int(let value): write(value)
+        case .uint(let value): write(value)
         case .double(let value): write(value)
         case .string(let value): write(value)
         case .array(let elements):
-            bytes.append(UInt8(ascii: "["))
-            var isFirst = true
-            for element in elements {
-                separate(&isFirst, indentation)
+            open("[")
+            for (position, element) in elements.enumerated() {
+                separate(isFirst: position == 0, indentation: indentation)
                 write(element, indentation: indentation + 1)
             }
-            close("]", isFirst, indentation)
+            close("]", isEmpty: elements.isEmpty, indentation: indentation)
         case .object(let object):
-            bytes.append(UInt8(ascii: "{"))
+            open("{")
             var isFirst = true
             for (key, member) in object {
-                separate(&isFirst, indentation)
-                write(key)
-                bytes.append(UInt8(ascii: ":"))
-                if pretty { bytes.append(0x20) }
+                separate(isFirst: isFirst, indentation: indentation)
+                isFirst = false
+                writeKey(key)
                 write(member, indentation: indentation + 1)
             }
-            close("}", isFirst, indentation)
+            close("}", isEmpty: object.isEmpty, indentation: indentation)
         }
+    }
+
+    mutating func writeNull() { append("null") }
+    mutating func write(_ value: Bool) { append(value ? "true" : "false") }
+    mutating func writeEmptyObject() { append("{}") }
+
+    mutating func write(_ number: some FixedWidthInteger) {
+        if number >= 0, number < 10 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number))
+        } else {
+            var text = String(number)
+            text.withUTF8 { bytes.append(contentsOf: $0) }
+        }
+    }
+
+    mutating func writeKey(_ key: String) {
+        write(key)
+        bytes.append(UInt8(ascii: ":"))
+        if pretty { bytes.append(0x20) }
+    }
+
+    /// Whether what stands from a place on is a value that Go's `omitempty` would leave out.
+    func hasEmptyValue(from start: Int) -> Bool {
+        switch bytes.count - start {
+        case 1: bytes[start] == UInt8(ascii: "0")
+        case 2: [Array("\"\"".utf8), Array("[]".utf8), Array("{}".utf8)].contains { $0.elementsEqual(bytes[start...]) }
+        case 4: "null".utf8.elementsEqual(bytes[start...])
+        case 5: "false".utf8.elementsEqual(bytes[start...])
+        default: false
+        }
+    }
+
+    /// Forgets what comes after the first `count` bytes.
+    mutating func shorten(to count: Int) { bytes.removeSubrange(count...) }
+
+    mutating func open(_ bracket: Unicode.Scalar) { bytes.append(UInt8(ascii: bracket)) }
+
+    private mutating func append(_ word: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
 
     private mutating func write(_ number: Double) {
         // A whole number is written as one: what reads it may want an integer.
         if let whole = Int64(exactly: number) {
-            bytes.append(contentsOf: String(whole).utf8)
+            write(whole)
         } else {
             bytes.append(contentsOf: number.description.utf8)
         }
     }
 
-    private mutating func write(_ text: String) {
+    mutating func write(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         var text = text
         text.withUTF8 { units in
             var start = 0
-            for (position, unit) in units.enumerated() {
+            for position in units.indices {
+                let unit = units[position]
                 guard unit < 0x20 || unit == UInt8(ascii: "\"") || unit == UInt8(ascii: "\\") || unit == 0x7F else {
                     continue
                 }
-                bytes.append(contentsOf: units[start..<position])
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: units[start..<position]))
                 writeEscaped(unit)
                 start = position + 1
             }
-            bytes.append(contentsOf: units[start...])
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: units[start...]))
         }
         bytes.append(UInt8(ascii: "\""))
     }
@@ -96,13 +134,12 @@ struct JSONWriter {
         }
     }
 
-    private mutating func separate(_ isFirst: inout Bool, _ indentation: Int) {
+    mutating func separate(isFirst: Bool, indentation: Int) {
         if !isFirst { bytes.append(UInt8(ascii: ",")) }
-        isFirst = false
         if pretty { newLine(indentation + 1) }
     }
 
-    private mutating func close(_ bracket: Unicode.Scalar, _ isEmpty: Bool, _ indentation: Int) {
+    mutating func close(_ bracket: Unicode.Scalar, isEmpty: Bool, indentation: Int) {
         if pretty, !isEmpty { newLine(indentation) }
         bytes.append(UInt8(ascii: bracket))
     }

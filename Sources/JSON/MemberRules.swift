@@ -33,7 +33,7 @@ package struct MemberKeys: Hashable, Sendable {
     package init?(of sample: some Encodable) {
         let probe = KeyTypeProbe()
         // An error comes after the keys have been seen.
-        try? sample.encode(to: JSONEncoder(JSONNode(), probe: probe))
+        try? sample.encode(to: JSONEncoder(JSONSink(probe: probe), depth: 0))
         guard let found = probe.found else { return nil }
         identifier = found
     }
@@ -44,20 +44,4 @@ final class KeyTypeProbe {
     private(set) var found: ObjectIdentifier?
 
     func see<Key>(_ keys: Key.Type) { if found == nil { found = ObjectIdentifier(keys) } }
-}
-
-extension JSONValue {
-    /// Whether Go's `omitempty` would leave it out.
-    var isOmittable: Bool {
-        switch self {
-        case .null: true
-        case .bool(let value): !value
-        case .int(let value): value == 0
-        case .uint(let value): value == 0
-        case .double(let value): value == 0
-        case .string(let text): text.isEmpty
-        case .array(let elements): elements.isEmpty
-        case .object(let object): object.keys.isEmpty
-        }
-    }
 }

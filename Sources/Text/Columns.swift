@@ -1,8 +1,13 @@
 extension String {
     /// The text with blanks behind it up to a width in characters; a longer text stays as it is.
     package func padded(to width: Int) -> String {
-        self + String(repeating: " ", count: max(0, width - count))
+        self + String(repeating: " ", count: max(0, width - self.width))
     }
+}
+
+extension StringProtocol {
+    /// How many characters there are. Almost all texts of tables are ASCII, whose characters need not be looked for.
+    fileprivate var width: Int { utf8.allSatisfy { $0 < 0x80 && $0 != 0x0D } ? utf8.count : count }
 }
 
 /// Tables of text.
@@ -19,11 +24,16 @@ package enum Columns {
         for row in rows {
             for (index, cell) in row.dropLast().enumerated() {
                 if index == widths.count { widths.append(minimum) }
-                widths[index] = max(widths[index], cell.count + gap)
+                widths[index] = max(widths[index], cell.width + gap)
             }
         }
         return rows.map { row in
-            zip(row.dropLast(), widths).map { String($0).padded(to: $1) }.joined() + (row.last ?? "")
+            var line = ""
+            for (cell, width) in zip(row.dropLast(), widths) {
+                line += cell
+                line += String(repeating: " ", count: width - cell.width)
+            }
+            return line + (row.last ?? "")
         }
     }
 }

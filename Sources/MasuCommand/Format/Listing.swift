@@ -112,8 +112,12 @@ package struct Listing {
 
     /// Lines whose cells, divided by tabs, stand below each other; columns are at least ten wide and three apart.
     package static func aligned(_ lines: [String], minimum: Int = 10, gap: Int = 3) -> String {
-        let rows = lines.flatMap { $0.split(separator: "\n", omittingEmptySubsequences: false) }
-            .map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
+        let rows = lines.flatMap { Self.parts($0[...], at: 0x0A) }.map { Self.parts($0, at: 0x09) }
         return Columns.aligned(rows, minimum: minimum, gap: gap).map { $0 + "\n" }.joined()
+    }
+
+    /// The parts between single bytes of ASCII.
+    private static func parts(_ text: Substring, at separator: UInt8) -> [Substring] {
+        text.utf8.split(separator: separator, omittingEmptySubsequences: false).map(Substring.init)
     }
 }
