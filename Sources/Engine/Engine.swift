@@ -136,11 +136,18 @@ package final class Engine: Sendable {
     package func rename(_ name: String, to newName: String) async throws {
         if name.isEmpty || newName.isEmpty { throw EngineError.invalid("Neither old nor new names may be empty") }
         let container = try services.registry.find(name)
-        let valid = try ContainerNames.validated(newName)
-        if valid == container.current.name {
+        if newName == container.current.name || newName == "/" + container.current.name {
             throw EngineError.invalid("Renaming a container with the same name as its current name")
         }
-        try services.registry.reserve(name: valid, for: container.id)
+        let valid: String
+        do {
+            valid = try ContainerNames.validated(newName.hasPrefix("/") ? newName : "/" + newName)
+            try services.registry.reserve(name: valid, for: container.id)
+        } catch {
+            // Docker's words, by which tools that rename (Compose, watchtower) know this from other failures.
+            let failure = EngineError(error)
+            throw EngineError(failure.kind, "Error when allocating new name: " + failure.message)
+        }
         try await finishing { [services] in
             do {
                 try await container.rename(to: valid)
