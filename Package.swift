@@ -89,6 +89,7 @@ let package = Package(
         .systemLibrary(name: "CCompression", path: "Sources/CCompression"),
         .systemLibrary(name: "CCrypt", path: "Sources/CCrypt"),
         .systemLibrary(name: "COpenSSL", path: "Sources/COpenSSL"),
+        .systemLibrary(name: "CYAML", path: "Sources/CYAML"),
 
         module("Addresses", [], swiftSettings: quick),
         module("Base64", [], swiftSettings: quick),
@@ -104,6 +105,7 @@ let package = Package(
 
         // Floor 2
         module("BlockingCalls", ["LinuxKernel"]),
+        module("CDI", ["CYAML", "JSON", "LinuxKernel", "OCISpec", system]),
         module("Cgroups", ["LinuxKernel", "OCISpec", system], swiftSettings: quick),
         module("DaemonLog", ["OCISpec", logging]),
         module("DNS", ["Addresses", "LinuxKernel", system], swiftSettings: quick),
@@ -184,8 +186,8 @@ let package = Package(
             [
                 "Addresses", "DNS", "Failure", "BlockingCalls", "Networks", "PublishedPorts", "Tasks", "Distribution",
                 "Images", "Snapshots", "Archive", "Tar", "Cgroups", "Hashing",
-                "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", "Volumes", database,
-                logging, system,
+                "ShimProtocol", "OCISpec", "JSON", "Text", "LinuxKernel", "BuildInformation", "Volumes", "CDI",
+                database, logging, system,
             ]),
 
         module("EngineAPIModel", ["JSON"]),
@@ -226,7 +228,7 @@ let package = Package(
         .executableTarget(
             name: "masud",
             dependencies: [
-                "Addresses", "BlockingCalls", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
+                "Addresses", "BlockingCalls", "CDI", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
                 "Images",
                 "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel", "Volumes",
                 "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
@@ -339,6 +341,7 @@ let package = Package(
         tests("OCISpecRuntimeTests", ["OCISpec", "JSON"]),
         tests("LinuxKernelTests", ["LinuxKernel", system]),
         tests("CNITests", ["CNI", "Addresses", "JSON", "LinuxKernel", "TemporaryDirectories", system]),
+        tests("CDITests", ["CDI", "JSON", "OCISpec", "TemporaryDirectories", system]),
         tests("CgroupsTests", ["Cgroups", "LinuxKernel", "OCISpec", system]),
         tests("DNSTests", ["DNS", "Addresses", "LinuxKernel", system]),
         tests("DBusTests", ["DBus", "LinuxKernel", system]),

@@ -1,4 +1,5 @@
 import Addresses
+import CDI
 import Cgroups
 import Networks
 import SystemPackage
@@ -41,6 +42,8 @@ package struct EngineConfiguration: Sendable {
     package var seccompProfile: SeccompChoice = .builtIn
     /// `--no-new-privileges` for every container.
     package var noNewPrivileges = false
+    /// Where devices with names are described (`--cdi-spec-dir`).
+    package var devices = DeviceRegistry()
     /// DNS servers, options and search domains for containers which name none.
     package var dns: [IPAddress] = []
     /// Options for `/etc/resolv.conf` of containers that have none of their own.

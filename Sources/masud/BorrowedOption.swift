@@ -77,7 +77,6 @@ struct BorrowedOption: Sendable {
         .text("allow-nondistributable-artifacts", "foreign layers are never pushed"),
         .text("api-cors-header", "the API sends no CORS headers"),
         .text("builder", "this version builds no images"),
-        .text("cdi-spec-dir", key: "cdi-spec-dirs", "this version knows no CDI devices"),
         .text("containerd", noContainerd),
         .text("containerd-namespace", noContainerd),
         .text("containerd-plugins-namespace", key: "containerd-plugin-namespace", noContainerd),

@@ -26,14 +26,14 @@ struct ConfigurationFile {
         "insecure-registries": "insecure-registry", "registry-mirrors": "registry-mirror",
         "storage-opts": "storage-opt", "default-address-pools": "default-address-pool",
         "default-network-opts": "default-network-opt", "host-gateway-ips": "host-gateway-ip",
-        "cni-bin-dirs": "cni-bin-dir",
+        "cni-bin-dirs": "cni-bin-dir", "cdi-spec-dirs": "cdi-spec-dir",
     ]
 
     /// What only makes sense on a command line.
     private static let onlyFlags: Set = [
         "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
         "add-runtime", "default-ulimit", "dns-opt", "insecure-registry", "registry-mirror", "storage-opt",
-        "default-address-pool", "default-network-opt", "cni-bin-dir", "http-proxy", "https-proxy", "no-proxy",
+        "default-address-pool", "default-network-opt", "cni-bin-dir", "cdi-spec-dir", "http-proxy", "https-proxy", "no-proxy",
     ]
 
     /// Reads the text of a file.

@@ -1,5 +1,6 @@
 import Addresses
 import BuildInformation
+import CDI
 import Distribution
 import Engine
 import EngineAPI
@@ -263,6 +264,12 @@ struct DaemonConfiguration: Sendable {
         engine.hostGateways = flags[NetworkFlags.hostGateways]
         engine.hasLinkEnvironment = flags[NetworkFlags.linkEnvironment]
         engine.addressPools = flags[NetworkFlags.pools]
+        if let directories = flags.given(DaemonFlags.deviceDirectories) {
+            for text in directories where !text.isEmpty && !text.hasPrefix("/") {
+                throw ConfigurationError("CDI spec directory must be an absolute path: \(text)")
+            }
+            engine.devices = DeviceRegistry(directories: directories.filter { !$0.isEmpty }.map { FilePath($0) })
+        }
         engine.dnsOptions = flags[DaemonFlags.dnsOptions]
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]

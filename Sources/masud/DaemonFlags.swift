@@ -65,6 +65,8 @@ enum DaemonFlags {
         "seccomp-profile", "Path of the default seccomp profile, \"builtin\" or \"unconfined\"", default: "builtin")
     static let dns = Flag.list("dns", "DNS server for containers that name none")
     static let dnsOptions = Flag.list("dns-opt", "DNS options for containers that name none")
+    static let deviceDirectories = Flag.list(
+        "cdi-spec-dir", "Directories of CDI specification files; empty for none (default /etc/cdi, /var/run/cdi)")
     static let dnsSearch = Flag.list("dns-search", "DNS search domains for containers that name none")
     static let shutdownTimeout = Flag.integer(
         "shutdown-timeout", "Seconds for requests and containers to end on shutdown", default: 15)
@@ -110,7 +112,7 @@ enum DaemonFlags {
             initPath,
             shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns,
             dnsOptions,
-            dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads,
+            deviceDirectories, dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads,
             downloadAttempts, shutdownTimeout, stopTimeout,
             oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
         ] + NetworkFlags.all + BorrowedOption.all.map(\.flag)

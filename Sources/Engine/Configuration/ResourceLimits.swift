@@ -51,7 +51,7 @@ package struct ResourceLimits: Hashable, Sendable, Codable {
     /// More devices that it may use, should it come by them.
     package var deviceCgroupRules: [DeviceCgroupRule] = []
     /// GPUs and the like (`--gpus`): refused unless empty; what was asked, for the message.
-    package var deviceRequests: [String] = []
+    package var deviceRequests: [DeviceRequest] = []
     /// Limits of setrlimit(2).
     package var ulimits: [Ulimit] = []
 

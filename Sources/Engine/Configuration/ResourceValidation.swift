@@ -104,10 +104,6 @@ extension ResourceLimits {
     }
 
     private func validateDevices() throws(EngineError) {
-        if !deviceRequests.isEmpty {
-            throw .invalid(
-                "could not select device driver \"\" with capabilities: [\(deviceRequests.joined(separator: " "))]")
-        }
         for device in devices {
             guard device.pathInContainer.hasPrefix("/") else {
                 throw .invalid("invalid device path in container: \(device.pathInContainer)")

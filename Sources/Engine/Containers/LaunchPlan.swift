@@ -62,6 +62,7 @@ struct LaunchPlan: Sendable {
         context.linkEnvironment = network.linkEnvironment
         context.noNewPrivileges = configuration.noNewPrivileges
         context.defaultSeccomp = configuration.seccompProfile
+        context.devices = configuration.devices
         return context
     }
 

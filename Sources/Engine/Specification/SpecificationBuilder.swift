@@ -1,4 +1,5 @@
 import BuildInformation
+import CDI
 import OCISpec
 import SystemPackage
 
@@ -46,6 +47,8 @@ package struct SpecificationContext: Sendable {
     package var defaultUlimits: [Ulimit] = []
     /// The daemon's default.
     package var noNewPrivileges = false
+    /// Where devices with names are found.
+    package var devices = DeviceRegistry()
     package var defaultSeccomp: SeccompChoice = .builtIn
     /// The kernel's version, for conditions in seccomp profiles.
     package var kernel = Machine.kernel
@@ -98,6 +101,7 @@ package struct SpecificationBuilder {
         spec.process = process(security: security, capabilities: capabilities)
         spec.mounts = try MountList(configuration: configuration, context: context).mounts()
         spec.linux = try linux(security: security, capabilities: capabilities)
+        try RequestedDevices(requests: host.resources.deviceRequests, registry: context.devices).apply(to: &spec)
         return spec
     }
 

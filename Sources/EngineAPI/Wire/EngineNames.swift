@@ -12,3 +12,4 @@ typealias EnginePortBinding = PortBinding
 typealias ContainerPorts = PortRange
 typealias EngineRestartPolicy = RestartPolicy
 typealias EngineUlimit = Ulimit
+typealias EngineDeviceRequest = DeviceRequest

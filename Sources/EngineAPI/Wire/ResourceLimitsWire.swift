@@ -41,8 +41,9 @@ extension ResourceLimits {
         }
         deviceCgroupRules = try (wire.deviceCgroupRules ?? []).map { try DeviceCgroupRule(wire: $0) }
         deviceRequests = (wire.deviceRequests ?? []).map { request in
-            let capabilities = (request.capabilities ?? []).map { $0.joined(separator: ",") }
-            return ([request.driver] + capabilities).filter { !$0.isEmpty }.joined(separator: " ")
+            .init(
+                driver: request.driver, count: request.count, deviceIDs: request.deviceIDs ?? [],
+                capabilities: request.capabilities ?? [], options: request.options ?? [:])
         }
         ulimits = try (wire.ulimits ?? []).map { limit in
             guard let resource = EngineUlimit.Resource(rawValue: limit.name) else {
@@ -99,7 +100,7 @@ extension HostConfig {
             return wire
         }
         deviceCgroupRules = limits.deviceCgroupRules.isEmpty ? nil : limits.deviceCgroupRules.map(\.description)
-        deviceRequests = nil
+        deviceRequests = limits.deviceRequests.isEmpty ? nil : limits.deviceRequests.map(EngineAPIModel.DeviceRequest.init)
         ulimits = limits.ulimits.map { limit in
             var wire = EngineAPIModel.Ulimit()
             wire.name = limit.resource.rawValue
@@ -130,5 +131,17 @@ extension DeviceCgroupRule {
             numbers.count == 2, numbers.allSatisfy({ $0 == "*" || UInt32($0) != nil })
         else { throw APIError.invalid("invalid device cgroup rule format: '\(text)'") }
         self.init(kind: kind, major: UInt32(numbers[0]), minor: UInt32(numbers[1]), access: access)
+    }
+}
+
+extension EngineAPIModel.DeviceRequest {
+    /// A request as `inspect` shows it.
+    init(_ request: EngineDeviceRequest) {
+        self.init()
+        driver = request.driver
+        count = request.count
+        deviceIDs = request.deviceIDs.isEmpty ? nil : request.deviceIDs
+        capabilities = request.capabilities.isEmpty ? nil : request.capabilities
+        options = request.options
     }
 }

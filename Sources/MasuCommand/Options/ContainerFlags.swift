@@ -112,7 +112,10 @@ enum ContainerFlags {
         "device-read-iops", "Limit read rate (IO per second) from a device", parse: ResourceTexts.operationRate)
     static let deviceWriteIOps = Flag<[ThrottleDevice]>.values(
         "device-write-iops", "Limit write rate (IO per second) to a device", parse: ResourceTexts.operationRate)
-    static let device = Flag.list("device", "Add a host device to the container")
+    static let device = Flag.list("device", "Add a host device to the container, or a CDI device by its name")
+    static let gpus = Flag<[DeviceRequest]>.values(
+        "gpus", type: "gpu-request", "GPU devices to add to the container ('all' to pass all GPUs)",
+        parse: DeviceRequestText.gpus)
     static let deviceCgroupRule = Flag.list(
         "device-cgroup-rule", "Add a rule to the cgroup allowed devices list", check: ResourceTexts.checkCgroupRule)
     static let ulimit = Flag<[Ulimit]>.values("ulimit", type: "ulimit", "Ulimit options", parse: ResourceTexts.ulimit)
@@ -149,7 +152,8 @@ enum ContainerFlags {
             memory,
             memorySwap, memoryReservation, memorySwappiness, kernelMemory, oomKillDisable, oomScoreAdj, cpus, cpuShares,
             cpuPeriod, cpuQuota, cpuRealtimePeriod, cpuRealtimeRuntime, cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
-            blkioWeightDevice, deviceReadBps, deviceWriteBps, deviceReadIOps, deviceWriteIOps, device, deviceCgroupRule,
+            blkioWeightDevice, deviceReadBps, deviceWriteBps, deviceReadIOps, deviceWriteIOps, device, gpus,
+            deviceCgroupRule,
             ulimit, network, net, networkAlias, netAlias, link, linkLocalIP,
             macAddress, ip, ip6, publish, publishAll, expose, addHost, dns,
             dnsOption,

@@ -214,7 +214,12 @@ struct ContainerRequest {
         host.deviceCgroupRules = nonEmpty(flags[ContainerFlags.deviceCgroupRule])
         host.ulimits = flags[ContainerFlags.ulimit]
         host.devices = []
-        for text in flags[ContainerFlags.device] { host.devices?.append(try ResourceTexts.deviceMapping(text)) }
+        let named = flags[ContainerFlags.device].filter(DeviceRequestText.isQualifiedName)
+        for text in flags[ContainerFlags.device] where !named.contains(text) {
+            host.devices?.append(try ResourceTexts.deviceMapping(text))
+        }
+        let requests = flags[ContainerFlags.gpus] + [DeviceRequestText.devices(named)].compactMap { $0 }
+        host.deviceRequests = requests.isEmpty ? nil : requests
     }
 
     private func addVolumes(_ request: inout ContainerCreateRequest) throws(CommandError) {
