@@ -365,7 +365,7 @@ class CommandLine:
         self.refuses(125, "port is already allocated", "run", "--rm", "-p", "8080:80", "busybox", "true")
         self.refuses(125, "port is already allocated", "run", "--rm", "-p", "9002:80", "busybox", "true")
         for text, flag in (
-                ("invalid hostPort: 65536" if self.version >= 23 else "65536", "65536:80"),
+                ("nvalid hostPort: 65536" if self.version >= 23 else "65536", "65536:80"),
                 ("nvalid", "80:65536"), ("nvalid", "1-2:80-82"), ("nvalid", "80:80/what"),
                 ("nvalid", "300.1.1.1:80:80"),
                 ("o port specified", "80:")):
