@@ -225,6 +225,24 @@ import Testing
         #expect(options("/mount") == ["rbind", "rprivate", "ro"])
     }
 
+    @Test("a bind mount without those below it has the propagation of one mount")
+    func bindsAlone() throws {
+        let spec = try spec { configuration, _ in
+            let propagations: [MountPropagationMode] = [.rprivate, .rslave, .shared]
+            configuration.host.mounts = try propagations.enumerated().map { index, propagation in
+                var mount = MountSpecification(kind: .bind, source: "/tmp", target: try MountTarget("/m\(index)"))
+                var options = MountSpecification.BindOptions()
+                options.nonRecursive = true
+                options.propagation = propagation
+                mount.bind = options
+                return mount
+            }
+        }
+        func options(_ path: String) -> [String]? { spec.mounts?.first { $0.destination == path }?.options }
+        #expect(options("/m0") == ["bind", "private"] && options("/m1") == ["bind", "slave"])
+        #expect(options("/m2") == ["bind", "shared"])
+    }
+
     @Test("volumes are bound from where the start has found them, read-only ones all the way down")
     func volumes() throws {
         let spec = try spec { configuration, context in

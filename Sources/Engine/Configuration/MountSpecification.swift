@@ -34,6 +34,9 @@ package enum MountPropagationMode: String, Hashable, Sendable, Codable {
 
     package var isShared: Bool { self == .shared || self == .rshared }
     package var isSlave: Bool { self == .slave || self == .rslave }
+
+    /// The same for a mount without those below it.
+    package var ofOneMount: MountPropagationMode { isShared ? .shared : isSlave ? .slave : .private }
 }
 
 /// `-v source:destination[:options]` as one entry of the API's `Binds`.

@@ -109,7 +109,9 @@ package struct MountList {
         case .tmpfs(let tmpfs): return tmpfsMount(tmpfs, at: point)
         case .bind(let bind):
             source = bind.path
-            options = [bind.isRecursive ? "rbind" : "bind", bind.effectivePropagation.rawValue]
+            // A mount alone has the propagation of one mount. For crun an `rprivate` makes the mount recursive, too.
+            let propagation = bind.effectivePropagation
+            options = bind.isRecursive ? ["rbind", propagation.rawValue] : ["bind", propagation.ofOneMount.rawValue]
         case .volume, .image:
             source = context.mountSources[point.destination] ?? point.source
             options = ["rbind", "rprivate"]
