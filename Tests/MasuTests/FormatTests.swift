@@ -143,6 +143,8 @@ struct FormatTests {
     @Test("times are given as durations, dates or seconds")
     func times() throws {
         #expect(try TimeText.apiTimestamp("10m", now: 1000.5) == "400.500000000")
+        #expect(try TimeText.apiTimestamp("0s", now: 1000.5) == "1000.500000000")
+        #expect(try TimeText.apiTimestamp("0", now: 1000.5) == "0.000000000")
         #expect(try TimeText.apiTimestamp("2013-01-02T13:23:37Z") == "1357133017.000000000")
         #expect(try TimeText.apiTimestamp("2013-01-02T13:23:37.5+01:00") == "1357129417.500000000")
         #expect(try TimeText.apiTimestamp("1136073845.5") == "1136073845.500000000")

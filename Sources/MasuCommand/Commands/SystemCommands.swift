@@ -19,6 +19,9 @@ enum SystemCommands {
         """)
     private static let clientOnly = Flag.boolean("client", "Only the client's version, without asking the daemon")
 
+    /// The fields of an event whose keys are names of anything: most attributes are those of some events only.
+    private static let eventMaps: Set = ["Attributes"]
+
     static func events(_ placement: Placement) -> Command {
         Command(
             "events", "Get real time events from the daemon",
@@ -34,7 +37,9 @@ enum SystemCommands {
                 if format == "json" { format = "{{json .}}" }
                 var template: Template?
                 do {
-                    if !format.isEmpty { template = try Template(parsing: Listing.unescaped(format)) }
+                    if !format.isEmpty {
+                        template = try Template(parsing: Listing.unescaped(format), missing: .maps(eventMaps))
+                    }
                 } catch let error as TemplateError {
                     throw CommandError("template parsing error: \(error.description)", status: 64)
                 }

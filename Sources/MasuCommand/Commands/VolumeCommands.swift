@@ -41,8 +41,9 @@ enum VolumeCommands {
                 request.name = operand
             }
             request.driver = flags[driver]
-            request.driverOpts = KeyValueTexts.dictionary(flags[option])
-            request.labels = KeyValueTexts.dictionary(flags[label])
+            // As docker does, none are left out: a volume without labels shows `null`, not `{}`.
+            if !flags[option].isEmpty { request.driverOpts = KeyValueTexts.dictionary(flags[option]) }
+            if !flags[label].isEmpty { request.labels = KeyValueTexts.dictionary(flags[label]) }
             let volume = try DaemonClient(invocation).call(
                 HTTPRequest("POST", "/volumes/create", body: try JSON.encode(request)), as: VolumeInspection.self)
             try Console.print(volume.name)

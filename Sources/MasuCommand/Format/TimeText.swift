@@ -10,7 +10,8 @@ package enum TimeText {
     /// - Throws: ``CommandError`` in docker's words.
     package static func apiTimestamp(_ text: String, now: Double = HumanText.now()) throws(CommandError) -> String {
         if text.isEmpty { return "" }
-        if let nanoseconds = try? FlagValue.duration(text) {  // not a duration: another form is tried
+        // As for docker, a bare `0` is a time, the beginning of 1970, not a duration.
+        if text != "0", let nanoseconds = try? FlagValue.duration(text) {  // not a duration: another form is tried
             let time = Int64(now * 1e9) - nanoseconds
             return "\(time / 1_000_000_000).\(padded(time % 1_000_000_000))"
         }
