@@ -79,8 +79,8 @@ extension Integration {
                 _ = try output(
                     daemon, test, ["--rm", "-v", "/extra", "-v", "keep:/keep", "filled", "touch", "/extra/x"])
                 #expect(try volumes(daemon) == ["keep"])
-                try daemon.ok(test.client, "create", "--name", "c", "-v", "keep:/data", "-v", "/y", "filled")
-                try daemon.ok(test.client, "rm", "-fv", "c")
+                try daemon.ok(test.client, "create", "--name", "box", "-v", "keep:/data", "-v", "/y", "filled")
+                try daemon.ok(test.client, "rm", "-fv", "box")
                 #expect(try volumes(daemon) == ["keep"])
             }
         }
@@ -93,12 +93,12 @@ extension Integration {
                 #expect(
                     try output(
                         daemon, test,
-                        ["--name", "w", "-v", "v:/data", "filled", "sh", "-c", "echo more > /data/m; ls /data"])
+                        ["--name", "writer", "-v", "vol:/data", "filled", "sh", "-c", "echo more > /data/m; ls /data"])
                         == "file\nlink\nm\nsub")
                 #expect(
-                    try output(daemon, test, ["--rm", "-v", "v:/x:ro", "busybox", "cat", "/x/file", "/x/m"])
+                    try output(daemon, test, ["--rm", "-v", "vol:/x:ro", "busybox", "cat", "/x/file", "/x/m"])
                         == "image\nmore")
-                let refused = try run(daemon, test, ["--rm", "-v", "v:/x:ro", "busybox", "touch", "/x/y"])
+                let refused = try run(daemon, test, ["--rm", "-v", "vol:/x:ro", "busybox", "touch", "/x/y"])
                 #expect(refused.code == 1 && refused.errors.contains("Read-only file system"), "\(refused)")
                 #expect(
                     try output(
@@ -106,16 +106,16 @@ extension Integration {
                         ["--rm", "--mount", "source=empty,target=/data,volume-nocopy", "filled", "ls", "/data"]) == "")
                 let shown = "{{range .Mounts}}{{.Name}} {{.Mode}} {{.RW}} {{.Source}}{{end}}"
                 #expect(
-                    try daemon.ok(test.client, "inspect", "-f", shown, "w")
-                        == "v z true \(daemon.dataRoot)/volumes/v/_data")
-                #expect(try daemon.ok(test.client, "ps", "-aq", "--filter", "volume=v").count == 12)
+                    try daemon.ok(test.client, "inspect", "-f", shown, "writer")
+                        == "vol z true \(daemon.dataRoot)/volumes/vol/_data")
+                #expect(try daemon.ok(test.client, "ps", "-aq", "--filter", "volume=vol").count == 12)
                 #expect(try daemon.ok(test.client, "ps", "-aq", "--filter", "volume=/data").count == 12)
                 #expect(try daemon.ok(test.client, "ps", "-aq", "--filter", "volume=nope") == "")
-                #expect(try daemon.ok(test.client, "ps", "-a", "--format", "{{.Mounts}} {{.LocalVolumes}}") == "v 1")
-                let inUse = try daemon.run(test.client, "volume", "rm", "v")
+                #expect(try daemon.ok(test.client, "ps", "-a", "--format", "{{.Mounts}} {{.LocalVolumes}}") == "vol 1")
+                let inUse = try daemon.run(test.client, "volume", "rm", "vol")
                 #expect(inUse.code == 1 && inUse.errors.contains("volume is in use"), "\(inUse)")
-                try daemon.ok(test.client, "rm", "w")
-                try daemon.ok(test.client, "volume", "rm", "v", "empty")
+                try daemon.ok(test.client, "rm", "writer")
+                try daemon.ok(test.client, "volume", "rm", "vol", "empty")
                 #expect(try volumes(daemon).isEmpty)
             }
         }
@@ -131,7 +131,7 @@ extension Integration {
                 _ = try output(
                     daemon, test,
                     [
-                        "--name", "first", "-v", "\(folder.path):/host", "-v", "v:/named", "filled", "touch",
+                        "--name", "first", "-v", "\(folder.path):/host", "-v", "vol:/named", "filled", "touch",
                         "/data/mine", "/host/h",
                     ])
                 try daemon.ok(
@@ -146,7 +146,7 @@ extension Integration {
                 // It was not this container's to take away.
                 #expect(try volumes(daemon).count == 2)
                 try daemon.ok(test.client, "rm", "-v", "second")
-                #expect(try volumes(daemon) == ["v"])
+                #expect(try volumes(daemon) == ["vol"])
             }
         }
 
@@ -154,12 +154,12 @@ extension Integration {
         func subpath(_ test: Case) throws {
             try withDaemon { daemon in
                 let fill = "mkdir -p /v/a/b; echo x > /v/a/b/f; ln -s a/b /v/in; ln -s / /v/out"
-                _ = try output(daemon, test, ["--rm", "-v", "v:/v", "busybox", "sh", "-c", fill])
-                func mount(_ part: String) -> [String] { ["--mount", "src=v,dst=/m,volume-subpath=\(part)"] }
+                _ = try output(daemon, test, ["--rm", "-v", "vol:/v", "busybox", "sh", "-c", fill])
+                func mount(_ part: String) -> [String] { ["--mount", "src=vol,dst=/m,volume-subpath=\(part)"] }
                 #expect(try output(daemon, test, ["--rm"] + mount("a/b") + ["busybox", "ls", "/m"]) == "f")
                 #expect(try output(daemon, test, ["--rm"] + mount("a/b/f") + ["busybox", "cat", "/m"]) == "x")
                 #expect(try output(daemon, test, ["--rm"] + mount("in") + ["busybox", "ls", "/m"]) == "f")
-                let data = daemon.dataRoot + "/volumes/v/_data"
+                let data = daemon.dataRoot + "/volumes/vol/_data"
                 let missing = try run(daemon, test, ["--rm"] + mount("nope") + ["busybox", "true"])
                 #expect(
                     missing.errors.contains(
@@ -172,10 +172,10 @@ extension Integration {
                 #expect(missing.code != 0 && escaping.code != 0)
                 // Of a container that does not run, too.
                 try daemon.ok(
-                    .masu, "create", "--name", "c", "--mount", "src=v,dst=/m,volume-subpath=a/b", "busybox", "true")
+                    .masu, "create", "--name", "box", "--mount", "src=vol,dst=/m,volume-subpath=a/b", "busybox", "true")
                 let folder = try TemporaryFolder()
                 defer { folder.remove() }
-                try daemon.ok(test.client, "cp", "c:/m/f", folder.path + "/f")
+                try daemon.ok(test.client, "cp", "box:/m/f", folder.path + "/f")
                 #expect(try String(contentsOfFile: folder.path + "/f", encoding: .utf8) == "x\n")
             }
         }
@@ -184,13 +184,13 @@ extension Integration {
         func subpathRace(_ test: Case) throws {
             try withDaemon { daemon in
                 _ = try output(
-                    daemon, test, ["--rm", "-v", "v:/v", "busybox", "sh", "-c", "mkdir /v/t; echo in > /v/t/mark"])
+                    daemon, test, ["--rm", "-v", "vol:/v", "busybox", "sh", "-c", "mkdir /v/t; echo in > /v/t/mark"])
                 let swap = "while :; do mv /v/t /v/aside; ln -s / /v/t; rm /v/t; mv /v/aside /v/t; done"
-                _ = try output(daemon, test, ["-d", "--name", "swapper", "-v", "v:/v", "busybox", "sh", "-c", swap])
+                _ = try output(daemon, test, ["-d", "--name", "swapper", "-v", "vol:/v", "busybox", "sh", "-c", swap])
                 var outcomes: Set<String> = []
                 for _ in 0..<25 {
                     let result = try run(
-                        daemon, test, ["--rm", "--mount", "src=v,dst=/m,volume-subpath=t", "busybox", "ls", "/m"])
+                        daemon, test, ["--rm", "--mount", "src=vol,dst=/m,volume-subpath=t", "busybox", "ls", "/m"])
                     outcomes.insert(result.code == 0 ? result.line : "refused")
                 }
                 #expect(outcomes.isSubset(of: ["mark", "refused", ""]), "\(outcomes)")
@@ -213,15 +213,15 @@ extension Integration {
                 let before = try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)
                 _ = try output(
                     daemon, test,
-                    ["-d", "--name", "c", "-v", "bound:/b", "-v", "memory:/m", "busybox", "sleep", "1000"])
+                    ["-d", "--name", "box", "-v", "bound:/b", "-v", "memory:/m", "busybox", "sleep", "1000"])
                 #expect(try String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8) == before)
-                #expect(try daemon.ok(test.client, "exec", "c", "cat", "/b/file") == "host's")
-                let mounts = try daemon.ok(test.client, "exec", "c", "cat", "/proc/mounts")
+                #expect(try daemon.ok(test.client, "exec", "box", "cat", "/b/file") == "host's")
+                let mounts = try daemon.ok(test.client, "exec", "box", "cat", "/proc/mounts")
                 #expect(mounts.contains(" /m tmpfs "), "\(mounts)")
-                #expect(try daemon.ok(test.client, "exec", "c", "stat", "-c", "%a", "/m") == "711")
-                try daemon.ok(test.client, "exec", "c", "touch", "/b/new")
+                #expect(try daemon.ok(test.client, "exec", "box", "stat", "-c", "%a", "/m") == "711")
+                try daemon.ok(test.client, "exec", "box", "touch", "/b/new")
                 #expect(FileManager.default.fileExists(atPath: folder.path + "/new"))
-                try daemon.ok(test.client, "rm", "-f", "c")
+                try daemon.ok(test.client, "rm", "-f", "box")
                 try daemon.ok(
                     test.client, "volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt",
                     "device=/nowhere/x", "broken")
@@ -244,17 +244,18 @@ extension Integration {
                     daemon, test, ["--rm", "--mount", "type=image,src=nope:1,dst=/i", "busybox", "true"])
                 #expect(missing.errors.contains("No such image: nope:1"), "\(missing)")
                 try daemon.ok(
-                    test.client, "create", "--name", "c", "--mount", "type=image,src=filled,dst=/i", "busybox")
+                    test.client, "create", "--name", "box", "--mount", "type=image,src=filled,dst=/i", "busybox",
+                    "true")
                 #expect(
                     try daemon.ok(
-                        test.client, "inspect", "-f", "{{range .Mounts}}{{.Type}} {{.Name}} {{.RW}}{{end}}", "c")
+                        test.client, "inspect", "-f", "{{range .Mounts}}{{.Type}} {{.Name}} {{.RW}}{{end}}", "box")
                         == "image filled false")
                 let kept = try daemon.run(test.client, "rmi", "filled")
                 #expect(kept.code == 1, "\(kept)")
                 let folder = try TemporaryFolder()
                 defer { folder.remove() }
-                try daemon.ok(test.client, "cp", "c:/i/data/sub/deep", folder.path + "/deep")
-                try daemon.ok(test.client, "rm", "c")
+                try daemon.ok(test.client, "cp", "box:/i/data/sub/deep", folder.path + "/deep")
+                try daemon.ok(test.client, "rm", "box")
                 try daemon.ok(test.client, "rmi", "filled")
                 #expect(try volumes(daemon).isEmpty)
             }
@@ -313,16 +314,17 @@ extension Integration {
             try withDaemon { daemon in
                 try makeImage(daemon)
                 _ = try output(
-                    daemon, test, ["-d", "--name", "c", "-v", "v:/v", "filled", "sh", "-c", "touch /v/x; sleep 1000"])
+                    daemon, test,
+                    ["-d", "--name", "box", "-v", "vol:/v", "filled", "sh", "-c", "touch /v/x; sleep 1000"])
                 try daemon.crash()
                 try daemon.start()
-                let inUse = try daemon.run(test.client, "volume", "rm", "v")
+                let inUse = try daemon.run(test.client, "volume", "rm", "vol")
                 #expect(inUse.code == 1 && inUse.errors.contains("volume is in use"), "\(inUse)")
-                #expect(try daemon.ok(test.client, "exec", "c", "ls", "/v", "/data").contains("link"))
-                try daemon.ok(test.client, "restart", "-t", "0", "c")
-                #expect(try daemon.ok(test.client, "exec", "c", "ls", "/v") == "x")
-                try daemon.ok(test.client, "rm", "-fv", "c")
-                try daemon.ok(test.client, "volume", "rm", "v")
+                #expect(try daemon.ok(test.client, "exec", "box", "ls", "/v", "/data").contains("link"))
+                try daemon.ok(test.client, "restart", "-t", "0", "box")
+                #expect(try daemon.ok(test.client, "exec", "box", "ls", "/v") == "x")
+                try daemon.ok(test.client, "rm", "-fv", "box")
+                try daemon.ok(test.client, "volume", "rm", "vol")
                 #expect(try volumes(daemon).isEmpty)
             }
         }
@@ -334,12 +336,12 @@ extension Integration {
                 let folder = try TemporaryFolder()
                 defer { folder.remove() }
                 try Data("new".utf8).write(to: URL(fileURLWithPath: folder.path + "/new"))
-                try daemon.ok(client, "create", "--name", "c", "-v", "v:/data", "filled", "cat", "/data/new")
-                try daemon.ok(client, "cp", folder.path + "/new", "c:/data/new")
+                try daemon.ok(client, "create", "--name", "box", "-v", "vol:/data", "filled", "cat", "/data/new")
+                try daemon.ok(client, "cp", folder.path + "/new", "box:/data/new")
                 #expect(
-                    try String(contentsOfFile: daemon.dataRoot + "/volumes/v/_data/new", encoding: .utf8) == "new")
-                #expect(try daemon.ok(client, "start", "-a", "c") == "new")
-                try daemon.ok(client, "commit", "c", "copy")
+                    try String(contentsOfFile: daemon.dataRoot + "/volumes/vol/_data/new", encoding: .utf8) == "new")
+                #expect(try daemon.ok(client, "start", "-a", "box") == "new")
+                try daemon.ok(client, "commit", "box", "copy")
                 #expect(
                     try daemon.ok(client, "image", "inspect", "-f", "{{json .Config.Volumes}}", "copy")
                         == #"{"/data":{}}"#)
@@ -350,7 +352,7 @@ extension Integration {
         @Test("what happens to volumes is told in order", arguments: Client.available)
         func events(_ client: Client) throws {
             try withDaemon { daemon in
-                try daemon.ok(client, "run", "--rm", "--name", "c", "-v", "/anonymous", "busybox", "true")
+                try daemon.ok(client, "run", "--rm", "--name", "box", "-v", "/anonymous", "busybox", "true")
                 let listed = try daemon.ok(
                     client, "events", "--since", "0", "--until", "\(Int(Date().timeIntervalSince1970) + 1)", "--filter",
                     "type=volume", "--format", "{{.Action}} {{.Actor.Attributes.driver}}")
@@ -367,19 +369,19 @@ extension Integration {
         func badInput(_ client: Client) throws {
             try withDaemon { daemon in
                 let cases: [([String], String)] = [
-                    (["-v", "v:/x:nope"], "invalid mode: nope"),
-                    (["-v", "v:/x", "-v", "w:/x"], "Duplicate mount point: /x"),
-                    (["-v", "v:/x", "--mount", "type=bind,src=/tmp,dst=/x"], "Duplicate mount point: /x"),
-                    (["-v", "a:/a", "-v", "bad name:/x"], "bad name"),
-                    (["-v", "a:/a", "--volumes-from", "nobody"], "No such container: nobody"),
-                    (["--volumes-from", "x:nocopy"], "invalid mode: nocopy"),
-                    (["--mount", "src=v,dst=/x,volume-subpath=../y"], "subpath must be a relative path within"),
+                    (["-v", "vol:/x:nope"], "invalid mode: nope"),
+                    (["-v", "vol:/x", "-v", "wol:/x"], "Duplicate mount point: /x"),
+                    (["-v", "vol:/x", "--mount", "type=bind,src=/tmp,dst=/x"], "Duplicate mount point: /x"),
+                    (["-v", "arc:/a", "-v", "bad name:/x"], "bad name"),
+                    (["-v", "arc:/a", "--volumes-from", "nobody"], "No such container: nobody"),
+                    (["--volumes-from", "other:nocopy"], "invalid mode: nocopy"),
+                    (["--mount", "src=vol,dst=/x,volume-subpath=../y"], "subpath must be a relative path within"),
                     (["--mount", "dst=/x,volume-subpath=y"], "must not set Subpath when using anonymous volumes"),
                     (["--mount", "dst=/x,readonly"], "must not set ReadOnly mode when using anonymous volumes"),
-                    (["-v", "a:/a", "--mount", "type=image,src=nope:1,dst=/x"], "No such image: nope:1"),
-                    (["-v", "a:/a", "-v", "/f"], "cannot mount volume over existing file"),
-                    (["-v", "v:/"], "destination can't be '/'"),
-                    (["-v", "a:/a", "--mount", "type=volume,src=v,dst=/x,volume-driver=nope"], "nope"),
+                    (["-v", "arc:/a", "--mount", "type=image,src=nope:1,dst=/x"], "No such image: nope:1"),
+                    (["-v", "arc:/a", "-v", "/f"], "cannot mount volume over existing file"),
+                    (["-v", "vol:/"], "destination can't be '/'"),
+                    (["-v", "arc:/a", "--mount", "type=volume,src=vol,dst=/x,volume-driver=nope"], "nope"),
                 ]
                 try daemon.ok(
                     .masu, "run", "--name", "seed", "busybox", "sh", "-c", "echo x > /f")
