@@ -152,7 +152,8 @@ extension NetworksConfiguration.DefaultBridge {
             "com.docker.network.bridge.host_binding_ipv4": "\(hostBinding ?? .unspecified(.ipv4))",
             "com.docker.network.bridge.name": interfaceName,
         ]
-        if let mtu { options["com.docker.network.driver.mtu"] = "\(mtu)" }
+        // Docker always tells it, and kind reads it.
+        options["com.docker.network.driver.mtu"] = "\(mtu ?? 1500)"
         return options
     }
 }

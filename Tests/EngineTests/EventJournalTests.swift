@@ -41,7 +41,7 @@ struct EventJournalTests {
         let file = directory.path.appending("events")
         EventHub(file: file, logger: quiet).publish(EngineEvent(kind: .image, action: "pull", actorID: "a"))
         let good = try Files.readText(file)
-        try directory.write("events", "\u{0}\n{}\n" + good + good.prefix(20))
+        try directory.write("events", "\u{0}\n{}\n" + good + "\n" + good.prefix(20))
         let hub = EventHub(file: file, logger: quiet)
         hub.publish(EngineEvent(kind: .image, action: "tag", actorID: "a"))
         let actions = await past(EventHub(file: file, logger: quiet)).map(\.action)
