@@ -182,15 +182,14 @@ import Testing
 
     @Test(
         "links need a network of the container's own",
-        arguments: [(NetworkMode.host, "host"), (.container("a"), "container")])
+        arguments: [(NetworkMode.host, "host type networking"), (.container("a"), "container type network")])
     func links(_ mode: NetworkMode, _ word: String) {
         #expect(
             message {
                 $0.host.networkMode = mode
                 $0.host.links = ["a:b"]
             }
-                == "conflicting options: \(word) type networking can't be used with links. This would result in "
-                + "undefined behavior"
+                == "conflicting options: \(word) can't be used with links. This would result in undefined behavior"
         )
     }
 

@@ -43,17 +43,17 @@ extension Integration {
                     return try events(daemon, "&since=1").dropFirst(count)
                         .filter { $0.hasPrefix("container ") }.map { String($0.dropFirst(10)) }
                 }
-                try daemon.ok(.masu, "run", "-d", "--name", "c", "--init", "busybox", "sleep", "1000")
-                #expect(try actions { try daemon.ok(.masu, "kill", "c") } == ["kill", "die"])
-                #expect(try actions { try daemon.ok(.masu, "start", "c") } == ["start"])
-                let stopped = try actions { try daemon.ok(.masu, "stop", "c") }
+                try daemon.ok(.masu, "run", "-d", "--name", "box", "--init", "busybox", "sleep", "1000")
+                #expect(try actions { try daemon.ok(.masu, "kill", "box") } == ["kill", "die"])
+                #expect(try actions { try daemon.ok(.masu, "start", "box") } == ["start"])
+                let stopped = try actions { try daemon.ok(.masu, "stop", "box") }
                 #expect(stopped.first == "kill" && Set(stopped.dropFirst()) == ["stop", "die"], "\(stopped)")
-                try daemon.ok(.masu, "start", "c")
-                let restarted = try actions { try daemon.ok(.masu, "restart", "c") }
+                try daemon.ok(.masu, "start", "box")
+                let restarted = try actions { try daemon.ok(.masu, "restart", "box") }
                 #expect(restarted.first == "kill", "\(restarted)")
                 #expect(Array(restarted.suffix(2)) == ["start", "restart"], "\(restarted)")
                 #expect(Set(restarted.dropFirst().dropLast(2)) == ["stop", "die"], "\(restarted)")
-                #expect(try actions { try daemon.ok(.masu, "rm", "-f", "c") } == ["kill", "die", "destroy"])
+                #expect(try actions { try daemon.ok(.masu, "rm", "-f", "box") } == ["kill", "die", "destroy"])
             }
         }
 

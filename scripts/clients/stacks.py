@@ -177,6 +177,8 @@ class Stack:
         self.ok("down", "-t", "1")
         self.report.equal("volumes stay", self.volumes(), ["box_data", "box_shared"])
         self.report.equal("containers do not", self.daemon.masu_ok("ps", "-aq"), "")
+        # A volume without a name belongs to nobody now.
+        self.report.true("prune", "Deleted Volumes" in self.daemon.masu_ok("volume", "prune", "-f"))
         self.ok("up", "-d")
         self.report.equal("and have what they had", self.ok("exec", "-T", "web", "cat", "/data/ready"),
                           "a secret hello from nobody")

@@ -37,10 +37,10 @@ extension HostConfiguration {
 
     /// Why there can be no link to or from a container whose network is that of the host or of another container.
     static func linkRefusal(_ what: String) -> EngineError {
-        .invalid(
-            "conflicting options: \(what) type networking can't be used with links. This would result in undefined "
-                + "behavior"
-        )
+        // Docker says it of the two in different words.
+        let kind = what == "container" ? "container type network" : "\(what) type networking"
+        return .invalid(
+            "conflicting options: \(kind) can't be used with links. This would result in undefined behavior")
     }
 
     private func validateMounts(dataRoot: String) throws(EngineError) {
