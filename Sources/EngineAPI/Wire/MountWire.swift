@@ -211,7 +211,10 @@ extension BindSpecification {
         do throws(MountTarget.Refusal) {
             self.init(source: parts[0], target: try MountTarget(parts[1]), options: options)
         } catch {
-            throw APIError.invalid("invalid volume specification: '\(text)': \(error.words(for: parts[1]))")
+            let kind = parts[0].hasPrefix("/") ? "bind" : "volume"
+            throw APIError.invalid(
+                "invalid volume specification: '\(text)': invalid mount config for type \"\(kind)\": "
+                    + error.words(for: parts[1]))
         }
         if version < .v(44) { isReadOnlyNonRecursive = true }
     }
