@@ -118,6 +118,11 @@ api-fuzz: build ## requests that a fuzzer makes of the API's description, ten mi
 	@scripts/install-packages --optional clients
 	@scripts/api-fuzz $(APIFUZZ)
 
+.PHONY: compat
+compat: build ## the same docker commands to Debian's dockerd and to masud, and what differs
+	@scripts/install-packages --optional extra test
+	@scripts/compat/run $(COMPAT)
+
 .PHONY: interop
 interop: build ## images between Masu, docker, podman, skopeo and umoci
 	@scripts/install-packages --optional extra test
