@@ -13,7 +13,8 @@ int main(int count, char **arguments) {
     for (long long number = 0; number < last;) {
         int used = 0;
         for (; used < LINES && number < last; used++, number++)
-            sprintf(block + LINE * used, "%012lld the quick brown fox jumps over the lazy dog, again and aga\n", number);
+            sprintf(block + LINE * used,
+                    "%012lld the quick brown fox jumps over the lazy dog, again and aga\n", number);
         for (size_t sent = 0, size = (size_t)used * LINE; sent < size;) {
             ssize_t step = write(STDOUT_FILENO, block + sent, size - sent);
             if (step <= 0) return 1;

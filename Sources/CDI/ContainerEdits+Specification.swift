@@ -11,8 +11,8 @@ extension ContainerEdits {
     /// Makes the changes in the specification of a container (CDI, "OCI Edits"): variables, devices and mounts of the
     /// same name or place are replaced.
     ///
-    /// - Throws: `ContainerEditError` for a device that is not there, or a hook of a kind that does not exist; then some
-    ///   changes have been made.
+    /// - Throws: `ContainerEditError` for a device that is not there, or a hook of a kind that does not exist; then
+    ///   some changes have been made.
     package func apply(to spec: inout Spec) throws(ContainerEditError) {
         var process = spec.process
         var variables = process?.env ?? []

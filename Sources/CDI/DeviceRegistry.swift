@@ -12,6 +12,7 @@ package struct DeviceRegistry: Sendable {
     /// The directories of the specification.
     package static let standardDirectories: [FilePath] = ["/etc/cdi", "/var/run/cdi"]
 
+    /// The devices that files in these directories describe.
     package init(directories: [FilePath] = standardDirectories) {
         self.directories = directories
     }
@@ -26,7 +27,9 @@ package struct DeviceRegistry: Sendable {
 
     /// A device and the file that describes it.
     package struct Device: Sendable {
+        /// The file.
         package let path: FilePath
+        /// What the device needs.
         package let edits: ContainerEdits
         /// What devices of this file need once, however many of them there are.
         package let common: ContainerEdits
@@ -100,6 +103,7 @@ package struct DeviceRegistry: Sendable {
 
 /// Devices that no file describes.
 package struct UnresolvedDevices: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The devices.
     package let names: [DeviceName]
     /// What is wrong with files.
     package let problems: [String]

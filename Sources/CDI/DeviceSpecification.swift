@@ -2,6 +2,7 @@ import JSON
 
 /// A file of the Container Device Interface: devices of one kind, and what each of them needs in a container.
 package struct DeviceSpecification: Hashable, Sendable {
+    /// What kind the devices are of.
     package let kind: DeviceKind
     /// The devices by their names.
     package let devices: [String: ContainerEdits]
@@ -25,7 +26,8 @@ package struct DeviceSpecification: Hashable, Sendable {
             throw DeviceSpecificationError(reason: "version \"\(file.cdiVersion)\" of CDI is not known")
         }
         guard let kind = DeviceKind(file.kind) else {
-            throw DeviceSpecificationError(reason: "\"\(file.kind)\" is no kind of devices: it has the form vendor/class")
+            throw DeviceSpecificationError(
+                reason: "\"\(file.kind)\" is no kind of devices: it has the form vendor/class")
         }
         var devices: [String: ContainerEdits] = [:]
         for device in file.devices ?? [] {
@@ -57,6 +59,7 @@ package struct DeviceSpecification: Hashable, Sendable {
 
 /// What is wrong with a file of the Container Device Interface.
 package struct DeviceSpecificationError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// In words.
     package let reason: String
     package var description: String { reason }
 }

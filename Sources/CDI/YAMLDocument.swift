@@ -5,6 +5,7 @@ import JSON
 package struct YAMLError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Counted from 1.
     package let line: Int
+    /// In words.
     package let reason: String
 
     package var description: String { "line \(line): \(reason)" }

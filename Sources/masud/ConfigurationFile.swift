@@ -33,7 +33,8 @@ struct ConfigurationFile {
     private static let onlyFlags: Set = [
         "config-file", "validate", "version", "host", "label", "exec-opt", "log-opt",
         "add-runtime", "default-ulimit", "dns-opt", "insecure-registry", "registry-mirror", "storage-opt",
-        "default-address-pool", "default-network-opt", "cni-bin-dir", "cdi-spec-dir", "http-proxy", "https-proxy", "no-proxy",
+        "default-address-pool", "default-network-opt", "cni-bin-dir", "cdi-spec-dir", "http-proxy", "https-proxy",
+        "no-proxy",
     ]
 
     /// Reads the text of a file.

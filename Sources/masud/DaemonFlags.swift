@@ -112,7 +112,8 @@ enum DaemonFlags {
             initPath,
             shimPath, liveRestore, logDriver, logOptions, labels, group, noNewPrivileges, seccompProfile, dns,
             dnsOptions,
-            deviceDirectories, dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads, uploads,
+            deviceDirectories, dnsSearch, insecureRegistries, mirrors, httpProxy, httpsProxy, noProxy, downloads,
+            uploads,
             downloadAttempts, shutdownTimeout, stopTimeout,
             oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
         ] + NetworkFlags.all + BorrowedOption.all.map(\.flag)

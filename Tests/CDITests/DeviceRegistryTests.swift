@@ -84,13 +84,15 @@ struct DeviceRegistryTests {
         }
     }
 
-    @Test("what is no specification is named, and others count", arguments: [
-        "cdiVersion: 9.9.9\nkind: example.com/gpu\ndevices: [{name: a, containerEdits: {}}]",
-        "cdiVersion: 1.0.0\nkind: gpu\ndevices: [{name: a, containerEdits: {}}]",
-        "cdiVersion: 1.0.0\nkind: example.com/gpu\ndevices: []",
-        "cdiVersion: 1.0.0\nkind: example.com/gpu\ndevices: [{name: '-', containerEdits: {}}]",
-        "a: &b [1]\nc: *b", "{", "", "[1, 2]", "a: \"unended",
-    ])
+    @Test(
+        "what is no specification is named, and others count",
+        arguments: [
+            "cdiVersion: 9.9.9\nkind: example.com/gpu\ndevices: [{name: a, containerEdits: {}}]",
+            "cdiVersion: 1.0.0\nkind: gpu\ndevices: [{name: a, containerEdits: {}}]",
+            "cdiVersion: 1.0.0\nkind: example.com/gpu\ndevices: []",
+            "cdiVersion: 1.0.0\nkind: example.com/gpu\ndevices: [{name: '-', containerEdits: {}}]",
+            "a: &b [1]\nc: *b", "{", "", "[1, 2]", "a: \"unended",
+        ])
     func problems(_ text: String) throws {
         try withDirectories(["low/bad.yaml": text, "low/good.yaml": Self.yaml]) { registry, _ in
             let content = registry.content()
@@ -99,11 +101,13 @@ struct DeviceRegistryTests {
         }
     }
 
-    @Test("names of devices", arguments: [
-        ("vendor.com/class=device", true), ("nvidia.com/gpu=GPU-1:2.3_4", true), ("v/c=0", true),
-        ("/dev/null", false), ("vendor.com/class", false), ("vendor.com/class=", false), ("1vendor/class=d", false),
-        ("vendor/1class=d", false), ("vendor/class=d/e", false), ("vendor./class=d", false), ("v/c=d-", false),
-    ])
+    @Test(
+        "names of devices",
+        arguments: [
+            ("vendor.com/class=device", true), ("nvidia.com/gpu=GPU-1:2.3_4", true), ("v/c=0", true),
+            ("/dev/null", false), ("vendor.com/class", false), ("vendor.com/class=", false), ("1vendor/class=d", false),
+            ("vendor/1class=d", false), ("vendor/class=d/e", false), ("vendor./class=d", false), ("v/c=d-", false),
+        ])
     func names(_ text: String, _ isName: Bool) {
         #expect((DeviceName(text)?.description == text) == isName)
     }

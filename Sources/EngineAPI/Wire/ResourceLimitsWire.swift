@@ -100,7 +100,8 @@ extension HostConfig {
             return wire
         }
         deviceCgroupRules = limits.deviceCgroupRules.isEmpty ? nil : limits.deviceCgroupRules.map(\.description)
-        deviceRequests = limits.deviceRequests.isEmpty ? nil : limits.deviceRequests.map(EngineAPIModel.DeviceRequest.init)
+        deviceRequests =
+            limits.deviceRequests.isEmpty ? nil : limits.deviceRequests.map(EngineAPIModel.DeviceRequest.init)
         ulimits = limits.ulimits.map { limit in
             var wire = EngineAPIModel.Ulimit()
             wire.name = limit.resource.rawValue
