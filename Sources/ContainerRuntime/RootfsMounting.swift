@@ -24,7 +24,8 @@ extension RootFilesystem {
         return try attempt(failure) { () throws(Errno) in
             if mount.type == "erofs" { return try Mounts.newImage(mount.type, FilePath(mount.source)) }
             let pairs = options.data.map { option -> (key: String, value: String?) in
-                let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+                let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                    .map(String.init)
                 return (parts[0], parts.count == 2 ? parts[1] : nil)
             }
             return try Mounts.newFileSystem(

@@ -74,7 +74,12 @@ extension Engine {
         do {
             let snapshots = try await services.pool.run { [images] in try images.snapshotter.list() }
             let kept = known.union(records.flatMap(\.imageSnapshots))
-            for snapshot in snapshots where snapshot.state == .active && !kept.contains(snapshot.name) {
+            // What a container needs whose row cannot be read is not known.
+            let unreadable = records.filter { $0.damage != nil }.map { $0.id + "-image-" }
+            for snapshot in snapshots
+            where snapshot.state == .active && !kept.contains(snapshot.name)
+                && !unreadable.contains(where: snapshot.name.hasPrefix)
+            {
                 services.logger.notice(
                     "removing a snapshot of no container", metadata: ["snapshot": "\(snapshot.name)"])
                 do {

@@ -124,6 +124,11 @@ package struct EngineCheck: Sendable {
 }
 
 extension Engine {
+    /// Whose a snapshot is: a container's own has its id as its name, and those of images that it mounts begin with it.
+    private static func container(ofSnapshot name: String) -> String {
+        name.split(separator: "-", maxSplits: 1).first.map(String.init) ?? name
+    }
+
     /// Verifies the store (see `Images.check`) and that every container has what belongs to it. What is wrong is
     /// reported in words; nothing is changed.
     package func check(report: @escaping @Sendable (String) -> Void) async throws -> EngineCheck {
@@ -131,7 +136,8 @@ extension Engine {
             let registry = services.registry
             let containers = registry.all.filter { if case .removing = $0.current.state { false } else { true } }
             let store = try await images.check(
-                containers: Set(containers.map(\.id)), presence: { registry.presence(of: $0) }, report: report)
+                containers: Set(containers.map(\.id)), presence: { registry.presence(of: Self.container(ofSnapshot: $0)) },
+                report: report)
             for container in containers {
                 let record = container.current
                 let name = "container \(record.name) (\(RandomIdentifier.short(container.id)))"

@@ -64,7 +64,7 @@ struct EventJournal {
         var size = 0
         for event in past.suffix(Self.kept.lines).reversed() {
             let line = event.line
-            if size + line.count > Self.kept.bytes { break }
+            if size + line.count > Self.kept.bytes { continue }
             size += line.count
             kept.append(line)
         }

@@ -74,8 +74,13 @@ package final class CapturedOutput: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Whoever writes without an end gets only so much of the thread that all others wait for; what is left wakes it
+    /// again.
+    private static let chunksAtOnce = 16
+
     private func read() {
-        while true {
+        for turn in 0... {
+            if turn == Self.chunksAtOnce { return }
             var failure: Int32 = 0
             let chunk = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
                 let result = recv(descriptor.rawValue, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))

@@ -198,10 +198,7 @@ extension Volumes {
                 }
                 try forget(name)
             } catch {
-                state.withLock { $0.entries[name]?.isRemoving = false }
-                do throws(VolumesError) { try table.setRemoving(name, false) } catch {
-                    logger.error("cannot take back the removal of volume \(name): \(error)")
-                }
+                takeBackRemoval(of: name)
                 throw error
             }
             return volume
@@ -254,7 +251,22 @@ extension Volumes {
     }
 
     private func giveBack(_ volume: Volume, _ user: String, _ driver: any VolumeDriver) throws(VolumesError) {
-        try driver.unmount(volume, id: user)
+        do throws(VolumesError) {
+            try driver.unmount(volume, id: user)
+        } catch {
+            guard error.kind != .unavailable else {
+                // Whoever starts again asks for the mount again: the place may be another by then, or none.
+                state.withLock { state in
+                    if state.entries[volume.name]?.uses[user] != nil { state.entries[volume.name]?.uses[user] = "" }
+                }
+                try table.save(VolumeTable.Use(volume: volume.name, user: user))
+                throw error
+            }
+            // It answers that it has nothing to unmount, as after a reboot of the machine.
+            logger.warning(
+                "a plugin did not unmount a volume",
+                metadata: ["name": "\(volume.name)", "user": "\(user)", "error": "\(error)"])
+        }
         try forgetUse(of: volume.name, by: user)
     }
 

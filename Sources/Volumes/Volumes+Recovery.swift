@@ -53,13 +53,23 @@ extension Volumes {
                 try table.remove(volume.name)
                 state.withLock { $0.entries[volume.name] = nil }
             } else {
-                try table.setRemoving(volume.name, false)
-                state.withLock { $0.entries[volume.name]?.isRemoving = false }
+                takeBackRemoval(of: volume.name)
             }
         } catch {
-            state.withLock { $0.entries[volume.name]?.isRemoving = false }
             logger.error(
                 "cannot finish the removal of a volume", metadata: ["name": "\(volume.name)", "error": "\(error)"])
+            takeBackRemoval(of: volume.name)
+        }
+    }
+
+    /// A volume whose removal has failed is one like all others again, for the next daemon too: that would remove it
+    /// while containers use it. If this cannot be written down, nobody can use it now either.
+    func takeBackRemoval(of name: String) {
+        do throws(VolumesError) {
+            try table.setRemoving(name, false)
+            state.withLock { $0.entries[name]?.isRemoving = false }
+        } catch {
+            logger.error("cannot take back the removal of volume \(name): \(error)")
         }
     }
 

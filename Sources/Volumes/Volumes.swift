@@ -39,6 +39,8 @@ package final class Volumes: Sendable {
     let locks = NameLocks()
     /// Where the file system is waited for.
     private let pool = BlockingPool(threads: 4, name: "volumes")
+    /// Where whole trees are measured and removed, for which no start of a container waits.
+    private let treePool = BlockingPool(threads: 2, name: "volume-trees")
     /// Where plugins and name servers are waited for: a slow one must hold up nobody but those who need it.
     private let slowPool = BlockingPool(threads: 32, name: "volume-plugins")
 
@@ -117,7 +119,7 @@ package final class Volumes: Sendable {
         guard volume.isPlain else { return nil }
         let path = local.dataDirectory(of: volume.name)
         do {
-            return try await pool.run { try TreeUsage.measure(path).bytes }
+            return try await treePool.run { try TreeUsage.measure(path).bytes }
         } catch {
             logger.warning("cannot measure a volume", metadata: ["name": "\(volume.name)", "error": "\(error)"])
             return nil
@@ -168,7 +170,8 @@ package final class Volumes: Sendable {
     package func remove(_ name: String, force: Bool = false) async throws -> Volume {
         try await locks.withLock(name) {
             let isLocal = self.volume(name)?.driver == Volume.localDriver
-            return try await (isLocal ? self.pool : self.slowPool).run { [self] in try removeNow(name, force: force) }
+            return try await (isLocal ? self.treePool : self.slowPool).run { [self] in try removeNow(name, force: force)
+            }
         }
     }
 

@@ -44,6 +44,23 @@ extension Integration {
         @Test("a stack of Compose's", .enabled(if: canRun("compose"), "\(missing)"))
         func compose() throws { try expectAsExpected("compose") }
 
+        @Test("one stack by every Compose: health, volumes, networks", .enabled(if: canRun("stacks"), "\(missing)"))
+        func stacks() throws { try expectAsExpected("stacks") }
+
+        @Test(
+            "docker's commands are answered as Debian's dockerd answers them",
+            .enabled(if: geteuid() == 0, "needs root"))
+        func compatibility() throws {
+            var command = Command(Programs.project + "/scripts/compat/run")
+            command.environment["PATH"] =
+                ProcessInfo.processInfo.environment["PATH"] ?? command.environment["PATH"]
+            command.environment["MASU_BIN"] = Programs.directory
+            let result = try command.runToEnd(timeout: 1800)
+            // What is missing is named in the output.
+            if result.code == 3 { try Test.cancel("\(result.output)") }
+            #expect(result.code == 0 && result.output.contains("0 problems"), "\(result.output)\(result.errors)")
+        }
+
         @Test("testcontainers and the Docker SDK for Python", .enabled(if: canRun("testcontainers"), "\(missing)"))
         func testcontainers() throws { try expectAsExpected("testcontainers") }
 

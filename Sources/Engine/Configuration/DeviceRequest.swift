@@ -45,17 +45,26 @@ package struct DeviceRequest: Hashable, Sendable, Codable {
         for (name, kind) in Self.graphics where driver.isEmpty || driver == name {
             let own = known.filter { $0.kind.description == kind }.map(\.device)
             if own.isEmpty { continue }
-            return chosen(own).compactMap { DeviceName("\(kind)=\($0)") }
+            var names: [DeviceName] = []
+            for device in try chosen(own) {
+                guard let name = DeviceName("\(kind)=\(device)") else {
+                    throw .invalid("invalid CDI device name \"\(kind)=\(device)\"")
+                }
+                names.append(name)
+            }
+            return names
         }
         throw nobody
     }
 
     /// Which devices of those that a vendor has are meant.
-    private func chosen(_ own: [String]) -> [String] {
+    private func chosen(_ own: [String]) throws(EngineError) -> [String] {
         if !deviceIDs.isEmpty { return deviceIDs }
         if count < 0, own.contains("all") { return ["all"] }
         let numbered = own.compactMap(Int.init).sorted().map(String.init)
-        return count < 0 ? numbered : (0..<max(count, 1)).map(String.init)
+        if count < 0 { return numbered }
+        guard count <= numbered.count else { throw nobody }
+        return Array(numbered.prefix(max(count, 1)))
     }
 
     private var nobody: EngineError {

@@ -103,9 +103,10 @@ extension Container {
         let id = try await createExec(configuration)
         defer { forgetExec(id) }
         let (task, pid, stream) = try await startProbe(id)
-        guard let stream else { throw EngineError.system("the check has no output") }
-        let output = try CapturedOutput(stream, limit: Self.outputLimit)
+        let output: CapturedOutput
         do {
+            guard let stream else { throw EngineError.system("the check has no output") }
+            output = try CapturedOutput(stream, limit: Self.outputLimit)
             if try await waitExec(id).isMet(within: timeout) {
                 await output.end(within: Self.outputPatience)
                 guard case .exited(let code, _)? = execs[id]?.state else {
@@ -113,9 +114,10 @@ extension Container {
                 }
                 return (code, Self.text(output))
             }
-        } catch is CancellationError {
+        } catch {
+            // Nobody waits for it any more.
             task.endExec(id, pid: pid)
-            throw CancellationError()
+            throw error
         }
         task.endExec(id, pid: pid)
         // So that checks that do not end do not pile up.

@@ -31,7 +31,7 @@ extension Healthcheck {
     /// Zero stands for the default; less than that only an image can have, where nobody has checked it.
     private static func duration(_ nanoseconds: Int64?, or standard: Duration) -> Duration {
         guard let nanoseconds, nanoseconds > 0 else { return standard }
-        return .nanoseconds(nanoseconds)
+        return .nanoseconds(max(nanoseconds, 1_000_000))
     }
 }
 

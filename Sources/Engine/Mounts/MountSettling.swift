@@ -56,6 +56,10 @@ struct MountSettling {
         let (volumes, id) = (services.volumes, id)
         try volumes.addReference(to: volume.name, by: id)
         undo.add("reference to volume \(volume.name)") { volumes.removeReference(to: volume.name, by: id) }
+        // It may have gone with the container whose it was, in this moment.
+        guard volumes.volume(volume.name) != nil else {
+            throw EngineError.invalid("volume \(volume.name) of another container has just been removed")
+        }
     }
 
     private mutating func make(_ wanted: WantedVolume) async throws -> MountedVolume {

@@ -35,13 +35,16 @@ package struct SystemProcessors: Sendable {
         }
         guard let total else { return nil }
         // Hundredths of a second, whatever the kernel counts in.
-        self.total = total * 10_000_000
+        self.total = total &* 10_000_000
         self.online = online
         self.moment = moment
     }
 
     /// The time of all processors, idle or not, since the machine's start, in nanoseconds.
-    package func total(at now: UInt64) -> UInt64 { total + (now - moment) * UInt64(max(1, online)) }
+    package func total(at now: UInt64) -> UInt64 {
+        // Of many processors, after years, it begins anew, as with Docker.
+        total &+ (now &- moment) &* UInt64(max(1, online))
+    }
 
     /// The time that total(at:) takes: nanoseconds by the clock that nobody sets.
     static func clock() -> UInt64 {

@@ -60,10 +60,7 @@ enum ChildProcess {
             throw CommandError("cannot make a pipe: \(Console.words(error.rawValue))")
         }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
-        defer {
-            close(null)
-            close(pipe.reading.rawValue)
-        }
+        defer { close(null) }
         let child: pid_t
         do throws(CommandError) {
             child = try start(
@@ -72,6 +69,7 @@ enum ChildProcess {
                 variables: variables)
         } catch {
             close(pipe.writing.rawValue)
+            close(pipe.reading.rawValue)
             throw error
         }
         close(pipe.writing.rawValue)
@@ -83,6 +81,8 @@ enum ChildProcess {
             if count <= 0 || bytes.count > 16 << 20 { break }
             bytes += chunk[..<count]
         }
+        // A child that has more to say must not wait for a reader.
+        close(pipe.reading.rawValue)
         return (wait(for: child), bytes)
     }
 }

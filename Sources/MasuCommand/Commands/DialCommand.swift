@@ -32,7 +32,8 @@ struct StreamRelay {
             var entries = [
                 pollfd(fd: inputIsOpen && toSocket.isEmpty ? input : -1, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: socket, events: 0, revents: 0),
-                pollfd(fd: toOutput.isEmpty ? -1 : output, events: Int16(POLLOUT), revents: 0),
+                // Without anything to be written, too: its reader may have gone, which nothing else would tell.
+                pollfd(fd: output, events: toOutput.isEmpty ? 0 : Int16(POLLOUT), revents: 0),
             ]
             if socketIsOpen, toOutput.isEmpty { entries[1].events |= Int16(POLLIN) }
             if !toSocket.isEmpty { entries[1].events |= Int16(POLLOUT) }
@@ -64,7 +65,8 @@ struct StreamRelay {
                 toOutput = try read(socket)[...]
                 socketIsOpen = !toOutput.isEmpty
             }
-            if entries[2].revents != 0 {
+            if toOutput.isEmpty, entries[2].revents & Int16(POLLERR | POLLHUP | POLLNVAL) != 0 { return }
+            if entries[2].revents != 0, !toOutput.isEmpty {
                 let count = toOutput.withUnsafeBytes { write(output, $0.baseAddress, min($0.count, Self.portion)) }
                 if count > 0 {
                     toOutput = toOutput.dropFirst(count)

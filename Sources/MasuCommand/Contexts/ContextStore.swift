@@ -83,6 +83,10 @@ package struct ContextStore: Sendable {
 
     /// Writes a context; one of the same name is replaced.
     package func save(_ context: StoredContext) throws(CommandError) {
+        // Keys that stay as they are are not touched: a full disk must not cost them.
+        if has(context.name), try Self.areSame(secrets(context.name), context.secrets) {
+            return try writeMetadata(context)
+        }
         try removeTree(secretsPath(context.name))
         for (endpoint, files) in context.secrets where !files.isEmpty {
             let folder = "\(secretsPath(context.name))/\(endpoint)"
@@ -90,6 +94,24 @@ package struct ContextStore: Sendable {
             for file in files { try LocalFile.replace("\(folder)/\(file.name)", with: file.content) }
         }
         // Last, because a context exists from now on.
+        try writeMetadata(context)
+    }
+
+    private static func areSame(
+        _ left: [String: [(name: String, content: [UInt8])]], _ right: [String: [(name: String, content: [UInt8])]]
+    ) -> Bool {
+        func sorted(_ secrets: [String: [(name: String, content: [UInt8])]]) -> [[String]] {
+            secrets.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.map { endpoint, files in
+                [endpoint]
+                    + files.sorted { $0.name < $1.name }.flatMap {
+                        [$0.name, String(decoding: $0.content, as: UTF8.self)]
+                    }
+            }
+        }
+        return sorted(left) == sorted(right)
+    }
+
+    private func writeMetadata(_ context: StoredContext) throws(CommandError) {
         let folder = metadataPath(context.name)
         try makeDirectories(folder, mode: 0o755)
         try LocalFile.replace(folder + "/meta.json", with: context.serialized, mode: 0o644)

@@ -36,6 +36,9 @@ package struct LocalOptions: Hashable, Sendable, Codable {
         for (name, others) in Self.companions where options[name] != nil {
             for other in others where options[other] == nil { throw .invalid("missing required option: \"\(other)\"") }
         }
+        for option in (options["o"] ?? "").split(separator: ",") where option.hasPrefix("=") {
+            throw .invalid("invalid mount option \"\(option)\": it has no name")
+        }
         let isMount = !type.isEmpty || !device.isEmpty
         self.init(
             mount: isMount ? LocalMount(type: type, device: device, options: options["o"] ?? "") : nil,

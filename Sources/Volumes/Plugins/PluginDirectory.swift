@@ -37,19 +37,13 @@ final class PluginDirectory: Sendable {
                 active.withLock { $0[name] = nil }
                 throw VolumesError(.notFound, "plugin \"\(name)\" not found")
             }
-            return try driver(name, at: address, configuration)
+            if let known = active.withLock({ $0[name] }), known.address == address { return known.driver }
+            let driver = try PluginDriver(name, at: address, configuration, logger: logger)
+            active.withLock { $0[name] = (address, driver) }
+            return driver
         } catch {
             throw VolumesError(error.kind, "error looking up volume plugin \(name): \(error.message)")
         }
-    }
-
-    private func driver(
-        _ name: String, at address: PluginAddress, _ configuration: VolumesConfiguration
-    ) throws(VolumesError) -> PluginDriver {
-        if let known = active.withLock({ $0[name] }), known.address == address { return known.driver }
-        let driver = try PluginDriver(name, at: address, configuration, logger: logger)
-        active.withLock { $0[name] = (address, driver) }
-        return driver
     }
 
     /// All plugins for volumes, in the order of their names. Who does not answer at once is left out, and told of in
@@ -61,7 +55,12 @@ final class PluginDirectory: Sendable {
         for name in names() {
             do throws(VolumesError) {
                 guard let address = try address(of: name) else { continue }
-                drivers.append(try driver(name, at: address, impatient))
+                if let known = active.withLock({ $0[name] }), known.address == address {
+                    drivers.append(known.driver)
+                    continue
+                }
+                // Not kept: a container that starts has more patience with it.
+                drivers.append(try PluginDriver(name, at: address, impatient, logger: logger))
             } catch {
                 // Docker's plugins may do something else, or not run at the moment.
                 logger.debug("a plugin is left out", metadata: ["plugin": "\(name)", "error": "\(error)"])
