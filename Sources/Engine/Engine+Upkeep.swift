@@ -136,7 +136,8 @@ extension Engine {
             let registry = services.registry
             let containers = registry.all.filter { if case .removing = $0.current.state { false } else { true } }
             let store = try await images.check(
-                containers: Set(containers.map(\.id)), presence: { registry.presence(of: Self.container(ofSnapshot: $0)) },
+                containers: Set(containers.map(\.id)),
+                presence: { registry.presence(of: Self.container(ofSnapshot: $0)) },
                 report: report)
             for container in containers {
                 let record = container.current

@@ -87,6 +87,9 @@ class CommandLine:
         plain = self.network("plain")
         self.report.match("Created", plain.pop("Created"), r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*(Z|[+-]\d\d:\d\d)")
         plain.pop("EnableIPv4", None)
+        status = plain.pop("Status", None)
+        if status:  # since API 1.52
+            equal("addresses in use", status["IPAM"]["Subnets"]["172.18.0.0/16"]["IPsInUse"], 3)
         equal("a plain network", plain, {
             "Name": "plain", "Id": identifier, "Scope": "local", "Driver": "bridge", "EnableIPv6": False,
             "IPAM": {"Driver": "default", "Options": {}, "Config": [{"Subnet": "172.18.0.0/16",
