@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PROGRAMS := masu masud masu-shim masu-runtime masu-init masu-registry
+PROGRAMS := masu masud masu-shim masu-runtime masu-init masu-registry masu-tls
 PREFIX ?= /usr/local
 DESTDIR ?=
 UNITDIR ?= $(PREFIX)/lib/systemd/system
@@ -37,11 +37,11 @@ build: packages ## compile all programs, stripped copies in bin/
 	@MASU_PROGRAMS=all scripts/build $(SWIFT_FLAGS)
 	@$(MAKE) --no-print-directory bin
 
-# Without the registry.
+# Without the registry, and without TLS to daemons on other machines.
 .PHONY: demo-programs
 demo-programs: packages
 	@MASU_PROGRAMS=demo scripts/build $(SWIFT_FLAGS)
-	@$(MAKE) --no-print-directory bin PROGRAMS='$(filter-out masu-registry,$(PROGRAMS))'
+	@$(MAKE) --no-print-directory bin PROGRAMS='$(filter-out masu-registry masu-tls,$(PROGRAMS))'
 
 # Only what changed is stripped again. The unstripped program stays in .build for debuggers. A running program is
 # replaced, never written into.

@@ -73,6 +73,7 @@ let package = Package(
         .executable(name: "masu-runtime", targets: ["masu-runtime"]),
         .executable(name: "masu-init", targets: ["masu-init"]),
         .executable(name: "masu-registry", targets: ["masu-registry"]),
+        .executable(name: "masu-tls", targets: ["masu-tls"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -230,8 +231,8 @@ let package = Package(
             dependencies: [
                 "Addresses", "BlockingCalls", "CDI", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
                 "Images",
-                "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel", "Volumes",
-                "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
+                "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel", "TLS",
+                "Volumes", "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(
@@ -241,6 +242,10 @@ let package = Package(
                 "TLS", logging, system,
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
+            swiftSettings: strict, linkerSettings: staticRuntime),
+        // Not static, because OpenSSL is the system's.
+        .executableTarget(
+            name: "masu-tls", dependencies: ["BuildInformation", "Flags", "LinuxKernel", "TLS", system],
             swiftSettings: strict, linkerSettings: staticRuntime),
         staticProgram("masu", ["MasuCommand"]),
         staticProgram("masu-shim", ["Shim"], linkerSettings: sealedEntry),
@@ -374,12 +379,13 @@ let package = Package(
     ]
 )
 
-// Programs only: `make build` compiles nothing that only the tests use, and `make demo` does without the registry.
+// Programs only: `make build` compiles nothing that only the tests use, and `make demo` does without the registry and
+// without daemons on other machines.
 if let programs = Context.environment["MASU_PROGRAMS"] {
     package.targets.removeAll { $0.path?.hasPrefix("Tests/") == true || $0.type == .test }
     if programs == "demo" {
-        package.products.removeAll { $0.name == "masu-registry" }
-        package.targets.removeAll { ["masu-registry", "Registry"].contains($0.name) }
+        package.products.removeAll { ["masu-registry", "masu-tls"].contains($0.name) }
+        package.targets.removeAll { ["masu-registry", "masu-tls", "Registry"].contains($0.name) }
     }
 }
 

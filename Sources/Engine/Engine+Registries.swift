@@ -48,6 +48,29 @@ extension Engine {
         }
     }
 
+    /// See `Images.pushManifest`.
+    package func pushManifest(
+        _ document: [UInt8], mediaType: String, as reference: ImageReference, credentials: RegistryCredentials
+    ) async throws -> Descriptor {
+        do {
+            return try await images.pushManifest(
+                document, mediaType: mediaType, as: reference, credentials: credentials)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
+    /// See `Images.copyManifest`.
+    package func copyManifest(
+        _ source: ImageReference, to name: ImageReference, credentials: RegistryCredentials
+    ) async throws -> Descriptor {
+        do {
+            return try await images.copyManifest(source, to: name, credentials: credentials)
+        } catch {
+            throw Self.translated(error)
+        }
+    }
+
     /// Has a registry check credentials.
     package func logIn(_ domain: String, _ credentials: RegistryCredentials) async throws {
         do {

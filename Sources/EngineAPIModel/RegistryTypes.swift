@@ -56,6 +56,25 @@ package struct DistributionInspection: WireObject {
     }
 }
 
+/// What is put into a registry: `POST /distribution/{name}/manifest`. One of the two ways to say it.
+package struct ManifestPush: WireObject {
+    /// The type of the document.
+    @OmittedIfEmpty package var mediaType: String = ""
+    /// A manifest or an index, to be put under the name as it is.
+    @OmittedIfEmpty package var document: String = ""
+    /// A manifest of another repository of the same registry, to be copied with all that it refers to.
+    @OmittedIfEmpty package var from: String = ""
+
+    /// An object whose fields have their defaults.
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case mediaType = "MediaType"
+        case document = "Document"
+        case from = "From"
+    }
+}
+
 /// A platform, as the OCI image specification writes it.
 package struct PlatformDescription: WireObject {
     /// The processor architecture, by Go's names.

@@ -20,7 +20,7 @@ package actor HTTPServer {
     ///
     /// - Parameters:
     ///   - limits: deadlines and byte budgets.
-    ///   - tls: certificate and key of a server that encrypts; nil for plain HTTP.
+    ///   - tls: certificate and key of a server that encrypts on the sockets that it opens; nil for plain HTTP.
     package init(
         group: any EventLoopGroup, responder: HTTPResponder, limits: ConnectionLimits = ConnectionLimits(),
         tls: TLSContext? = nil
@@ -30,8 +30,10 @@ package actor HTTPServer {
     }
 
     /// Accepts connections on a listening stream socket, which the server owns from now on.
-    package func accept(on descriptor: FileDescriptor) async throws {
-        listeners.append(try await listener().withBoundSocket(descriptor.rawValue).get())
+    ///
+    /// - Parameter tls: certificate and key for the connections of this socket; nil for plain HTTP.
+    package func accept(on descriptor: FileDescriptor, tls: TLSContext? = nil) async throws {
+        listeners.append(try await listener(service.with(tls)).withBoundSocket(descriptor.rawValue).get())
     }
 
     /// Listens on an address and accepts connections.
@@ -44,7 +46,7 @@ package actor HTTPServer {
     package func listen(host: String, port: Int) async throws -> Int {
         let channel: any Channel
         do {
-            channel = try await listener().bind(host: host, port: port).get()
+            channel = try await listener(service).bind(host: host, port: port).get()
         } catch {
             let reason = (error as? IOError).map { Errno(rawValue: $0.errnoCode).description } ?? "\(error)"
             throw HTTPServerError.address("\(host):\(port)", reason: reason)
@@ -53,8 +55,8 @@ package actor HTTPServer {
         return channel.localAddress?.port ?? port
     }
 
-    private func listener() -> ServerBootstrap {
-        let (count, service) = (count, service)
+    private func listener(_ service: HTTPService) -> ServerBootstrap {
+        let count = count
         return ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 1024)
@@ -125,7 +127,7 @@ package actor HTTPServer {
 struct HTTPService: Sendable {
     let responder: HTTPResponder
     let limits: ConnectionLimits
-    let tls: TLSContext?
+    private(set) var tls: TLSContext?
     /// What bodies that are collected in memory have together.
     let budget: ByteBudget
 
@@ -134,6 +136,13 @@ struct HTTPService: Sendable {
         self.limits = limits
         self.tls = tls
         budget = ByteBudget(limit: limits.collectedBytes)
+    }
+
+    /// The same for sockets with another identity, or without TLS.
+    func with(_ tls: TLSContext?) -> HTTPService {
+        var service = self
+        service.tls = tls
+        return service
     }
 }
 

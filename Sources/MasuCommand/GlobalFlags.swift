@@ -15,12 +15,13 @@ enum GlobalFlags {
         "log-level", short: "l", "Set the logging level (\"debug\", \"info\", \"warn\", \"error\", \"fatal\")",
         default: "info"
     ).hidden()
-    // Docker's command line has them; with a tcp:// address they are refused.
-    static let tls = Flag.boolean("tls", "Use TLS (not supported)").hidden()
-    static let tlsVerify = Flag.boolean("tlsverify", "Use TLS and verify the remote (not supported)").hidden()
-    static let tlsAuthority = Flag.string("tlscacert", "Trust certs signed only by this CA (not supported)").hidden()
-    static let tlsCertificate = Flag.string("tlscert", "Path to TLS certificate file (not supported)").hidden()
-    static let tlsKey = Flag.string("tlskey", "Path to TLS key file (not supported)").hidden()
+    static let tls = Flag.boolean("tls", "Use TLS; implied by --tlsverify")
+    static let tlsVerify = Flag.boolean("tlsverify", "Use TLS and verify the remote")
+    static let tlsAuthority = Flag.string(
+        "tlscacert", "Trust certs signed only by this CA (default \"~/.docker/ca.pem\")")
+    static let tlsCertificate = Flag.string(
+        "tlscert", "Path to TLS certificate file (default \"~/.docker/cert.pem\")")
+    static let tlsKey = Flag.string("tlskey", "Path to TLS key file (default \"~/.docker/key.pem\")")
 
     static var all: [any FlagDeclaration] {
         [

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Files of the client's own machine.
-enum LocalFile {
+package enum LocalFile {
     /// The whole content of a file.
     ///
     /// - Throws: ``CommandError`` such as `open /nofile: no such file or directory`.

@@ -151,7 +151,7 @@ package enum MasuProgram {
             Entry("secret") { SwarmCommands.group("secret") }, Entry("service") { SwarmCommands.group("service") },
             Entry("stack") { SwarmCommands.group("stack") }, Entry("swarm") { SwarmCommands.group("swarm") },
             Entry("manifest") {
-                management("manifest", "Look at image manifests in registries") { [ManifestCommands.inspect] }
+                management("manifest", "Manage image manifests and manifest lists") { ManifestCommands.all }
             },
             Entry("version") { SystemCommands.version }, Entry("info") { SystemCommands.info(.common) },
             Entry("container") { management("container", "Manage containers") { containerCommands } },

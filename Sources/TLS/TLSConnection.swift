@@ -10,6 +10,8 @@ final class TLSConnection {
     private let host: String
     /// What is wrong with the other side's certificate.
     private var problem: CertificateProblem?
+    /// Whether the client speaks HTTP without TLS.
+    private(set) var isPlainHTTP = false
 
     /// What TLS puts into one record, and what goes into and out of `ssl` at once: memory of the connection does not
     /// grow with what is sent.
@@ -158,6 +160,8 @@ final class TLSConnection {
 
     private func failure() -> TLSError {
         let failure = OpenSSLFailure.taken()
+        let isRequest = failure.library == ERR_LIB_SSL && failure.reason == SSL_R_HTTP_REQUEST
+        isPlainHTTP = isRequest && SSL_is_server(ssl) == 1
         if let problem, failure.reason == SSL_R_CERTIFICATE_VERIFY_FAILED { return .certificate(problem) }
         return TLSError(failure)
     }

@@ -22,17 +22,18 @@ package final class TLSContext: Sendable {
     /// For connections to servers.
     ///
     /// - Parameters:
-    ///   - authorities: files of certificates (PEM) that are trusted beside the system's. `SSL_CERT_FILE` and
-    ///     `SSL_CERT_DIR` of the environment name others in the place of the system's.
+    ///   - authorities: files of certificates (PEM) that are trusted.
+    ///   - trustsSystem: whether the system's are trusted as well. `SSL_CERT_FILE` and `SSL_CERT_DIR` of the
+    ///     environment name others in the place of the system's.
     ///   - verifies: whether the server's certificate, and whether it is that of the host, matters.
     ///   - identity: what is shown to a server that asks for it.
     /// - Throws: `TLSError.unusable`.
     package convenience init(
-        authorities: [FilePath] = [], verifies: Bool = true, identity: TLSIdentity? = nil
+        authorities: [FilePath] = [], trustsSystem: Bool = true, verifies: Bool = true, identity: TLSIdentity? = nil
     ) throws(TLSError) {
         try self.init(TLS_client_method())
         // What is not there is not trusted: the function does not look.
-        SSL_CTX_set_default_verify_paths(pointer)
+        if trustsSystem { SSL_CTX_set_default_verify_paths(pointer) }
         for authority in authorities { try trust(authority) }
         verify(verifies ? SSL_VERIFY_PEER : SSL_VERIFY_NONE)
         try identity?.use(in: pointer)

@@ -80,6 +80,10 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
     /// So many bytes of alerts and the like may wait for one who makes us send them and takes none.
     private static let answerLimit = 64 << 10
 
+    /// For a client of a server that speaks HTTP without TLS: what Go's servers say, whose users know it.
+    private static let hint =
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+
     init(_ connection: TLSConnection, handshakeTime: TimeAmount?) {
         self.connection = connection
         self.handshakeTime = handshakeTime
@@ -399,6 +403,7 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         guard phase != .closed else { return }
         finish(error)
         if connection.outputCount > 0 { sendOutput(nil, context) }
+        if connection.isPlainHTTP { context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: Self.hint)), promise: nil) }
         context.fireErrorCaught(error)
         context.close(promise: nil)
     }

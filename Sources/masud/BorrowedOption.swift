@@ -89,8 +89,6 @@ struct BorrowedOption: Sendable {
         .text("node-generic-resource", key: "node-generic-resources", noSwarm),
         .text("nri-opt", key: "nri-opts", anyway: ["enable=false"], "this version has no NRI plugins"),
         .text("swarm-default-advertise-addr", noSwarm),
-        .text("tlscacert", "this version has no TLS"), .text("tlscert", "this version has no TLS"),
-        .text("tlskey", "this version has no TLS"),
     ]
 
     /// Somebody relies on these.
@@ -100,12 +98,6 @@ struct BorrowedOption: Sendable {
             "this version has no authorization plugins: every client of the socket may do everything", refused: true),
         .truth("rootless", anyway: "false", "this version runs as root only", refused: true),
         .truth("selinux-enabled", anyway: "false", "this version sets no SELinux labels", refused: true),
-        .truth(
-            "tls", anyway: "false",
-            "this version has no TLS: listen on a unix socket or a loopback address", refused: true),
-        .truth(
-            "tlsverify", anyway: "false",
-            "this version has no TLS: listen on a unix socket or a loopback address", refused: true),
         .text(
             "userns-remap", "this version has no user namespaces for containers: root in a container is root outside",
             refused: true),

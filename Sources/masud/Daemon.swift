@@ -48,6 +48,7 @@ struct Daemon {
             logger.warning(
                 "option has no effect", metadata: ["option": "\(option.name)", "reason": "\(option.reason)"])
         }
+        let tls = try ServerTLS.context(configuration.flags)
         let pidFile = try PIDFile(configuration.pidFile)
         var made: [ListeningSocket] = []
         do {
@@ -81,7 +82,7 @@ struct Daemon {
             let server = HTTPServer(
                 group: group, responder: routes.responder,
                 limits: configuration.connectionLimits(openFiles: Self.openFiles))
-            for socket in made { try await server.accept(on: socket.descriptor) }
+            for socket in made { try await server.accept(on: socket.descriptor, tls: socket.isTCP ? tls : nil) }
             for address in configuration.addresses { logger.info("API listens", metadata: ["address": "\(address)"]) }
             logger.info(
                 "daemon has completed initialization",

@@ -64,8 +64,10 @@ struct DaemonConfiguration: Sendable {
 
     private static func addresses(_ flags: ParsedFlags) throws -> [ListeningAddress] {
         let standard = "unix://\(flags[DaemonFlags.execRoot])/masu.sock"
-        let hosts = flags[DaemonFlags.hosts]
-        return try (hosts.isEmpty ? [standard] : hosts).map { try ListeningAddress($0, standardSocket: standard) }
+        let access = ServerTLS.Access(flags)
+        var hosts = flags[DaemonFlags.hosts]
+        if hosts.isEmpty { hosts = [access == .plain ? standard : ServerTLS.standardHost] }
+        return try hosts.map { try ListeningAddress($0, standardSocket: standard, access: access) }
     }
 
     private func validate() throws {

@@ -12,7 +12,7 @@ enum DaemonFlags {
     static let execRoot = Flag.string(
         "exec-root", "Directory of sockets and running containers' bundles", default: "/run/masu")
     static let hosts = Flag.list(
-        "host", short: "H", "Address to listen on: unix:///path, tcp://127.0.0.1:port or fd:// (socket activation)")
+        "host", short: "H", "Address to listen on: unix:///path, tcp://address:port or fd:// (socket activation)")
     static let pidFile = Flag.string(
         "pidfile", short: "p", "File for the daemon's process id (default \"<exec-root>/masud.pid\")")
     static let configFile = Flag.string("config-file", "Configuration file", default: "/etc/masu/daemon.json")
@@ -116,7 +116,7 @@ enum DaemonFlags {
             uploads,
             downloadAttempts, shutdownTimeout, stopTimeout,
             oldestVersion, oomScore, maxConnections, maxDocument, validate, version,
-        ] + NetworkFlags.all + BorrowedOption.all.map(\.flag)
+        ] + ServerTLS.all + NetworkFlags.all + BorrowedOption.all.map(\.flag)
 
     static let command = Command(
         "masud", "The Masu daemon: runs containers and serves the Docker Engine API",
@@ -129,6 +129,10 @@ enum DaemonFlags {
             .init(
                 "start a second one beside it, with state of its own",
                 "masud --data-root /tmp/m/data --exec-root /tmp/m/run -H unix:///tmp/m/masu.sock"),
+            .init(
+                "let in clients from other machines that have a certificate",
+                "masud -H unix:// -H tcp://0.0.0.0:2376 --tlsverify --tlscacert ca.pem --tlscert cert.pem "
+                    + "--tlskey key.pem"),
             .init("check a configuration file", "masud --validate --config-file ./daemon.json"),
         ],
         flags: { all })

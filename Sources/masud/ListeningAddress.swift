@@ -1,3 +1,4 @@
+import Addresses
 import Engine
 import SystemPackage
 
@@ -5,21 +6,18 @@ import SystemPackage
 enum ListeningAddress: Hashable, Sendable {
     /// A socket in the file system.
     case unix(FilePath)
-    /// A loopback address; nothing else is listened on without TLS.
-    case tcp(host: LoopbackHost, port: UInt16)
+    /// An address of this machine; what other machines can reach only with TLS that verifies clients.
+    case tcp(host: IPAddress, port: UInt16)
     /// Sockets handed over by the service manager (`fd://`).
     case activation
 
-    /// The addresses of this machine that only this machine can reach.
-    enum LoopbackHost: Hashable, Sendable {
-        case v4(UInt8, UInt8, UInt8, UInt8)
-        case v6
-    }
-
-    /// Reads an address; `standardSocket` is what `unix://` alone means.
+    /// Reads an address.
     ///
+    /// - Parameters:
+    ///   - standardSocket: what `unix://` alone means.
+    ///   - access: who may speak to the daemon over TCP.
     /// - Throws: `ConfigurationError`.
-    init(_ text: String, standardSocket: String) throws(ConfigurationError) {
+    init(_ text: String, standardSocket: String, access: ServerTLS.Access) throws(ConfigurationError) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         switch parts[0] {
         case "unix" where text.hasPrefix("unix://"):
@@ -32,18 +30,20 @@ enum ListeningAddress: Hashable, Sendable {
             }
             self = .unix(FilePath(String(path)))
         case "tcp" where text.hasPrefix("tcp://"):
-            self = try Self.tcp(text.dropFirst(6), text)
+            self = try Self.tcp(text.dropFirst(6), text, access)
         case "fd" where text.hasPrefix("fd://"):
             self = .activation
         default:
             guard !text.contains("://") else {
                 throw ConfigurationError("invalid bind address (\(text)): unsupported scheme")
             }
-            self = try Self.tcp(text[...], text)
+            self = try Self.tcp(text[...], text, access)
         }
     }
 
-    private static func tcp(_ address: Substring, _ text: String) throws(ConfigurationError) -> ListeningAddress {
+    private static func tcp(
+        _ address: Substring, _ text: String, _ access: ServerTLS.Access
+    ) throws(ConfigurationError) -> ListeningAddress {
         var host = address
         var port: UInt16 = 2375
         if let colon = address.lastIndex(of: ":"), !address[colon...].contains("]") {
@@ -54,19 +54,18 @@ enum ListeningAddress: Hashable, Sendable {
             port = number
             host = address[..<colon]
         }
-        switch host {
-        case "", "localhost": return .tcp(host: .v4(127, 0, 0, 1), port: port)
-        case "[::1]": return .tcp(host: .v6, port: port)
-        default:
-            let bytes = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-            guard bytes.count == 4, bytes[0] == 127, let b = bytes[1], let c = bytes[2], let d = bytes[3] else {
-                throw ConfigurationError(
-                    "refusing to listen on \(text): every client that can connect is root on this machine, and this "
-                        + "version has no TLS. "
-                        + "Use a loopback address, or reach the unix socket through ssh (DOCKER_HOST=ssh://…)")
-            }
-            return .tcp(host: .v4(127, b, c, d), port: port)
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        let isOwn = host.isEmpty || host == "localhost"
+        guard let address = isOwn ? .loopback(.ipv4) : IPAddress(host) else {
+            throw ConfigurationError("invalid bind address (\(text)): \(host) is not an IP address")
         }
+        guard address.isLoopback || access == .verified else {
+            throw ConfigurationError(
+                "refusing to listen on \(text): every client that can connect would be root on this machine. "
+                    + "Use --tlsverify with certificates, or a loopback address, or reach the unix socket through ssh "
+                    + "(DOCKER_HOST=ssh://…)")
+        }
+        return .tcp(host: address, port: port)
     }
 }
 
@@ -74,8 +73,7 @@ extension ListeningAddress: CustomStringConvertible {
     var description: String {
         switch self {
         case .unix(let path): "unix://\(path)"
-        case .tcp(.v4(let a, let b, let c, let d), let port): "tcp://\(a).\(b).\(c).\(d):\(port)"
-        case .tcp(.v6, let port): "tcp://[::1]:\(port)"
+        case .tcp(let host, let port): "tcp://\(host.isIPv6 ? "[\(host)]" : "\(host)"):\(port)"
         case .activation: "fd://"
         }
     }

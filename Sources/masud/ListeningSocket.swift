@@ -11,6 +11,15 @@ struct ListeningSocket: Sendable {
 
     private static let backlog: Int32 = 1024
 
+    /// Whether other machines may reach it, and TLS is of use.
+    var isTCP: Bool {
+        var domain: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        // It fails only for what is no socket, and that nobody can connect to.
+        getsockopt(descriptor.rawValue, SOL_SOCKET, SO_DOMAIN, &domain, &size)
+        return domain == AF_INET || domain == AF_INET6
+    }
+
     /// Takes the name away, so that clients read that nobody is there.
     func removeName() {
         guard let path else { return }
@@ -22,7 +31,8 @@ struct ListeningSocket: Sendable {
     static func open(_ address: ListeningAddress, group: GroupChoice) throws -> [ListeningSocket] {
         switch address {
         case .unix(let path): [ListeningSocket(descriptor: try unix(path, group: group), path: path)]
-        case .tcp(let host, let port): [ListeningSocket(descriptor: try tcp(host, port, address), path: nil)]
+        case .tcp(let host, let port):
+            [ListeningSocket(descriptor: try tcp(SocketAddress(host, port), address), path: nil)]
         case .activation: try activated().map { ListeningSocket(descriptor: $0, path: nil) }
         }
     }
@@ -74,44 +84,20 @@ struct ListeningSocket: Sendable {
         }
     }
 
-    private static func tcp(
-        _ host: ListeningAddress.LoopbackHost, _ port: UInt16, _ address: ListeningAddress
-    ) throws -> FileDescriptor {
-        let isV4 = host != .v6
-        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
-        let number = socket(isV4 ? AF_INET : AF_INET6, type, CInt(IPPROTO_TCP))
-        guard number >= 0 else { throw StartError("cannot listen on \(address): \(Errno(rawValue: errno))") }
-        let descriptor = FileDescriptor(rawValue: number)
-        var yes: CInt = 1
-        setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<CInt>.size))
-        guard bind(number, to: host, port), Glibc.listen(number, backlog) == 0 else {
-            let error = Errno(rawValue: errno)
-            descriptor.discard()
-            throw StartError("cannot listen on \(address): \(error)")
-        }
-        return descriptor
-    }
-
-    private static func bind(_ socket: CInt, to host: ListeningAddress.LoopbackHost, _ port: UInt16) -> Bool {
-        switch host {
-        case .v4(let a, let b, let c, let d):
-            var name = sockaddr_in()
-            name.sin_family = sa_family_t(AF_INET)
-            name.sin_port = port.bigEndian
-            name.sin_addr.s_addr = (UInt32(a) << 24 | UInt32(b) << 16 | UInt32(c) << 8 | UInt32(d)).bigEndian
-            return bind(socket, to: name)
-        case .v6:
-            var name = sockaddr_in6()
-            name.sin6_family = sa_family_t(AF_INET6)
-            name.sin6_port = port.bigEndian
-            name.sin6_addr = in6addr_loopback
-            return bind(socket, to: name)
-        }
-    }
-
-    private static func bind(_ socket: CInt, to name: some Any) -> Bool {
-        withUnsafeBytes(of: name) { bytes in
-            Glibc.bind(socket, bytes.assumingMemoryBound(to: sockaddr.self).baseAddress, socklen_t(bytes.count)) == 0
+    private static func tcp(_ address: SocketAddress, _ name: ListeningAddress) throws -> FileDescriptor {
+        try StartError.naming("cannot listen on \(name)") {
+            let socket = try InternetSocket.make(.tcp, address.address.family)
+            do {
+                try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
+                // [::] means all addresses, as it does for dockerd.
+                if address.address == .unspecified(.ipv6) { try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+                try socket.bind(to: address)
+                try socket.listen(backlog: backlog)
+                return socket
+            } catch {
+                socket.discard()
+                throw error
+            }
         }
     }
 

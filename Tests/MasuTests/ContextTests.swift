@@ -4,6 +4,22 @@ import JSON
 import MasuCommand
 import Testing
 
+private enum FileNames {
+    /// The names in a directory, but for those of the directory itself and its parent.
+    static func below(_ path: String) throws -> [String] {
+        let directory = try #require(opendir(path))
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+}
+
 @Suite("Contexts")
 struct ContextTests {
     /// A directory for docker's clients that goes with the test.
@@ -121,14 +137,17 @@ struct ContextTests {
     // MARK: Which daemon
 
     private func selection(
-        _ arguments: [String], environment: [String: String] = [:], current: String = "", contexts: [StoredContext] = []
+        _ arguments: [String], environment: [String: String] = [:], current: String = "",
+        contexts: [StoredContext] = [], in given: Directory? = nil
     ) throws -> DaemonSelection {
-        let directory = try Directory()
+        let directory = try given ?? Directory()
         for context in contexts { try directory.store.save(context) }
         let invocation = try MasuProgram.root.parse(arguments + ["version"])
         return try DaemonSelection(
             invocation.flags,
-            in: .init(environment: { environment[$0] }, currentContext: { current }, store: { directory.store }))
+            in: .init(
+                environment: { environment[$0] }, currentContext: { current }, store: { directory.store },
+                directory: { directory.path }))
     }
 
     @Test("a flag is stronger than the environment, that is stronger than the context in use")
@@ -160,23 +179,110 @@ struct ContextTests {
         #expect(error?.message.hasPrefix(start) == true)
     }
 
-    @Test("TLS is refused by the name of what asks for it, and does not matter for a socket of this machine")
+    @Test("flags and environment ask for TLS by docker's rules, and only for addresses of TCP")
     func security() throws {
-        func refusal(_ arguments: [String], _ environment: [String: String] = [:], _ current: String = "") -> String {
-            var context = StoredContext("one", host: "tcp://1.1.1.1:1")
-            context.secrets["docker"] = [("ca.pem", Array("CA".utf8))]
-            do {
-                _ = try selection(arguments, environment: environment, current: current, contexts: [context])
-                return ""
-            } catch {
-                return (error as? CommandError)?.message.split(separator: ":").first.map(String.init) ?? ""
-            }
+        let directory = try Directory()
+        for name in ["ca.pem", "cert.pem", "other.pem"] {
+            try LocalFile.replace("\(directory.path)/\(name)", with: Array("-----BEGIN \(name)".utf8))
         }
-        #expect(refusal(["--tlsverify", "-H", "tcp://1.1.1.1:1"]) == "--tlsverify")
-        #expect(refusal(["--tls", "-H", "tcp://1.1.1.1:1"]) == "--tls")
-        #expect(refusal(["-H", "tcp://1.1.1.1:1"], ["DOCKER_TLS_VERIFY": "1"]) == "DOCKER_TLS_VERIFY")
-        #expect(refusal([], [:], "one") == "context \"one\"")
-        #expect(refusal(["-H", "unix:///x"], ["DOCKER_TLS_VERIFY": "1"]).isEmpty)
+        defer { for name in ["ca.pem", "cert.pem", "other.pem"] { unlink("\(directory.path)/\(name)") } }
+        func tls(_ arguments: [String], _ environment: [String: String] = [:]) throws -> (String, TLSMaterial?) {
+            let address = try selection(arguments, environment: environment, in: directory).address
+            guard case .tcp(_, _, let tls) = address else { return (address.description, nil) }
+            return (address.description, tls)
+        }
+        func usual(_ verifies: Bool) -> TLSMaterial {
+            TLSMaterial(
+                authority: directory.path + "/ca.pem", certificate: directory.path + "/cert.pem", key: nil,
+                verifies: verifies)
+        }
+        let host = ["-H", "tcp://1.1.1.1:1"]
+        #expect(try tls(host) == ("tcp://1.1.1.1:1", nil))
+        #expect(try tls(host + ["--tls"]) == ("tcp://1.1.1.1:1", usual(false)))
+        #expect(try tls(host + ["--tlsverify"]).1 == usual(true))
+        #expect(try tls(host + ["--tlsverify=false"]).1 == usual(false))
+        #expect(try tls(host, ["DOCKER_TLS": "1"]).1 == usual(false))
+        #expect(try tls(host, ["DOCKER_TLS_VERIFY": "1"]).1 == usual(true))
+        #expect(try tls(host + ["--tls=false"], ["DOCKER_TLS_VERIFY": "1"]).1 == usual(true))
+        #expect(try tls(host + ["--tls=false"], ["DOCKER_TLS": "1"]).1 == nil)
+        #expect(try tls(["--tls"]) == ("tcp://localhost:2376", usual(false)))
+        #expect(try tls(["--tls"], ["DOCKER_HOST": "tcp://a"]) == ("tcp://a:2375", usual(false)))
+        #expect(try tls(["-H", "unix:///x"], ["DOCKER_TLS_VERIFY": "1"]) == ("unix:///x", nil))
+        #expect(try tls(["-H", "ssh://box", "--tlsverify"]).1 == nil)
+        let other = "'\(directory.path)/other.pem'"
+        #expect(
+            try tls(host + ["--tls", "--tlscacert", "", "--tlscert", other, "--tlskey", other]).1
+                == TLSMaterial(
+                    authority: nil, certificate: directory.path + "/other.pem", key: directory.path + "/other.pem",
+                    verifies: false))
+        let start = "Failed to initialize: unable to resolve docker endpoint: open "
+        #expect(throws: CommandError("\(start)/none/ca.pem: no such file or directory")) {
+            try tls(host + ["--tls"], ["DOCKER_CERT_PATH": "/none"])
+        }
+        #expect(throws: CommandError("\(start)/none/x.pem: no such file or directory")) {
+            try tls(host + ["--tlsverify", "--tlskey", "/none/x.pem"])
+        }
+    }
+
+    @Test("a context with files for TLS, or without verification, is one with TLS")
+    func secureContexts() throws {
+        let directory = try Directory()
+        func tls(_ context: StoredContext) throws -> TLSMaterial? {
+            let address = try selection(["-c", context.name], contexts: [context], in: directory).address
+            guard case .tcp(_, _, let tls) = address else { return nil }
+            return tls
+        }
+        var context = StoredContext("one", host: "tcp://1.1.1.1:1")
+        #expect(try tls(context) == nil)
+        context.setEndpoint(host: "tcp://1.1.1.1:1", skipsTLSVerify: true)
+        #expect(try tls(context) == TLSMaterial(authority: nil, certificate: nil, key: nil, verifies: false))
+        context.setEndpoint(host: "tcp://1.1.1.1:1", skipsTLSVerify: false)
+        context.secrets["docker"] = [("ca.pem", Array("CA".utf8)), ("key.pem", Array("KEY".utf8))]
+        let folder = directory.store.secretsPath("one") + "/docker/"
+        #expect(
+            try tls(context)
+                == TLSMaterial(authority: folder + "ca.pem", certificate: nil, key: folder + "key.pem", verifies: true))
+        context.setEndpoint(host: "unix:///x", skipsTLSVerify: true)
+        #expect(try tls(context) == nil)
+    }
+
+    @Test("keys of a context are replaced as a whole, and stay when the new ones cannot be written")
+    func replacedKeys() throws {
+        let directory = try Directory()
+        let store = directory.store
+        func files(_ context: StoredContext) -> [String] {
+            (context.secrets["docker"] ?? []).map { "\($0.name) \($0.content)" }
+        }
+        var context = StoredContext("one", host: "tcp://h:2376")
+        // Bytes that are no text, and texts that only look alike.
+        context.secrets["docker"] = [("ca.pem", [0xFF]), ("key.pem", [1])]
+        try store.save(context)
+        context.secrets["docker"] = [("ca.pem", [0xFE])]
+        try store.save(context)
+        #expect(try files(store.context("one")) == ["ca.pem [254]"])
+        // A name that cannot be made.
+        context.secrets["docker"] = [("cert.pem", [2]), (String(repeating: "n", count: 300), [3])]
+        #expect(throws: CommandError.self) { try store.save(context) }
+        #expect(try files(store.context("one")) == ["ca.pem [254]"])
+        context.secrets = [:]
+        try store.save(context)
+        #expect(try files(store.context("one")).isEmpty)
+        let left = try FileNames.below(directory.path + "/contexts/tls")
+        #expect(left.isEmpty, "\(left)")
+    }
+
+    @Test("a file that is replaced keeps its owner and mode", .enabled(if: geteuid() == 0, "needs root"))
+    func replacedFile() throws {
+        let directory = try Directory()
+        let path = directory.path + "/config.json"
+        defer { unlink(path) }
+        var status = stat()
+        try LocalFile.replace(path, with: [1])
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
+        #expect(chown(path, 1234, 4321) == 0 && chmod(path, 0o640) == 0)
+        try LocalFile.replace(path, with: [2, 3])
+        #expect(stat(path, &status) == 0 && status.st_size == 2)
+        #expect(status.st_uid == 1234 && status.st_gid == 4321 && status.st_mode & 0o7777 == 0o640)
     }
 
     @Test("the table marks the context in use")

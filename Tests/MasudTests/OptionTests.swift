@@ -19,6 +19,8 @@ struct OptionTests {
             ["--experimental", "--tls=false", "--tlsverify=false", "--selinux-enabled=false", "--userns-remap="],
             ["--init-path=/usr/bin/docker-init", "--cdi-spec-dir=/etc/cdi", "--feature", "buildkit=true"],
             ["--bip", "10.1.0.1/16", "--default-address-pool", "base=10.0.0.0/8,size=24", "--icc=false"],
+            ["--tlsverify", "--tlscacert=a", "--tlscert=b", "--tlskey=c", "-H", "tcp://0.0.0.0:2376", "-H", "[::]:1"],
+            ["--tls", "-H", "tcp://10.1.2.3:2376"], ["--tls", "--tlsverify=false"],
             ["--cni-conf-dir=/etc/cni", "--cni-bin-dir=/usr/lib/cni", "--cni-bin-dir", "/opt/cni/bin"],
             ["--max-download-attempts=3", "--oom-score-adjust=-500", "--min-api-version=1.41", "--metrics-addr=:1"],
         ])
@@ -35,6 +37,7 @@ struct OptionTests {
             #"{"default-address-pools":[{"base":"172.30.0.0/16","size":24}],"features":{"buildkit":true},"mtu":1450}"#,
             #"{"builder":{"gc":{"enabled":true,"policy":[{"keepStorage":"1GB","all":true}]}},"containerd":"/a.sock"}"#,
             #"{"cdi-spec-dirs":["/etc/cdi"],"default-network-opts":{"bridge":{"a":"b"}},"ipv6":false,"tls":false}"#,
+            #"{"tlsverify":true,"tlscacert":"a","tlscert":"b","tlskey":"c","hosts":["tcp://0.0.0.0:2376"]}"#,
             #"{"cni-conf-dir":"/etc/cni","cni-bin-dirs":["/usr/lib/cni","/opt/cni/bin"]}"#,
             #"{"max-download-attempts":3,"min-api-version":"1.40","max-request-document":"8m","max-connections":100}"#,
         ])
@@ -47,8 +50,9 @@ struct OptionTests {
     @Test(
         "what somebody relies on for their safety is refused",
         arguments: [
-            (["--tls"], "--tls cannot be honoured: this version has no TLS"),
-            (["--tlsverify"], "--tlsverify cannot be honoured: this version has no TLS"),
+            (["--tls", "--tlsverify=false", "-H", "tcp://0.0.0.0:2376"], "refusing to listen on tcp://0.0.0.0:2376"),
+            (["--tlscacert=ca.pem", "-H", "tcp://0.0.0.0:2376"], "refusing to listen on tcp://0.0.0.0:2376"),
+            (["--tlsverify", "-H", "tcp://example.org:2376"], "example.org is not an IP address"),
             (["--authorization-plugin=x"], "--authorization-plugin cannot be honoured"),
             (["--userns-remap=default"], "--userns-remap cannot be honoured"),
             (["--selinux-enabled"], "--selinux-enabled cannot be honoured"),

@@ -350,6 +350,22 @@ struct HandlerTests {
         }
     }
 
+    @Test("a client that speaks HTTP without TLS is told so")
+    func plainClient() async throws {
+        let (near, far) = try UnixSocket.pair(.stream)
+        let server = server
+        let connection = try await TestConnection(near) { try $0.addTLS(server: server) }
+        _ = try far.writeAll(Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+        try await connection.seen { $0.events == ["error", "inactive"] }
+        let answer = await TestPeer.blocking {
+            var bytes = [UInt8](repeating: 0, count: 1000)
+            return String(decoding: bytes[..<max(0, recv(far.rawValue, &bytes, 1000, Int32(MSG_WAITALL)))], as: UTF8.self)
+        }
+        let words = "Client sent an HTTP request to an HTTPS server.\n"
+        #expect(answer == "HTTP/1.0 400 Bad Request\r\n\r\n" + words)
+        far.discard()
+    }
+
     @Test("a handshake that breaks off is an error", arguments: [0, 3, 5, 40], [true, false])
     func brokenHandshake(count: Int, keepsHalfClosed: Bool) async throws {
         let (near, far) = try UnixSocket.pair(.stream)

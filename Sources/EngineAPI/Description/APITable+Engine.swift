@@ -74,6 +74,10 @@ extension APITable {
         APIEndpoint(
             .GET, "/distribution/{name}/manifest", "the manifest itself, as the registry has it", answer: .anything()),
         APIEndpoint(
+            .POST, "/distribution/{name}/manifest",
+            "puts a manifest or an index into the registry, or copies one from another of its repositories",
+            body: .document(ManifestPush.self), answer: .document(ImageDescriptor.self)),
+        APIEndpoint(
             .GET, "/masu/networks/firewall", "tells who can reach published ports",
             [.texts("container", "only those of these containers")], answer: .document(NetworkFirewall.self)),
         APIEndpoint(

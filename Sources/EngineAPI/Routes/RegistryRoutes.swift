@@ -15,6 +15,7 @@ extension EngineRoutes {
             Route(.GET, "/images/search", searchImages),
             Route(.GET, "/distribution/{name}/json", inspectDistribution),
             Route(.GET, "/distribution/{name}/manifest", showManifest),
+            Route(.POST, "/distribution/{name}/manifest", pushManifest),
             Route(.POST, "/auth", logIn),
         ]
     }
@@ -132,6 +133,23 @@ extension EngineRoutes {
                 "Content-Type": found.descriptor.mediaType,
                 "Docker-Content-Digest": found.descriptor.digest.description,
             ], body: .bytes(found.document))
+    }
+
+    /// Not Docker's: puts a manifest or an index into a registry, for `masu manifest push`.
+    private func pushManifest(_ request: RoutedRequest) async throws -> HTTPResponse {
+        let name = try ImageReference(parsing: request.name)
+        let push = try await request.decodeNeededBody(ManifestPush.self) ?? ManifestPush()
+        guard push.from.isEmpty != push.document.isEmpty else {
+            throw APIError.invalid("either From or Document says what to push")
+        }
+        let credentials = Self.credentials(request)
+        let descriptor =
+            push.from.isEmpty
+            ? try await engine.pushManifest(
+                Array(push.document.utf8), mediaType: push.mediaType, as: name, credentials: credentials)
+            : try await engine.copyManifest(
+                try ImageReference(parsing: push.from), to: name, credentials: credentials)
+        return .json(ImageDescriptor(descriptor))
     }
 
     private func searchImages(_ request: RoutedRequest) async throws -> HTTPResponse {

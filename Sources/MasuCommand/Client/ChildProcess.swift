@@ -4,21 +4,29 @@ import SystemPackage
 
 /// Programs that this one starts.
 enum ChildProcess {
+    /// `POSIX_SPAWN_SETSID` of <spawn.h>, which Swift does not see.
+    private static let newSession: Int16 = 0x80
+
     /// Starts a program; a name without a slash is looked for in `PATH`.
     ///
     /// - Parameters:
     ///   - streams: descriptors and the numbers they get in the program.
     ///   - variables: what its environment has beside this program's own, or instead of it.
+    ///   - hasOwnSession: whether it is apart from the terminal of this program, and so from its signals.
     /// - Returns: its process id, to be waited for.
     /// - Throws: ``CommandError`` such as `exec: "ssh": executable file not found in $PATH`.
     static func start(
         _ arguments: [String], program: String? = nil, streams: [(Int32, Int32)] = [],
-        variables: [(String, String)] = []
+        variables: [(String, String)] = [], hasOwnSession: Bool = false
     ) throws(CommandError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         for (descriptor, number) in streams { posix_spawn_file_actions_adddup2(&actions, descriptor, number) }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        if hasOwnSession { posix_spawnattr_setflags(&attributes, newSession) }
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var surroundings: [UnsafeMutablePointer<CChar>?] = []
@@ -34,7 +42,7 @@ enum ChildProcess {
         surroundings.append(nil)
         let name = program ?? arguments[0]
         var child: pid_t = 0
-        let code = posix_spawnp(&child, name, &actions, nil, &words, &surroundings)
+        let code = posix_spawnp(&child, name, &actions, &attributes, &words, &surroundings)
         guard code == 0 else {
             let reason = code == ENOENT && !name.contains("/") ? "executable file not found in $PATH" : nil
             throw CommandError("exec: \"\(name)\": \(reason ?? Console.words(code))")

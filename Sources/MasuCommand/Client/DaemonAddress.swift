@@ -4,13 +4,19 @@ import Text
 package enum DaemonAddress: Hashable, Sendable {
     /// A Unix socket's path.
     case unix(String)
-    /// An address or a name, and a port.
-    case tcp(host: String, port: UInt16)
+    /// An address or a name, and a port; with TLS or without.
+    case tcp(host: String, port: UInt16, tls: TLSMaterial? = nil)
     /// A machine on which `ssh` runs a command line that carries the connection on.
     case ssh(SSHHost)
 
     /// Where masud listens by default.
     package static let standard = DaemonAddress.unix("/run/masu/masu.sock")
+
+    /// The same address, with TLS if it is one of TCP: the others are safe without.
+    package func secured(by tls: TLSMaterial?) -> DaemonAddress {
+        guard case .tcp(let host, let port, _) = self else { return self }
+        return .tcp(host: host, port: port, tls: tls)
+    }
 
     /// Parses `unix://PATH`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT][/PATH]` or a bare `HOST:PORT`.
     package init(parsing text: String) throws(CommandError) {
@@ -47,7 +53,7 @@ package enum DaemonAddress: Hashable, Sendable {
     package var description: String {
         switch self {
         case .unix(let path): "unix://\(path)"
-        case .tcp(let host, let port): "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        case .tcp(let host, let port, _): "tcp://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         case .ssh(let host): host.description
         }
     }

@@ -121,7 +121,7 @@ final class DaemonClient {
     private var host: String {
         switch address {
         case .unix, .ssh: "masu"
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .tcp(let host, let port, _): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         }
     }
 

@@ -10,7 +10,12 @@ extension DaemonAddress {
     func connect() throws(CommandError) -> (descriptor: Int32, relay: RelayProcess?) {
         switch self {
         case .unix(let path): return (try connectUnix(path), nil)
-        case .tcp(let host, let port): return (try connectTCP(host, port), nil)
+        case .tcp(let host, let port, let tls):
+            let socket = try connectTCP(host, port)
+            guard let tls else { return (socket, nil) }
+            defer { close(socket) }
+            let relay = try RelayProcess(tls, to: host, on: socket)
+            return (relay.descriptor, relay)
         case .ssh(let host):
             let relay = try RelayProcess(host.arguments)
             return (relay.descriptor, relay)

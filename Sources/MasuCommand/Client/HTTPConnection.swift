@@ -65,6 +65,14 @@ package final class HTTPConnection {
                 let shift = position
                 guard try fill() else {
                     if let relay { throw relay.failure() }
+                    // A fatal alert of TLS 1.x (RFC 8446, section 5.1).
+                    if buffered.starts(with: [0x15, 0x03]) {
+                        throw CommandError(
+                            """
+                            error during connect: the daemon's answer is not HTTP.
+                            * Are you trying to connect to a TLS-enabled daemon without TLS?
+                            """)
+                    }
                     throw CommandError("the daemon closed the connection without an answer")
                 }
                 searched -= shift - position

@@ -197,9 +197,15 @@ enum ContextCommands {
         result["Name"] = .string(name)
         result["Metadata"] = isStandard ? [:] : context.metadata
         result["Endpoints"] = context.endpoints
-        result["TLSMaterial"] = isStandard ? [:] : .object(try store.secretNames(name))
+        result["TLSMaterial"] = .object(isStandard ? secretNames(context) : try store.secretNames(name))
         result["Storage"] = .object(storage)
         return .object(result)
+    }
+
+    private static func secretNames(_ context: StoredContext) -> JSONObject {
+        var result = JSONObject()
+        for (endpoint, files) in context.secrets { result[endpoint] = .array(files.map { .string($0.name) }) }
+        return result
     }
 
     private static let export = Command(
@@ -255,7 +261,14 @@ enum ContextCommands {
     private static func existing(_ name: String, _ invocation: Invocation) throws(CommandError) -> StoredContext {
         guard name == StoredContext.standardName else { return try ContextStore.user.context(name) }
         let address = try DaemonSelection.standardAddress(invocation.flags, in: .own)
-        return StoredContext(name, description: StoredContext.standardDescription, host: address.description)
+        var context = StoredContext(name, description: StoredContext.standardDescription, host: address.description)
+        if case .tcp(_, _, let tls?) = address {
+            context.setEndpoint(host: address.description, skipsTLSVerify: !tls.verifies)
+            for file in tls.files {
+                context.secrets[StoredContext.endpoint, default: []].append((file.name, try LocalFile.read(file.path)))
+            }
+        }
+        return context
     }
 
     private static func report(_ name: String, _ sentence: String) throws -> Int32 {

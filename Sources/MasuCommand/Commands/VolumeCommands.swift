@@ -69,7 +69,7 @@ enum VolumeCommands {
             for warning in answer.warnings ?? [] { Console.complain("WARNING: \(warning)") }
             let rows = (answer.volumes ?? []).sorted { NaturalOrder.precedes($0.name, $1.name) }
                 .map { VolumeRow($0).row }
-            let format = flags[FormatFlags.list]
+            let format = FormatFlags.chosen(flags[FormatFlags.list], "volumesFormat", isQuiet: flags[quiet])
             if flags[quiet], format.isEmpty || format == "table" {
                 try Console.write(rows.map { ($0.values["Name"]?.string ?? "") + "\n" }.joined())
                 return 0

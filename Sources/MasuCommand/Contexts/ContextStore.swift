@@ -87,28 +87,53 @@ package struct ContextStore: Sendable {
         if has(context.name), try Self.areSame(secrets(context.name), context.secrets) {
             return try writeMetadata(context)
         }
-        try removeTree(secretsPath(context.name))
-        for (endpoint, files) in context.secrets where !files.isEmpty {
-            let folder = "\(secretsPath(context.name))/\(endpoint)"
-            try makeDirectories(folder, mode: 0o700)
-            for file in files { try LocalFile.replace("\(folder)/\(file.name)", with: file.content) }
-        }
+        try replaceSecrets(of: context)
         // Last, because a context exists from now on.
         try writeMetadata(context)
+    }
+
+    /// Writes all files for TLS beside the old ones, and then puts them in their place.
+    private func replaceSecrets(of context: StoredContext) throws(CommandError) {
+        let place = secretsPath(context.name)
+        let (new, old) = ("\(place).new-\(getpid())", "\(place).old-\(getpid())")
+        do throws(CommandError) {
+            for (endpoint, files) in context.secrets where !files.isEmpty {
+                try makeDirectories("\(new)/\(endpoint)", mode: 0o700)
+                for file in files { try LocalFile.replace("\(new)/\(endpoint)/\(file.name)", with: file.content) }
+            }
+            let hadSome = LocalFile.exists(place)
+            if hadSome { try move(place, to: old) }
+            if LocalFile.exists(new) {
+                do throws(CommandError) {
+                    try move(new, to: place)
+                } catch {
+                    if hadSome { rename(old, place) }
+                    throw error
+                }
+            }
+        } catch {
+            // The old ones are where they were; that is what matters.
+            try? removeTree(new)
+            throw error
+        }
+        try removeTree(old)
+    }
+
+    private func move(_ path: String, to other: String) throws(CommandError) {
+        guard rename(path, other) == 0 else {
+            throw CommandError("rename \(path) \(other): \(Console.words(errno))")
+        }
     }
 
     private static func areSame(
         _ left: [String: [(name: String, content: [UInt8])]], _ right: [String: [(name: String, content: [UInt8])]]
     ) -> Bool {
-        func sorted(_ secrets: [String: [(name: String, content: [UInt8])]]) -> [[String]] {
-            secrets.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }.map { endpoint, files in
-                [endpoint]
-                    + files.sorted { $0.name < $1.name }.flatMap {
-                        [$0.name, String(decoding: $0.content, as: UTF8.self)]
-                    }
+        func contents(_ secrets: [String: [(name: String, content: [UInt8])]]) -> [String: [String: [UInt8]]] {
+            secrets.filter { !$0.value.isEmpty }.mapValues { files in
+                Dictionary(files.map { ($0.name, $0.content) }) { $1 }
             }
         }
-        return sorted(left) == sorted(right)
+        return contents(left) == contents(right)
     }
 
     private func writeMetadata(_ context: StoredContext) throws(CommandError) {

@@ -16,22 +16,25 @@ package struct DaemonSelection: Equatable {
         /// `currentContext` of `config.json`; asked for where nothing else says which daemon is meant.
         let currentContext: () -> String
         let store: () -> ContextStore
+        /// Where the files of docker's clients are.
+        let directory: () -> String
 
         /// Surroundings.
         package init(
             environment: @escaping (String) -> String?, currentContext: @escaping () -> String,
-            store: @escaping () -> ContextStore
+            store: @escaping () -> ContextStore, directory: @escaping () -> String
         ) {
             self.environment = environment
             self.currentContext = currentContext
             self.store = store
+            self.directory = directory
         }
 
         /// Those of this process.
         static var own: Surroundings {
             Surroundings(
                 environment: { Console.environment($0) }, currentContext: { ClientConfiguration.user.currentContext },
-                store: { ContextStore.user })
+                store: { ContextStore.user }, directory: { CopyPath.parent(LocalFile.absolute(ClientConfiguration.standardPath)) })
         }
 
         /// The first variable of those that name a daemon and its value.
@@ -62,13 +65,14 @@ package struct DaemonSelection: Equatable {
     /// The daemon that flags, environment and `config.json` choose.
     ///
     /// - Throws: ``CommandError``, in docker's words, for a context that does not exist, for an address that is none,
-    ///   and where TLS is asked for.
+    ///   and for files for TLS that cannot be read.
     package init(_ flags: ParsedFlags, in surroundings: Surroundings) throws(CommandError) {
         context = try Self.contextName(flags, in: surroundings)
         guard context == StoredContext.standardName else {
             let stored: StoredContext
+            let store = surroundings.store()
             do throws(CommandError) {
-                stored = try surroundings.store().context(context)
+                stored = try store.context(context)
             } catch {
                 throw CommandError("Failed to initialize: unable to resolve docker endpoint: \(error.message)")
             }
@@ -77,21 +81,15 @@ package struct DaemonSelection: Equatable {
                     "Failed to initialize: unable to resolve docker endpoint: "
                         + "context \"\(context)\" is not about a daemon")
             }
-            if stored.secrets[StoredContext.endpoint]?.isEmpty == false { throw Self.noTLS("context \"\(context)\"") }
-            address = host.isEmpty ? .standard : try DaemonAddress(parsing: host)
+            let plain = host.isEmpty ? .standard : try DaemonAddress(parsing: host)
+            address = plain.secured(by: TLSMaterial(stored, in: store))
             return
         }
         address = try Self.standardAddress(flags, in: surroundings)
-        guard case .tcp = address else { return }
-        for flag in [GlobalFlags.tls, GlobalFlags.tlsVerify] where flags[flag] {
-            throw Self.noTLS("--\(flag.definition.name)")
-        }
-        for name in ["DOCKER_TLS_VERIFY", "DOCKER_TLS"] {
-            if !flags.isSet(GlobalFlags.tlsVerify), surroundings.environment(name)?.isEmpty == false {
-                throw Self.noTLS(name)
-            }
-        }
     }
+
+    /// Where a daemon with TLS is if nothing else is said, as with docker.
+    private static let standardHostWithTLS = "tcp://localhost:2376"
 
     /// The address of the context `default`: `-H`, the environment, or else the standard socket.
     static func standardAddress(
@@ -99,16 +97,12 @@ package struct DaemonSelection: Equatable {
     ) throws(CommandError) -> DaemonAddress {
         let hosts = flags[GlobalFlags.host]
         guard hosts.count < 2 else { throw CommandError("Specify only one -H") }
-        guard let text = hosts.first ?? surroundings.hostVariable?.value else { return .standard }
-        return try DaemonAddress(parsing: text)
-    }
-
-    /// This program has no TLS: a library for it would take longer to load than all the rest.
-    private static func noTLS(_ asker: String) -> CommandError {
-        CommandError(
-            """
-            \(asker): TLS connections to a daemon are not supported by this version of masu
-            Hint: reach the daemon over SSH (-H ssh://user@host), or use docker with this configuration.
-            """)
+        if let text = hosts.first ?? surroundings.hostVariable?.value {
+            let address = try DaemonAddress(parsing: text)
+            guard case .tcp = address else { return address }
+            return address.secured(by: try TLSMaterial(flags, in: surroundings))
+        }
+        guard let tls = try TLSMaterial(flags, in: surroundings) else { return .standard }
+        return try DaemonAddress(parsing: standardHostWithTLS).secured(by: tls)
     }
 }

@@ -107,9 +107,10 @@ package struct CredentialFile {
 }
 
 extension LocalFile {
-    /// Replaces a file, which only its owner may read if nothing else is said, at once and as a whole; a link to it
-    /// stays one.
-    static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(CommandError) {
+    /// Replaces a file at once and as a whole. Owner and mode of the old one stay, and a link to it stays one.
+    ///
+    /// - Parameter mode: of a file that did not exist; only its owner may read it if nothing else is said.
+    package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(CommandError) {
         var target = path
         if let real = realpath(path, nil) {
             target = String(cString: real)
@@ -122,6 +123,12 @@ extension LocalFile {
         let temporary = "\(target).\(getpid())"
         let descriptor = Glibc.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw CommandError("open \(temporary): \(Console.words(errno))") }
+        var old = stat()
+        if stat(target, &old) == 0, old.st_mode & S_IFMT == S_IFREG {
+            // Only root can give a file away. The mode comes second, because a change of the owner takes bits of it.
+            _ = fchown(descriptor, old.st_uid, old.st_gid)
+            _ = fchmod(descriptor, old.st_mode & 0o7777)
+        }
         let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
         let code = errno
         close(descriptor)
