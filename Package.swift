@@ -232,7 +232,8 @@ let package = Package(
                 "Addresses", "BlockingCalls", "CDI", "EngineAPI", "HTTPServing", "DaemonLog", "Distribution", "Engine",
                 "Images",
                 "Networks", "PublishedPorts", "Snapshots", "ContentStore", "Flags", "JSON", "LinuxKernel", "TLS",
-                "Volumes", "BuildInformation", database, logging, system, .product(name: "NIOPosix", package: "swift-nio"),
+                "Volumes", "BuildInformation", database, logging, system,
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict, linkerSettings: staticRuntime),
         .executableTarget(

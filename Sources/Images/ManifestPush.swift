@@ -24,7 +24,7 @@ extension Images {
         let manifest = RemoteManifest(mediaType: mediaType, digest: digest, bytes: document)
         do {
             return try await registries.with(wanted, .push, credentials: credentials) { repository in
-                try await repository.put(manifest, as: wanted.digest.map { .digest($0) } ?? .tag(wanted.tag ?? "latest"))
+                try await repository.put(manifest, as: wanted.selector)
                 return manifest.descriptor
             }
         } catch {
@@ -49,10 +49,9 @@ extension Images {
                 "cannot use source images from a different registry than the target image: "
                     + "\(wanted.domain) != \(name.domain)")
         }
-        let selector: ManifestSelector = wanted.digest.map { .digest($0) } ?? .tag(wanted.tag ?? "latest")
         do {
             let remote = try await registries.with(wanted, .pull, credentials: credentials) { repository in
-                try await repository.manifest(selector) { ContentHasher.digest(of: $0, $1) }
+                try await repository.manifest(wanted.selector) { ContentHasher.digest(of: $0, $1) }
             }
             guard MediaType.isManifest(remote.mediaType) else {
                 throw ImagesError(.invalid, "\(wanted.familiar) is not the manifest of an image: \(remote.mediaType)")
@@ -74,6 +73,10 @@ extension Images {
             throw ImagesError.explained(error, wanted)
         }
     }
+}
+
+extension ImageReference {
+    fileprivate var selector: ManifestSelector { digest.map { .digest($0) } ?? .tag(tag ?? "latest") }
 }
 
 extension RemoteManifest {

@@ -403,7 +403,9 @@ final class TLSHandler: ChannelDuplexHandler, NIOOutboundByteBufferingChannelHan
         guard phase != .closed else { return }
         finish(error)
         if connection.outputCount > 0 { sendOutput(nil, context) }
-        if connection.isPlainHTTP { context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: Self.hint)), promise: nil) }
+        if connection.isPlainHTTP {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: Self.hint)), promise: nil)
+        }
         context.fireErrorCaught(error)
         context.close(promise: nil)
     }

@@ -26,9 +26,11 @@ struct StartTests {
     @Test("files for TLS that are not there are named")
     func tlsFiles() throws {
         let own = ["--tlscert", "DIR/cert.pem", "--tlskey", "DIR/key.pem"]
-        let text = #"invalid TLS configuration: could not load X509 key pair (cert: "DIR/cert.pem", key: "DIR/key.pem")"#
-        try expect("", ["--tls"] + own, says: text + ": open DIR/cert.pem: no such file or directory")
-        try expect("touch cert.pem key.pem", ["--tlsverify"] + own, says: text + ": there is no certificate in PEM form")
+        let text =
+            #"invalid TLS configuration: could not load X509 key pair (cert: "DIR/cert.pem", key: "DIR/key.pem"): "#
+        try expect("", ["--tls"] + own, says: text + "open DIR/cert.pem: no such file or directory")
+        try expect(
+            "touch cert.pem key.pem", ["--tlsverify"] + own, says: text + "there is no certificate in PEM form")
     }
 
     @Test(

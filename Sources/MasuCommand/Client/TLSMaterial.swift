@@ -4,8 +4,9 @@ import Flags
 package struct TLSMaterial: Hashable, Sendable {
     /// Certificates of the only authorities that may have signed the daemon's; nil for those of this machine.
     package var authority: String?
-    /// What is shown to a daemon that asks who is there, and its private key.
+    /// What is shown to a daemon that asks who is there.
     package var certificate: String?
+    /// The certificate's private key.
     package var key: String?
     /// Whether it matters who has signed the daemon's certificate, and for which host.
     package var verifies: Bool

@@ -34,7 +34,8 @@ package struct DaemonSelection: Equatable {
         static var own: Surroundings {
             Surroundings(
                 environment: { Console.environment($0) }, currentContext: { ClientConfiguration.user.currentContext },
-                store: { ContextStore.user }, directory: { CopyPath.parent(LocalFile.absolute(ClientConfiguration.standardPath)) })
+                store: { ContextStore.user },
+                directory: { CopyPath.parent(LocalFile.absolute(ClientConfiguration.standardPath)) })
         }
 
         /// The first variable of those that name a daemon and its value.

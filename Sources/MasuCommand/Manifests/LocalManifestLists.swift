@@ -18,7 +18,7 @@ package struct LocalManifestLists {
     /// The directory of a list by its full name.
     package func folder(_ list: String) -> String { "\(root)/\(Self.fileName(list))" }
 
-    /// Docker's name of a file for a reference. It tells references apart, because a tag has no slash.
+    /// Docker's name of a file for a reference.
     private static func fileName(_ reference: String) -> String {
         String(reference.map { $0 == ":" ? "-" : $0 == "/" ? "_" : $0 })
     }

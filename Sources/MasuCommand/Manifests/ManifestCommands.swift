@@ -79,8 +79,8 @@ enum ManifestCommands {
         examples: [
             .init(
                 "Say which processors an image is for",
-                "masu manifest annotate --arch arm --variant v7 registry.example.org/app:1 registry.example.org/app:1-pi"
-            )
+                "masu manifest annotate --arch arm --variant v7 registry.example.org/app:1 "
+                    + "registry.example.org/app:1-pi")
         ],
         flags: { [architecture, system, features, version, variant] },
         action: { invocation in
