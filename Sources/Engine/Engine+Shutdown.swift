@@ -12,6 +12,7 @@ extension Engine {
         }
         for container in services.registry.all { await container.detach() }
         services.events.close()
+        await services.events.settle()
     }
 }
 

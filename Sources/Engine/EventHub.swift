@@ -1,3 +1,4 @@
+import BlockingCalls
 import Logging
 import OCISpec
 import Synchronization
@@ -7,7 +8,6 @@ import SystemPackage
 package final class EventHub: Sendable {
     private struct State {
         var past: [EngineEvent] = []
-        var journal: EventJournal?
         var listeners: [Int: Listener] = [:]
         var nextListener = 0
     }
@@ -23,29 +23,33 @@ package final class EventHub: Sendable {
     private static let backlog = 16384
 
     private let state: Mutex<State>
+    private let writer: EventWriter?
 
     /// A hub that forgets with the process.
-    package init() { state = Mutex(State()) }
-
-    /// A hub that keeps its events in `file` and begins with those that it finds there.
-    package init(file: FilePath, logger: Logger) {
+    package init() {
         state = Mutex(State())
-        state.withLock { state in
-            var journal = EventJournal(file, logger: logger)
-            state.past = journal.open()
-            state.journal = journal
-        }
+        writer = nil
+    }
+
+    /// A hub that keeps its events in `file` and begins with those that it finds there. Blocks.
+    ///
+    /// - Parameter pool: has one thread, on which the file is written.
+    package init(file: FilePath, pool: BlockingPool = BlockingPool(threads: 1, name: "events"), logger: Logger) {
+        var journal = EventJournal(file, logger: logger)
+        state = Mutex(State(past: journal.open()))
+        writer = EventWriter(journal, pool: pool)
     }
 
     package var listenerCount: Int { state.withLock { $0.listeners.count } }
 
-    /// Gives an event to all who listen, and keeps it for those who ask later.
+    /// Gives an event to all who listen, and keeps it for those who ask later. Does not wait for the file.
     package func publish(_ event: EngineEvent) {
         state.withLock { state in
             // Twice the memory before the older half goes, so that not every event moves all others.
             if state.past.count >= 2 * Self.memory { state.past.removeFirst(state.past.count - Self.memory) }
             state.past.append(event)
-            state.journal?.append(event, past: state.past)
+            // Here, so that the file has the same order.
+            writer?.append(event)
             for listener in state.listeners.values where listener.filter.matches(event) {
                 listener.continuation.yield(event)
             }
@@ -90,6 +94,9 @@ package final class EventHub: Sendable {
         }
         return stream
     }
+
+    /// Waits until all events of until now are in the file.
+    package func settle() async { await writer?.settle() }
 
     /// Ends every listener's stream.
     package func close() {

@@ -7,8 +7,8 @@ import SystemPackage
 /// The newest events in a file, from which the next daemon learns them, however this one ends.
 ///
 /// Each event is one line of JSON and one `write`. A kill cannot part it, and the page cache survives the process, so
-/// nothing is flushed. The file is below the exec root, which on most machines is in memory: a write does not wait for
-/// a disk, and after a reboot there are no past events, like no containers that run.
+/// nothing is flushed. The file is below the exec root, which on most machines is in memory: after a reboot there are
+/// no past events, like no containers that run.
 struct EventJournal {
     /// The file may have this many lines and bytes before it is written anew with the newest events alone.
     static let lineLimit = 1024
@@ -22,6 +22,8 @@ struct EventJournal {
     private var file: FileDescriptor?
     private var lines = 0
     private var bytes = 0
+    /// The newest events, and up to as many older ones.
+    private var recent: [EngineEvent] = []
 
     /// Reads what is in the file and opens it for more. A line that is not an event (the end of one, after a machine
     /// lost its power) counts for nothing.
@@ -40,14 +42,17 @@ struct EventJournal {
         } catch {
             logger.warning("cannot read the past events in \(path): \(error)")
         }
-        rewrite(past)
+        recent = past.suffix(Self.kept.lines)
+        rewrite()
         return past
     }
 
-    /// Adds an event; `past` is all of them, this one included.
-    mutating func append(_ event: EngineEvent, past: [EngineEvent]) {
+    /// Adds an event.
+    mutating func append(_ event: EngineEvent) {
         guard let file else { return }
-        if lines >= Self.lineLimit || bytes >= Self.byteLimit { return rewrite(past) }
+        if recent.count >= 2 * Self.kept.lines { recent.removeFirst(recent.count - Self.kept.lines) }
+        recent.append(event)
+        if lines >= Self.lineLimit || bytes >= Self.byteLimit { return rewrite() }
         let line = event.line
         do {
             try file.writeEntire(line)
@@ -59,10 +64,10 @@ struct EventJournal {
     }
 
     /// Puts the newest events into a new file in the place of this one.
-    private mutating func rewrite(_ past: [EngineEvent]) {
+    private mutating func rewrite() {
         var kept: [[UInt8]] = []
         var size = 0
-        for event in past.suffix(Self.kept.lines).reversed() {
+        for event in recent.suffix(Self.kept.lines).reversed() {
             let line = event.line
             if size + line.count > Self.kept.bytes { continue }
             size += line.count
@@ -86,6 +91,7 @@ struct EventJournal {
 
     private mutating func give(up error: any Error) {
         logger.error("cannot keep events in \(path): the next daemon will not know those from now on: \(error)")
+        recent = []
         // What there is in the file stays true; a descriptor that cannot be closed cannot be helped.
         try? close()
     }

@@ -1,3 +1,4 @@
+import BlockingCalls
 import Engine
 import LinuxKernel
 import Logging
@@ -28,6 +29,7 @@ struct EventJournalTests {
         do {
             let hub = EventHub(file: file, logger: quiet)
             for event in sent { hub.publish(event) }
+            await hub.settle()
             // No end of any kind: the process may be killed here.
         }
         #expect(await past(EventHub(file: file, logger: quiet)) == Array(sent.suffix(256)))
@@ -39,11 +41,14 @@ struct EventJournalTests {
     func damage() async throws {
         let directory = try TemporaryDirectory()
         let file = directory.path.appending("events")
-        EventHub(file: file, logger: quiet).publish(EngineEvent(kind: .image, action: "pull", actorID: "a"))
+        let first = EventHub(file: file, logger: quiet)
+        first.publish(EngineEvent(kind: .image, action: "pull", actorID: "a"))
+        await first.settle()
         let good = try Files.readText(file)
         try directory.write("events", "\u{0}\n{}\n" + good + "\n" + good.prefix(20))
         let hub = EventHub(file: file, logger: quiet)
         hub.publish(EngineEvent(kind: .image, action: "tag", actorID: "a"))
+        await hub.settle()
         let actions = await past(EventHub(file: file, logger: quiet)).map(\.action)
         #expect(actions == ["pull", "tag"])
         #expect(Files.exists(directory.path))
@@ -58,8 +63,10 @@ struct EventJournalTests {
         for number in 0..<2000 {
             hub.publish(
                 EngineEvent(kind: .container, action: "start", actorID: "\(number)", attributes: ["label": label]))
+            if number % 10 == 0 { await hub.settle() }
             #expect(try FileStatus.of(file).size < 5 << 20)
         }
+        await hub.settle()
         let kept = await past(EventHub(file: file, logger: quiet))
         #expect(kept.last?.actorID == "1999" && kept.count > 50)
         #expect(Files.exists(directory.path))
@@ -71,6 +78,24 @@ struct EventJournalTests {
         let hub = EventHub(file: directory.path.appending("none/events"), logger: quiet)
         hub.publish(EngineEvent(kind: .container, action: "start", actorID: "1"))
         #expect(await past(hub).map(\.action) == ["start"])
+    }
+
+    @Test("a disk that does not answer holds up nobody, and the file has everything in order when it does")
+    func slowDisk() async throws {
+        let directory = try TemporaryDirectory()
+        let file = directory.path.appending("events")
+        let pool = BlockingPool(threads: 1, name: "test")
+        let hub = EventHub(file: file, pool: pool, logger: quiet)
+        let disk = Semaphore()
+        pool.submit { disk.wait() }
+        let sent = (0..<20).map { EngineEvent(kind: .container, action: "start", actorID: "\($0)") }
+        for event in sent { hub.publish(event) }
+        #expect(await past(hub) == sent)
+        #expect(try Files.read(file).isEmpty)
+        disk.signal()
+        await hub.settle()
+        #expect(await past(EventHub(file: file, logger: quiet)) == sent)
+        #expect(Files.exists(directory.path))
     }
 
     @Test("an end alone asks for all of the past up to it")

@@ -26,6 +26,12 @@ extension Integration {
                         before = try events(daemon, "&since=1")
                         return before.contains("container die") && before.contains("network disconnect")
                     })
+                // Events are written down a moment after they have been told.
+                #expect(
+                    try eventually {
+                        let file = try String(contentsOfFile: daemon.execRoot + "/events", encoding: .utf8)
+                        return file.split(separator: "\n").count >= before.count
+                    })
                 try daemon.crash()
                 try daemon.start()
                 try daemon.ok(.masu, "rm", "one")
