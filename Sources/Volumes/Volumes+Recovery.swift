@@ -9,8 +9,10 @@ extension Volumes {
     /// A directory without a row is what a creation has left that did not answer, if there is nothing in it: it goes.
     /// Else it becomes a volume, as with Docker: people restore volumes by putting their directories here. A row
     /// without a directory stays: its files may be on a disk that is not there yet, and whoever needs them is told. So
-    /// nothing is removed here that has files in it, but for removals that had begun.
-    func openNow() throws(VolumesError) {
+    /// nothing is removed that has files in it, but for removals that had begun.
+    ///
+    /// - Returns: Those removals, which take as long as there are files.
+    func openNow() throws(VolumesError) -> UnfinishedRemovals {
         let (rows, damaged, uses) = try table.load()
         for (name, reason) in damaged {
             logger.error("the row of a volume cannot be read", metadata: ["name": "\(name)", "error": "\(reason)"])
@@ -23,7 +25,7 @@ extension Volumes {
             }
             for use in uses { state.entries[use.volume]?.uses[use.user] = use.mountpoint }
         }
-        for row in rows where row.isRemoving { finishRemoval(row.volume) }
+        var left = UnfinishedRemovals(volumes: rows.filter(\.isRemoving).map(\.volume))
         var known = Set(rows.map(\.volume.name))
         known.formUnion(damaged.map(\.name))
         let names: [String]
@@ -33,19 +35,29 @@ extension Volumes {
         for name in names where !known.contains(name) {
             do throws(VolumesError) {
                 if name.hasPrefix(LocalDriver.removedPrefix) {
-                    try local.removeTree(local.root.appending(name))
+                    left.trees.append(local.root.appending(name))
                 } else {
                     try adopt(name)
                 }
             } catch {
-                logger.error(
-                    "cannot deal with what is among the volumes",
-                    metadata: ["path": "\(local.root.appending(name))", "error": "\(error)"])
+                report(error, about: local.root.appending(name))
             }
         }
+        return left
     }
 
-    private func finishRemoval(_ volume: Volume) {
+    private func report(_ error: VolumesError, about path: FilePath) {
+        logger.error(
+            "cannot deal with what is among the volumes", metadata: ["path": "\(path)", "error": "\(error)"])
+    }
+
+    /// Removes what a removal has moved away.
+    func finishRemoval(ofTree path: FilePath) {
+        do throws(VolumesError) { try local.removeTree(path) } catch { report(error, about: path) }
+    }
+
+    /// With the lock of the name.
+    func finishRemoval(_ volume: Volume) {
         do throws(VolumesError) {
             // A plugin may not be there yet: it is asked again when somebody asks for the removal again.
             if volume.definition != .plugin {

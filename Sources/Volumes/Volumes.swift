@@ -43,6 +43,8 @@ package final class Volumes: Sendable {
     private let treePool = BlockingPool(threads: 2, name: "volume-trees")
     /// Where plugins and name servers are waited for: a slow one must hold up nobody but those who need it.
     private let slowPool = BlockingPool(threads: 32, name: "volume-plugins")
+    /// Finishes what earlier daemons have begun to remove.
+    private let cleaning = Mutex<Task<Void, Never>?>(nil)
 
     private init(
         _ configuration: VolumesConfiguration, database: any DatabaseWriter, logger: Logger
@@ -60,13 +62,32 @@ package final class Volumes: Sendable {
     }
 
     /// Finds the volumes of the database and compares them with what is on the disk: what a killed daemon has done half
-    /// is finished or taken back, and directories that the database does not know are adopted.
+    /// is finished or taken back, and directories that the database does not know are adopted. Trees whose removal had
+    /// begun go afterwards, while the volumes are there for everybody: see `cleaned`.
     package static func open(
         _ configuration: VolumesConfiguration, database: any DatabaseWriter, logger: Logger
     ) async throws -> Volumes {
         let volumes = try Volumes(configuration, database: database, logger: logger)
-        try await volumes.pool.run { try volumes.openNow() }
+        let left = try await volumes.pool.run { try volumes.openNow() }
+        if !left.isEmpty {
+            let cleaning = Task { await volumes.finish(left) }
+            volumes.cleaning.withLock { $0 = cleaning }
+        }
         return volumes
+    }
+
+    /// Waits until all is removed whose removal an earlier daemon had begun.
+    package func cleaned() async { await cleaning.withLock { $0 }?.value }
+
+    /// One after the other, so that the disk is there for others as well.
+    private func finish(_ left: UnfinishedRemovals) async {
+        for volume in left.volumes {
+            // It throws nothing, and neither do the others.
+            try? await locks.withLock(volume.name) {
+                try await self.treePool.run { [self] in finishRemoval(volume) }
+            }
+        }
+        for tree in left.trees { try? await treePool.run { [self] in finishRemoval(ofTree: tree) } }
     }
 
     // MARK: What there is
@@ -259,6 +280,16 @@ package final class Volumes: Sendable {
             }
         }
     }
+}
+
+/// What earlier daemons have begun to remove.
+struct UnfinishedRemovals: Sendable {
+    /// Whose rows say so. Nobody can use them meanwhile.
+    var volumes: [Volume] = []
+    /// What was moved away already.
+    var trees: [FilePath] = []
+
+    var isEmpty: Bool { volumes.isEmpty && trees.isEmpty }
 }
 
 /// The volumes that are known, and who has to do with them.

@@ -41,4 +41,21 @@ struct VolumeTests {
         dangling.isDangling = false
         #expect(try await fixture.engine.volumes(dangling).volumes.map(\.volume.name) == ["used"])
     }
+
+    @Test("nothing is pruned as long as there is a container that may have any volume")
+    func pruneBesideDamage() async throws {
+        let fixture = try await EngineFixture()
+        _ = try await fixture.engine.createVolume(VolumeRequest(name: "data"))
+        _ = try await fixture.engine.create(ContainerConfiguration(image: "box"), name: "hurt")
+        try await fixture.database.write { try $0.execute(sql: "UPDATE container SET configuration = '['") }
+        let next = try fixture.restarted()
+        try await next.recover()
+        var filter = VolumePruneFilter()
+        filter.includesNamed = true
+        let error = await #expect(throws: EngineError.self) { try await next.pruneVolumes(filter) }
+        #expect(error?.kind == .conflict && error?.message.contains("container hurt") == true)
+        #expect(fixture.volumes.all.map(\.name) == ["data"])
+        try await next.remove("hurt")
+        #expect(try await next.pruneVolumes(filter).names == ["data"])
+    }
 }

@@ -230,6 +230,25 @@ extension Integration {
             }
         }
 
+        @Test("a directory of the host that a killed daemon has half filled is filled by the next start")
+        func halfFilled() throws {
+            try withDaemon { daemon in
+                try makeImage(daemon)
+                let device = daemon.root + "/device"
+                try FileManager.default.createDirectory(atPath: device, withIntermediateDirectories: true)
+                try daemon.ok(
+                    .masu, "volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=\(device)",
+                    "host")
+                try daemon.ok(.masu, "create", "--name", "one", "-v", "host:/data", "filled", "cat", "/data/file")
+                #expect(try FileManager.default.contentsOfDirectory(atPath: device).sorted() == ["file", "link", "sub"])
+                for name in ["file", "link", "sub"] { try FileManager.default.removeItem(atPath: device + "/" + name) }
+                try FileManager.default.createDirectory(
+                    atPath: device + "/.masu-copy/sub", withIntermediateDirectories: true)
+                #expect(try daemon.ok(.masu, "start", "-a", "one") == "image")
+                #expect(try FileManager.default.contentsOfDirectory(atPath: device).sorted() == ["file", "link", "sub"])
+            }
+        }
+
         @Test("the files of an image are mounted read-only, all or a part of them", arguments: Case.all)
         func images(_ test: Case) throws {
             try withDaemon { daemon in

@@ -94,8 +94,83 @@ struct RecoveryTests {
         }
         try await store.reopen()
         #expect(store.volumes.all.map(\.name) == ["other"])
+        await store.volumes.cleaned()
+        #expect(store.volumes.all.map(\.name) == ["other"])
         #expect(try Files.names(in: store.root) == ["other"])
         #expect(try await store.database.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM volume") } == 1)
+    }
+
+    @Test("who makes a volume of a name whose removal is not finished gets a new one")
+    func removalBehind() async throws {
+        let store = try await TestStore()
+        _ = try await store.volumes.create(VolumeRequest(name: "data"))
+        for number in 0..<200 { try store.directory.write("data/volumes/data/_data/\(number % 20)/\(number)", "x") }
+        try await store.database.write { try $0.execute(sql: "UPDATE volume SET isRemoving = 1") }
+        try await store.reopen()
+        #expect(try await store.volumes.create(VolumeRequest(name: "data")).isNew)
+        await store.volumes.cleaned()
+        #expect(store.volumes.all.map(\.name) == ["data"])
+        #expect(try Files.names(in: store.root.appending("data/_data")).isEmpty)
+        #expect(try Files.names(in: store.root) == ["data"])
+    }
+
+    @Test("a volume that has to be mounted to be looked at is known to be half filled, by the next daemon as well")
+    func halfFilled() async throws {
+        let store = try await TestStore()
+        let options = ["type": "nfs", "o": "addr=192.0.2.1", "device": ":/x"]
+        _ = try await store.volumes.create(VolumeRequest(name: "share", options: options))
+        #expect(!store.volumes.isHalfFilled("share"))
+        try store.volumes.beginFilling("share")
+        try await store.reopen()
+        #expect(store.volumes.isHalfFilled("share"))
+        // Twice, as two containers may do it.
+        for _ in 0..<2 { store.volumes.endFilling("share") }
+        #expect(!store.volumes.isHalfFilled("share"))
+        try store.volumes.beginFilling("share")
+        try await store.volumes.remove("share")
+        #expect(try Files.names(in: store.root).isEmpty)
+    }
+
+    @Test("rows that the first daemon with volumes has written are volumes")
+    func oldRows() async throws {
+        let store = try await TestStore()
+        let rows = [
+            "data": #"""
+            {"name":"data","driver":"local","createdAt":"2026-11-30T16:18:00Z","definition":{"local":{"_0":{}}}}
+            """#,
+            "share": #"""
+            {"name":"share","driver":"local","createdAt":"2026-11-30T16:18:00Z","labels":{"a":"b"},"options":
+            {"type":"nfs","o":"addr=192.0.2.1,rw","device":":/x"},"definition":{"local":{"_0":{"mount":{"type":"nfs",
+            "device":":/x","options":["addr=192.0.2.1","rw"]}}}}}
+            """#,
+            "small": #"""
+            {"name":"small","driver":"local","createdAt":"2026-11-30T16:18:00Z","options":{"size":"1m"},
+            "definition":{"local":{"_0":{"size":1048576,"project":1298202624}}}}
+            """#,
+            "net": #"{"name":"net","driver":"net","definition":{"plugin":{}}}"#,
+        ]
+        try await store.database.write { database in
+            for (name, document) in rows {
+                try database.execute(
+                    sql: "INSERT INTO volume (name, document) VALUES (?, ?)", arguments: [name, document])
+            }
+            try database.execute(sql: "INSERT INTO volumeUse VALUES ('net', 'c1', '/mnt/net')")
+        }
+        for name in ["data", "share", "small"] {
+            try Files.makeDirectories(store.root.appending("\(name)/_data"))
+        }
+        try await store.reopen()
+        #expect(store.volumes.all.map(\.name) == ["data", "net", "share", "small"])
+        #expect(store.volumes.volume("data")?.isPlain == true && store.volumes.volume("net")?.definition == .plugin)
+        let limited = LocalOptions(size: 1 << 20, project: 1_298_202_624)
+        #expect(store.volumes.volume("small")?.definition == .local(limited))
+        guard case .fileSystem(let mount) = try await store.volumes.acquire("share", for: "c") else {
+            Issue.record("no mount")
+            return
+        }
+        #expect(mount.options == ["addr=192.0.2.1", "rw"])
+        // What somebody uses is not removed.
+        await #expect(throws: VolumesError.self) { try await store.volumes.remove("net") }
     }
 
     @Test("a row that cannot be read costs nobody else, and its files stay")

@@ -78,12 +78,12 @@ extension Container {
     private func fillUnfinished(_ mounts: [String: VolumeMount]) async throws {
         let points = record.configuration.mountPoints.filter { $0.volume?.copiesUp == true }
         if points.isEmpty { return }
-        let unfinished = try await services.pool.run {
+        let unfinished = try await services.pool.run { [volumes = services.volumes] in
             points.filter { point in
-                guard case .directory(let path)? = point.volume.flatMap({ mounts[$0.name] }),
-                    // What is not there is not half filled.
-                    let directory = try? Files.open(path, [.path, .directory])
-                else { return false }
+                guard let name = point.volume?.name, let files = mounts[name] else { return false }
+                guard let path = files.visibleDirectory else { return volumes.isHalfFilled(name) }
+                // What is not there is not half filled.
+                guard let directory = try? Files.open(path, [.path, .directory]) else { return false }
                 defer { directory.discard() }
                 return VolumePopulation.isUnfinished(directory)
             }

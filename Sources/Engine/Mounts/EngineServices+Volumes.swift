@@ -38,7 +38,7 @@ extension EngineServices {
             // Those that have been filled need not cost a thread with mounts of its own.
             let points = points.filter { point in
                 guard !directories.contains(point.destination), let volume = point.volume,
-                    case .directory(let path)? = mounts[volume.name]
+                    let path = mounts[volume.name]?.visibleDirectory
                 else { return true }
                 return VolumePopulation.mayBeEmpty(path)
             }
@@ -51,6 +51,9 @@ extension EngineServices {
                     do {
                         let directory = try trees.open(files)
                         defer { directory.discard() }
+                        let isHidden = files.visibleDirectory == nil
+                        if isHidden { try self.volumes.beginFilling(volume.name) }
+                        defer { if isHidden { self.volumes.endFilling(volume.name) } }
                         try VolumePopulation.fill(directory, from: point.destination, in: root)
                     } catch {
                         throw EngineError.system(
@@ -71,6 +74,16 @@ extension EngineServices {
         defer { handle.discard() }
         if try FileStatus.of(handle).isDirectory { return }
         throw EngineError.invalid("cannot mount volume over existing file, file exists \(path)")
+    }
+}
+
+extension VolumeMount {
+    /// The directory of the host in which a volume's files can be seen; nil if it has to be mounted for that.
+    var visibleDirectory: FilePath? {
+        switch self {
+        case .directory(let path): path
+        case .fileSystem(let mount): mount.isBind ? FilePath(mount.source) : nil
+        }
     }
 }
 

@@ -61,6 +61,7 @@ extension Engine {
     package func pruneVolumes(_ filter: VolumePruneFilter) async throws -> PrunedVolumes {
         try beginPruning("volumes")
         defer { endPruning("volumes") }
+        try refusePruneOfUnknownUse()
         var pruned = PrunedVolumes()
         for volume in services.volumes.all
         where filter.matches(volume) && services.volumes.references(to: volume.name).isEmpty {
@@ -77,6 +78,14 @@ extension Engine {
         }
         emitPrune(.volume, reclaimed: pruned.reclaimed)
         return pruned
+    }
+
+    /// A container whose row cannot be read may have any volume.
+    private func refusePruneOfUnknownUse() throws(EngineError) {
+        guard let damaged = services.registry.all.map(\.current).first(where: { $0.damage != nil }) else { return }
+        throw .conflict(
+            "cannot prune volumes: the row of container \(damaged.name) in the database cannot be read, so any of them "
+                + "may be its; remove that container first, or remove volumes by their names")
     }
 
     /// What the volumes of this machine take; those with options have their files elsewhere, and are left out.

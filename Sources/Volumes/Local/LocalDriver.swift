@@ -19,6 +19,8 @@ struct LocalDriver: VolumeDriver {
 
     /// Where the files of a volume are.
     static let dataName = "_data"
+    /// Beside it as long as a volume is being filled whose files can be seen only where it is mounted.
+    static let fillingName = ".masu-filling"
     /// What the name of a directory begins with whose volume has been removed. No volume's name does.
     static let removedPrefix = ".removed-"
 
