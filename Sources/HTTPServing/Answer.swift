@@ -13,6 +13,9 @@ struct Answer: Sendable {
     let version: HTTPVersion
     /// Whether the connection ends with this response.
     let isLast: Bool
+    /// For bodies that are fed.
+    let outboxes: FeedOutboxes
+
     func run() async {
         let response: HTTPResponse
         do {
@@ -37,6 +40,23 @@ struct Answer: Sendable {
                 onLoop { $0.endStreaming() }
             } catch {
                 onLoop { $0.abort() }
+            }
+        case .feed(let use):
+            let feed = BodyFeed(channel: channel, outbox: outboxes.outbox(of: channel.eventLoop))
+            channel.writeAndFlush(HTTPServerResponsePart.head(head(of: response)), promise: nil)
+            onLoop { $0.begin(.endless) }
+            do {
+                try await use(feed)
+                feed.flush()
+                onLoop { connection in
+                    feed.end()
+                    connection.endStreaming()
+                }
+            } catch {
+                onLoop { connection in
+                    feed.end()
+                    connection.abort()
+                }
             }
         case .lateStream(let write):
             let writer = BodyWriter(channel: channel, head: head(of: response))

@@ -280,7 +280,7 @@ final class HTTPConnection: ChannelInboundHandler {
             isEncrypted: service.tls != nil)
         let answer = Answer(
             connection: connection, channel: context.channel, responder: service.responder, request: request,
-            version: head.version, isLast: exchange.isLast)
+            version: head.version, isLast: exchange.isLast, outboxes: service.outboxes)
         exchange.task = Task { await answer.run() }
     }
 

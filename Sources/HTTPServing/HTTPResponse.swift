@@ -12,6 +12,8 @@ package struct HTTPResponse: Sendable {
         /// Written piece by piece (chunked); the head is sent at once, before the first piece exists. The docker CLI
         /// waits for the head of `/wait`, `/events` and `/logs`.
         case stream(@Sendable (BodyWriter) async throws -> Void)
+        /// As `stream`, with pieces that are added from outside as long as the closure runs.
+        case feed(@Sendable (BodyFeed) async throws -> Void)
         /// As `stream`, but the head waits for the first piece: an error before it becomes a response of its own.
         case lateStream(@Sendable (BodyWriter) async throws -> Void)
         /// Part of a file; its length is announced.

@@ -130,6 +130,7 @@ struct HTTPService: Sendable {
     private(set) var tls: TLSContext?
     /// What bodies that are collected in memory have together.
     let budget: ByteBudget
+    let outboxes = FeedOutboxes()
 
     init(responder: HTTPResponder, limits: ConnectionLimits, tls: TLSContext?) {
         self.responder = responder

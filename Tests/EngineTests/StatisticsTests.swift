@@ -2,6 +2,25 @@ import Engine
 import Testing
 
 @Suite("Statistics") struct StatisticsTests {
+    @Test("a stream of a container that is removed at the same moment ends", .timeLimit(.minutes(5)))
+    func removal() async throws {
+        let fixture = try await EngineFixture()
+        defer { withExtendedLifetime(fixture) {} }
+        let engine = fixture.engine
+        for round in 0..<100 {
+            let name = "web\(round)"
+            _ = try await engine.create(ContainerConfiguration(image: "box"), name: name)
+            async let removal: Void = engine.remove(name)
+            do {
+                try await engine.followStatistics(name) { #expect($0.present == nil) } flush: {
+                }
+            } catch let error as EngineError where error.kind == .notFound {
+                // It was gone before.
+            }
+            try await removal
+        }
+    }
+
     private let table = """
         Inter-|   Receive                                                |  Transmit
          face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed

@@ -151,6 +151,37 @@ struct HTTPServerTests {
         }
     }
 
+    @Test("pieces of a feed come with the next flush, and none after its end; the connection goes on")
+    func feed() async throws {
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        let (feeds, hand) = AsyncStream.makeStream(of: BodyFeed.self)
+        let responder = Self.responder { _ in
+            HTTPResponse(
+                status: .ok,
+                body: .feed { feed in
+                    hand.yield(feed)
+                    for await _ in gate { break }
+                })
+        }
+        try await TestServer.run(responder) { client in
+            try await client.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receive(until: "\r\n\r\n").contains("transfer-encoding: chunked"))
+            let feed = try #require(await feeds.first { _ in true })
+            feed.add(Array("one".utf8))
+            feed.add(Array("two".utf8))
+            feed.flush()
+            #expect(try await client.receive(until: "two\r\n") == "3\r\none\r\n3\r\ntwo\r\n")
+            feed.add(Array("last".utf8))
+            open.yield()
+            #expect(try await client.receive(until: "0\r\n\r\n") == "4\r\nlast\r\n0\r\n\r\n")
+            feed.add(Array("late".utf8))
+            feed.flush()
+            open.yield()
+            try await client.send("GET /feed HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.receive(until: "0\r\n\r\n").hasPrefix("HTTP/1.1 200"))
+        }
+    }
+
     @Test("an error before the first piece of a late stream is a response of its own")
     func lateStreamFailure() async throws {
         let responder = Self.responder { _ in

@@ -79,7 +79,7 @@ final class TestRegistry: Sendable {
         switch response.body {
         case .bytes(let known): bytes = known
         case .file(let range): bytes = try range.contents()
-        case .stream, .lateStream, .hijack: bytes = []
+        case .stream, .feed, .lateStream, .hijack: bytes = []
         }
         return Answer(status: Int(response.status.code), headers: response.headers, body: bytes)
     }

@@ -26,29 +26,45 @@ package struct InterfaceCounters: Hashable, Sendable {
     package init(name: String) { self.name = name }
 
     /// The interfaces of a file `/proc/<pid>/net/dev` (proc(5)) that are among `names`, in alphabetical order.
-    package static func parse(_ text: some Collection<UInt8>, names: Set<String>) -> [InterfaceCounters] {
+    package static func parse(_ text: [UInt8], names: Set<String>) -> [InterfaceCounters] {
         var result: [InterfaceCounters] = []
+        var position = 0
         // Two lines of titles come first.
-        for line in text.split(separator: 0x0A).dropFirst(2) {
-            guard let colon = line.firstIndex(of: 0x3A) else { continue }
-            let name = String(decoding: line[..<colon].drop { $0 == 0x20 }, as: UTF8.self)
+        for number in 0... {
+            guard position < text.count else { break }
+            let end = text[position...].firstIndex(of: 0x0A) ?? text.count
+            defer { position = end + 1 }
+            guard number >= 2, let colon = text[position..<end].firstIndex(of: 0x3A) else { continue }
+            let name = String(decoding: text[position..<colon].drop { $0 == 0x20 }, as: UTF8.self)
             guard names.contains(name) else { continue }
-            let values = line[line.index(after: colon)...].split(separator: 0x20).map { digits in
-                digits.reduce(UInt64(0)) { $0 &* 10 &+ UInt64($1 &- 0x30) }
+            var place = colon + 1
+            func next() -> UInt64? {
+                while place < end, text[place] == 0x20 { place += 1 }
+                guard place < end else { return nil }
+                var value: UInt64 = 0
+                while place < end, text[place] != 0x20 {
+                    value = value &* 10 &+ UInt64(text[place] &- 0x30)
+                    place += 1
+                }
+                return value
             }
-            guard values.count >= 12 else { continue }
+            func direction() -> Direction? {
+                guard let bytes = next(), let packets = next(), let errors = next(), let dropped = next() else {
+                    return nil
+                }
+                var direction = Direction()
+                (direction.bytes, direction.packets) = (bytes, packets)
+                (direction.errors, direction.dropped) = (errors, dropped)
+                return direction
+            }
+            guard let received = direction() else { continue }
+            for _ in 0..<4 { _ = next() }
+            guard let sent = direction() else { continue }
             var counters = InterfaceCounters(name: name)
-            counters.received = Direction(values[0..<4])
-            counters.sent = Direction(values[8..<12])
+            counters.received = received
+            counters.sent = sent
             result.append(counters)
         }
-        return result.sorted { $0.name < $1.name }
-    }
-}
-
-extension InterfaceCounters.Direction {
-    fileprivate init(_ values: ArraySlice<UInt64>) {
-        let first = values.startIndex
-        (bytes, packets, errors, dropped) = (values[first], values[first + 1], values[first + 2], values[first + 3])
+        return result.count > 1 ? result.sorted { $0.name < $1.name } : result
     }
 }

@@ -30,21 +30,27 @@ final class StatisticsCollector: Sendable {
         return (statistics ?? nil) ?? ContainerStatistics(id: container.id, name: container.current.name)
     }
 
-    /// The numbers of a container each second, until it is removed. A reader that is slow gets the newest ones.
-    func stream(of container: Container) -> AsyncStream<ContainerStatistics> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: ContainerStatistics.self, bufferingPolicy: .bufferingNewest(2))
+    /// Tells the numbers of a container each second, until it is removed or the task is cancelled.
+    func follow(
+        _ container: Container, tell: @escaping @Sendable (ContainerStatistics) -> Void,
+        flush: @escaping @Sendable () -> Void
+    ) async {
+        // Nothing ever comes but the end.
+        let (ended, continuation) = AsyncStream.makeStream(of: Void.self)
+        let listener = StatisticsSource.Listener(tell: tell, flush: flush, ended: continuation)
         let id = container.id
         let number = state.withLock { state in
             state.next += 1
             let source = state.sources[id] ?? StatisticsSource(container)
             state.sources[id] = source
-            source.add(state.next, continuation)
+            source.add(state.next, listener)
             if state.rounds == nil { state.rounds = Task { [weak self] in await self?.run() } }
             return state.next
         }
-        continuation.onTermination = { [weak self] _ in self?.forget(number, of: id) }
-        return stream
+        // It may have been removed just before: nobody would end this.
+        if container.services.registry.container(id) == nil { end(id) }
+        for await _ in ended {}
+        forget(number, of: id)
     }
 
     /// The container is gone: nobody gets anything more.
@@ -68,6 +74,7 @@ final class StatisticsCollector: Sendable {
                 pool.submit {
                     if var moment = Self.moment() {
                         for source in sources { source.tell(&moment) }
+                        for source in sources { source.flush() }
                     }
                     continuation.resume()
                 }

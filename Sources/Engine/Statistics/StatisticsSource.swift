@@ -16,9 +16,17 @@ final class StatisticsSource: Sendable {
         var interfaces: Set<String>
     }
 
+    /// Somebody who wants the numbers; see `Engine.followStatistics`.
+    struct Listener: Sendable {
+        var tell: @Sendable (ContainerStatistics) -> Void
+        var flush: @Sendable () -> Void
+        /// Ends with the container.
+        var ended: AsyncStream<Void>.Continuation
+    }
+
     private struct State {
         var run: Run?
-        var listeners: [Int: AsyncStream<ContainerStatistics>.Continuation] = [:]
+        var listeners: [Int: Listener] = [:]
     }
 
     /// What all sources need at a time.
@@ -35,9 +43,7 @@ final class StatisticsSource: Sendable {
 
     // MARK: Listeners
 
-    func add(_ number: Int, _ continuation: AsyncStream<ContainerStatistics>.Continuation) {
-        state.withLock { $0.listeners[number] = continuation }
-    }
+    func add(_ number: Int, _ listener: Listener) { state.withLock { $0.listeners[number] = listener } }
 
     /// Whether there is nobody left.
     func remove(_ number: Int) -> Bool {
@@ -50,16 +56,21 @@ final class StatisticsSource: Sendable {
     /// Gives everybody the numbers of now. Blocks for moments only.
     func tell(_ moment: inout Moment) {
         let statistics = read(&moment)
-        for listener in state.withLock({ Array($0.listeners.values) }) { listener.yield(statistics) }
+        for listener in state.withLock({ Array($0.listeners.values) }) { listener.tell(statistics) }
     }
 
-    /// Ends everybody's stream: the container is gone.
+    /// Everybody's numbers are told.
+    func flush() {
+        for listener in state.withLock({ Array($0.listeners.values) }) { listener.flush() }
+    }
+
+    /// The container is gone: that is the end for everybody.
     func end() {
         let listeners = state.withLock { state in
             defer { state.listeners = [:] }
             return Array(state.listeners.values)
         }
-        for listener in listeners { listener.finish() }
+        for listener in listeners { listener.ended.finish() }
     }
 
     // MARK: Reading

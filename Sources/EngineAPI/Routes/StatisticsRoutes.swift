@@ -1,6 +1,7 @@
 import Engine
 import HTTPServing
 import NIOHTTP1
+import Synchronization
 
 extension EngineRoutes {
     /// `/containers/{name}/stats`.
@@ -12,15 +13,19 @@ extension EngineRoutes {
         let version = request.version
         let json: HTTPHeaders = ["Content-Type": "application/json"]
         if request.query.flag("stream", default: true) {
-            let stream = try await engine.statisticsStream(request.name)
+            let (engine, name) = (engine, request.name)
+            try engine.checkPresence(of: name)
             return HTTPResponse(
                 status: .ok, headers: json,
-                body: .stream { writer in
-                    var previous: ContainerStatistics.Present?
-                    for await statistics in stream {
-                        try await writer.write(
-                            StatisticsWire.line(statistics, previous: previous, version: version))
-                        previous = statistics.present
+                body: .feed { feed in
+                    let previous = Mutex<ContainerStatistics.Present?>(nil)
+                    try await engine.followStatistics(name) { statistics in
+                        previous.withLock { previous in
+                            feed.add(StatisticsWire.line(statistics, previous: previous, version: version))
+                            previous = statistics.present
+                        }
+                    } flush: {
+                        feed.flush()
                     }
                 })
         }

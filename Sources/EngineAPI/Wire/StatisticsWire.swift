@@ -47,58 +47,13 @@ package enum StatisticsWire {
         text.key("precpu_stats")
         text.processors(previous)
         text.end()
-        return text.bytes + [0x0A]
+        text.bytes.append(0x0A)
+        return text.bytes
     }
 }
 
-/// A JSON document that is written from its beginning to its end.
-private struct JSONText {
-    var bytes: [UInt8] = []
-
-    init(capacity: Int) { bytes.reserveCapacity(capacity) }
-
-    mutating func begin() { bytes.append(UInt8(ascii: "{")) }
-    mutating func end() { bytes.append(UInt8(ascii: "}")) }
-
-    /// Begins an object with its first key.
-    mutating func open(_ name: StaticString) {
-        begin()
-        key(name)
-    }
-
-    mutating func key(_ name: StaticString) {
-        if bytes.last != UInt8(ascii: "{") { bytes.append(UInt8(ascii: ",")) }
-        bytes.append(UInt8(ascii: "\""))
-        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
-    }
-
-    mutating func string(_ text: String) { bytes += JSONValue.string(text).serialized() }
-
-    mutating func number(_ value: UInt64) {
-        if value == 0 { return bytes.append(0x30) }
-        let first = bytes.count
-        var rest = value
-        while rest > 0 {
-            bytes.append(0x30 + UInt8(rest % 10))
-            rest /= 10
-        }
-        bytes[first...].reverse()
-    }
-
-    mutating func number(_ name: StaticString, _ value: UInt64) {
-        key(name)
-        number(value)
-    }
-
-    mutating func nonzero(_ name: StaticString, _ value: UInt64) {
-        if value != 0 { number(name, value) }
-    }
-
-    // MARK: Parts
-
-    mutating func processors(_ present: ContainerStatistics.Present?) {
+extension JSONText {
+    fileprivate mutating func processors(_ present: ContainerStatistics.Present?) {
         let usage = present?.usage
         open("cpu_usage")
         begin()
@@ -126,7 +81,7 @@ private struct JSONText {
         end()
     }
 
-    mutating func memory(_ present: ContainerStatistics.Present?) {
+    fileprivate mutating func memory(_ present: ContainerStatistics.Present?) {
         begin()
         if let present {
             let usage = present.usage
@@ -144,7 +99,7 @@ private struct JSONText {
         end()
     }
 
-    mutating func networks(_ networks: [InterfaceCounters]) {
+    fileprivate mutating func networks(_ networks: [InterfaceCounters]) {
         begin()
         for network in networks {
             if bytes.last != UInt8(ascii: "{") { bytes.append(UInt8(ascii: ",")) }
@@ -164,7 +119,7 @@ private struct JSONText {
         end()
     }
 
-    mutating func blockIO(_ usage: CgroupSample?) {
+    fileprivate mutating func blockIO(_ usage: CgroupSample?) {
         begin()
         for list in CgroupSample.BlockList.allCases {
             key(Self.name(list))
