@@ -13,34 +13,39 @@ extension Engine {
                 networks.filter { $0.id.hasPrefix(asked) }.map(\.name)
             }
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
-            var records = Self.newestFirst(services.registry.all.map(\.current))
-            if let name = filter.before {
-                let bound = try services.registry.find(name).current
-                records.removeAll { $0.createdAt >= bound.createdAt }
+            let (before, since) = (try creation(of: filter.before), try creation(of: filter.since))
+            let wanted = filter
+            var found: [(container: Container, created: Timestamp)] = services.registry.all.compactMap { container in
+                let created = container.read { record -> Timestamp? in
+                    let isWanted = (includesStopped || record.state.isRunning) && wanted.matches(record)
+                    return isWanted ? record.createdAt : nil
+                }
+                guard let created, before.map({ created < $0 }) ?? true, since.map({ created > $0 }) ?? true else {
+                    return nil
+                }
+                return (container, created)
             }
-            if let name = filter.since {
-                let bound = try services.registry.find(name).current
-                records.removeAll { $0.createdAt <= bound.createdAt }
-            }
-            records.removeAll { !(includesStopped || $0.state.isRunning) || !filter.matches($0) }
-            if !filter.ancestors.isEmpty { records = try await descendants(of: filter.ancestors, among: records) }
-            if let limit = options.limit, limit > 0 { records = Array(records.prefix(limit)) }
-            return try await summaries(of: records, size: options.size)
+            found.sort { ($0.created, $0.container.id) > ($1.created, $1.container.id) }
+            var containers = found.map(\.container)
+            if !filter.ancestors.isEmpty { containers = try await descendants(of: filter.ancestors, among: containers) }
+            if let limit = options.limit, limit > 0 { containers = Array(containers.prefix(limit)) }
+            return try await summaries(of: containers, size: options.size)
         }
     }
 
-    /// Records are large: what is moved about is where each stands.
-    private static func newestFirst(_ records: [ContainerRecord]) -> [ContainerRecord] {
-        let keys = records.enumerated().map { (position: $0, created: $1.createdAt, id: $1.id) }
-        return keys.sorted { ($0.created, $0.id) > ($1.created, $1.id) }.map { records[$0.position] }
+    private func creation(of name: String?) throws -> Timestamp? {
+        try name.map { try services.registry.find($0).read(\.createdAt) }
     }
 
-    private func summaries(of records: [ContainerRecord], size: Bool) async throws -> [ContainerSummary] {
+    private func summaries(of containers: [Container], size: Bool) async throws -> [ContainerSummary] {
         let now = Timestamp.now()
+        let networks = services.networks.all
         var meanings: [String: String?] = [:]
         var manifests: [String: Descriptor?] = [:]
         var summaries: [ContainerSummary] = []
-        for record in records {
+        summaries.reserveCapacity(containers.count)
+        for container in containers {
+            let record = container.current
             let configuration = record.configuration
             let name = configuration.image
             if meanings[name] == nil {
@@ -48,14 +53,13 @@ extension Engine {
                 meanings[name] = .some(try? await images.resolve(name).id.description)
             }
             let stillMeant = (meanings[name] ?? nil) == record.imageID
-            // Gone since the row was read: then it is on no network.
-            let container = services.registry.container(record.id)
             var summary = ContainerSummary(
                 id: record.id, name: record.name, image: stillMeant ? name : record.imageID, imageID: record.imageID,
                 command: Self.line(record), created: record.createdAt, state: record.state, health: record.health,
                 status: record.state.phrase(at: now, health: record.health), labels: configuration.labels,
                 networkMode: configuration.host.networkMode.description,
-                networks: container?.endpointDetails() ?? [], ports: container?.networkPresence?.ports ?? [],
+                networks: container.endpointDetails(record, among: networks),
+                ports: container.networkPresence?.ports ?? [],
                 annotations: configuration.host.annotations,
                 mounts: configuration.mountPoints, exposedPorts: configuration.exposedPorts)
             if manifests[record.imageID] == nil {
@@ -75,16 +79,17 @@ extension Engine {
         return record.path + " " + arguments.joined(separator: " ")
     }
 
-    /// Those of `records` whose image is one of `names` or was built on one.
-    private func descendants(of names: [String], among records: [ContainerRecord]) async throws -> [ContainerRecord] {
+    /// Those of `containers` whose image is one of `names` or was built on one.
+    private func descendants(of names: [String], among containers: [Container]) async throws -> [Container] {
         var ancestors: [ImageRecord] = []
         for name in names {
             // An image that does not exist has no descendants.
             if let image = try? await images.resolve(name) { ancestors.append(image) }
         }
         var matches: [String: Bool] = [:]
-        var result: [ContainerRecord] = []
-        for record in records {
+        var result: [Container] = []
+        for container in containers {
+            let record = container.current
             if matches[record.imageID] == nil {
                 let image = try await image(of: record)
                 matches[record.imageID] = ancestors.contains { ancestor in
@@ -93,7 +98,7 @@ extension Engine {
                     return !layers.isEmpty && image?.configuration.rootfs.diffIDs.starts(with: layers) ?? false
                 }
             }
-            if matches[record.imageID] ?? false { result.append(record) }
+            if matches[record.imageID] ?? false { result.append(container) }
         }
         return result
     }

@@ -95,8 +95,10 @@ extension Container {
 
     /// The networks it is on now, by what is known of the run.
     private func connectedNetworks() -> [Network] {
-        let ids = networkPresence.map { $0.endpoints.map(\.networkID) } ?? [sharedNetwork?.id].compactMap { $0 }
-        return services.networks.all.filter { ids.contains($0.id) }
+        let networks = services.networks.all
+        let shared = Self.sharedNetwork(record, among: networks)
+        let ids = networkPresence.map { $0.endpoints.map(\.networkID) } ?? [shared?.id].compactMap { $0 }
+        return networks.filter { ids.contains($0.id) }
     }
 
     /// What a start, or a change of networks, needs to know of these places on networks.
@@ -406,15 +408,15 @@ extension Container {
 
     // MARK: What is shown
 
-    /// The network that it shares with all others that have its mode: that of the host, or none.
-    private nonisolated var sharedNetwork: Network? {
+    /// The network that a container shares with all others that have its mode: that of the host, or none.
+    private static func sharedNetwork(_ record: ContainerRecord, among networks: [Network]) -> Network? {
         let name: String
-        switch current.configuration.host.networkMode {
+        switch record.configuration.host.networkMode {
         case .none: name = "none"
         case .host: name = "host"
         default: return nil
         }
-        return services.networks.all.first { $0.name == name }
+        return networks.first { $0.name == name }
     }
 
     /// The ids of the networks that it is on while it runs.
@@ -423,10 +425,12 @@ extension Container {
     }
 
     /// Its places on networks, those too that it will have at the next start.
-    nonisolated func endpointDetails() -> [EndpointDetails] {
-        let record = current
+    nonisolated func endpointDetails() -> [EndpointDetails] { endpointDetails(current, among: services.networks.all) }
+
+    /// The same; `record` is its own, and `networks` are all there are.
+    nonisolated func endpointDetails(_ record: ContainerRecord, among networks: [Network]) -> [EndpointDetails] {
         let isRunning = record.state.running != nil
-        if let shared = sharedNetwork {
+        if let shared = Self.sharedNetwork(record, among: networks) {
             return [
                 EndpointDetails(
                     network: shared.name, networkID: isRunning || record.hasRun ? shared.id : "",
@@ -434,7 +438,6 @@ extension Container {
                     endpoint: nil, endpointID: isRunning ? id : "", dnsNames: [])
             ]
         }
-        let networks = services.networks.all
         let presence = networkPresence
         return record.configuration.networkNames.map { name in
             let network = networks.first { $0.name == name }

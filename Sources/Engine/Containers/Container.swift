@@ -68,6 +68,11 @@ actor Container {
     /// The container as of now, without waiting for anything.
     nonisolated var current: ContainerRecord { published.withLock { $0 } }
 
+    /// What is asked of the container as of now, without a copy of its record, which is large: for looks at all.
+    nonisolated func read<Value: Sendable>(_ body: (ContainerRecord) -> Value) -> Value {
+        published.withLock { body($0) }
+    }
+
     /// What it has of its networks while it runs; nil if it has none of its own.
     nonisolated var networkPresence: NetworkPresence? { publishedNetwork.withLock { $0 } }
 

@@ -63,8 +63,8 @@ final class ContainerRegistry: Sendable {
     func remove(_ id: String) {
         state.withLock { state in
             state.containers[id] = nil
-            state.names = state.names.filter { $0.value != id }
-            state.execs = state.execs.filter { $0.value != id }
+            for (name, owner) in state.names where owner == id { state.names[name] = nil }
+            for (exec, owner) in state.execs where owner == id { state.execs[exec] = nil }
         }
     }
 

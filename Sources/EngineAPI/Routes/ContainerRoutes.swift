@@ -67,7 +67,10 @@ extension EngineRoutes {
         if let limit = try request.query.integer("limit"), limit > 0 { options.limit = limit }
         options.filter = try ContainerFilter(wire: try request.query.filters())
         let summaries = try await engine.list(options)
-        return .json(summaries.map { EngineAPIModel.ContainerSummary($0, version: request.version) })
+        let wire = summaries.map { EngineAPIModel.ContainerSummary($0, version: request.version) }
+        return HTTPResponse(
+            status: .ok, headers: ["Content-Type": "application/json"],
+            body: .bytes(try ContainerListWire.document(wire, version: request.version)))
     }
 
     private func create(_ request: RoutedRequest) async throws -> HTTPResponse {

@@ -39,13 +39,18 @@ extension ContainerCommands {
                         query: [
                             ("all", flags[all] ? "1" : nil), ("limit", limit > 0 ? String(limit) : nil),
                             ("size", needsSize ? "1" : nil), ("filters", Filters.query(flags[filter])),
-                        ]), as: [ContainerSummary].self)
-                let rows = summaries.map { ContainerRow($0, truncates: !flags[noTrunc]).row }
-                if flags[quiet], format.isEmpty || format == "table" {
+                        ]), as: [ListedContainer].self)
+                let isBare = flags[quiet] && (format.isEmpty || format == "table")
+                let listing = ContainerRow.listing(showsSize: flags[size], isQuiet: flags[quiet])
+                let columns = isBare ? ["ID"] : listing.shownColumns(format)
+                let now = HumanText.now()
+                let rows = summaries.map {
+                    ContainerRow($0.summary, truncates: !flags[noTrunc], now: now).row(columns)
+                }
+                if isBare {
                     try Console.write(rows.map { ($0.values["ID"]?.string ?? "") + "\n" }.joined())
                     return 0
                 }
-                let listing = ContainerRow.listing(showsSize: flags[size], isQuiet: flags[quiet])
                 try Console.write(listing.rendered(rows, format: format))
                 return 0
             })
@@ -128,24 +133,29 @@ package struct ContainerRow {
     }
 
     /// The row; its members are in the order in which docker prints them as JSON.
-    package var row: Listing.Row {
+    package var row: Listing.Row { row(nil) }
+
+    /// The row with these columns alone; nil: with all.
+    package func row(_ columns: Set<String>?) -> Listing.Row {
         var values = JSONObject()
-        values["Command"] = .string(command)
-        values["CreatedAt"] = .string(LocalTime.goString(summary.created))
-        values["ID"] = .string(truncates ? HumanText.shortID(summary.id) : summary.id)
-        values["Image"] = .string(image)
-        values["Labels"] = .string(
-            summary.labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ","))
-        values["LocalVolumes"] = .string(String(summary.mounts.count { $0.driver == "local" }))
-        values["Mounts"] = .string(mounts)
-        values["Names"] = .string(names)
-        values["Networks"] = .string(summary.networkSettings.networks.keys.sorted().joined(separator: ","))
-        values["Platform"] = .null
-        values["Ports"] = .string(Self.ports(summary.ports))
-        values["RunningFor"] = .string(HumanDuration.words(seconds: now - Double(summary.created)) + " ago")
-        values["Size"] = .string(size)
-        values["State"] = .string(summary.state)
-        values["Status"] = .string(summary.status)
+        func set(_ name: String, _ text: @autoclosure () -> String) {
+            if columns?.contains(name) ?? true { values[name] = .string(text()) }
+        }
+        set("Command", command)
+        set("CreatedAt", LocalTime.goString(summary.created))
+        set("ID", truncates ? HumanText.shortID(summary.id) : summary.id)
+        set("Image", image)
+        set("Labels", summary.labels.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: ","))
+        set("LocalVolumes", String(summary.mounts.count { $0.driver == "local" }))
+        set("Mounts", mounts)
+        set("Names", names)
+        set("Networks", summary.networkSettings.networks.keys.sorted().joined(separator: ","))
+        if columns == nil { values["Platform"] = .null }
+        set("Ports", Self.ports(summary.ports))
+        set("RunningFor", HumanDuration.words(seconds: now - Double(summary.created)) + " ago")
+        set("Size", size)
+        set("State", summary.state)
+        set("Status", summary.status)
         return Listing.Row(values, labels: summary.labels)
     }
 
