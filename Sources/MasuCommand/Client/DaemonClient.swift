@@ -9,7 +9,7 @@ final class DaemonClient {
     let address: DaemonAddress
     /// Whether every request is shown on standard error (`-D`).
     private let isTraced: Bool
-    private var idle: HTTPConnection?
+    private var idle: [HTTPConnection] = []
 
     init(_ address: DaemonAddress, isTraced: Bool = false) {
         self.address = address
@@ -35,13 +35,38 @@ final class DaemonClient {
     func call(
         _ request: HTTPRequest, wait: ((Int32) -> Void)? = nil
     ) throws -> (head: HTTPResponseHead, body: [UInt8]) {
+        let call = try begin(request)
+        wait?(call.connection.descriptor)
+        return try end(call)
+    }
+
+    /// A request that has been sent.
+    struct PendingCall {
+        fileprivate let request: HTTPRequest
+        fileprivate let connection: HTTPConnection
+    }
+
+    /// How many requests may be under way at once: docker's number. By SSH each connection is a process and a login.
+    var window: Int {
+        if case .ssh = address { 1 } else { 50 }
+    }
+
+    /// Sends a request whose answer is read later; what is sent meanwhile goes on other connections.
+    func begin(_ request: HTTPRequest) throws -> PendingCall {
         let connection = try available()
         try connection.send(head(of: request) + (request.body ?? []))
-        wait?(connection.descriptor)
-        let response = HTTPResponse(try connection.readHead(), on: connection)
-        trace(request, response.head)
+        return PendingCall(request: request, connection: connection)
+    }
+
+    /// Reads the whole answer.
+    ///
+    /// - Throws: ``DaemonError`` for a status of 400 and above.
+    @discardableResult
+    func end(_ call: PendingCall) throws -> (head: HTTPResponseHead, body: [UInt8]) {
+        let response = HTTPResponse(try call.connection.readHead(), on: call.connection)
+        trace(call.request, response.head)
         let body = try response.readAll()
-        if response.head.keepsAlive { idle = connection }
+        if response.head.keepsAlive { idle.append(call.connection) }
         try Self.check(response.head, body)
         return (response.head, body)
     }
@@ -126,11 +151,9 @@ final class DaemonClient {
     }
 
     private func available() throws(CommandError) -> HTTPConnection {
-        if let connection = idle, !connection.isStale {
-            idle = nil
-            return connection
+        while let connection = idle.popLast() {
+            if !connection.isStale { return connection }
         }
-        idle = nil
         return try HTTPConnection(address)
     }
 

@@ -28,6 +28,31 @@ enum ContainerCommands {
         return status
     }
 
+    /// The same with a request for each, many of which are under way at once, as docker's are.
+    ///
+    /// - Parameter forgives: whether an error is none; it is printed all the same.
+    private static func eachAtOnce(
+        _ names: [String], _ client: DaemonClient, _ request: (String) throws -> HTTPRequest,
+        forgives: (DaemonError) -> Bool = { _ in false }
+    ) throws -> Int32 {
+        var waiting = names[...]
+        var sent: [Result<DaemonClient.PendingCall, any Error>] = []
+        return try each(names) { name in
+            while sent.count < client.window, let next = waiting.popFirst() {
+                sent.append(Result { try client.begin(try request(next)) })
+                // This is told before anything else is done.
+                if case .failure? = sent.last { break }
+            }
+            do {
+                try client.end(sent.removeFirst().get())
+            } catch let error as DaemonError where forgives(error) {
+                Console.complain(error.description)
+                return nil
+            }
+            return name
+        }
+    }
+
     /// The path of a container's resource.
     static func path(_ name: String, _ rest: String = "") -> String {
         "/containers/\(PercentEncoding.encode(name))\(rest)"
@@ -35,7 +60,7 @@ enum ContainerCommands {
 
     private static func simple(
         _ name: String, _ summary: String, spellings: [String], example: Command.Example,
-        flags: @escaping @Sendable () -> [any FlagDeclaration] = { [] },
+        flags: @escaping @Sendable () -> [any FlagDeclaration] = { [] }, isOneByOne: Bool = false,
         request: @escaping @Sendable (String, ParsedFlags) throws -> HTTPRequest
     ) -> Command {
         Command(
@@ -43,6 +68,9 @@ enum ContainerCommands {
             spellings: spellings, flags: flags,
             action: { invocation in
                 let client = try DaemonClient(invocation)
+                guard isOneByOne else {
+                    return try eachAtOnce(invocation.operands, client) { try request($0, invocation.flags) }
+                }
                 return try each(invocation.operands) { container in
                     try client.call(try request(container, invocation.flags))
                     return container
@@ -62,6 +90,7 @@ enum ContainerCommands {
         simple(
             "restart", "Restart one or more containers", spellings: ["masu container restart", "masu restart"],
             example: .init("Restart a container", "masu restart web"), flags: { [signal, timeout, time] },
+            isOneByOne: true,
             request: { HTTPRequest("POST", path($0, "/restart"), query: stopQuery($1)) })
     }
 
@@ -126,23 +155,17 @@ enum ContainerCommands {
             action: { invocation in
                 let client = try DaemonClient(invocation)
                 let flags = invocation.flags
-                return try each(invocation.operands) { container in
+                let query = [
+                    ("force", flags[force] ? "1" : nil), ("v", flags[volumes] ? "1" : nil),
+                    ("link", flags[link] ? "1" : nil),
+                ]
+                return try eachAtOnce(invocation.operands, client) { container in
                     let name = container.hasPrefix("/") ? String(container.dropFirst()) : container
                     guard !name.isEmpty else { throw CommandError("Container name cannot be empty") }
-                    do {
-                        try client.call(
-                            HTTPRequest(
-                                "DELETE", path(name),
-                                query: [
-                                    ("force", flags[force] ? "1" : nil), ("v", flags[volumes] ? "1" : nil),
-                                    ("link", flags[link] ? "1" : nil),
-                                ]))
-                    } catch let error as DaemonError where error.httpStatus == 404 && flags[force] {
-                        // With -f, a container that does not exist is a success.
-                        Console.complain(error.description)
-                        return nil
-                    }
-                    return container
+                    return HTTPRequest("DELETE", path(name), query: query)
+                } forgives: { error in
+                    // With -f, a container that does not exist is a success.
+                    error.httpStatus == 404 && flags[force]
                 }
             })
     }
