@@ -29,6 +29,10 @@ extension Engine {
             if configuration.usesSystemdCgroups { information.cgroupDriver = "systemd" }
             information.volumeDrivers = services.volumes.driverNames
             information.addressPools = configuration.addressPools
+            let registry = configuration.devices
+            information.deviceDirectories = registry.directories.map(\.string)
+            information.devices = try await services.pool.run { registry.content().devices.keys.sorted() }
+                .map(\.description)
             let proxies = images.registries.settings.proxies
             information.httpProxy = ProxySettings.masked(proxies.http)
             information.httpsProxy = ProxySettings.masked(proxies.https)

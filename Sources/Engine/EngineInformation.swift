@@ -100,4 +100,8 @@ package struct EngineInformation: Sendable {
     package var volumeDrivers: [String] = []
     /// What networks get their subnets of, if the administrator has chosen.
     package var addressPools: [PoolSource] = []
+    /// Where devices with names are described.
+    package var deviceDirectories: [String] = []
+    /// The names of devices that can be asked for by them.
+    package var devices: [String] = []
 }

@@ -81,6 +81,25 @@ package struct ContainerUpdateRequest: WireObject {
     }
 }
 
+/// The limits that a container is made with and that can be changed later, by the same names.
+package protocol AdjustableLimits {
+    var cpuShares: Int64 { get set }
+    var memory: Int64 { get set }
+    var nanoCPUs: Int64 { get set }
+    var blkioWeight: Int { get set }
+    var cpuPeriod: Int64 { get set }
+    var cpuQuota: Int64 { get set }
+    var cpuRealtimePeriod: Int64 { get set }
+    var cpuRealtimeRuntime: Int64 { get set }
+    var cpusetCPUs: String { get set }
+    var cpusetMems: String { get set }
+    var memoryReservation: Int64 { get set }
+    var memorySwap: Int64 { get set }
+}
+
+extension HostConfig: AdjustableLimits {}
+extension ContainerUpdateRequest: AdjustableLimits {}
+
 /// The answer to a change of a container.
 package struct ContainerUpdateResponse: WireObject {
     /// What the user should know.

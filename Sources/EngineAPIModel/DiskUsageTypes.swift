@@ -41,99 +41,65 @@ package struct DiskUsage: WireObject {
     }
 }
 
+/// How much room objects of one kind take.
+package struct ObjectDiskUsage<Item: DiskUsageItem>: WireObject {
+    /// How many are in use: images with containers; containers that run, are paused or about to be restarted; volumes
+    /// that containers name.
+    @OmittedIfEmpty package var activeCount: Int64 = 0
+    /// How many there are.
+    @OmittedIfEmpty package var totalCount: Int64 = 0
+    /// Bytes that removing what is not used would free.
+    @OmittedIfEmpty package var reclaimable: Int64 = 0
+    /// Bytes of all.
+    @OmittedIfEmpty package var totalSize: Int64 = 0
+    /// Each of them, if asked for.
+    @OmittedIfEmpty package var items: [Item] = []
+
+    /// An object whose fields have their defaults.
+    package init() {}
+
+    package static var wireName: String { Item.diskUsageName }
+
+    enum CodingKeys: String, CodingKey {
+        case activeCount = "ActiveCount"
+        case totalCount = "TotalCount"
+        case reclaimable = "Reclaimable"
+        case totalSize = "TotalSize"
+        case items = "Items"
+    }
+}
+
+/// What takes room on the disk.
+package protocol DiskUsageItem: WireObject {
+    /// What descriptions of the API call the sum of such objects.
+    static var diskUsageName: String { get }
+}
+
 /// How much room images take.
-package struct ImageDiskUsage: WireObject {
-    /// How many have containers.
-    @OmittedIfEmpty package var activeCount: Int64 = 0
-    /// How many there are.
-    @OmittedIfEmpty package var totalCount: Int64 = 0
-    /// Bytes that removing what is not used would free.
-    @OmittedIfEmpty package var reclaimable: Int64 = 0
-    /// Bytes of all.
-    @OmittedIfEmpty package var totalSize: Int64 = 0
-    /// Each of them, if asked for.
-    @OmittedIfEmpty package var items: [ImageSummary] = []
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case activeCount = "ActiveCount"
-        case totalCount = "TotalCount"
-        case reclaimable = "Reclaimable"
-        case totalSize = "TotalSize"
-        case items = "Items"
-    }
-}
-
+package typealias ImageDiskUsage = ObjectDiskUsage<ImageSummary>
 /// How much room containers' own files take.
-package struct ContainerDiskUsage: WireObject {
-    /// How many run, are paused or about to be restarted.
-    @OmittedIfEmpty package var activeCount: Int64 = 0
-    /// How many there are.
-    @OmittedIfEmpty package var totalCount: Int64 = 0
-    /// Bytes that removing what is not used would free.
-    @OmittedIfEmpty package var reclaimable: Int64 = 0
-    /// Bytes of all.
-    @OmittedIfEmpty package var totalSize: Int64 = 0
-    /// Each of them, if asked for.
-    @OmittedIfEmpty package var items: [ContainerSummary] = []
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case activeCount = "ActiveCount"
-        case totalCount = "TotalCount"
-        case reclaimable = "Reclaimable"
-        case totalSize = "TotalSize"
-        case items = "Items"
-    }
-}
-
+package typealias ContainerDiskUsage = ObjectDiskUsage<ContainerSummary>
 /// How much room volumes take.
-package struct VolumeDiskUsage: WireObject {
-    /// How many containers use.
-    @OmittedIfEmpty package var activeCount: Int64 = 0
-    /// How many there are.
-    @OmittedIfEmpty package var totalCount: Int64 = 0
-    /// Bytes that removing what is not used would free.
-    @OmittedIfEmpty package var reclaimable: Int64 = 0
-    /// Bytes of all.
-    @OmittedIfEmpty package var totalSize: Int64 = 0
-    /// Each of them, if asked for.
-    @OmittedIfEmpty package var items: [VolumeInspection] = []
+package typealias VolumeDiskUsage = ObjectDiskUsage<VolumeInspection>
+/// How much room what builds keep takes: there are no builds.
+package typealias BuildCacheDiskUsage = ObjectDiskUsage<BuildCacheEntry>
 
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case activeCount = "ActiveCount"
-        case totalCount = "TotalCount"
-        case reclaimable = "Reclaimable"
-        case totalSize = "TotalSize"
-        case items = "Items"
-    }
+extension ImageSummary: DiskUsageItem {
+    package static var diskUsageName: String { "ImageDiskUsage" }
 }
 
-/// How much room what builds keep takes: there are no builds.
-package struct BuildCacheDiskUsage: WireObject {
-    /// How many are in use.
-    @OmittedIfEmpty package var activeCount: Int64 = 0
-    /// How many there are.
-    @OmittedIfEmpty package var totalCount: Int64 = 0
-    /// Bytes that removing what is not used would free.
-    @OmittedIfEmpty package var reclaimable: Int64 = 0
-    /// Bytes of all.
-    @OmittedIfEmpty package var totalSize: Int64 = 0
+extension ContainerSummary: DiskUsageItem {
+    package static var diskUsageName: String { "ContainerDiskUsage" }
+}
+
+extension VolumeInspection: DiskUsageItem {
+    package static var diskUsageName: String { "VolumeDiskUsage" }
+}
+
+/// What a build keeps for the next one: there is none yet.
+package struct BuildCacheEntry: DiskUsageItem {
+    package static var diskUsageName: String { "BuildCacheDiskUsage" }
 
     /// An object whose fields have their defaults.
     package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case activeCount = "ActiveCount"
-        case totalCount = "TotalCount"
-        case reclaimable = "Reclaimable"
-        case totalSize = "TotalSize"
-    }
 }

@@ -118,6 +118,8 @@ package struct SystemInfo: WireObject {
     @OmittedIfEmpty package var defaultAddressPools: [AddressPoolInfo] = []
     /// Where CDI specifications are looked for.
     @Always package var cdiSpecDirs: [String]? = nil
+    /// Devices that containers can ask for by their names, since API 1.50.
+    @OmittedIfEmpty package var discoveredDevices: [DiscoveredDevice] = []
     /// What the user should know.
     @Always package var warnings: [String]? = nil
 
@@ -184,6 +186,7 @@ package struct SystemInfo: WireObject {
         case firewallBackend = "FirewallBackend"
         case defaultAddressPools = "DefaultAddressPools"
         case cdiSpecDirs = "CDISpecDirs"
+        case discoveredDevices = "DiscoveredDevices"
         case warnings = "Warnings"
     }
 }
@@ -333,6 +336,22 @@ package struct FirewallInfo: WireObject {
     enum CodingKeys: String, CodingKey {
         case driver = "Driver"
         case info = "Info"
+    }
+}
+
+/// A device that a container can ask for by its name.
+package struct DiscoveredDevice: WireObject {
+    /// What has found it: `cdi`.
+    @Always package var source: String = ""
+    /// Its name.
+    @Always package var id: String = ""
+
+    /// An object whose fields have their defaults.
+    package init() {}
+
+    enum CodingKeys: String, CodingKey {
+        case source = "Source"
+        case id = "ID"
     }
 }
 

@@ -75,6 +75,12 @@ extension CommandWords: WireFieldShaped {
 package protocol WireStructure: Codable, Sendable, WireShaped {
     /// One without any field set.
     init()
+    /// What descriptions of the API call it.
+    static var wireName: String { get }
+}
+
+extension WireStructure {
+    package static var wireName: String { "\(Self.self)" }
 }
 
 extension WireObject {

@@ -51,6 +51,9 @@ extension Integration {
 
         static let contracts = [
             Contract(client: "Portainer", path: "/info", holds: ["Swarm.LocalNodeState": "inactive", "ID": "*"]),
+            Contract(
+                client: "docker login before 23", path: "/v1.40/info",
+                holds: ["IndexServerAddress": "https://index.docker.io/v1/"]),
             Contract(client: "Portainer", path: "/version", holds: ["Components.0.Name": "Engine", "Version": "*"]),
             Contract(client: "Portainer", path: "/plugins", holds: [:]),
             Contract(client: "Portainer", path: "/volumes", holds: ["Volumes": "*"]),
@@ -153,6 +156,29 @@ extension Integration {
                     #expect(answer.status == 201, "\(version): \(answer)")
                     try daemon.ok(.masu, "rm", "-f", "new")
                 }
+            }
+        }
+
+        @Test("devices with names are told of, by the versions that know them")
+        func devices() throws {
+            let folder = try TemporaryFolder()
+            defer { folder.remove() }
+            let description = """
+                {"cdiVersion":"0.6.0","kind":"example.com/thing",
+                "devices":[{"name":"one","containerEdits":{"env":["THING=1"]}}]}
+                """
+            try Data(description.utf8).write(to: URL(fileURLWithPath: folder.path + "/thing.json"))
+            try withDaemon(options: ["--cdi-spec-dir", folder.path], image: false) { daemon in
+                try Self.check(
+                    Contract(
+                        client: "docker info", path: "/v1.50/info",
+                        holds: [
+                            "CDISpecDirs.0": folder.path, "DiscoveredDevices.0.Source": "cdi",
+                            "DiscoveredDevices.0.ID": "example.com/thing=one",
+                        ]), daemon)
+                try Self.check(
+                    Contract(client: "docker info", path: "/v1.49/info", holds: ["DiscoveredDevices": "-"]), daemon)
+                #expect(try daemon.ok(.masu, "info").contains("  cdi: example.com/thing=one"))
             }
         }
 

@@ -45,7 +45,7 @@ package struct OpenAPIDocument {
         ]
     }
 
-    static func name(_ type: any WireStructure.Type) -> String { "\(type)" }
+    static func name(_ type: any WireStructure.Type) -> String { type.wireName }
 
     // MARK: Operations
 

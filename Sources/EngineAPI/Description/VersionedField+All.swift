@@ -27,6 +27,7 @@ extension VersionedField {
 
     private static let containers =
         fields(ContainerSummary.self, ["ImageManifestDescriptor"], sent: .from(48))
+        + fields(ContainerSummary.self, ["Health"], sent: .from(52))
         + fields(HostConfigSummary.self, ["Annotations"], sent: .from(46))
         + fields(ContainerInspection.self, ["ImageManifestDescriptor"], sent: .from(48))
         + fields(ContainerConfig.self, ["OnBuild"], omittedWhenEmpty: .from(52))
@@ -73,6 +74,7 @@ extension VersionedField {
     private static let system =
         fields(EventMessage.self, ["status", "id", "from"], sent: .before(52))
         + fields(SystemInfo.self, ["FirewallBackend"], sent: .from(49))
+        + fields(SystemInfo.self, ["DiscoveredDevices"], sent: .from(50))
         + fields(SystemInfo.self, ["BridgeNfIptables", "BridgeNfIp6tables"], sent: .before(50))
         + fields(
             RegistryServiceConfig.self,

@@ -87,6 +87,8 @@ extension SystemInfo {
         osVersion = information.osVersion
         osType = information.osType
         architecture = information.architecture
+        // What clients log in to where no registry is named.
+        indexServerAddress = "https://index.docker.io/v1/"
         nCPU = information.cpus
         memTotal = information.memoryTotal
         dockerRootDir = information.dataRoot
@@ -116,7 +118,13 @@ extension SystemInfo {
         bridgeNfIptables = information.bridgeFilter.v4
         bridgeNfIp6tables = information.bridgeFilter.v6
         securityOptions = information.securityOptions
-        cdiSpecDirs = []
+        cdiSpecDirs = information.deviceDirectories
+        discoveredDevices = information.devices.map { name in
+            var device = DiscoveredDevice()
+            device.source = "cdi"
+            device.id = name
+            return device
+        }
         warnings = information.warnings
     }
 

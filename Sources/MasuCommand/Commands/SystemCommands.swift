@@ -257,6 +257,13 @@ struct InfoReport {
             let names = (server["Plugins"]?[kind]?.array ?? []).map(TemplateText.shown)
             if !names.isEmpty { add(2, kind, names.joined(separator: " ")) }
         }
+        if let directories = server["CDISpecDirs"]?.array, !directories.isEmpty {
+            text += " CDI spec directories:\n" + directories.map { "  \(shown($0))\n" }.joined()
+        }
+        if let devices = server["DiscoveredDevices"]?.array, !devices.isEmpty {
+            text += " Discovered Devices:\n"
+            for device in devices { add(2, shown(device["Source"]), shown(device["ID"])) }
+        }
         add(1, "Runtimes", (server["Runtimes"]?.object?.keys.sorted() ?? []).joined(separator: " "))
         plain("Default Runtime", "DefaultRuntime")
         plain("Init Binary", "InitBinary")

@@ -59,23 +59,12 @@ extension ContainerCommands {
 
     private static func request(_ flags: ParsedFlags) throws(CommandError) -> ContainerUpdateRequest {
         var request = ContainerUpdateRequest()
-        request.blkioWeight = flags[ContainerFlags.blkioWeight]
+        request.setLimits(flags)
         request.blkioWeightDevice = flags.given(ContainerFlags.blkioWeightDevice)
         request.blkioDeviceReadBps = flags.given(ContainerFlags.deviceReadBps)
         request.blkioDeviceWriteBps = flags.given(ContainerFlags.deviceWriteBps)
         request.blkioDeviceReadIOps = flags.given(ContainerFlags.deviceReadIOps)
         request.blkioDeviceWriteIOps = flags.given(ContainerFlags.deviceWriteIOps)
-        request.cpuPeriod = Int64(flags[ContainerFlags.cpuPeriod])
-        request.cpuQuota = Int64(flags[ContainerFlags.cpuQuota])
-        request.cpuRealtimePeriod = Int64(flags[ContainerFlags.cpuRealtimePeriod])
-        request.cpuRealtimeRuntime = Int64(flags[ContainerFlags.cpuRealtimeRuntime])
-        request.cpuShares = Int64(flags[ContainerFlags.cpuShares])
-        request.nanoCPUs = flags[ContainerFlags.cpus] ?? 0
-        request.cpusetCPUs = flags[ContainerFlags.cpusetCPUs]
-        request.cpusetMems = flags[ContainerFlags.cpusetMems]
-        request.memory = flags[ContainerFlags.memory]
-        request.memoryReservation = flags[ContainerFlags.memoryReservation]
-        request.memorySwap = flags[ContainerFlags.memorySwap]
         // 0 is how docker says that nothing was asked for.
         request.pidsLimit = flags[ContainerFlags.pidsLimit] == 0 ? nil : Int64(flags[ContainerFlags.pidsLimit])
         let policy = flags[restart]

@@ -189,23 +189,12 @@ struct ContainerRequest {
     }
 
     private func addLimits(_ host: inout HostConfig) throws(CommandError) {
-        host.memory = flags[ContainerFlags.memory]
-        host.memorySwap = flags[ContainerFlags.memorySwap]
-        host.memoryReservation = flags[ContainerFlags.memoryReservation]
+        host.setLimits(flags)
         host.memorySwappiness = flags.given(ContainerFlags.memorySwappiness).map { Int64($0) }
         host.kernelMemory = flags[ContainerFlags.kernelMemory]
         host.oomKillDisable = flags[ContainerFlags.oomKillDisable]
         host.oomScoreAdj = flags[ContainerFlags.oomScoreAdj]
-        host.nanoCPUs = flags[ContainerFlags.cpus] ?? 0
-        host.cpuShares = Int64(flags[ContainerFlags.cpuShares])
-        host.cpuPeriod = Int64(flags[ContainerFlags.cpuPeriod])
-        host.cpuQuota = Int64(flags[ContainerFlags.cpuQuota])
-        host.cpuRealtimePeriod = Int64(flags[ContainerFlags.cpuRealtimePeriod])
-        host.cpuRealtimeRuntime = Int64(flags[ContainerFlags.cpuRealtimeRuntime])
-        host.cpusetCPUs = flags[ContainerFlags.cpusetCPUs]
-        host.cpusetMems = flags[ContainerFlags.cpusetMems]
         host.pidsLimit = flags.given(ContainerFlags.pidsLimit).map { Int64($0) }
-        host.blkioWeight = flags[ContainerFlags.blkioWeight]
         host.blkioWeightDevice = flags[ContainerFlags.blkioWeightDevice]
         host.blkioDeviceReadBps = flags[ContainerFlags.deviceReadBps]
         host.blkioDeviceWriteBps = flags[ContainerFlags.deviceWriteBps]
