@@ -63,7 +63,9 @@ import Testing
         return [full, ContainerSummary(), other, full]
     }
 
-    @Test("every version gets what its types and rules say", arguments: APIVersion.oldest.minor...APIVersion.newest.minor)
+    @Test(
+        "every version gets what its types and rules say",
+        arguments: APIVersion.oldest.minor...APIVersion.newest.minor)
     func equality(_ minor: Int) throws {
         let version = APIVersion.v(minor)
         let written = try ContainerListWire.document(list, version: version)

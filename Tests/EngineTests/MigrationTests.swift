@@ -147,6 +147,53 @@ import Testing
         #expect(joined.networkMode == .container(id))
     }
 
+    /// A container as the last daemon wrote it that had volumes and knew nothing of health.
+    private static let withVolumes = #"""
+        {"image":"box","healthcheck":{"test":["CMD","x"],"interval":1000000000,"retries":3},"mountPoints":[
+        {"content":{"volume":{"_0":{"name":"data","driver":"local","path":"/var/lib/masu/volumes/data/_data",
+        "isAnonymous":false,"subpath":"a/b","copiesUp":true}}},"target":"/data","mode":"z","isWritable":true},
+        {"content":{"volume":{"_0":{"name":"0f","driver":"net","path":"","isAnonymous":true,"copiesUp":false}}},
+        "target":"/extra","mode":"","isWritable":false},
+        {"content":{"image":{"_0":{"reference":"tool","id":"sha256:1","snapshot":"web-image-0"}}},"target":"/tool",
+        "mode":"","isWritable":false}]}
+        """#
+
+    @Test("a container with volumes that ran before health was known runs on, and has no health yet")
+    func health() throws {
+        let database = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        Engine.registerMigrations(in: &migrator)
+        try migrator.migrate(database, upTo: "engine-5-mounts")
+        #expect(try database.read { try $0.columns(in: "container").map(\.name) }.contains("health") == false)
+        try database.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO container (id, name, createdAt, imageID, configuration, path, arguments, state, pid,
+                        shimPID, startedAt, restartCount, isManuallyStopped, hasRun)
+                    VALUES ('web', 'web', '2026-11-30T16:18:00Z', 'sha256:0', ?, 'sh', '["-c"]', 'running', 7, 6,
+                        '2026-11-30T16:19:00Z', 2, 0, 1)
+                    """,
+                arguments: [Self.withVolumes])
+        }
+        try migrator.migrate(database)
+        var record = try #require(try database.read { try ContainerRecord.all(in: $0) }.first)
+        #expect(record.damage == nil && record.health == nil)
+        #expect(record.state.running?.pid == 7 && record.restartCount == 2 && record.hasRun)
+        #expect(record.configuration.healthcheck?.retries == 3)
+        let points = record.configuration.mountPoints
+        #expect(points.map(\.kind) == [.volume, .volume, .image])
+        #expect(points.map(\.destination) == ["/data", "/extra", "/tool"])
+        #expect(points[0].volume?.subpath == Subpath("a/b") && points[0].volume?.copiesUp == true)
+        #expect(points[0].mode == "z" && points[0].isWritable)
+        #expect(points[1].volume?.driver == "net" && points[1].volume?.isAnonymous == true && !points[1].isWritable)
+        #expect(record.configuration.volumeNames == ["0f", "data"])
+        record.health = ContainerHealth()
+        let changed = record
+        try database.write { try changed.updateState(in: $0) }
+        let again = try #require(try database.read { try ContainerRecord.all(in: $0) }.first)
+        #expect(again.health == ContainerHealth() && again.state.running?.pid == 7)
+    }
+
     @Test("a row that cannot be understood stays as it is and stops nothing")
     func damaged() throws {
         let rows = ["bad": "{\"image\":", "odd": #"{"host":{"binds":[7]}}"#, "good": OldConfigurations.plain]

@@ -1,8 +1,8 @@
 import EngineAPIModel
 import JSON
 
-/// The answer of `GET /containers/json`, as `JSON.encode` would write it; clients ask for it all the time, and there may
-/// be a thousand containers.
+/// The answer of `GET /containers/json`, as `JSON.encode` would write it; clients ask for it all the time, and there
+/// may be a thousand containers.
 package enum ContainerListWire {
     /// The document, with the newline that Docker's encoder writes after it.
     ///
