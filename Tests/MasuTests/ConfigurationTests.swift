@@ -55,6 +55,15 @@ struct ConfigurationTests {
         #expect(configuration.detachKeys.isEmpty)
     }
 
+    @Test("filters of prune commands are those given and those of the file that do not contradict them")
+    func pruneFilters() throws {
+        let own = try configuration(#"{"pruneFilters": ["label!=keep", "until=24h", "nothing", "label=a=b"]}"#)
+        #expect(own.pruneFilters([]) == ["label!=keep", "until=24h", "label=a=b"])
+        #expect(own.pruneFilters(["label=keep"]) == ["label=keep", "until=24h", "label=a=b"])
+        #expect(own.pruneFilters(["label!=a=b"]) == ["label!=a=b", "label!=keep", "until=24h"])
+        #expect(try configuration("{}").pruneFilters(["x=y"]) == ["x=y"])
+    }
+
     @Test("what is no object is refused", arguments: ["[]", "{", "1"])
     func damaged(_ text: String) {
         #expect(throws: CommandError.self) { try configuration(text) }

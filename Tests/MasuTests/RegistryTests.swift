@@ -30,6 +30,39 @@ struct RegistryTests {
         return config
     }
 
+    @Test("all credentials are those of the file, of the helper, and of helpers of single registries")
+    func all() throws {
+        let folder = try Folder()
+        func helper(_ name: String, _ list: String) throws {
+            let path = folder.path + "/docker-credential-" + name
+            let text = """
+                #!/bin/sh
+                case $1 in
+                list) echo '\(list)' ;;
+                get) read -r server; [ "$server" = broken ] && exit 1
+                     echo "{\\"Username\\":\\"\(name)\\",\\"Secret\\":\\"of $server\\"}" ;;
+                esac
+                """
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            chmod(path, 0o755)
+        }
+        try helper("masu-test-one", #"{"one.test":"u","two.test":"u"}"#)
+        try helper("masu-test-two", "{}")
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
+        setenv("PATH", folder.path + ":" + path, 1)
+        defer { setenv("PATH", path, 1) }
+        try folder.write(#"{"auths":{"a.test":{"auth":"bWU6cHc="},"empty.test":{}}}"#)
+        var found = try CredentialFile(path: folder.file).all()
+        #expect(found.keys == ["a.test"] && found["a.test"]?["auth"] == "bWU6cHc=")
+        try folder.write(
+            #"{"credsStore":"masu-test-one","credHelpers":{"two.test":"masu-test-two","broken":"masu-test-two"}}"#)
+        found = try CredentialFile(path: folder.file).all()
+        #expect(found.keys == ["one.test", "two.test"])
+        // masu-test-one:of one.test
+        #expect(found["one.test"]?["auth"] == "bWFzdS10ZXN0LW9uZTpvZiBvbmUudGVzdA==")
+        #expect(found["two.test"]?["auth"] == "bWFzdS10ZXN0LXR3bzpvZiB0d28udGVzdA==")
+    }
+
     @Test("what is stored is found again, for its owner alone, and the rest of the file stays")
     func stores() throws {
         let folder = try Folder()

@@ -57,30 +57,37 @@ enum ChildProcess {
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
     }
 
-    /// Runs a program and reads its standard output. Its standard error goes nowhere.
+    /// Runs a program and reads its standard output.
+    ///
+    /// - Parameter input: its standard input, no more than a pipe holds (64 KiB). Without, it has none, and its
+    ///   standard error goes nowhere; with it, that is this program's.
     static func output(
-        of arguments: [String], program: String? = nil, variables: [(String, String)] = []
+        of arguments: [String], program: String? = nil, variables: [(String, String)] = [], input: [UInt8]? = nil
     ) throws(CommandError) -> (status: Int32, bytes: [UInt8]) {
-        let pipe: (reading: FileDescriptor, writing: FileDescriptor)
-        do throws(Errno) {
-            pipe = try FileDescriptor.makePipe()
-        } catch {
-            throw CommandError("cannot make a pipe: \(Console.words(error.rawValue))")
-        }
+        let pipe = try makePipe()
+        let inlet = input == nil ? nil : try makePipe()
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         defer { close(null) }
+        var streams = [(inlet?.reading.rawValue ?? null, STDIN_FILENO), (pipe.writing.rawValue, STDOUT_FILENO)]
+        if input == nil { streams.append((null, STDERR_FILENO)) }
         let child: pid_t
         do throws(CommandError) {
-            child = try start(
-                arguments, program: program,
-                streams: [(null, STDIN_FILENO), (pipe.writing.rawValue, STDOUT_FILENO), (null, STDERR_FILENO)],
-                variables: variables)
+            child = try start(arguments, program: program, streams: streams, variables: variables)
         } catch {
-            close(pipe.writing.rawValue)
-            close(pipe.reading.rawValue)
+            for end in [pipe.writing, pipe.reading, inlet?.reading, inlet?.writing] {
+                if let end { close(end.rawValue) }
+            }
             throw error
         }
         close(pipe.writing.rawValue)
+        if let inlet, let input {
+            close(inlet.reading.rawValue)
+            // It may end without reading; its exit status says so.
+            let disposition = signal(SIGPIPE, SIG_IGN)
+            _ = write(inlet.writing.rawValue, input, input.count)
+            signal(SIGPIPE, disposition)
+            close(inlet.writing.rawValue)
+        }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {
@@ -92,5 +99,13 @@ enum ChildProcess {
         // A child that has more to say must not wait for a reader.
         close(pipe.reading.rawValue)
         return (wait(for: child), bytes)
+    }
+
+    private static func makePipe() throws(CommandError) -> (reading: FileDescriptor, writing: FileDescriptor) {
+        do throws(Errno) {
+            return try FileDescriptor.makePipe()
+        } catch {
+            throw CommandError("cannot make a pipe: \(Console.words(error.rawValue))")
+        }
     }
 }

@@ -61,6 +61,19 @@ package struct ClientConfiguration: Sendable {
     /// The format of a list whose command has no `--format`, by its key: `psFormat`; empty for the standard one.
     package func format(_ key: String) -> String { document[key]?.string ?? "" }
 
+    /// What prune commands filter by: what is given, and `pruneFilters` of the file, but for those that contradict.
+    package func pruneFilters(_ given: [String]) -> [String] {
+        let opposites = ["label": "label!", "label!": "label"]
+        let own = (document["pruneFilters"]?.array ?? []).compactMap(\.string).filter { text in
+            let (name, value, hasValue) = KeyValueTexts.divide(text)
+            guard hasValue else { return false }
+            return !given.contains {
+                Filters.name(of: $0) == opposites[name] && KeyValueTexts.divide($0).value == value
+            }
+        }
+        return given + own
+    }
+
     /// Headers of every request to a daemon, in the order of the file. Docker's clients name their program themselves.
     package var headers: [(String, String)] {
         (document["HttpHeaders"]?.object ?? JSONObject()).compactMap { name, value in

@@ -13,15 +13,41 @@ extension ImageCommands {
     private static let human = Flag.boolean(
         "human", short: "H", "Print sizes and dates in human readable format", default: true)
 
+    private static let tree = Flag.boolean("tree", "List multi-platform images as a tree (EXPERIMENTAL)")
+
+    private static func showTree(_ invocation: Invocation) throws -> Int32 {
+        let flags = invocation.flags
+        let others: [(name: String, isSet: Bool)] = [
+            ("quiet", flags[quiet]), ("no-trunc", flags[noTrunc]), ("show-digest", flags[digests]),
+            ("format", flags.isSet(FormatFlags.list)),
+        ]
+        for other in others where other.isSet {
+            throw CommandError("--\(other.name) is not yet supported with --tree")
+        }
+        var filters = flags[filter]
+        if let reference = invocation.operands.first { filters.append("reference=\(reference)") }
+        if !flags[all], !filters.contains(where: { $0.hasPrefix("dangling=") }) { filters.append("dangling=false") }
+        let summaries = try DaemonClient(invocation).call(
+            HTTPRequest(
+                "GET", "/images/json",
+                query: [("all", flags[all] ? "1" : nil), ("filters", Filters.query(filters)), ("manifests", "1")]),
+            as: [ImageSummary].self)
+        Console.complain(
+            "WARNING: This is an experimental feature. The output may change and shouldn't be depended on.")
+        try Console.write(ImageTree(summaries).rendered(width: Terminal.size()?.columns ?? 80))
+        return 0
+    }
+
     static func list(_ placement: Placement) -> Command {
         Command(
             placement == .grouped ? "ls" : "images", aliases: placement == .grouped ? ["list"] : [],
             operands: "[REPOSITORY[:TAG]]", arity: .atMost(1), "List images",
             examples: [.init("List images without a name", "masu images -f dangling=true")],
             spellings: ["masu image ls", "masu image list", "masu images"], group: placement.heading,
-            flags: { [all, digests, filter, FormatFlags.list, noTrunc, quiet] },
+            flags: { [all, digests, filter, FormatFlags.list, noTrunc, quiet, tree] },
             action: { invocation in
                 let flags = invocation.flags
+                if flags[tree] { return try showTree(invocation) }
                 var filters = flags[filter]
                 if let reference = invocation.operands.first { filters.append("reference=\(reference)") }
                 let summaries = try DaemonClient(invocation).call(

@@ -7,6 +7,10 @@ enum PruneCommands {
     static let force = Flag.boolean("force", short: "f", "Do not prompt for confirmation")
     static let filter = Flag.list(
         "filter", type: "filter", "Provide filter values (e.g. \"until=<timestamp>\")", check: Filters.check)
+    private static func filters(_ flags: ParsedFlags, _ flag: Flag<[String]> = filter) -> [String] {
+        ClientConfiguration.user.pruneFilters(flags[flag])
+    }
+
     private static let allImages = Flag.boolean("all", short: "a", "Remove all unused images, not just dangling ones")
     private static let volumes = Flag.boolean("volumes", "Prune anonymous volumes")
 
@@ -20,7 +24,7 @@ enum PruneCommands {
                 Are you sure you want to continue?
                 """
             guard try confirm(warning, invocation) else { return 0 }
-            let reclaimed = try pruneContainers(invocation.flags[filter], DaemonClient(invocation))
+            let reclaimed = try pruneContainers(filters(invocation.flags), DaemonClient(invocation))
             try printTotal(reclaimed)
             return 0
         })
@@ -36,7 +40,7 @@ enum PruneCommands {
                 ? "WARNING! This will remove all images without at least one container associated to them."
                 : "WARNING! This will remove all dangling images."
             guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
-            let reclaimed = try pruneImages(invocation.flags[filter], all: isAll, DaemonClient(invocation))
+            let reclaimed = try pruneImages(filters(invocation.flags), all: isAll, DaemonClient(invocation))
             try printTotal(reclaimed)
             return 0
         })
@@ -51,7 +55,7 @@ enum PruneCommands {
                 Are you sure you want to continue?
                 """
             guard try confirm(warning, invocation) else { return 0 }
-            try pruneNetworks(invocation.flags[filter], DaemonClient(invocation))
+            try pruneNetworks(filters(invocation.flags), DaemonClient(invocation))
             return 0
         })
 
@@ -65,7 +69,7 @@ enum PruneCommands {
         examples: [.init("Remove all volumes that no container uses", "masu volume prune -a")],
         flags: { [allVolumes, force, volumeFilter] },
         action: { invocation in
-            var filters = invocation.flags[volumeFilter]
+            var filters = filters(invocation.flags, volumeFilter)
             let isAll = invocation.flags[allVolumes]
             if isAll {
                 guard !filters.contains(where: { Filters.name(of: $0) == "all" }) else {
@@ -98,17 +102,18 @@ enum PruneCommands {
             warning +=
                 flags[allImages]
                 ? "  - all images without at least one container associated to them\n" : "  - all dangling images\n"
-            let filters = flags[filter].filter { !$0.isEmpty }.sorted()
-            if !filters.isEmpty {
+            let chosen = filters(flags)
+            let shown = chosen.filter { !$0.isEmpty }.sorted()
+            if !shown.isEmpty {
                 warning += "\n  Items to be pruned will be filtered with:\n"
-                warning += filters.map { "  - \($0)\n" }.joined()
+                warning += shown.map { "  - \($0)\n" }.joined()
             }
             guard try confirm(warning + "\nAre you sure you want to continue?", invocation) else { return 0 }
             let client = try DaemonClient(invocation)
-            var reclaimed = try pruneContainers(flags[filter], client)
-            try pruneNetworks(flags[filter], client)
-            if flags[volumes] { reclaimed += try pruneVolumes(flags[filter], client) }
-            reclaimed += try pruneImages(flags[filter], all: flags[allImages], client)
+            var reclaimed = try pruneContainers(chosen, client)
+            try pruneNetworks(chosen, client)
+            if flags[volumes] { reclaimed += try pruneVolumes(chosen, client) }
+            reclaimed += try pruneImages(chosen, all: flags[allImages], client)
             try printTotal(reclaimed)
             return 0
         })

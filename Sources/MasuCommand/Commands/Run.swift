@@ -82,6 +82,9 @@ struct ContainerCreation {
         let flags = invocation.flags
         let image = request.config.image
         try ImageText.check(image)
+        try ContentTrust.check(flags)
+        var request = request
+        let socket = flags[ContainerFlags.apiSocket] ? try APISocket(of: client, for: &request) : nil
         let identity = try ContainerIDFile(flags[ContainerFlags.cidfile])
         let pull = flags[ContainerFlags.pull]
         if pull == "always" { try fetch(image, client) }
@@ -102,6 +105,7 @@ struct ContainerCreation {
             answer = try client.call(call, as: ContainerCreateResponse.self)
         }
         for warning in answer.warnings { Console.complain("WARNING: \(warning)") }
+        try socket?.inject(into: answer.id, client)
         try identity.write(answer.id)
         return answer
     }

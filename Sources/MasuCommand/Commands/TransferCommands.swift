@@ -8,9 +8,6 @@ extension ImageCommands {
     private static let pushedTags = Flag.boolean("all-tags", short: "a", "Push all tags of an image to the repository")
     private static let quiet = Flag.boolean("quiet", short: "q", "Suppress verbose output")
     private static let platform = Flag.string("platform", "Set platform if server is multi-platform capable")
-    private static let trust = Flag.boolean(
-        "disable-content-trust", "Skip image verification (nothing else is done)", default: true
-    ).hidden()
 
     static func pull(_ placement: Placement) -> Command {
         Command(
@@ -20,10 +17,11 @@ extension ImageCommands {
                 .init("Pull from another registry, by digest", "masu pull registry.example.org:5000/team/app@sha256:…"),
             ],
             spellings: ["masu image pull", "masu pull"], group: placement.heading,
-            flags: { [allTags, platform, quiet, trust] },
+            flags: { [allTags, platform, quiet, ContentTrust.isDisabled] },
             action: { invocation in
                 let flags = invocation.flags
                 let image = invocation.operands[0]
+                try ContentTrust.check(flags)
                 try ImageText.check(image)
                 let isNameOnly = ImageText.familiar(image) != image
                 if flags[allTags], !isNameOnly { throw CommandError("tag can't be used with --all-tags/-a") }
@@ -50,10 +48,11 @@ extension ImageCommands {
                     "masu tag app registry.example.org:5000/team/app && masu push registry.example.org:5000/team/app")
             ],
             spellings: ["masu image push", "masu push"], group: placement.heading,
-            flags: { [pushedTags, platform, quiet, trust] },
+            flags: { [pushedTags, platform, quiet, ContentTrust.isDisabled] },
             action: { invocation in
                 let flags = invocation.flags
                 var image = invocation.operands[0]
+                try ContentTrust.check(flags)
                 try ImageText.check(image)
                 guard !image.contains("@") else { throw CommandError("cannot push a digest reference") }
                 let isNameOnly = ImageText.familiar(image) != image

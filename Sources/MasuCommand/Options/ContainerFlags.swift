@@ -41,6 +41,7 @@ enum ContainerFlags {
         "pull", "Pull image before running (\"always\", \"missing\", \"never\")", default: "missing")
     static let quiet = Flag.boolean("quiet", short: "q", "Suppress the pull output")
     static let platform = Flag.string("platform", "Set platform if server is multi-platform capable")
+    static let isolation = Flag.string("isolation", "Container isolation technology")
     static let runtime = Flag.string("runtime", "Runtime to use for this container")
     static let logDriver = Flag.string("log-driver", "Logging driver for the container")
     static let logOpt = Flag.list("log-opt", "Log driver options")
@@ -120,6 +121,9 @@ enum ContainerFlags {
         "device-cgroup-rule", "Add a rule to the cgroup allowed devices list", check: ResourceTexts.checkCgroupRule)
     static let ulimit = Flag<[Ulimit]>.values("ulimit", type: "ulimit", "Ulimit options", parse: ResourceTexts.ulimit)
 
+    static let apiSocket = Flag.boolean(
+        "use-api-socket", "Bind mount the daemon's API socket, and give the container the registries' credentials")
+
     // Networks
     static let network = Flag.list("network", type: "network", "Connect a container to a network")
     static let net = Flag.list("net", type: "network", "Connect a container to a network").hidden()
@@ -144,7 +148,8 @@ enum ContainerFlags {
         [
             attach, entrypoint, env, envFile, hostname, domainname, initProcess, interactive, tty, user, workdir,
             stopSignal,
-            stopTimeout, name, cidfile, label, labelFile, annotation, remove, restart, pull, quiet, platform, runtime,
+            stopTimeout, name, cidfile, label, labelFile, annotation, remove, restart, pull, quiet, platform, isolation,
+            runtime,
             logDriver, logOpt, healthCmd, healthInterval, healthTimeout, healthStartPeriod, healthStartInterval,
             healthRetries, noHealthcheck, mount, volume, volumeDriver, volumesFrom, tmpfs, readOnly, shmSize,
             storageOpt,
@@ -153,7 +158,7 @@ enum ContainerFlags {
             memorySwap, memoryReservation, memorySwappiness, kernelMemory, oomKillDisable, oomScoreAdj, cpus, cpuShares,
             cpuPeriod, cpuQuota, cpuRealtimePeriod, cpuRealtimeRuntime, cpusetCPUs, cpusetMems, pidsLimit, blkioWeight,
             blkioWeightDevice, deviceReadBps, deviceWriteBps, deviceReadIOps, deviceWriteIOps, device, gpus,
-            deviceCgroupRule,
+            deviceCgroupRule, apiSocket, ContentTrust.isDisabled,
             ulimit, network, net, networkAlias, netAlias, link, linkLocalIP,
             macAddress, ip, ip6, publish, publishAll, expose, addHost, dns,
             dnsOption,

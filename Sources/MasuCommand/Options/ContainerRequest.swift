@@ -191,6 +191,7 @@ struct ContainerRequest {
     private func addLimits(_ host: inout HostConfig) throws(CommandError) {
         host.setLimits(flags)
         host.memorySwappiness = flags.given(ContainerFlags.memorySwappiness).map { Int64($0) }
+        host.isolation = flags[ContainerFlags.isolation]
         host.kernelMemory = flags[ContainerFlags.kernelMemory]
         host.oomKillDisable = flags[ContainerFlags.oomKillDisable]
         host.oomScoreAdj = flags[ContainerFlags.oomScoreAdj]

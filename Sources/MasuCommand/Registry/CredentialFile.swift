@@ -66,6 +66,12 @@ package struct CredentialFile {
             try change(key, to: .object(JSONObject()))
             return false
         }
+        try change(key, to: .object(Self.entry(config)))
+        return true
+    }
+
+    /// Credentials as the file has them.
+    private static func entry(_ config: AuthConfig) -> JSONObject {
         var entry = JSONObject()
         if config.identityToken.isEmpty {
             entry["auth"] = .string(Base64.encode(Array("\(config.username):\(config.password)".utf8)))
@@ -73,8 +79,28 @@ package struct CredentialFile {
             entry["auth"] = .string(Base64.encode(Array("\(config.username):".utf8)))
             entry["identitytoken"] = .string(config.identityToken)
         }
-        try change(key, to: .object(entry))
-        return true
+        return entry
+    }
+
+    /// The credentials of all registries, those of helper programs too, as the file would have them.
+    ///
+    /// A helper that is for one registry and does not answer is a warning, as with docker.
+    package func all() throws(CommandError) -> JSONObject {
+        var result = JSONObject()
+        let store = document["credsStore"]?.string ?? ""
+        let names = store.isEmpty ? document["auths"]?.object?.keys ?? [] : try CredentialHelper(store).list()
+        for name in names {
+            let own = document["credHelpers"]?[name] != nil
+            if !own, let config = try credentials(for: name) { result[name] = .object(Self.entry(config)) }
+        }
+        for name in document["credHelpers"]?.object?.keys ?? [] {
+            do throws(CommandError) {
+                if let config = try credentials(for: name) { result[name] = .object(Self.entry(config)) }
+            } catch {
+                Console.complain("WARNING: Failed to get credentials for registry: \(name): \(error.message)")
+            }
+        }
+        return result
     }
 
     /// Forgets credentials.

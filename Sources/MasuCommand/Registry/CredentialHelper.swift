@@ -1,8 +1,5 @@
 import EngineAPIModel
-import Glibc
 import JSON
-import LinuxKernel
-import SystemPackage
 import Text
 
 /// A program that keeps credentials: `docker-credential-NAME`, which speaks JSON on its standard streams.
@@ -57,48 +54,23 @@ struct CredentialHelper {
         throw CommandError("error \(verb) credentials - err: exit status \(result.status), out: `\(text)`")
     }
 
-    private func run(_ verb: String, _ input: [UInt8]) throws(CommandError) -> (status: Int32, output: [UInt8]) {
-        let inlet: (reading: FileDescriptor, writing: FileDescriptor)
-        let outlet: (reading: FileDescriptor, writing: FileDescriptor)
-        do throws(Errno) {
-            inlet = try FileDescriptor.makePipe()
-            outlet = try FileDescriptor.makePipe()
+    /// The servers that it has credentials of.
+    func list() throws(CommandError) -> [String] {
+        let result = try run("list", [])
+        try check("listing", result)
+        do throws(JSONError) {
+            return (try JSON.parse(result.output).object ?? JSONObject()).keys
         } catch {
-            throw CommandError("cannot make a pipe: \(Console.words(error.rawValue))")
+            throw CommandError("\(program): \(error)")
         }
-        defer { close(outlet.reading.rawValue) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, inlet.reading.rawValue, STDIN_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, outlet.writing.rawValue, STDOUT_FILENO)
-        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(verb), nil]
-        defer { for argument in arguments { free(argument) } }
-        var child: pid_t = 0
-        let code = posix_spawnp(&child, program, &actions, nil, &arguments, environ)
-        close(inlet.reading.rawValue)
-        close(outlet.writing.rawValue)
-        guard code == 0 else {
-            close(inlet.writing.rawValue)
-            throw CommandError(
-                "error getting credentials - err: exec: \"\(program)\": "
-                    + (code == ENOENT ? "executable file not found in $PATH" : Console.words(code)) + ", out: ``")
+    }
+
+    private func run(_ verb: String, _ input: [UInt8]) throws(CommandError) -> (status: Int32, output: [UInt8]) {
+        do throws(CommandError) {
+            let answer = try ChildProcess.output(of: [program, verb], input: input)
+            return (answer.status, answer.bytes)
+        } catch {
+            throw CommandError("error getting credentials - err: \(error.message), out: ``")
         }
-        // What is asked fits into a pipe's buffer. A helper may end without reading it; its exit status says so.
-        let disposition = signal(SIGPIPE, SIG_IGN)
-        _ = write(inlet.writing.rawValue, input, input.count)
-        signal(SIGPIPE, disposition)
-        close(inlet.writing.rawValue)
-        var output: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = read(outlet.reading.rawValue, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 { break }
-            output += chunk[..<count]
-        }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return (status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output)
     }
 }
