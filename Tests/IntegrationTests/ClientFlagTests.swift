@@ -14,7 +14,7 @@ extension Integration {
                     toFile: daemon.root + "/docker/config.json", atomically: true, encoding: .utf8)
                 let look = """
                     test -S /var/run/docker.sock && echo socket; echo "$DOCKER_CONFIG"
-                    cat /run/secrets/docker/config.json; stat -c '%a %u' /run/secrets/docker/config.json
+                    cat /run/secrets/docker/config.json; echo; stat -c '%a %u' /run/secrets/docker/config.json
                     """
                 let all = try daemon.ok(client, "run", "--rm", "--use-api-socket", "busybox", "sh", "-c", look)
                 #expect(all.hasPrefix("socket\n/run/secrets/docker\n"), "\(all)")

@@ -1,3 +1,4 @@
+import Base64
 import Flags
 import Glibc
 import JSON
@@ -124,6 +125,41 @@ struct ContextTests {
         let bytes = try ContextArchive.bytes(of: context)
         #expect(throws: CommandError("unexpected context file: tls/docker/\(name)")) {
             try ContextArchive.context(from: bytes)
+        }
+    }
+
+    /// By Python's zipfile: `meta.json` and `key.pem` compressed, `ca.pem` stored, a directory, and a comment.
+    private static let zip =
+        "UEsDBBQAAAAIAAAAIVCn9rWlgAAAABwBAAAJAAAAbWV0YS5qc29uzc8xC8IwEAXgvxJuDhQUFDIrOKhLpfuRXOlRTY"
+        + "7klrbkv5tO/gW393hv+TZ44ofAwcoiFMDCgxQDKoLb4ELFZxblFNsFTfh1oxOqySSEWqz5pw2qhWsMkjhq2Rkh+Zny"
+        + "nm6paJOoF9d1kzscz6dG7meW170fKPO4gBvxXajW+gVQSwMEFAAAAAAAAAAhUAAAAAAAAAAAAAAAAAQAAAB0bHMvUE"
+        + "sDBBQAAAAAAAAAIVAxg2YsswAAALMAAAARAAAAdGxzL2RvY2tlci9jYS5wZW0tLS0tLUJFR0lOIENFUlRJRklDQVRF"
+        + "LS0tLS0KSFNSRUxUUFVTQ1RBUElSSEdXUFJSUE1VRUhVRVFNWEFWWUNGWVNCSllBSVBUWE1XWk5NWFpTT0VMREJFUE"
+        + "dJVk5ZVUpOUU1TTFJTTlNIS1ZBSVRWV0ZXS1JTU0RXVUdVU0lKRENQVVBDTFpDTkVBSk5ZTkRCVFRZQk1XU0tSSVFI"
+        + "QkpBQ0RUUkJHTkpUSUVXQktLTEVNClBLAwQUAAAACAAAACFQXAe7FAYAAAA1AAAAEgAAAHRscy9kb2NrZXIva2V5Ln"
+        + "BlbcvOJgMAAFBLAQIUAxQAAAAIAAAAIVCn9rWlgAAAABwBAAAJAAAAAAAAAAAAAACAgQAAAABtZXRhLmpzb25QSwEC"
+        + "FAMUAAAAAAAAACFQAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAgIGnAAAAdGxzL1BLAQIUAxQAAAAAAAAAIVAxg2Yssw"
+        + "AAALMAAAARAAAAAAAAAAAAAACAgckAAAB0bHMvZG9ja2VyL2NhLnBlbVBLAQIUAxQAAAAIAAAAIVBcB7sUBgAAADUA"
+        + "AAASAAAAAAAAAAAAAACAgasBAAB0bHMvZG9ja2VyL2tleS5wZW1QSwUGAAAAAAQABADoAAAA4QEAAAkAYSBjb21tZW"
+        + "50"
+
+    @Test("a zip archive is imported as well, and damage in it is found")
+    func zipArchive() throws {
+        let bytes = try #require(Base64.decode(Self.zip))
+        let context = try ContextArchive.context(from: bytes)
+        #expect(context.name == "zipped" && context.host == "tcp://h:2376")
+        #expect(context.description == String(repeating: "a description that repeats, ", count: 6))
+        #expect(context.secrets["docker"]?.map(\.name) == ["ca.pem", "key.pem"])
+        #expect(context.secrets["docker"]?.last?.content == [UInt8](repeating: 0x6B, count: 53))
+        for index in stride(from: 0, to: bytes.count, by: 3) {
+            var damaged = bytes
+            damaged[index] ^= 0x55
+            // It may be in a time or a comment, but never in a content.
+            guard let read = try? ContextArchive.context(from: damaged) else { continue }
+            #expect(read.serialized == context.serialized)
+        }
+        for count in stride(from: 4, to: bytes.count - 40, by: 7) {
+            #expect(throws: CommandError.self) { try ContextArchive.context(from: Array(bytes.prefix(count))) }
         }
     }
 

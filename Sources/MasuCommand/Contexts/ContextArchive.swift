@@ -1,6 +1,7 @@
 import Tar
 
-/// A context as the tar archive of `context export`: `meta.json` and `tls/ENDPOINT/FILE`.
+/// A context as the tar archive of `context export`: `meta.json` and `tls/ENDPOINT/FILE`. A zip archive of the same
+/// files can be imported, too.
 package enum ContextArchive {
     /// The most that an archive may hold, as with docker.
     static let limit = 10 << 20
@@ -41,11 +42,15 @@ package enum ContextArchive {
         guard bytes.count <= limit else {
             throw CommandError("the file is larger than \(limit) bytes, the most that a context may have")
         }
+        var parts = Parts()
+        // What docker itself imports beside its own archives.
         if bytes.starts(with: Array("PK".utf8)) {
-            throw CommandError("zip files are not supported by this version of masu: import a tar archive")
+            for entry in try ZipArchive(bytes, limit: limit).entries where !entry.name.hasSuffix("/") {
+                guard entry.isPlain else { throw unexpected(entry.name) }
+                try parts.add(entry.name, entry.content)
+            }
+            return try parts.context()
         }
-        var metadata: StoredContext?
-        var secrets: [String: [(name: String, content: [UInt8])]] = [:]
         let reader = TarReader(MemorySource(bytes))
         do {
             while let entry = try reader.next() {
@@ -53,26 +58,40 @@ package enum ContextArchive {
                 var content: [UInt8] = []
                 while let chunk = try reader.nextChunk() { content += chunk }
                 guard let name = String(validating: entry.name, as: UTF8.self), entry.kind == .file else {
-                    throw CommandError("unexpected context file: \(entry.displayName)")
+                    throw unexpected(entry.displayName)
                 }
-                if name == "meta.json" {
-                    metadata = try StoredContext(parsing: content)
-                    continue
-                }
-                let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-                let isPlain = parts.allSatisfy { !["", ".", ".."].contains($0) }
-                guard parts.count == 3, parts[0] == "tls", isPlain else {
-                    throw CommandError("unexpected context file: \(name)")
-                }
-                secrets[String(parts[1]), default: []].append((String(parts[2]), content))
+                try parts.add(name, content)
             }
         } catch let error as CommandError {
             throw error
         } catch {
             throw CommandError("\(error)")
         }
-        guard var context = metadata else { throw CommandError("invalid context: no metadata found") }
-        context.secrets = secrets
-        return context
+        return try parts.context()
+    }
+
+    private static func unexpected(_ name: String) -> CommandError { CommandError("unexpected context file: \(name)") }
+
+    /// What has been read of a context.
+    private struct Parts {
+        private var metadata: StoredContext?
+        private var secrets: [String: [(name: String, content: [UInt8])]] = [:]
+
+        mutating func add(_ name: String, _ content: [UInt8]) throws(CommandError) {
+            if name == "meta.json" {
+                metadata = try StoredContext(parsing: content)
+                return
+            }
+            let words = name.split(separator: "/", omittingEmptySubsequences: false)
+            let isPlain = words.allSatisfy { !["", ".", ".."].contains($0) }
+            guard words.count == 3, words[0] == "tls", isPlain else { throw unexpected(name) }
+            secrets[String(words[1]), default: []].append((String(words[2]), content))
+        }
+
+        func context() throws(CommandError) -> StoredContext {
+            guard var context = metadata else { throw CommandError("invalid context: no metadata found") }
+            context.secrets = secrets
+            return context
+        }
     }
 }
