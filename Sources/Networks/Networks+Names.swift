@@ -24,11 +24,17 @@ extension Networks {
     }
 
     /// Writes who is on a network, under which names, for those who answer questions of containers.
+    ///
+    /// Call it after the change. It takes as long as there are endpoints, so that of many changes at once one writes
+    /// for all that wait.
     func writeNames(of network: Network) {
         guard network.hasNames else { return }
+        let change = nameChanges.add(1, ordering: .sequentiallyConsistent).newValue
         do throws(Errno) {
             // Read and written while nobody else does: a file must not be replaced by an older one.
-            try nameWriting.withLock { _ throws(Errno) in
+            try writtenNames.withLock { written throws(Errno) in
+                if written[network.id] ?? 0 >= change { return }
+                let latest = nameChanges.load(ordering: .sequentiallyConsistent)
                 let endpoints = endpoints(on: network.id)
                 if endpoints.isEmpty, !Files.exists(directory(of: network.id)) { return }
                 try Files.makeDirectories(directory(of: network.id))
@@ -38,6 +44,7 @@ extension Networks {
                             names: endpoint.dnsNames,
                             addresses: [endpoint.ipv4, endpoint.ipv6].compactMap { $0?.address })
                     }, to: namesFile(of: network.id))
+                written[network.id] = latest
             }
         } catch {
             logger.error(

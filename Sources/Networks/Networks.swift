@@ -35,8 +35,10 @@ package final class Networks: Sendable {
     let entries = Mutex<[String: NetworkEntry]>([:])
     /// Held while networks are made or removed: one after the other.
     let changes = Mutex(())
-    /// Held while a file of names is written.
-    let nameWriting = Mutex(())
+    /// How often somebody wanted a file of names to be written.
+    let nameChanges = Atomic<UInt64>(0)
+    /// Held while a file of names is written: which changes are in the files, by the networks' ids.
+    let writtenNames = Mutex<[String: UInt64]>([:])
     /// Looks at what others do to the firewall.
     let watch = Mutex<FirewallWatch?>(nil)
     /// What the watch could not do, by what it was about to do: each is told once, until it succeeds.

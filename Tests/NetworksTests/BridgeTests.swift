@@ -242,6 +242,34 @@ struct BridgeTests {
         #expect(table.addresses(of: try #require(DomainName("c2")), .ipv4)?.count == 1)
     }
 
+    @Test("names are those of all who are on a network, however many come and go at once")
+    func manyNames() async throws {
+        let host = try TestHost()
+        let networks = try await host.open { $0.defaultBridge.isEnabled = false }
+        let (network, _) = try await networks.create(NetworkRequest(name: "web"))
+        var sandboxes: [Sandbox] = []
+        for number in 0..<40 where number % 2 == 0 { sandboxes.append(try await networks.join(request(number, "web"))) }
+        sandboxes += try await withThrowingTaskGroup(of: Sandbox?.self) { group in
+            for number in 0..<40 {
+                group.addTask {
+                    if number % 2 == 1 { return try await networks.join(request(number, "web")) }
+                    await networks.leave(TestID.make(number))
+                    // Nobody finds it from now on.
+                    let table = try NameTable(mapping: networks.namesFile(of: network.id))
+                    #expect(table.addresses(of: try #require(DomainName("c\(number)")), .ipv4) == nil)
+                    return nil
+                }
+            }
+            return try await group.reduce(into: []) { if let sandbox = $1 { $0.append(sandbox) } }
+        }
+        let table = try NameTable(mapping: networks.namesFile(of: network.id))
+        for number in 0..<40 {
+            let addresses = table.addresses(of: try #require(DomainName("c\(number)")), .ipv4)
+            #expect(addresses?.count == (number % 2 == 1 ? 1 : nil))
+        }
+        withExtendedLifetime(sandboxes) {}
+    }
+
     @Test("a container that is renamed is found by its new name and its aliases, also by the next daemon")
     func rename() async throws {
         let host = try TestHost()
