@@ -248,11 +248,12 @@ struct BridgeTests {
         let networks = try await host.open { $0.defaultBridge.isEnabled = false }
         let (network, _) = try await networks.create(NetworkRequest(name: "web"))
         var sandboxes: [Sandbox] = []
-        for number in 0..<40 where number % 2 == 0 { sandboxes.append(try await networks.join(request(number, "web"))) }
+        let web = EndpointRequest(network: "web")
+        for number in 0..<40 where number % 2 == 0 { sandboxes.append(try await networks.join(request(number, web))) }
         sandboxes += try await withThrowingTaskGroup(of: Sandbox?.self) { group in
             for number in 0..<40 {
                 group.addTask {
-                    if number % 2 == 1 { return try await networks.join(request(number, "web")) }
+                    if number % 2 == 1 { return try await networks.join(request(number, web)) }
                     await networks.leave(TestID.make(number))
                     // Nobody finds it from now on.
                     let table = try NameTable(mapping: networks.namesFile(of: network.id))
