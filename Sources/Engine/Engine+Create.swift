@@ -29,6 +29,7 @@ extension Engine {
             warnings.append(warning)
         }
         try self.configuration.validate(cgroupParent: configuration.host.cgroupParent)
+        let limit = try await snapshotLimit(configuration.host)
         var merged = configuration.merged(with: image.configuration.config)
         let command = (merged.entrypoint ?? []) + (merged.command ?? [])
         guard let path = command.first else { throw EngineError.invalid("no command specified") }
@@ -42,7 +43,7 @@ extension Engine {
         let record = ContainerRecord(
             id: id, name: name ?? "", createdAt: .now(), imageID: image.id.description, configuration: merged,
             path: path, arguments: Array(command.dropFirst()))
-        let container = try await make(record, image: image, mounts: plan)
+        let container = try await make(record, image: image, limit: limit, mounts: plan)
         container.emit("create")
         let ignored = image.configuration.config?.ignoredParts ?? []
         return CreatedContainer(id: id, warnings: warnings + ignored)
@@ -50,7 +51,7 @@ extension Engine {
 
     /// Touches the world; undoes all of it after an error.
     private func make(
-        _ proposal: ContainerRecord, image: ImageRecord, mounts plan: MountPlan
+        _ proposal: ContainerRecord, image: ImageRecord, limit: Int64?, mounts plan: MountPlan
     ) async throws -> Container {
         var record = proposal
         let id = record.id
@@ -60,7 +61,7 @@ extension Engine {
             try services.registry.reserve(name: record.name, for: id)
         }
         do {
-            try await images.prepareContainerSnapshot(key: id, image: image.id)
+            try await images.prepareContainerSnapshot(key: id, image: image.id, limit: limit)
         } catch {
             services.registry.release(name: record.name, of: id)
             throw error
@@ -101,6 +102,13 @@ extension Engine {
             services.logger.error("cannot undo the creation of container \(id): \(error)")
         }
         services.registry.release(name: name, of: id)
+    }
+
+    /// How many bytes the container's files may take (`--storage-opt size`); `nil` for no limit.
+    private func snapshotLimit(_ host: HostConfiguration) async throws -> Int64? {
+        guard let limit = host.sizeLimit?.bytes else { return nil }
+        if let refusal = try await images.refusal(ofLimit: limit) { throw EngineError.invalid(refusal) }
+        return limit
     }
 
     private func check(_ image: ImageRecord, for platform: Platform?, named name: String) throws(EngineError) {

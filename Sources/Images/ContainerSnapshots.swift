@@ -4,7 +4,9 @@ import Snapshots
 
 extension Images {
     /// Makes the writable snapshot of a container on top of an image.
-    package func prepareContainerSnapshot(key: String, image: Digest) async throws {
+    ///
+    /// - Parameter limit: How many bytes it may take; see `refusal`.
+    package func prepareContainerSnapshot(key: String, image: Digest, limit: Int64? = nil) async throws {
         try await pool.run {
             try ImagesError.translating {
                 guard let row = try self.database.read({ try ImageTable.row(image, in: $0) }) else {
@@ -14,9 +16,14 @@ extension Images {
                 if let top, try self.snapshotter.information(top) == nil {
                     try self.staged.clearingUp { try self.unpackAgain(row) }
                 }
-                try self.snapshotter.prepare(key, parent: top)
+                try self.snapshotter.prepare(key, parent: top, limit: limit)
             }
         }
+    }
+
+    /// Why a container's snapshot cannot be limited to so many bytes, in Docker's words; `nil` if it can.
+    package func refusal(ofLimit bytes: Int64) async throws -> String? {
+        try await pool.run { self.snapshotter.refusal(ofLimit: bytes) }
     }
 
     /// Unpacks an image from its blobs, when it came in by way of another storage driver.

@@ -39,12 +39,15 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
         StagedLayer(root: try make(name, .staged, parent: parent), whiteouts: .remove)
     }
 
-    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
-        _ = try make(name, .active, parent: parent)
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
+        _ = try make(name, .active, parent: parent, limit: limit)
     }
 
+    /// There are groups of quotas with every btrfs.
+    func refusal(ofLimit bytes: Int64) -> String? { nil }
+
     private func make(
-        _ name: String, _ state: SnapshotInformation.State, parent: String?
+        _ name: String, _ state: SnapshotInformation.State, parent: String?, limit: Int64? = nil
     ) throws(SnapshotError) -> FilePath {
         var made: Int64?
         do throws(SnapshotError) {
@@ -54,7 +57,9 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
                 let files = table.files(of: row.id)
                 do throws(Errno) {
                     try Files.makeDirectory(table.directory(of: row.id), mode: 0o700)
+                    if limit != nil { try BtrfsSubvolume.enableQuota(table.root) }
                     try BtrfsSubvolume.create(files, of: row.parent.map(table.files))
+                    if let limit { try BtrfsSubvolume.setLimit(files, bytes: UInt64(limit)) }
                     if row.parent == nil { try FileDescriptor.workingDirectory.changeMode(files.string, mode: 0o755) }
                 } catch {
                     throw SnapshotError.system("make subvolume", files, error)

@@ -23,18 +23,24 @@ struct CopySnapshotter: WholeTreeSnapshotter {
         StagedLayer(root: try make(name, .staged, parent: parent), whiteouts: .remove)
     }
 
-    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
-        _ = try make(name, .active, parent: parent)
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
+        _ = try make(name, .active, parent: parent, limit: limit)
+    }
+
+    func refusal(ofLimit bytes: Int64) -> String? {
+        table.countsProjects ? nil : "Filesystem does not support, or has not enabled quotas"
     }
 
     /// A snapshot with all that its parent has. The copy is made while the row says `staged`, so that a crash in the
     /// middle leaves nothing.
     private func make(
-        _ name: String, _ state: SnapshotInformation.State, parent: String?
+        _ name: String, _ state: SnapshotInformation.State, parent: String?, limit: Int64? = nil
     ) throws(SnapshotError) -> FilePath {
         let row = try table.write { database in
             let row = try table.insert(name, .staged, parent: parent, in: database)
             try table.makeDirectories(of: row.id, withWork: false, rootLike: nil)
+            // Before the copy, which counts.
+            if let limit { try table.limit(row.id, to: limit, in: database) }
             return row
         }
         do {

@@ -65,13 +65,14 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         }
     }
 
-    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
         var made: Int64?
         do throws(SnapshotError) {
             try table.write { database in
                 let row = try table.insert(name, .active, parent: parent, in: database)
                 made = row.id
                 try table.makeDirectories(of: row.id, withWork: true, rootLike: row.parent.map(table.files))
+                if let limit { try table.limit(row.id, to: limit, in: database) }
             }
         } catch {
             // Only the row is undone with the transaction. The first error is the one to tell.
@@ -91,6 +92,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         guard !changes.hasSockets else { return .needsCopy("sockets stay with the container, and are in no layer") }
         guard !changes.hasLargeHoles else { return .needsCopy("files with large holes are read once only") }
         guard !row.wasCaptured else { return .needsCopy("it was captured before") }
+        guard row.project == nil else { return .needsCopy("its files count for its limit") }
         guard changes.isOfUpper || row.parent == nil else {
             return .needsCopy("its upper directory refers to the lower ones by name")
         }

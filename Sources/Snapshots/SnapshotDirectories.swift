@@ -128,6 +128,7 @@ extension SnapshotTable {
         }
         let row = try write { try delete(name, in: $0) }
         try removeDirectory(directory(of: row.id))
+        forget(row.project)
     }
 
     func removeDirectory(_ path: FilePath) throws(SnapshotError) {

@@ -16,6 +16,10 @@ struct SnapshotTable: Sendable {
         let usage: SnapshotUsage
         /// Whether the parent of an active snapshot was captured of it.
         var wasCaptured = false
+        /// The project that limits its files, where that is how the driver does it.
+        var project: UInt32?
+        /// The bytes that it may take, where the driver has to know.
+        var limit: Int64?
     }
 
     let database: any DatabaseWriter
@@ -57,6 +61,13 @@ struct SnapshotTable: Sendable {
                         PRIMARY KEY (snapshot, holder)
                     ) WITHOUT ROWID;
                     CREATE INDEX snapshotRetentionHolder ON snapshotRetention (holder);
+                    """)
+        }
+        migrator.registerMigration("snapshots-3") { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE snapshot ADD COLUMN project INTEGER;
+                    ALTER TABLE snapshot ADD COLUMN byteLimit INTEGER;
                     """)
         }
     }
@@ -226,7 +237,8 @@ struct SnapshotTable: Sendable {
         }
         return Row(
             id: row["id"], name: row["name"], state: state, parent: row["parent"],
-            usage: SnapshotUsage(bytes: row["bytes"], inodes: row["inodes"]), wasCaptured: row["wasCaptured"])
+            usage: SnapshotUsage(bytes: row["bytes"], inodes: row["inodes"]), wasCaptured: row["wasCaptured"],
+            project: row["project"], limit: row["byteLimit"])
     }
 }
 

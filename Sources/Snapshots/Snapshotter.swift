@@ -40,6 +40,9 @@ import SystemPackage
 /// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has
 /// one.
 ///
+/// A limit on what a container writes is for `prepare` to know: `prepare(containerID, parent: chainAB, limit: 1 << 30)`.
+/// Of drivers with whole trees the files of the image count, too. `refusal` says beforehand whether it can be had.
+///
 /// ## Making a layer of what a container wrote
 /// A container that is needed no more (a step of a build) becomes a layer itself. Nothing is copied:
 /// ```
@@ -125,8 +128,12 @@ package protocol Snapshotter: Sendable {
         _ staged: String, as name: String, parent: String?, contents: LayerApplier.Result
     ) throws(SnapshotError)
 
-    /// Makes a writable snapshot upon a committed one, or upon nothing.
-    func prepare(_ name: String, parent: String?) throws(SnapshotError)
+    /// Makes a writable snapshot upon a committed one, or upon nothing. It takes at most `limit` bytes, if there is a
+    /// limit, which `refusal` must not refuse.
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError)
+
+    /// Why a snapshot cannot have a limit of so many bytes, in Docker's words; `nil` if it can.
+    func refusal(ofLimit bytes: Int64) -> String?
 
     /// How to mount an active snapshot, in order, at the container's root.
     ///
@@ -188,6 +195,11 @@ extension Snapshotter {
     /// For drivers that keep a layer as it was filled.
     package func finish(_ staged: String, contents: LayerApplier.Result) throws(SnapshotError) {}
 
+    /// Makes a writable snapshot without a limit.
+    package func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+        try prepare(name, parent: parent, limit: nil)
+    }
+
     /// For drivers that have nothing to show.
     package func details(_ name: String) throws(SnapshotError) -> [String: String] { [:] }
 
@@ -233,6 +245,8 @@ package enum SnapshotCapture: Hashable, Sendable {
 package struct DetachedSnapshot: Hashable, Sendable {
     /// The id its row had, by which its directory is named.
     let id: Int64
+    /// The project that limits its files, if one does.
+    var project: UInt32?
 }
 
 /// A directory to be filled with one layer.

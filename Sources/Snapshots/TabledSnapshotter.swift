@@ -11,11 +11,13 @@ extension TabledSnapshotter {
     }
 
     func detach(_ name: String) throws(SnapshotError) -> DetachedSnapshot {
-        DetachedSnapshot(id: try table.write { try table.delete(name, in: $0) }.id)
+        let row = try table.write { try table.delete(name, in: $0) }
+        return DetachedSnapshot(id: row.id, project: row.project)
     }
 
     func dispose(of snapshot: DetachedSnapshot) throws(SnapshotError) {
         try table.removeDirectory(table.directory(of: snapshot.id))
+        table.forget(snapshot.project)
     }
 
     func information(_ name: String) throws(SnapshotError) -> SnapshotInformation? {
@@ -69,6 +71,11 @@ protocol LayeredSnapshotter: TabledSnapshotter {}
 
 extension LayeredSnapshotter {
     var stagesIndependently: Bool { true }
+
+    func refusal(ofLimit bytes: Int64) -> String? {
+        table.countsProjects
+            ? nil : "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+    }
 
     func usage(_ name: String) throws(SnapshotError) -> SnapshotUsage {
         let (row, captured) = try table.read { database in

@@ -152,7 +152,9 @@ struct TestedDriver: Sendable, CustomTestStringConvertible {
     static let btrfs = TestedDriver(name: "btrfs", prepare: { try mountImage("mkfs.btrfs", ["-q"], "btrfs", on: $0) })
 
     /// A file system of its own in a file beside the directory.
-    static func mountImage(_ program: String, _ arguments: [String], _ type: String, on directory: FilePath) throws {
+    static func mountImage(
+        _ program: String, _ arguments: [String], _ type: String, on directory: FilePath, data: String? = nil
+    ) throws {
         let image = FilePath(directory.string + ".image")
         let file = try Files.open(image, [.readWrite, .create, .exclusive], mode: 0o600)
         #expect(ftruncate(file.rawValue, 512 << 20) == 0)
@@ -161,7 +163,7 @@ struct TestedDriver: Sendable, CustomTestStringConvertible {
         try #require(system("PATH=$PATH:/usr/sbin:/sbin \(command) >/dev/null") == 0, "\(command)")
         let device = try LoopDevice.attach(image, readOnly: false)
         defer { device.descriptor.discard() }
-        try Mounts.mount(device.path.string, on: directory, type: type)
+        try Mounts.mount(device.path.string, on: directory, type: type, data: data)
     }
 
     static func hasProgram(_ name: String) -> Bool {

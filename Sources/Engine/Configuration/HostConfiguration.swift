@@ -59,8 +59,10 @@ package struct HostConfiguration: Hashable, Sendable, Codable {
     package var volumesFrom: [VolumesFrom] = []
     /// The driver of volumes that are made for the container, where nothing else is said.
     package var volumeDriver = ""
-    /// Carried for `inspect`.
+    /// Carried for `inspect`: what is in it is `sizeLimit`.
     package var storageOptions: [String: String] = [:]
+    /// How many bytes the container's files may take (`--storage-opt size`); nil: all that there are.
+    package var sizeLimit: ByteCount?
 
     /// Lines for `/etc/hosts`.
     package var extraHosts: [Asked<ExtraHost>] = []

@@ -44,9 +44,6 @@ extension HostConfiguration {
     }
 
     private func validateMounts(dataRoot: String) throws(EngineError) {
-        if !storageOptions.isEmpty {
-            throw .invalid("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
-        }
         var destinations: Set<String> = []
         func claim(_ target: MountTarget, as words: String) throws(EngineError) {
             if !destinations.insert(target.path).inserted { throw .invalid("Duplicate mount point: \(words)") }

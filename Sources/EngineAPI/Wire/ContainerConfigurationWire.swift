@@ -62,6 +62,9 @@ extension ContainerConfiguration {
                 "WARNING: the container-wide volume-driver configuration is ignored for volumes specified via 'mount'. "
                     + "Use '--mount type=volume,volume-driver=...' instead")
         }
+        if host.kernelMemoryTCP > 0 {
+            warnings.append("KernelMemoryTCP has no effect: the limit of memory counts the buffers of TCP. Discarded.")
+        }
         if host.cpuPercent > 0 { warnings.append("linux does not support CPU percent. Percent discarded.") }
         let unbound = (host.portBindings ?? [:]).filter { $0.value?.isEmpty ?? true }.keys.sorted()
         if version >= .v(52), !unbound.isEmpty {

@@ -10,7 +10,7 @@ extension HostConfiguration {
     init(_ wire: HostConfig, version: APIVersion, logDriver: LogDriver) throws {
         self.init()
         if !wire.isolation.isEmpty {
-            guard let known = Isolation(rawValue: wire.isolation) else {
+            guard let known = Isolation(rawValue: wire.isolation.lowercased()) else {
                 throw APIError.invalid("invalid isolation (\(wire.isolation)): linux only supports 'default'")
             }
             isolation = known
@@ -55,6 +55,7 @@ extension HostConfiguration {
         volumesFrom = try (wire.volumesFrom ?? []).map { try VolumesFrom(wire: $0) }
         volumeDriver = wire.volumeDriver
         storageOptions = wire.storageOpt
+        sizeLimit = try Self.sizeLimit(wire: wire.storageOpt)
         extraHosts = try (wire.extraHosts ?? []).map { try ExtraHost.asked($0) }
         dns = try (wire.dns ?? []).map { try IPAddress(server: $0) }
         dnsOptions = wire.dnsOptions ?? []
@@ -69,6 +70,18 @@ extension HostConfiguration {
         annotations = wire.annotations
         containerIDFile = wire.containerIDFile
         consoleSize = ConsoleSize(wire: wire.consoleSize)
+    }
+
+    /// The one option that storage drivers have for a container; zero is no limit.
+    private static func sizeLimit(wire options: [String: String]) throws(APIError) -> ByteCount? {
+        var limit: ByteCount?
+        for (name, value) in options.sorted(by: { $0.key < $1.key }) {
+            let lower = name.lowercased()
+            guard lower == "size" else { throw .invalid("Unknown option \(lower)") }
+            guard let bytes = ByteCount(text: value) else { throw .invalid("invalid size: '\(value)'") }
+            limit = bytes.bytes == 0 ? nil : bytes
+        }
+        return limit
     }
 }
 

@@ -109,14 +109,33 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         }
     }
 
-    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
-        _ = try make(name, .active, parent: parent)
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
+        let device = try make(name, .active, parent: parent, limit: limit)
+        guard let limit, limit > pool.baseSize else { return }
+        do throws(SnapshotError) {
+            // It stays active, as from a first start on.
+            let node = try pool.activate(device, size: limit)
+            // Nobody has written to it since it was unmounted, which the program cannot know of a copy.
+            try FileSystemProgram.run(["resize2fs", "-f", node.string], driver: "devicemapper")
+        } catch {
+            try? remove(name)  // the first error is the one to tell
+            throw error
+        }
+    }
+
+    func refusal(ofLimit bytes: Int64) -> String? {
+        if bytes < pool.baseSize {
+            return "devmapper: Container size cannot be smaller than \(Self.text(pool.baseSize))"
+        }
+        guard bytes > pool.baseSize, pool.options.fileSystem != .ext4 else { return nil }
+        return "devmapper: a container's file system can only grow with the storage option dm.fs=ext4, not "
+            + pool.options.fileSystem.rawValue
     }
 
     /// Returns the number of the new snapshot's device.
-    private func make(_ name: String, _ state: SnapshotInformation.State, parent: String?) throws(SnapshotError)
-        -> Int64
-    {
+    private func make(
+        _ name: String, _ state: SnapshotInformation.State, parent: String?, limit: Int64? = nil
+    ) throws(SnapshotError) -> Int64 {
         try pool.checkSpace()
         var made: (id: Int64, device: Int64?)?
         do throws(SnapshotError) {
@@ -124,6 +143,10 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
                 let parentRow = try parent.map { try table.committed($0, in: database) }
                 let origin = try parentRow.map { try devices.device(of: $0, in: database) } ?? 0
                 let row = try table.insert(name, state, parent: parent, in: database)
+                if let limit {
+                    try database.execute(
+                        sql: "UPDATE snapshot SET byteLimit = ? WHERE id = ?", arguments: [limit, row.id])
+                }
                 var device = try devices.assign(to: row.id, in: database)
                 made = (row.id, nil)
                 let directory = table.directory(of: row.id)
@@ -205,7 +228,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         guard row.state == .active else { throw .wrongState(name, row.state) }
         return [
             SnapshotMount(
-                type: pool.options.fileSystem.rawValue, source: try pool.activate(try device(of: row)).string,
+                type: pool.options.fileSystem.rawValue,
+                source: try pool.activate(try device(of: row), size: row.limit).string,
                 options: pool.options.fileSystem.writable)
         ]
     }
@@ -214,7 +238,7 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
         let row = try table.read { try table.readable(name, in: $0) }
         let device = try device(of: row)
         guard row.state == .committed else {
-            let mount = try self.mount(device, isReadOnly: false)
+            let mount = try self.mount(device, size: row.limit, isReadOnly: false)
             return SnapshotView([mount.procPath], mounts: [mount])
         }
         let outcome: Result<FileDescriptor, SnapshotError> = staged.views.withLock { views in
@@ -236,8 +260,10 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
 
     /// A detached mount. What a container writes to is mounted as the container has it: the kernel has one file system
     /// for both.
-    private func mount(_ id: Int64, isReadOnly: Bool) throws(SnapshotError) -> FileDescriptor {
-        let device = try pool.activate(id)
+    private func mount(
+        _ id: Int64, size: Int64? = nil, isReadOnly: Bool
+    ) throws(SnapshotError) -> FileDescriptor {
+        let device = try pool.activate(id, size: size)
         return try system("mount", device) { device throws(Errno) in
             let mount = try pool.mount(device, isReadOnly: isReadOnly)
             if !isReadOnly { try Mounts.setAttributes(of: mount, set: .readOnly) }
@@ -261,7 +287,8 @@ struct DeviceMapperSnapshotter: TabledSnapshotter {
     func details(_ name: String) throws(SnapshotError) -> [String: String] {
         let row = try table.read { try table.require(name, in: $0) }
         let device = try device(of: row)
-        return ["DeviceId": "\(device)", "DeviceName": pool.deviceName(device), "DeviceSize": "\(pool.baseSize)"]
+        let size = max(row.limit ?? 0, pool.baseSize)
+        return ["DeviceId": "\(device)", "DeviceName": pool.deviceName(device), "DeviceSize": "\(size)"]
     }
 
     func close() {

@@ -262,12 +262,14 @@ struct ThinPool: Sendable {
     }
 
     /// The node of device `id`, which is there until it is deactivated.
-    func activate(_ id: Int64) throws(SnapshotError) -> FilePath {
+    ///
+    /// - Parameter size: How many bytes it has, if that is more than the others have.
+    func activate(_ id: Int64, size: Int64? = nil) throws(SnapshotError) -> FilePath {
         do throws(Errno) {
             if let device = try mapper.device(deviceName(id)) { return device.path }
             guard let pool = try mapper.device(name) else { throw .noSuchAddressOrDevice }
             let table = DeviceMapper.Target(
-                type: "thin", sectors: sectors, parameters: "\(pool.numbers) \(id)")
+                type: "thin", sectors: max(sectors, UInt64((size ?? 0) / Self.sectorSize)), parameters: "\(pool.numbers) \(id)")
             return try mapper.create(deviceName(id), table).path
         } catch {
             throw failure("start a device of", error)

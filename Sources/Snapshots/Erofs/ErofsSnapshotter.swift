@@ -252,13 +252,14 @@ struct ErofsSnapshotter: LayeredSnapshotter {
 
     // MARK: Containers
 
-    func prepare(_ name: String, parent: String?) throws(SnapshotError) {
+    func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
         var made = false
         do throws(SnapshotError) {
             let id = try table.write { database in
                 let row = try table.insert(name, .staged, parent: parent, in: database)
                 made = true
                 try table.makeDirectories(of: row.id, withWork: true, rootLike: nil)
+                if let limit { try table.limit(row.id, to: limit, in: database) }
                 return row.id
             }
             // The image has to be mounted to be asked, which is not done within a transaction.
