@@ -14,6 +14,8 @@ package struct AttachOptions: Hashable, Sendable {
     package var stream = true
     /// First replay the log (`logs=1`).
     package var logs = false
+    /// Whether the client gets the bytes of both streams as they are, also without a terminal.
+    package var isRaw = false
     /// The keys that end the attaching and leave the process alone.
     package var detachKeys = DetachKeys.standard
 

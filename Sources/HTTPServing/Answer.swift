@@ -128,7 +128,9 @@ struct Answer: Sendable {
         let bytes = head
         let connection = connection
         do {
-            let hijacked = try await channel.eventLoop.submit { try connection.value.hijack(head: bytes) }.get()
+            let hijacked = try await channel.eventLoop.submit {
+                try connection.value.hijack(head: bytes, messages: response.webSocketMessages)
+            }.get()
             await use(hijacked)
             onLoop { $0.endHijack() }
         } catch {

@@ -407,8 +407,9 @@ final class HTTPConnection: ChannelInboundHandler {
 
     /// Leaves HTTP: writes the head as plain bytes and puts a tunnel in the decoder's place.
     ///
+    /// - Parameter messages: How what follows is sent by WebSocket; `nil` if it is bytes.
     /// - Throws: `HTTPServerError.connectionClosed`.
-    func hijack(head: ByteBuffer) throws -> HijackedConnection {
+    func hijack(head: ByteBuffer, messages: WebSocketMessages?) throws -> HijackedConnection {
         guard let context, case .answering(let exchange) = state, context.channel.isActive else {
             throw HTTPServerError.connectionClosed
         }
@@ -421,6 +422,9 @@ final class HTTPConnection: ChannelInboundHandler {
         patience.wait(nil)
         gate.handsOnSlices = false
         tunnel.writeAndFlush(head, promise: eventLoop.makePromise())
+        if let messages {
+            try pipeline.addHandler(WebSocketHandler(sending: messages), position: .before(tunnel))
+        }
         // What the decoder holds beyond the request is handed to the tunnel now; only then may the end of input follow.
         let bound = NIOLoopBound(tunnel, eventLoop: eventLoop)
         let removed = eventLoop.makePromise(of: Void.self)

@@ -28,6 +28,9 @@ package struct HTTPResponse: Sendable {
     package var headers: HTTPHeaders
     /// The body.
     package var body: Body
+    /// Of a hijacked connection: how its bytes are sent by WebSocket (RFC 6455), to which the head then has switched;
+    /// `nil` is as they are.
+    package var webSocketMessages: WebSocketMessages?
 
     /// A response from its parts.
     package init(status: HTTPResponseStatus, headers: HTTPHeaders = [:], body: Body = .bytes([])) {

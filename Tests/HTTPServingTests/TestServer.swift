@@ -91,6 +91,21 @@ final class TestClient: Sendable {
         }
     }
 
+    /// Reads so many bytes, or up to the end of the stream.
+    func receive(bytes count: Int) async throws -> [UInt8] {
+        let socket = socket
+        return try await Self.pool.run {
+            var bytes: [UInt8] = []
+            while bytes.count < count {
+                var buffer = [UInt8](repeating: 0, count: count - bytes.count)
+                let read = try buffer.withUnsafeMutableBytes { try socket.read(into: $0) }
+                if read == 0 { break }
+                bytes += buffer[..<read]
+            }
+            return bytes
+        }
+    }
+
     /// Reads everything up to the end of the stream.
     func receiveAll() async throws -> [UInt8] {
         let socket = socket

@@ -63,6 +63,6 @@ extension Container {
         try await task.attach(
             StreamChoice(
                 stdin: options.stdin, stdout: options.stdout, stderr: options.stderr,
-                detachKeys: options.detachKeys.bytes))
+                detachKeys: options.detachKeys.bytes, framing: options.isRaw ? .raw : nil))
     }
 }
