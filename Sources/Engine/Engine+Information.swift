@@ -30,9 +30,11 @@ extension Engine {
             information.volumeDrivers = services.volumes.driverNames
             information.addressPools = configuration.addressPools
             let registry = configuration.devices
+            let devices = try await services.pool.run { registry.content() }
             information.deviceDirectories = registry.directories.map(\.string)
-            information.devices = try await services.pool.run { registry.content().devices.keys.sorted() }
-                .map(\.description)
+            information.devices = devices.devices.keys.sorted().map(\.description)
+            information.warnings += devices.problems.map { "CDI: \($0)" }
+            information.isExperimental = configuration.isExperimental
             let proxies = images.registries.settings.proxies
             information.httpProxy = ProxySettings.masked(proxies.http)
             information.httpsProxy = ProxySettings.masked(proxies.https)

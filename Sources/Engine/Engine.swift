@@ -87,10 +87,16 @@ package final class Engine: Sendable {
     // MARK: Life cycle
 
     /// Starts a container. Returns false if it runs already.
+    ///
+    /// - Parameter checkpoint: What its processes are made from, instead of executing its program. The daemon must be
+    ///   experimental (`invalid`).
     @discardableResult
-    package func start(_ name: String) async throws -> Bool {
+    package func start(_ name: String, from checkpoint: CheckpointChoice? = nil) async throws -> Bool {
+        if checkpoint != nil, !configuration.isExperimental {
+            throw EngineError.invalid("checkpoint is only supported in experimental mode")
+        }
         let container = try services.registry.find(name)
-        return try await finishing { try await container.start() }
+        return try await finishing { try await container.start(from: checkpoint) }
     }
 
     /// Stops a container by its stop signal and, `timeout` seconds later (-1: never), SIGKILL. Returns

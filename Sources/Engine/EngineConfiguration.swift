@@ -62,6 +62,8 @@ package struct EngineConfiguration: Sendable {
     /// Whether containers are stopped when the daemon ends gracefully. Off: they live on (Docker's `live-restore`),
     /// because that is what the shims are for.
     package var stopsContainersOnShutdown = false
+    /// Whether there are checkpoints, which Docker calls experimental (`--experimental`).
+    package var isExperimental = false
     /// Whether the daemon itself runs in debug mode (shown by `info`).
     package var debug = false
 

@@ -80,6 +80,8 @@ package struct EngineInformation: Sendable {
     package var initBinary: String
     /// Whether containers outlive the daemon.
     package var liveRestore: Bool
+    /// Whether the daemon has what Docker calls experimental.
+    package var isExperimental = false
     /// Whether the daemon logs much.
     package var debug: Bool
     /// Descriptors of the daemon.

@@ -38,6 +38,9 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
     /// What the container's resolver answers, in the network namespace that `linux.namespaces` in `config.json` joins,
     /// or else the container's own; `nil` for a container without one.
     package var resolver: ResolverConfiguration?
+    /// What the container's processes are made from instead of executing its program; `nil` for a new run. They stand
+    /// still until `start`, unless an external runtime has made them.
+    package var checkpoint: CheckpointPlace?
 
     /// A configuration without terminal and standard input.
     package init(
@@ -45,7 +48,7 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         log: LogConfiguration = .none, rootfsMounts: [RootMount] = [], runtimeRoot: String? = nil,
         filterCache: String? = nil, runtime: Runtime? = nil, cgroupPath: String? = nil, usesSystemdCgroup: Bool? = nil,
         consoleSize: Box? = nil, spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil,
-        resolver: ResolverConfiguration? = nil
+        resolver: ResolverConfiguration? = nil, checkpoint: CheckpointPlace? = nil
     ) {
         self.id = id
         self.terminal = terminal
@@ -62,6 +65,21 @@ package struct ShimConfiguration: Codable, Hashable, Sendable {
         self.spillLimit = spillLimit
         self.publishedPorts = publishedPorts
         self.resolver = resolver
+        self.checkpoint = checkpoint
+    }
+}
+
+/// Where a checkpoint is, or is to be.
+package struct CheckpointPlace: Codable, Hashable, Sendable {
+    /// The directory with the files that CRIU has made of the processes.
+    package var images: String
+    /// Where CRIU's log goes; made if it is not there.
+    package var work: String
+
+    /// Images in one directory and the log in another, both absolute paths.
+    package init(images: String, work: String) {
+        self.images = images
+        self.work = work
     }
 }
 

@@ -25,6 +25,10 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case pause
     /// Thaws them.
     case resume
+    /// Saves the processes of a running or paused container with CRIU. Unless they are to go on, the container has ended
+    /// then, and the answer comes before the event `exited`. Other requests are answered meanwhile. Earlier shims do
+    /// not know it (`invalid`).
+    case checkpoint(CheckpointPlace, leavesRunning: Bool)
     /// Changes limits; those that are not given stay.
     case update(resources: LinuxResources)
     /// Answered by `processes`.

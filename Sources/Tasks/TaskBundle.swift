@@ -25,7 +25,7 @@ struct TaskBundle: Sendable {
             filterCache: filterCache?.string, runtime: description.runtime, cgroupPath: spec.linux?.cgroupsPath,
             usesSystemdCgroup: description.usesSystemdCgroup ? true : nil, consoleSize: spec.process?.consoleSize,
             spillLimit: description.spillLimit, publishedPorts: description.publishedPorts,
-            resolver: description.resolver)
+            resolver: description.resolver, checkpoint: description.checkpoint)
         try write(ShimBundle.specification, spec)
         try write(ShimBundle.configuration, configuration)
     }

@@ -30,6 +30,10 @@ package struct TaskDescription: Sendable {
     /// without one.
     package var resolver: ResolverConfiguration?
 
+    /// What the processes are made from, instead of executing the program: they stand still until `start`, and go on
+    /// from where they were saved. `nil` for a program that begins.
+    package var checkpoint: CheckpointPlace?
+
     /// What becomes of a task's standard input.
     package enum Input: Hashable, Sendable {
         /// `/dev/null`.
@@ -44,7 +48,8 @@ package struct TaskDescription: Sendable {
     package init(
         _ specification: Spec, rootMounts: [RootMount], input: Input = .none, log: LogConfiguration = .none,
         runtime: ShimConfiguration.Runtime? = nil, usesSystemdCgroup: Bool = false,
-        spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil, resolver: ResolverConfiguration? = nil
+        spillLimit: Int64? = nil, publishedPorts: PortPublication? = nil, resolver: ResolverConfiguration? = nil,
+        checkpoint: CheckpointPlace? = nil
     ) {
         self.specification = specification
         self.rootMounts = rootMounts
@@ -55,6 +60,7 @@ package struct TaskDescription: Sendable {
         self.spillLimit = spillLimit
         self.publishedPorts = publishedPorts
         self.resolver = resolver
+        self.checkpoint = checkpoint
     }
 }
 

@@ -80,6 +80,7 @@ extension ShimRequest {
         case .publish: "publication of ports"
         case .openPorts: "opening of ports"
         case .unpublish: "withdrawal of ports"
+        case .checkpoint: "checkpoint"
         case .retarget: "change of addresses"
         case .resolve: "change of the resolver"
         }

@@ -168,7 +168,9 @@ package final class Tasks: Sendable {
             let launched: (pid: Int32, shim: ShimProcess, ports: [PublishedPort])
             do throws(ShimError) {
                 launched = try ShimLaunch.run(
-                    program: configuration.shimProgram, bundle: bundle.path, patience: configuration.patience.launch,
+                    program: configuration.shimProgram, bundle: bundle.path,
+                    patience: description.checkpoint == nil
+                        ? configuration.patience.launch : configuration.patience.checkpoint,
                     control: control)
             } catch {
                 // A shim that was killed, or died, may have made half a task. One that refuses has undone it.

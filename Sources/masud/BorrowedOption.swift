@@ -83,7 +83,6 @@ struct BorrowedOption: Sendable {
         .text("cpu-rt-period", anyway: ["0"], "the parent cgroup is left as it is"),
         .text("cpu-rt-runtime", anyway: ["0"], "the parent cgroup is left as it is"),
         .truth("cri-containerd", anyway: "false", noContainerd),
-        .truth("experimental", anyway: "false", "there are no experimental features"),
         .text("feature", key: "features", anyway: ["buildkit=false"], "there are no features to switch"),
         .text("metrics-addr", "this version serves no metrics"),
         .text("node-generic-resource", key: "node-generic-resources", noSwarm),

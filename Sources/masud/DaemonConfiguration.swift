@@ -276,6 +276,7 @@ struct DaemonConfiguration: Sendable {
         engine.dnsSearch = flags[DaemonFlags.dnsSearch]
         engine.stopsContainersOnShutdown = !flags[DaemonFlags.liveRestore]
         engine.debug = flags[DaemonFlags.debug]
+        engine.isExperimental = flags[DaemonFlags.experimental]
         engine.stopTimeout = flags[DaemonFlags.stopTimeout]
         try engine.validate()
         return engine

@@ -20,6 +20,7 @@ enum DaemonFlags {
         "log-level", short: "l", "Lowest level to log: trace, debug, info, warn, error or fatal",
         among: ["trace", "debug", "info", "warn", "error", "fatal"], default: "info")
     static let debug = Flag.boolean("debug", short: "D", "Log as with --log-level debug")
+    static let experimental = Flag.boolean("experimental", "Offer what Docker calls experimental: checkpoints")
     static let logFormat = Flag.choice(
         "log-format", "Format of the log: text or json", among: ["text", "json"], default: "text")
     static let rawLogs = Flag.boolean("raw-logs", "Accepted for compatibility: logs have no colours")
@@ -105,7 +106,7 @@ enum DaemonFlags {
 
     static let all: [any DaemonFlag] =
         [
-            dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, logFormat, rawLogs, storageDriver,
+            dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, experimental, logFormat, rawLogs, storageDriver,
             storageOptions, runtimes,
             defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode,
             initProcess,

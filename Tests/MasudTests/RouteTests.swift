@@ -18,7 +18,7 @@ struct RouteTests {
                 ("GET", "/tasks", 503, Self.notManager), ("DELETE", "/configs/a", 503, Self.notManager),
                 ("POST", "/swarm/leave?force=1", 503, "This node is not part of a swarm"),
                 ("POST", "/swarm/init", 501, "Swarm is not supported by this version of masud"),
-                ("DELETE", "/containers/a/checkpoints/b", 501, "checkpoints is not supported"),
+                ("DELETE", "/containers/a/checkpoints/b", 501, "This experimental feature is disabled by default."),
                 ("DELETE", "/containers/a", 404, "No such container: a"),
                 ("OPTIONS", "/", 200, ""), ("OPTIONS", "/v1.41/containers/json", 200, ""),
                 ("GET", "/events?until=1&filters=%7B%22nope%22%3A%5B%22x%22%5D%7D", 200, ""),
@@ -78,12 +78,13 @@ struct RouteTests {
 
     @Test("an option without effect is told once in the log; the oldest version can be raised")
     func options() throws {
-        let flags = ["--iptables=false", "--ip6tables", "--experimental", "--min-api-version=1.41"]
+        let flags = ["--iptables=false", "--ip6tables", "--builder=x", "--experimental", "--min-api-version=1.41"]
         try RunningMasud.run(flags) { client, daemon in
             let log = try daemon.log()
             #expect(log.components(separatedBy: "option=iptables").count == 2)
-            #expect(log.components(separatedBy: "option=experimental").count == 2)
-            #expect(!log.contains("option=ip6tables"))
+            #expect(log.components(separatedBy: "option=builder").count == 2)
+            #expect(!log.contains("option=ip6tables") && !log.contains("option=experimental"))
+            #expect(try client.ask("GET", "/_ping").head.contains("\r\nDocker-Experimental: true\r\n"))
             #expect(try client.ask("GET", "/v1.40/version").body.contains("Minimum supported API version is 1.41"))
             #expect(try client.ask("GET", "/v1.41/version").status == 200)
         }

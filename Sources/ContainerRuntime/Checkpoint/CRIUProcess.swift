@@ -15,11 +15,11 @@ struct CRIUProcess {
     ///
     /// - Parameters:
     ///   - descriptors: What it gets beside its standard streams.
-    ///   - sharesStreams: Whether those are ours; else they are the null device.
+    ///   - streams: Its standard streams, where one that is not given is ours; `nil` is the null device for all.
     ///   - apart: Is done in the new process first, and makes it one of which CRIU takes its directories: it gives the
     ///     descriptors that come before the others. Without it the directories are this process's.
     static func start(
-        descriptors: [FileDescriptor] = [], sharesStreams: Bool = false,
+        descriptors: [FileDescriptor] = [], streams: StandardStreams? = nil,
         apart: (() throws(RuntimeError) -> [FileDescriptor])? = nil
     ) throws(RuntimeError) -> CRIUProcess {
         let program = try program()
@@ -30,7 +30,7 @@ struct CRIUProcess {
                 let first = try apart?()
                 try attempt("cannot pass descriptors to criu") { () throws(Errno) in
                     let socket = first == nil ? theirs : try replacement(of: theirs)
-                    try pass([socket] + (first ?? []) + descriptors, sharesStreams: sharesStreams)
+                    try pass([socket] + (first ?? []) + descriptors, streams: streams)
                 }
                 SignalSet().block()
                 throw program.execute(arguments: ["criu", "swrk", "\(socketNumber)"])
@@ -57,7 +57,7 @@ struct CRIUProcess {
         do throws(RuntimeError) {
             return try Program.find("criu", path: path, environment: environment)
         } catch {
-            throw RuntimeError(.system, error.message)
+            throw RuntimeError(.system, "\(error.message): install CRIU (the package \"criu\")")
         }
     }
 
@@ -73,13 +73,19 @@ struct CRIUProcess {
     }
 
     /// Gives what is passed on its numbers, which may be those of others until then; all else is closed by execve.
-    private static func pass(_ all: [FileDescriptor], sharesStreams: Bool) throws(Errno) {
+    private static func pass(_ all: [FileDescriptor], streams: StandardStreams?) throws(Errno) {
+        // First, as their present numbers may be among those that are given away next.
+        if let streams {
+            for (number, stream) in [streams.input, streams.output, streams.error].enumerated() {
+                try stream?.duplicate(onto: Int32(number))
+            }
+        }
         let above = socketNumber + Int32(all.count)
         var copies: [FileDescriptor] = []
         for descriptor in all { copies.append(try descriptor.duplicate(from: above)) }
         try Descriptors.closeOnExec(from: socketNumber)
         for (index, copy) in copies.enumerated() { try copy.duplicate(onto: socketNumber + Int32(index)) }
-        guard !sharesStreams else { return }
+        guard streams == nil else { return }
         let null = try Files.open("/dev/null", .readWrite)
         for number in 0..<socketNumber { try null.duplicate(onto: number) }
     }

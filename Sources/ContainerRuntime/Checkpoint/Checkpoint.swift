@@ -53,8 +53,10 @@ struct Checkpoint {
                 continue
             }
             try CRIUInterface.requireExternal(namespace.type, version, during: "checkpointing process")
-            let status = try attempt("cannot look at the namespace \(path)", kind: .invalid) { () throws(Errno) in
-                try FileStatus.of(FilePath(path))
+            // The process's own file: who made the namespace may have given up the path since.
+            let file = FilePath("/proc/\(record.pid)/ns/\(namespace.type.procName)")
+            let status = try attempt("cannot look at the namespace \(file)", kind: .invalid) { () throws(Errno) in
+                try FileStatus.of(file)
             }
             request.external.append("\(namespace.type.procName)[\(status.inode)]:\(key)")
         }
@@ -69,7 +71,8 @@ struct Checkpoint {
     /// Says what is not in the container's namespaces, and puts down for the restorer what its streams are.
     private func describeOutside(_ request: inout CRIUOptions) throws(RuntimeError) {
         let mounts = ExternalMounts(
-            spec: spec, bundle: FilePath(record.bundle), rootfs: FilePath(record.rootfs), cgroup: try record.cgroup())
+            spec: spec, bundle: FilePath(record.bundle), rootfs: FilePath(record.rootfs),
+            tree: FilePath("/proc/\(record.pid)/root"), cgroup: try record.cgroup())
         request.externalMounts = try mounts.all().map { ($0.place, $0.place) }
         request.externalMounts += try mounts.maskedFiles(ofProcess: record.pid).map { ($0, "/dev/null") }
         let names = try ExternalStreams.names(ofProcess: record.pid, cgroup: record.cgroup())

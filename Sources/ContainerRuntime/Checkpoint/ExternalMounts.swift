@@ -10,14 +10,16 @@ struct ExternalMounts {
     let bundle: FilePath
     /// The root's absolute path on the host.
     let rootfs: FilePath
+    /// Where its files can be seen: the same, or the root of a process in the container.
+    let tree: FilePath
     let cgroup: Cgroup?
 
     private var linux: Linux { spec.linux ?? Linux() }
 
     /// Places of bind mounts in the container, and what is bound there.
     func all() throws(RuntimeError) -> [(place: String, source: String)] {
-        let root = try attempt("cannot open the root file system \(rootfs)", kind: .invalid) { () throws(Errno) in
-            try Files.open(rootfs, [.path, .directory])
+        let root = try attempt("cannot open the root file system \(tree)", kind: .invalid) { () throws(Errno) in
+            try Files.open(tree, [.path, .directory])
         }
         defer { root.discard() }
         var result: [(place: String, source: String)] = []

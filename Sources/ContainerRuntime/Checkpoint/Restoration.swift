@@ -128,7 +128,10 @@ struct Restoration {
             throw RuntimeError(.system, "criu failed: it did not say which process it restored")
         }
         try finish(pid, &made)
-        return StartedProcess(pid: pid, console: made.console)
+        var process = StartedProcess(pid: pid, console: made.console)
+        process.container = FoundContainer(
+            record: try StoredContainer.read(from: directory, id: plan.id), directory: directory)
+        return process
     }
 
     private func finish(_ pid: Int32, _ made: inout Made) throws(RuntimeError) {
@@ -229,7 +232,7 @@ struct Restoration {
 
     private func describeOutside(_ request: inout CRIUOptions) throws(RuntimeError) {
         let mounts = ExternalMounts(
-            spec: plan.spec, bundle: plan.bundle, rootfs: plan.rootfs, cgroup: plan.cgroup)
+            spec: plan.spec, bundle: plan.bundle, rootfs: plan.rootfs, tree: plan.rootfs, cgroup: plan.cgroup)
         request.externalMounts = try mounts.all().map { ($0.place, $0.source) }
         if plan.linux.maskedPaths?.isEmpty == false { request.externalMounts.append(("/dev/null", "/dev/null")) }
     }
@@ -239,8 +242,8 @@ struct Restoration {
     private func startCRIU(_ descriptors: [FileDescriptor]) throws(RuntimeError) -> CRIUProcess {
         let root = rootMount
         try attempt("cannot make \(root)") { () throws(Errno) in try Files.makeDirectory(root, mode: 0o755) }
-        return try CRIUProcess.start(descriptors: descriptors, sharesStreams: plan.process.terminal != true) {
-            () throws(RuntimeError) in
+        let streams = plan.process.terminal == true ? nil : plan.options.streams
+        return try CRIUProcess.start(descriptors: descriptors, streams: streams) { () throws(RuntimeError) in
             try leaveMounts(.slave)
             try attempt("cannot mount the root file system \(plan.rootfs)", kind: .invalid) { () throws(Errno) in
                 try Mounts.mount(plan.rootfs.string, on: root, flags: [.bind, .recursive])

@@ -33,6 +33,8 @@ package struct DeviceRequest: Hashable, Sendable, Codable {
     /// - Throws: `EngineError` with Docker's words if nobody has such devices.
     package func devices(among registry: DeviceRegistry) throws(EngineError) -> [DeviceName] {
         if driver == "cdi" {
+            if count != 0 { throw .invalid("unexpected count in CDI device request") }
+            if !options.isEmpty { throw .invalid("unexpected options in CDI device request") }
             var names: [DeviceName] = []
             for text in deviceIDs {
                 guard let name = DeviceName(text) else { throw .invalid("invalid CDI device name \"\(text)\"") }

@@ -1,20 +1,23 @@
 import LinuxKernel
 import Networks
 import OCISpec
+import ShimProtocol
 import SystemPackage
 import Tasks
 
 extension Container {
-    /// Starts it on somebody's behalf. Returns false if it runs already.
-    func start() async throws -> Bool {
+    /// Starts it on somebody's behalf, from a checkpoint if one is named. Returns false if it runs already.
+    func start(from checkpoint: CheckpointChoice? = nil) async throws -> Bool {
         await gate.enter()
         defer { gate.leave() }
         guard try requireStartable() else { return false }
+        var place: CheckpointPlace?
+        if let checkpoint { place = try await self.place(of: checkpoint) }
         record.restartCount = 0
         record.isManuallyStopped = false
         restartDelay = .zero
         do {
-            try await launch()
+            try await launch(from: place)
         } catch {
             let failure = (error as? RefusedStart)?.error ?? EngineError(error)
             await recordStartFailure(failure, exitCode: (error as? RefusedStart)?.exitCode ?? 128)
@@ -47,12 +50,12 @@ extension Container {
     }
 
     /// Makes the process and lets it run; behind the gate. After an error nothing is left of the attempt.
-    func launch() async throws {
+    func launch(from checkpoint: CheckpointPlace? = nil) async throws {
         let sandbox = try await joinNetworks()
         let task: RunningTask
         let startedAt: Timestamp
         do {
-            let plan = try await plan(sandbox)
+            let plan = try await plan(sandbox, checkpoint)
             task = try await services.tasks.create(id) { try plan.describe() }
             starting = task
             defer { starting = nil }
@@ -96,7 +99,7 @@ extension Container {
         monitorHealth()
     }
 
-    private func plan(_ sandbox: Sandbox?) async throws -> LaunchPlan {
+    private func plan(_ sandbox: Sandbox?, _ checkpoint: CheckpointPlace?) async throws -> LaunchPlan {
         let targets = try namespaceTargets()
         var hostname = record.configuration.hostname
         if case .container(let name) = record.configuration.host.networkMode {
@@ -119,7 +122,7 @@ extension Container {
                 key: id, isDisposable: record.configuration.host.autoRemove),
             view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
             sharedMemory: shared, preparation: preparation, targets: targets, hostname: hostname,
-            network: network)
+            network: network, checkpoint: checkpoint)
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

@@ -50,13 +50,17 @@ package enum ContainerNames {
     /// least one letter, digit, `_`, `.` or `-`.
     package static func validated(_ name: String) throws(EngineError) -> String {
         let bare = name.hasPrefix("/") ? String(name.dropFirst()) : name
-        let bytes = Array(bare.utf8)
-        guard bytes.count >= 2, let first = bytes.first, isAlphanumeric(first),
-            bytes.dropFirst().allSatisfy({ isAlphanumeric($0) || $0 == 0x5F || $0 == 0x2E || $0 == 0x2D })
-        else {
+        guard isValid(bare) else {
             throw .invalid("Invalid container name (\(name)), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed")
         }
         return bare
+    }
+
+    /// Whether a name, without the leading `/`, is what the error of `validated` says.
+    static func isValid(_ bare: String) -> Bool {
+        let bytes = Array(bare.utf8)
+        guard bytes.count >= 2, let first = bytes.first, isAlphanumeric(first) else { return false }
+        return bytes.dropFirst().allSatisfy { isAlphanumeric($0) || $0 == 0x5F || $0 == 0x2E || $0 == 0x2D }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

@@ -25,6 +25,8 @@ struct LaunchPlan: Sendable {
     var hostname: String
     /// What the container has of networks.
     var network = LaunchNetwork()
+    /// What its processes are made from, instead of executing its program.
+    var checkpoint: CheckpointPlace?
 
     /// Says what is to run, and makes what it refers to. Blocks.
     func describe() throws -> TaskDescription {
@@ -121,7 +123,7 @@ struct LaunchPlan: Sendable {
             input: process.openStdin ? (process.stdinOnce ? .once : .open) : .none,
             log: host.log.configuration(of: record, at: logPath), runtime: runtime,
             usesSystemdCgroup: configuration.usesSystemdCgroups, spillLimit: configuration.attachSpillLimit,
-            publishedPorts: network.ports, resolver: networkFiles.resolver)
+            publishedPorts: network.ports, resolver: networkFiles.resolver, checkpoint: checkpoint)
     }
 }
 

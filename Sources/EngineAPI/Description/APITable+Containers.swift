@@ -23,7 +23,11 @@ extension APITable {
             [.flag("size", "with the bytes of its files")], answer: .document(ContainerInspection.self)),
         APIEndpoint(
             .POST, "/containers/{name}/start", "starts a container; 304 if it runs",
-            [.text("detachKeys", "keys that detach the clients that attached before")]),
+            [
+                .text("detachKeys", "keys that detach the clients that attached before"),
+                .text("checkpoint", "lets its processes go on from this checkpoint; for experimental daemons"),
+                .text("checkpoint-dir", "the directory that the checkpoint is in, an absolute path of the daemon's"),
+            ]),
         APIEndpoint(
             .POST, "/containers/{name}/stop", "ends a container; 304 if it does not run",
             [
@@ -66,14 +70,16 @@ extension APITable {
                 .flag("one-shot", "one sample, not two a second apart", .from(41)),
             ], answer: .anything()),
         APIEndpoint(
-            .GET, "/containers/{name}/checkpoints", "lists the checkpoints of a container",
-            [.text("dir", "where they are")], answer: .anything(), refusal: .notYet("checkpoints")),
+            .GET, "/containers/{name}/checkpoints", "lists the checkpoints of a container; for experimental daemons",
+            [.text("dir", "the directory that they are in, an absolute path of the daemon's")],
+            answer: .list(CheckpointSummary.self)),
         APIEndpoint(
-            .POST, "/containers/{name}/checkpoints", "writes down the state of a container's processes",
-            answer: .nothing(201), refusal: .notYet("checkpoints")),
+            .POST, "/containers/{name}/checkpoints",
+            "saves the state of a container's processes with CRIU; for experimental daemons",
+            body: .document(CheckpointCreateRequest.self), answer: .nothing(201)),
         APIEndpoint(
-            .DELETE, "/containers/{name}/checkpoints/{checkpoint}", "removes a checkpoint",
-            [.text("dir", "where it is")], refusal: .notYet("checkpoints")),
+            .DELETE, "/containers/{name}/checkpoints/{checkpoint}", "removes a checkpoint; for experimental daemons",
+            [.text("dir", "the directory that it is in, an absolute path of the daemon's")]),
     ]
 
     static let streams: [APIEndpoint] = [
@@ -93,12 +99,13 @@ extension APITable {
                 .flag("stderr", "standard error"), .text("detachKeys", "keys that end the connection"),
             ], answer: .connection),
         APIEndpoint(
-            .GET, "/containers/{name}/attach/ws", "the same by WebSocket",
+            .GET, "/containers/{name}/attach/ws",
+            "the same by WebSocket, with the bytes of both streams as they are; before 1.42 always all streams",
             [
                 .flag("logs", "what was written so far"), .flag("stream", "what comes"),
-                .flag("stdin", "standard input"), .flag("stdout", "standard output"),
-                .flag("stderr", "standard error"), .text("detachKeys", "keys that end the connection"),
-            ], answer: .connection, refusal: .notYet("attaching by WebSocket")),
+                .flag("stdin", "standard input", .from(42)), .flag("stdout", "standard output", .from(42)),
+                .flag("stderr", "standard error", .from(42)), .text("detachKeys", "keys that end the connection"),
+            ], answer: .connection),
         APIEndpoint(
             .POST, "/containers/{name}/resize", "gives the terminal another size",
             [.integer("h", "rows"), .integer("w", "columns")], answer: .nothing(200)),

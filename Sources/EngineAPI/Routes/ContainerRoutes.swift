@@ -51,6 +51,7 @@ extension EngineRoutes {
             Route(.POST, "/containers/{name}/wait", wait),
             Route(.GET, "/containers/{name}/logs", logs),
             Route(.POST, "/containers/{name}/attach", attach),
+            Route(.GET, "/containers/{name}/attach/ws", attachByWebSocket),
             Route(.DELETE, "/containers/{name}") { request in
                 try await engine.remove(
                     request.name, force: request.query.flag("force"), volumes: request.query.flag("v"),
@@ -95,7 +96,8 @@ extension EngineRoutes {
         // A host configuration in the body was removed from the API long ago; a client that still sends one must not
         // believe that it had an effect. `{}` and `null` are let through.
         if let length = request.http.contentLength, length <= 7 {
-            return .empty(try await engine.start(request.name) ? .noContent : .notModified)
+            let hasStarted = try await engine.start(request.name, from: request.checkpointToStartFrom())
+            return .empty(hasStarted ? .noContent : .notModified)
         }
         throw APIError.invalid(
             "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24")

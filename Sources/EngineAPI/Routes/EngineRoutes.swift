@@ -31,12 +31,15 @@ package struct EngineRoutes: Sendable {
 
     /// What an HTTP server asks.
     package var responder: HTTPResponder {
-        Router(routes: all, oldest: oldest, documentLimit: documentLimit, logger: logger).responder
+        Router(
+            routes: all, oldest: oldest, documentLimit: documentLimit,
+            isExperimental: engine.configuration.isExperimental, logger: logger
+        ).responder
     }
 
     /// Every route; `APITable` has a line for each but `OPTIONS`.
     package var all: [Route] {
-        system + upkeep + limits + containers + containerStatistics + containerUpdates + containerFiles + executions
+        system + upkeep + limits + containers + checkpoints + containerStatistics + containerUpdates + containerFiles + executions
             + registryRoutes + imageTransfers + imageRoutes + networks + volumes + plugins + description + refused
     }
 }

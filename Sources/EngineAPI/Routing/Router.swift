@@ -61,6 +61,8 @@ package struct Router: Sendable {
     private let table: RouteTable<(endpoint: APIEndpoint?, handler: Route.Handler)>
     private let oldest: APIVersion
     private let documentLimit: Int
+    /// What every response carries; the docker CLI negotiates the version by the first.
+    private let commonHeaders: HTTPHeaders
     private let logger: Logger
 
     /// A router for `routes`.
@@ -68,9 +70,10 @@ package struct Router: Sendable {
     /// - Parameters:
     ///   - oldest: the oldest version of the API that is answered.
     ///   - documentLimit: how many bytes a JSON document in a request may have.
+    ///   - isExperimental: whether the daemon has what Docker calls experimental.
     package init(
         routes: [Route], oldest: APIVersion = .oldest, documentLimit: Int = RoutedRequest.usualDocumentLimit,
-        logger: Logger
+        isExperimental: Bool = false, logger: Logger
     ) {
         table = RouteTable(
             routes.map { route in
@@ -79,6 +82,10 @@ package struct Router: Sendable {
             })
         self.oldest = oldest
         self.documentLimit = documentLimit
+        commonHeaders = [
+            "Api-Version": MasuVersion.apiVersion, "Docker-Experimental": "\(isExperimental)", "Ostype": "linux",
+            "Server": "Masu/\(MasuVersion.version) (linux)",
+        ]
         self.logger = logger
     }
 
@@ -88,12 +95,6 @@ package struct Router: Sendable {
             respond: { request in try await respond(to: request) },
             failure: { error, request in failure(error, request) })
     }
-
-    /// The headers that every response carries; the docker CLI negotiates the version by the first.
-    static let commonHeaders: HTTPHeaders = [
-        "Api-Version": MasuVersion.apiVersion, "Docker-Experimental": "false", "Ostype": "linux",
-        "Server": "Masu/\(MasuVersion.version) (linux)",
-    ]
 
     private func respond(to request: HTTPRequest) async throws -> HTTPResponse {
         let target = try RequestTarget(request.target)
@@ -114,7 +115,7 @@ package struct Router: Sendable {
             documentLimit: documentLimit)
         logger.debug("request", metadata: ["method": "\(request.method)", "target": "\(request.target)"])
         var response = try await WireRules.$version.withValue(version) { try await route.handler(routed) }
-        response.headers = Self.commonHeaders.merging(response.headers)
+        response.headers = commonHeaders.merging(response.headers)
         return response
     }
 
@@ -143,7 +144,7 @@ package struct Router: Sendable {
         }
         var response = HTTPResponse.json(["message": .string(message)] as JSONValue, status: status)
         if status == .notModified { response.body = .bytes([]) }
-        response.headers = Self.commonHeaders.merging(response.headers)
+        response.headers = commonHeaders.merging(response.headers)
         return response
     }
 }

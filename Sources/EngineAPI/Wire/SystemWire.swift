@@ -15,12 +15,14 @@ extension VersionResponse {
         os = information.osType
         arch = Platform.host.architecture
         kernelVersion = information.kernelVersion
+        experimental = information.isExperimental
         var component = VersionComponent()
         component.name = "Engine"
         component.version = version
         component.details = [
             "ApiVersion": apiVersion, "MinAPIVersion": minAPIVersion, "GitCommit": gitCommit, "GoVersion": goVersion,
-            "Os": os, "Arch": arch, "KernelVersion": kernelVersion, "Experimental": "false", "BuildTime": buildTime,
+            "Os": os, "Arch": arch, "KernelVersion": kernelVersion, "Experimental": "\(experimental)",
+            "BuildTime": buildTime,
         ]
         components = [component, Self.own("Masu"), Self.own("masu-runtime"), Self.own("masu-init")]
     }
@@ -108,6 +110,7 @@ extension SystemInfo {
         }
         defaultRuntime = information.defaultRuntime
         swarm.localNodeState = "inactive"
+        experimentalBuild = information.isExperimental
         liveRestoreEnabled = information.liveRestore
         initBinary = information.initBinary
         initCommit.id = MasuVersion.version

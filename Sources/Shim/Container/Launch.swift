@@ -35,6 +35,9 @@ struct Launch {
         guard configuration.runtime == nil, shim.containers.allSatisfy({ $0.runtime is InProcessRuntime }) else {
             throw ShimError(.conflict, "a shim whose container was made by an external runtime can have no other one")
         }
+        guard configuration.checkpoint == nil else {
+            throw ShimError(.conflict, "a container is restored from a checkpoint only in a shim of its own")
+        }
         guard !shim.containers.contains(where: { $0.id == configuration.id }) else {
             throw ShimError(.conflict, "the shim has a container \(configuration.id) already; choose another id")
         }
@@ -100,7 +103,7 @@ struct Launch {
 
     private func makeRuntime() -> any OCIRuntime {
         guard let program = configuration.runtime else {
-            return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup)
+            return InProcessRuntime(configuration, bundle: bundle, cgroup: cgroup, loop: shim.loop)
         }
         // It does not see version 2 beside version 1, and what it makes in its place is gone with the shim's mounts.
         let visible = try? cgroup.map { try Cgroup(path: $0.path, hierarchies: $0.hierarchies.withoutUnifiedBeside) }
@@ -119,7 +122,12 @@ struct Launch {
                 try StandardPipes(
                     hasInput: configuration.openStdin, hasOutput: true, withoutDevices: runtime.changesStreams)
             }
-        let started = try runtime.create(spec, streams: pipes)
+        let started: StartedProcess
+        if let checkpoint = configuration.checkpoint {
+            started = try runtime.restore(spec, streams: pipes, from: checkpoint)
+        } else {
+            started = try runtime.create(spec, streams: pipes)
+        }
         undo.add("container \(configuration.id)") {
             runtime.revert(started)
             streams.close()

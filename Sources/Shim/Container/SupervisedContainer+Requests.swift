@@ -42,7 +42,7 @@ extension SupervisedContainer {
             return .state(phase.state)
         case .state:
             return .state(phase.state)
-        case .start, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
+        case .start, .kill, .pause, .resume, .checkpoint, .update, .processes, .statistics, .execStart:
             return nil
         case .resize(let execID, let columns, let rows):
             try resize(execID, columns: columns, rows: rows)
@@ -89,6 +89,8 @@ extension SupervisedContainer {
                 try setFrozen(true, done)
             case .resume:
                 try setFrozen(false, done)
+            case .checkpoint(let place, let leavesRunning):
+                try save(to: place, leavesRunning: leavesRunning, done)
             case .update(let resources):
                 try requireAlive()
                 runtime.update(resources, done)
@@ -159,6 +161,7 @@ extension SupervisedContainer {
         guard case .running(var running) = phase else {
             throw ShimError(.conflict, "the container is not running")
         }
+        if isBeingSaved { throw Self.isSaved }
         let before = running.freezer
         switch before {
         case .freezing, .thawing: throw ShimError(.conflict, "the container is being paused or resumed")
@@ -179,6 +182,25 @@ extension SupervisedContainer {
             let waiting = afterFreezing
             afterFreezing = []
             for respond in waiting { respond() }
+        }
+    }
+
+    private static let isSaved = ShimError(.conflict, "a checkpoint of the container is being made")
+
+    private func save(
+        to place: CheckpointPlace, leavesRunning: Bool, _ completion: @escaping Completion<Void>
+    ) throws(ShimError) {
+        guard case .running(let running) = phase else {
+            throw ShimError(.conflict, "the container is not running")
+        }
+        if isBeingSaved { throw Self.isSaved }
+        if running.freezer.isChanging {
+            throw ShimError(.conflict, "the container is being paused or resumed")
+        }
+        isBeingSaved = true
+        runtime.checkpoint(to: place, leavesRunning: leavesRunning) { [unowned self] result in
+            isBeingSaved = false
+            completion(result)
         }
     }
 

@@ -36,6 +36,8 @@ final class SupervisedContainer {
     /// Answers the container's questions for names, to the end of its processes: it keeps the network namespace alive.
     var resolver: NameService?
     var execs: [String: ExecProcess] = [:]
+    /// Whether a checkpoint is being made, which freezes and thaws the processes itself.
+    var isBeingSaved = false
     /// Answers that wait until it is known whether the container is frozen.
     var afterFreezing: [() -> Void] = []
     /// Streams of execs that are forgotten, with clients that have not got all their output.

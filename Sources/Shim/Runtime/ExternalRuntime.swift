@@ -19,6 +19,9 @@ final class ExternalRuntime: OCIRuntime {
     /// The same for what a failed or finished container leaves.
     private static let deletePatience: Int64 = 10_000
 
+    /// How long the runtime may take to save or restore the container's memory.
+    private static let checkpointPatience: Int64 = 600_000
+
     private struct Active {
         var call: RuntimeCall
         var timer: EventLoop.Timer
@@ -49,6 +52,12 @@ final class ExternalRuntime: OCIRuntime {
     /// Programs that have been given up and are still there.
     private var abandoned: Set<Int32> = []
     private var callCount = 0
+    /// The program's process that makes a checkpoint.
+    private var saving: Int32?
+    /// The removal of the container, which waits for that.
+    private var afterSaving: (() -> Void)?
+    /// Whether the container was made from a checkpoint, and so needs no start.
+    private var isRestored = false
 
     init(
         _ program: ShimConfiguration.Runtime, _ configuration: ShimConfiguration, bundle: Bundle, cgroup: Cgroup?,
@@ -133,6 +142,14 @@ final class ExternalRuntime: OCIRuntime {
         entry.call.kill()
         abandoned.insert(pid)
         entry.end(.failure(error))
+        if pid == saving { endSaving() }
+    }
+
+    private func endSaving() {
+        saving = nil
+        let removal = afterSaving
+        afterSaving = nil
+        removal?()
     }
 
     func childEnded(_ pid: Int32, code: Int32) -> Bool {
@@ -140,12 +157,30 @@ final class ExternalRuntime: OCIRuntime {
         guard let entry = active.removeValue(forKey: pid) else { return false }
         loop.cancel(entry.timer)
         entry.end(code == 0 ? .success(entry.call) : .failure(entry.call.failure(code)))
+        if pid == saving { endSaving() }
         return true
     }
 
     // MARK: Life cycle
 
     func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess {
+        try make(spec, streams, "create")
+    }
+
+    func restore(
+        _ spec: Spec, streams: StandardPipes?, from checkpoint: CheckpointPlace
+    ) throws(ShimError) -> StartedProcess {
+        isRestored = true
+        return try make(spec, streams, "restore", ["--detach"] + Self.arguments(checkpoint))
+    }
+
+    private static func arguments(_ checkpoint: CheckpointPlace) -> [String] {
+        ["--image-path", checkpoint.images, "--work-path", checkpoint.work]
+    }
+
+    private func make(
+        _ spec: Spec, _ streams: StandardPipes?, _ command: String, _ arguments: [String] = []
+    ) throws(ShimError) -> StartedProcess {
         let rootfs = bundle.path.pushing(FilePath(spec.root?.path ?? "rootfs"))
         granted = try attempt("capget") { () throws(Errno) in try Credentials.capabilities().permitted }
         try bundle.rewriteSpecification {
@@ -163,8 +198,8 @@ final class ExternalRuntime: OCIRuntime {
                     try TmpfsModes.completing(specification, in: rootfs)
                 }
             }
-            call = try makeCall("create", executing: subject)
-            try create(call, spec, streams)
+            call = try makeCall(command, executing: subject)
+            try make(call, arguments, streams)
             let pid = try call.writtenPID()
             self.pid = pid
             process = try attempt("pidfd_open") { () throws(Errno) in try PIDFD.open(pid) }
@@ -182,11 +217,12 @@ final class ExternalRuntime: OCIRuntime {
         try RootMounting.leaveHost(for: path, hidingUnified: RuntimeDialect.needsSingleHierarchy(program))
     }
 
-    private func create(_ call: RuntimeCall, _ spec: Spec, _ streams: StandardPipes?) throws(ShimError) {
-        var arguments = ["--bundle", bundle.path.string, "--pid-file", call.pidFile.string]
+    private func make(_ call: RuntimeCall, _ own: [String], _ streams: StandardPipes?) throws(ShimError) {
+        var arguments = own + ["--bundle", bundle.path.string, "--pid-file", call.pidFile.string]
         if streams == nil { arguments += ["--console-socket", try call.consoleSocket().string] }
         arguments.append(id)
-        let code = try runAndWait(call, arguments, streams: streams?.forRuntime, patience: patience)
+        let code = try runAndWait(
+            call, arguments, streams: streams?.forRuntime, patience: isRestored ? Self.checkpointPatience : patience)
         guard code == 0 else {
             throw call.failure(code, streamed: streams?.readErrors() ?? [])
         }
@@ -206,6 +242,7 @@ final class ExternalRuntime: OCIRuntime {
     }
 
     func start(_ completion: @escaping Completion<Void>) {
+        if isRestored { return completion(.success(())) }
         do throws(ShimError) {
             let call = try makeCall("start", executing: subject)
             call.hidesNetworkParameters = network == .prepared
@@ -289,6 +326,20 @@ final class ExternalRuntime: OCIRuntime {
         run(isPaused ? "pause" : "resume", [id]) { completion($0.map { _ in () }) }
     }
 
+    func checkpoint(
+        to place: CheckpointPlace, leavesRunning: Bool, _ completion: @escaping Completion<Void>
+    ) {
+        do throws(ShimError) {
+            let call = try makeCall("checkpoint")
+            let arguments = Self.arguments(place) + (leavesRunning ? ["--leave-running"] : [])
+            run(call, arguments + [id], patience: Self.checkpointPatience) { completion($0.map { _ in () }) }
+            // The number comes with the beginning; without one it has failed already.
+            if active[call.pid] != nil { saving = call.pid }
+        } catch {
+            completion(.failure(error))
+        }
+    }
+
     func update(_ resources: LinuxResources, _ completion: @escaping Completion<Void>) {
         do {
             let call = try makeCall("update")
@@ -315,6 +366,14 @@ final class ExternalRuntime: OCIRuntime {
     }
 
     func delete(_ completion: @escaping Completion<Void>) {
+        if let saving {
+            // It ends the container by itself, and has to say what became of the checkpoint.
+            afterSaving = { [unowned self] in delete(completion) }
+            loop.schedule(milliseconds: Self.deletePatience) { [weak self] in
+                if self?.saving == saving { self?.abandon(saving, Self.ended) }
+            }
+            return
+        }
         for pid in Array(active.keys) { abandon(pid, Self.ended) }
         run("delete", ["--force", id], patience: Self.deletePatience) { [unowned self] result in
             let left = removeRemains()

@@ -30,10 +30,14 @@ protocol OCIRuntime: AnyObject {
     ///
     /// - Throws: what made it impossible; nothing is left of it then.
     func create(_ spec: Spec, streams: StandardPipes?) throws(ShimError) -> StartedProcess
-    /// Undoes `create`. The error that is reported is the one that led here.
+    /// Makes the container's processes from a checkpoint, in the place of `create` and under the same conditions.
+    func restore(
+        _ spec: Spec, streams: StandardPipes?, from checkpoint: CheckpointPlace
+    ) throws(ShimError) -> StartedProcess
+    /// Undoes `create` or `restore`. The error that is reported is the one that led here.
     func revert(_ process: StartedProcess)
 
-    /// Executes the container's program.
+    /// Executes the container's program, or lets restored processes go on.
     func start(_ completion: @escaping Completion<Void>)
     /// Runs another process in the container; without `streams` at a terminal of its own.
     func exec(_ process: Process, streams: StandardPipes?, _ completion: @escaping Completion<StartedProcess>)
@@ -41,6 +45,10 @@ protocol OCIRuntime: AnyObject {
     func kill(_ signal: Int32, all: Bool, _ completion: @escaping Completion<Void>)
     /// Freezes all processes, or lets them go on.
     func setPaused(_ isPaused: Bool, _ completion: @escaping Completion<Void>)
+    /// Saves the processes; unless they are to go on, the first one has been killed when this is done. `delete` waits
+    /// for it.
+    func checkpoint(
+        to place: CheckpointPlace, leavesRunning: Bool, _ completion: @escaping Completion<Void>)
     /// Changes the limits that are given.
     func update(_ resources: LinuxResources, _ completion: @escaping Completion<Void>)
     /// The pids of all processes, as the host numbers them.

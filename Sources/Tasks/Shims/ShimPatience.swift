@@ -12,6 +12,8 @@ package struct ShimPatience: Sendable {
     /// What the runtime does for it: a process is made, a group of processes freezes. For a runtime's program its own
     /// patience comes on top of this.
     package var runtime: Duration = .seconds(30)
+    /// Saving the memory of all processes to files, or making them from such files.
+    package var checkpoint: Duration = .seconds(630)
     /// SIGKILL.
     package var kill: Duration = .seconds(5)
     /// The first answer at a recovery; a shim that takes longer is waited for in the background.
@@ -23,6 +25,7 @@ package struct ShimPatience: Sendable {
     func limit(for request: ShimRequest, program: ShimConfiguration.Runtime?) -> Duration {
         switch request {
         case .kill(.kill, _): kill
+        case .checkpoint: checkpoint
         case .start, .create, .kill, .pause, .resume, .update, .processes, .statistics, .execStart:
             runtime + .seconds(program?.patience ?? 0)
         case .subscribe, .state, .resize, .exec, .execState, .execs, .execDelete, .closeStdin, .attach, .shutdown,
