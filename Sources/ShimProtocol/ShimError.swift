@@ -25,7 +25,8 @@ package struct ShimError: Failure, Codable, Hashable, Sendable {
     package var reason: Reason
     /// For people: what was asked and what failed.
     package var message: String
-    /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one.
+    /// The command (`create`, `start`, `exec`, …) of an external runtime that failed, if the message is about one; or
+    /// `restore`.
     package var operation: String?
     /// The port that could not be had, if that is the reason.
     package var portConflict: PortConflict?

@@ -25,9 +25,9 @@ package enum ShimRequest: Codable, Hashable, Sendable {
     case pause
     /// Thaws them.
     case resume
-    /// Saves the processes of a running or paused container with CRIU. Unless they are to go on, the container has ended
-    /// then, and the answer comes before the event `exited`. Other requests are answered meanwhile. Earlier shims do
-    /// not know it (`invalid`).
+    /// Saves the processes of a running or paused container with CRIU. Unless they are to go on, the container has
+    /// ended then, and the answer comes before the event `exited`. It may take long: later requests on the same
+    /// connection get their answers after it, those on others do not wait. Earlier shims do not know it (`invalid`).
     case checkpoint(CheckpointPlace, leavesRunning: Bool)
     /// Changes limits; those that are not given stay.
     case update(resources: LinuxResources)

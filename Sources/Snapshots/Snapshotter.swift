@@ -40,8 +40,9 @@ import SystemPackage
 /// The program that runs the container makes the mounts, in the container's own mount namespace. The host's never has
 /// one.
 ///
-/// A limit on what a container writes is for `prepare` to know: `prepare(containerID, parent: chainAB, limit: 1 << 30)`.
-/// Of drivers with whole trees the files of the image count, too. `refusal` says beforehand whether it can be had.
+/// A limit on what a container writes is for `prepare` to know:
+/// `prepare(containerID, parent: chainAB, limit: 1 << 30)`. Of drivers with whole trees the files of the image count,
+/// too. `refusal` says beforehand whether it can be had.
 ///
 /// ## Making a layer of what a container wrote
 /// A container that is needed no more (a step of a build) becomes a layer itself. Nothing is copied:

@@ -174,12 +174,6 @@ package final class RunningTask: Sendable {
     /// Changes what the task's resolver answers, starts it, or with `nil` ends it.
     package func resolve(by resolver: ResolverConfiguration?) async throws { try await call(.resolve(by: resolver)) }
 
-    /// Saves all processes to files. Unless they are to go on the task ends, and this returns a moment before that is
-    /// told.
-    package func checkpoint(to place: CheckpointPlace, leavesRunning: Bool) async throws {
-        try await call(.checkpoint(place, leavesRunning: leavesRunning))
-    }
-
     /// The pids of all processes, as the host numbers them.
     package func processes() async throws -> [Int32] {
         guard case .processes(let pids) = try await call(.processes) else { throw nonsense("processes") }

@@ -170,7 +170,7 @@ package final class Tasks: Sendable {
                 launched = try ShimLaunch.run(
                     program: configuration.shimProgram, bundle: bundle.path,
                     patience: description.checkpoint == nil
-                        ? configuration.patience.launch : configuration.patience.checkpoint,
+                        ? configuration.patience.launch : configuration.patience.restoration,
                     control: control)
             } catch {
                 // A shim that was killed, or died, may have made half a task. One that refuses has undone it.

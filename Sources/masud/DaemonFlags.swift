@@ -106,8 +106,8 @@ enum DaemonFlags {
 
     static let all: [any DaemonFlag] =
         [
-            dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, experimental, logFormat, rawLogs, storageDriver,
-            storageOptions, runtimes,
+            dataRoot, execRoot, hosts, pidFile, configFile, logLevel, debug, experimental, logFormat, rawLogs,
+            storageDriver, storageOptions, runtimes,
             defaultRuntime, cgroupParent, execOptions, spillLimit, shmSize, ulimits, ipcMode, cgroupNamespaceMode,
             initProcess,
             initPath,

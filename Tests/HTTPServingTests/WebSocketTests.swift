@@ -116,7 +116,8 @@ struct WebSocketTests {
         }
     }
 
-    @Test("a client's close frame comes back with its code, ends the input and the connection", arguments: [1000, 4001])
+    @Test(
+        "a client's close frame comes back with its code, ends the input and the connection", arguments: [1000, 4001])
     func clientCloses(_ code: Int) async throws {
         try await Self.run { client, shim in
             let payload = [UInt8(code >> 8), UInt8(code & 255)]

@@ -109,13 +109,12 @@ extension Integration {
                     return start.body
                 }
                 let ids = #""DeviceIDs":["example.com/card=1"]"#
-                #expect(try create(#"{"Driver":"cdi",\#(ids)}"#) == "")
-                #expect(
-                    try create(#"{"Driver":"cdi","Count":1,\#(ids)}"#)
-                        .contains("unexpected count in CDI device request"))
-                #expect(
-                    try create(#"{"Driver":"cdi",\#(ids),"Options":{"a":"b"}}"#)
-                        .contains("unexpected options in CDI device request"))
+                let usual = try create("{\"Driver\":\"cdi\",\(ids)}")
+                #expect(usual == "")
+                let counted = try create("{\"Driver\":\"cdi\",\"Count\":1,\(ids)}")
+                #expect(counted.contains("unexpected count in CDI device request"), "\(counted)")
+                let optional = try create("{\"Driver\":\"cdi\",\(ids),\"Options\":{\"a\":\"b\"}}")
+                #expect(optional.contains("unexpected options in CDI device request"), "\(optional)")
             }
             try withDaemon(options: ["--cdi-spec-dir", ""]) { daemon in
                 #expect(try daemon.ok(.masu, "info", "-f", "{{json .CDISpecDirs}}") == "[]")

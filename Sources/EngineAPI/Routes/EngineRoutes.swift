@@ -39,7 +39,8 @@ package struct EngineRoutes: Sendable {
 
     /// Every route; `APITable` has a line for each but `OPTIONS`.
     package var all: [Route] {
-        system + upkeep + limits + containers + checkpoints + containerStatistics + containerUpdates + containerFiles + executions
-            + registryRoutes + imageTransfers + imageRoutes + networks + volumes + plugins + description + refused
+        system + upkeep + limits + containers + checkpoints + containerStatistics + containerUpdates
+            + containerFiles + executions + registryRoutes + imageTransfers + imageRoutes + networks + volumes
+            + plugins + description + refused
     }
 }

@@ -200,6 +200,10 @@ extension SupervisedContainer {
         isBeingSaved = true
         runtime.checkpoint(to: place, leavesRunning: leavesRunning) { [unowned self] result in
             isBeingSaved = false
+            // CRIU thaws what it has frozen, unless it was killed itself.
+            if case .failure = result, case .running(let running) = phase, running.freezer == .thawed {
+                try? runtime.cgroup?.thawIfFrozen()  // If it stays frozen, the user sees it.
+            }
             completion(result)
         }
     }

@@ -19,8 +19,10 @@ final class ExternalRuntime: OCIRuntime {
     /// The same for what a failed or finished container leaves.
     private static let deletePatience: Int64 = 10_000
 
-    /// How long the runtime may take to save or restore the container's memory.
-    private static let checkpointPatience: Int64 = 600_000
+    /// How long the runtime may take to restore the container's memory.
+    private static let restorePatience: Int64 = 600_000
+    /// How long it may take to save it: a day, since killing it would harm processes that it has in its hands.
+    private static let savePatience: Int64 = 86_400_000
 
     private struct Active {
         var call: RuntimeCall
@@ -222,7 +224,7 @@ final class ExternalRuntime: OCIRuntime {
         if streams == nil { arguments += ["--console-socket", try call.consoleSocket().string] }
         arguments.append(id)
         let code = try runAndWait(
-            call, arguments, streams: streams?.forRuntime, patience: isRestored ? Self.checkpointPatience : patience)
+            call, arguments, streams: streams?.forRuntime, patience: isRestored ? Self.restorePatience : patience)
         guard code == 0 else {
             throw call.failure(code, streamed: streams?.readErrors() ?? [])
         }
@@ -332,7 +334,7 @@ final class ExternalRuntime: OCIRuntime {
         do throws(ShimError) {
             let call = try makeCall("checkpoint")
             let arguments = Self.arguments(place) + (leavesRunning ? ["--leave-running"] : [])
-            run(call, arguments + [id], patience: Self.checkpointPatience) { completion($0.map { _ in () }) }
+            run(call, arguments + [id], patience: Self.savePatience) { completion($0.map { _ in () }) }
             // The number comes with the beginning; without one it has failed already.
             if active[call.pid] != nil { saving = call.pid }
         } catch {
@@ -369,7 +371,7 @@ final class ExternalRuntime: OCIRuntime {
         if let saving {
             // It ends the container by itself, and has to say what became of the checkpoint.
             afterSaving = { [unowned self] in delete(completion) }
-            loop.schedule(milliseconds: Self.deletePatience) { [weak self] in
+            loop.schedule(milliseconds: Self.killPatience) { [weak self] in
                 if self?.saving == saving { self?.abandon(saving, Self.ended) }
             }
             return

@@ -28,7 +28,7 @@ final class InProcessRuntime: OCIRuntime {
     var scoreBefore: Int?
 
     /// How long a checkpoint may still take when the container has ended, in milliseconds.
-    private static let savingPatience: Int64 = 10_000
+    private static let savingPatience: Int64 = 5000
 
     init(_ configuration: ShimConfiguration, bundle: Bundle, cgroup: Cgroup?, loop: EventLoop) {
         id = configuration.id
@@ -85,7 +85,9 @@ final class InProcessRuntime: OCIRuntime {
             return process
         } catch {
             removeRoot()
-            throw ShimError(quoted.explain(error))
+            var failure = ShimError(quoted.explain(error))
+            failure.operation = "restore"
+            throw failure
         }
     }
 

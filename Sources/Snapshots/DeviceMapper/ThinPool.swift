@@ -269,7 +269,8 @@ struct ThinPool: Sendable {
             if let device = try mapper.device(deviceName(id)) { return device.path }
             guard let pool = try mapper.device(name) else { throw .noSuchAddressOrDevice }
             let table = DeviceMapper.Target(
-                type: "thin", sectors: max(sectors, UInt64((size ?? 0) / Self.sectorSize)), parameters: "\(pool.numbers) \(id)")
+                type: "thin", sectors: max(sectors, UInt64((size ?? 0) / Self.sectorSize)),
+                parameters: "\(pool.numbers) \(id)")
             return try mapper.create(deviceName(id), table).path
         } catch {
             throw failure("start a device of", error)
