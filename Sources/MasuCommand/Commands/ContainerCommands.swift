@@ -37,12 +37,16 @@ enum ContainerCommands {
     ) throws -> Int32 {
         var waiting = names[...]
         var sent: [Result<DaemonClient.PendingCall, any Error>] = []
+        // What cannot be sent is told before anything else is done.
+        var goesOn = true
         return try each(names) { name in
-            while sent.count < client.window, let next = waiting.popFirst() {
-                sent.append(Result { try client.begin(try request(next)) })
-                // This is told before anything else is done.
-                if case .failure? = sent.last { break }
+            while goesOn, sent.count < client.window, let next = waiting.popFirst() {
+                let call = Result { try client.begin(try request(next)) }
+                if case .failure = call { goesOn = false }
+                sent.append(call)
             }
+            // This one is told now.
+            goesOn = goesOn || sent.count == 1
             do {
                 try client.end(sent.removeFirst().get())
             } catch let error as DaemonError where forgives(error) {
