@@ -40,13 +40,33 @@ struct ManifestTests {
         #expect(one.platform == ("linux", ""))
         one.annotate(system: "", architecture: "arm", variant: "v7", version: "", features: ["a"])
         one.annotate(system: "windows", architecture: "", variant: "", version: "10", features: ["a", "b"])
-        let list = try JSON.parse(LocalManifest.list(of: [one]))
-        #expect(list["mediaType"] == "application/vnd.docker.distribution.manifest.list.v2+json")
-        let platform = list["manifests"]?.array?.first?["platform"]
         #expect(
-            platform == [
-                "os": "windows", "architecture": "arm", "variant": "v7", "os.version": "10", "os.features": ["a", "b"],
-            ])
+            String(decoding: LocalManifest.list(of: [one]), as: UTF8.self) == """
+                {
+                   "schemaVersion": 2,
+                   "mediaType": "application/vnd.oci.image.index.v1+json",
+                   "manifests": [
+                      {
+                         "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                         "size": 20,
+                         "digest": "sha256:aa",
+                         "platform": {
+                            "architecture": "arm",
+                            "os": "windows",
+                            "os.version": "10",
+                            "os.features": [
+                               "a",
+                               "b"
+                            ],
+                            "variant": "v7"
+                         }
+                      }
+                   ]
+                }
+                """)
+        let other = try manifest("h/a:1", type: "application/vnd.docker.distribution.manifest.v2+json")
+        #expect(
+            LocalManifest.listType(of: [other, one]) == "application/vnd.docker.distribution.manifest.list.v2+json")
     }
 
     @Test("only what Go makes programs for is a platform")

@@ -73,12 +73,41 @@ package struct LocalManifest: Equatable {
         descriptor["platform"] = .object(platform)
     }
 
-    /// The list of some manifests, as docker makes it.
+    // MARK: Lists
+
+    /// The media type of the list of some manifests: that of the first one decides, as with docker.
+    package static func listType(of manifests: [LocalManifest]) -> String {
+        manifests.first?.descriptor["mediaType"]?.string == MediaType.ociManifest
+            ? MediaType.ociIndex : MediaType.dockerManifestList
+    }
+
+    /// The list of some manifests, byte for byte as docker makes it, so that both push the same digest.
     package static func list(of manifests: [LocalManifest]) -> [UInt8] {
         var list = JSONObject()
         list["schemaVersion"] = .int(2)
-        list["mediaType"] = .string(MediaType.dockerManifestList)
-        list["manifests"] = .array(manifests.map { .object($0.descriptor) })
-        return JSONValue.object(list).serialized(pretty: true)
+        list["mediaType"] = .string(listType(of: manifests))
+        list["manifests"] = .array(manifests.map { .object($0.entry) })
+        let lines = JSONValue.object(list).text(pretty: true).split(separator: "\n").map { line in
+            // Docker indents lists by three blanks.
+            let text = line.drop { $0 == " " }
+            return String(repeating: " ", count: (line.utf8.count - text.utf8.count) / 4 * 3) + text
+        }
+        return Array(lines.joined(separator: "\n").utf8)
+    }
+
+    /// The descriptor with its members in docker's order.
+    private var entry: JSONObject {
+        func ordered(_ object: JSONObject, _ first: [String]) -> JSONObject {
+            var result = JSONObject()
+            for name in first { if let value = object[name] { result[name] = value } }
+            for (name, value) in object where !first.contains(name) { result[name] = value }
+            return result
+        }
+        var entry = ordered(descriptor, ["mediaType", "size", "digest"])
+        if let platform = descriptor["platform"]?.object {
+            entry["platform"] = .object(
+                ordered(platform, ["architecture", "os", "os.version", "os.features", "variant"]))
+        }
+        return entry
     }
 }

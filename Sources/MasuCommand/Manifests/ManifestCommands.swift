@@ -146,7 +146,7 @@ enum ManifestCommands {
                 try Console.print("Pushed ref \(target.name)@\(digest) with digest: \(digest)")
             }
             var list = ManifestPush()
-            list.mediaType = MediaType.dockerManifestList
+            list.mediaType = LocalManifest.listType(of: manifests)
             list.document = String(decoding: LocalManifest.list(of: manifests), as: UTF8.self)
             try Console.print(try send(list, to: target, client))
             if invocation.flags[purge] { try LocalManifestLists.user.remove(target.description) }

@@ -40,7 +40,9 @@ extension ManifestCommands {
     }
 
     private static func show(_ manifests: [LocalManifest], isVerbose: Bool) throws {
-        guard isVerbose else { return try show(try JSON.parse(LocalManifest.list(of: manifests))) }
+        guard isVerbose else {
+            return try Console.print(String(decoding: LocalManifest.list(of: manifests), as: UTF8.self))
+        }
         try show(
             .array(try manifests.map { entry($0.reference, try JSON.parse($0.document), $0.descriptor) }))
     }
@@ -67,11 +69,17 @@ extension ManifestCommands {
     }
 
     /// What a registry has under a name.
+    ///
+    /// - Throws: ``CommandError`` in docker's words if there is nothing.
     static func fetch(_ image: String, _ client: DaemonClient) throws -> (
         document: JSONValue, bytes: [UInt8], head: HTTPResponseHead
     ) {
-        let (head, body) = try client.call(try request("GET", image, "manifest"))
-        return (try JSON.parse(body), body, head)
+        do {
+            let (head, body) = try client.call(try request("GET", image, "manifest"))
+            return (try JSON.parse(body), body, head)
+        } catch let error as DaemonError where error.httpStatus == 404 {
+            throw CommandError("no such manifest: \(image)")
+        }
     }
 
     /// A request about an image in a registry, with the user's credentials for it.
