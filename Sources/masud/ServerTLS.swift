@@ -27,14 +27,14 @@ enum ServerTLS {
         /// Who has a certificate of the authority.
         case verified
 
-        /// What the flags say. Who speaks of verification at all wants TLS, and TLS verifies clients unless that is
-        /// switched off.
+        /// What the flags say. Who speaks of verification at all wants TLS, but for who switches both off; and TLS
+        /// verifies clients unless that is switched off.
         init(_ flags: ParsedFlags) {
-            let mentionsVerification = flags.isSet(verifiesClients)
-            if mentionsVerification || flags[isUsed] {
-                self = !mentionsVerification || flags[verifiesClients] ? .verified : .encrypted
-            } else {
-                self = .plain
+            let isOff = flags.isSet(isUsed) && !flags[isUsed]
+            switch flags.given(verifiesClients) {
+            case true?: self = .verified
+            case false?: self = isOff ? .plain : .encrypted
+            case nil: self = flags[isUsed] ? .verified : .plain
             }
         }
     }
