@@ -77,7 +77,7 @@ final class StatisticsSource: Sendable {
 
     /// Whether another run of the container is looked at than the present one.
     var isOutdated: Bool {
-        let running = container.current.state.running
+        let running = container.read { $0.state.running }
         return state.withLock { state in
             state.run?.pid != running?.pid || state.run?.startedAt != running?.startedAt
         }
@@ -100,10 +100,10 @@ final class StatisticsSource: Sendable {
 
     /// The numbers of now.
     func read(_ moment: inout Moment) -> ContainerStatistics {
-        let record = container.current
-        var statistics = ContainerStatistics(id: record.id, name: record.name)
+        let (name, pid) = container.read { ($0.name, $0.state.running?.pid) }
+        var statistics = ContainerStatistics(id: container.id, name: name)
         // Between two runs there are no numbers, as long as the daemon does not know of the next one.
-        guard let run = state.withLock({ $0.run }), record.state.running?.pid == run.pid,
+        guard let run = state.withLock({ $0.run }), pid == run.pid,
             let usage = run.sampler?.sample(using: &moment.buffer)
         else { return statistics }
         let clock = SystemProcessors.clock()

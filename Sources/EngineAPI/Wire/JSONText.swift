@@ -27,11 +27,17 @@ struct JSONText {
     }
 
     mutating func string(_ text: String) {
-        let isPlain = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != 0x5C }
-        guard isPlain else { return bytes += JSONValue.string(text).serialized() }
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(contentsOf: text.utf8)
-        bytes.append(UInt8(ascii: "\""))
+        var text = text
+        let isPlain = text.withUTF8 { units in
+            guard units.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != 0x5C }) else {
+                return false
+            }
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(contentsOf: units)
+            bytes.append(UInt8(ascii: "\""))
+            return true
+        }
+        if !isPlain { bytes += JSONValue.string(text).serialized() }
     }
 
     mutating func number(_ value: UInt64) {
