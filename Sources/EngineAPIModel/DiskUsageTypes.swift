@@ -58,6 +58,7 @@ package struct ObjectDiskUsage<Item: DiskUsageItem>: WireObject {
     /// An object whose fields have their defaults.
     package init() {}
 
+    /// What descriptions of the API call it.
     package static var wireName: String { Item.diskUsageName }
 
     enum CodingKeys: String, CodingKey {

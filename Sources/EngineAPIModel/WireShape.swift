@@ -80,6 +80,7 @@ package protocol WireStructure: Codable, Sendable, WireShaped {
 }
 
 extension WireStructure {
+    /// The type's own name.
     package static var wireName: String { "\(Self.self)" }
 }
 

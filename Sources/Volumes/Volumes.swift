@@ -82,12 +82,14 @@ package final class Volumes: Sendable {
     /// One after the other, so that the disk is there for others as well.
     private func finish(_ left: UnfinishedRemovals) async {
         for volume in left.volumes {
-            // It throws nothing, and neither do the others.
+            // It throws nothing.
             try? await locks.withLock(volume.name) {
                 try await self.treePool.run { [self] in finishRemoval(volume) }
             }
         }
-        for tree in left.trees { try? await treePool.run { [self] in finishRemoval(ofTree: tree) } }
+        for tree in left.trees {
+            try? await treePool.run { [self] in finishRemoval(ofTree: tree) }  // It throws nothing.
+        }
     }
 
     // MARK: What there is

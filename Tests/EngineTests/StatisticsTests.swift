@@ -12,7 +12,9 @@ import Testing
             _ = try await engine.create(ContainerConfiguration(image: "box"), name: name)
             async let removal: Void = engine.remove(name)
             do {
-                try await engine.followStatistics(name) { #expect($0.present == nil) } flush: {
+                try await engine.followStatistics(name) {
+                    #expect($0.present == nil)
+                } flush: {
                 }
             } catch let error as EngineError where error.kind == .notFound {
                 // It was gone before.
