@@ -77,6 +77,11 @@ extension Integration {
                 "invalid option: QoS maximum bandwidth configuration is not supported on linux"),
             Rule(#""IOMaximumIOps":1"#, "invalid option: QoS maximum IOPs configuration is not supported on linux"),
             Rule(#""Isolation":"hyperv""#, "invalid isolation (hyperv): linux only supports 'default'"),
+            Rule(
+                #""StorageOpt":{"size":"10g"}"#,
+                "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"),
+            Rule(#""StorageOpt":{"size":"much"}"#, "invalid size: 'much'"),
+            Rule(#""StorageOpt":{"Speed":"1"}"#, "Unknown option speed"),
             Rule(#""IpcMode":"some""#, "invalid IPC mode: some"),
             Rule(#""PidMode":"some""#, "invalid PID mode: some"),
             Rule(#""UTSMode":"some""#, "invalid UTS mode: some"),

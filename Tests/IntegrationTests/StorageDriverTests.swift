@@ -46,6 +46,31 @@ extension Integration {
             try standsIn(.masu, driver)
         }
 
+        @Test(
+            "a container can have a larger thin device than the others, and no smaller one",
+            .enabled(if: StorageDriver.hasDeviceMapper, "this kernel has no device mapper, or mkfs.ext4 is missing"),
+            arguments: Client.available)
+        func size(_ client: Client) throws {
+            try withDaemon(options: StorageDriver.deviceMapper.flags) { daemon in
+                func blocks(_ options: String...) throws -> Int {
+                    let run = daemon.command(client, ["run", "--rm"] + options + ["busybox", "df", "-m", "/"])
+                    let line = try #require(try run.runToEnd().lines.last)
+                    return line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+                }
+                #expect(try blocks() < 200)
+                #expect(try blocks("--storage-opt", "size=400m") > 300)
+                let small = try daemon.run(client, "create", "--storage-opt", "size=100m", "busybox")
+                #expect(
+                    small.errors.contains("devmapper: Container size cannot be smaller than 209.7MB"), "\(small)")
+                let id = try daemon.ok(client, "create", "--storage-opt", "size=400m", "busybox", "true")
+                #expect(try daemon.ok(client, "inspect", "-f", "{{.HostConfig.StorageOpt.size}}", id) == "400m")
+                try daemon.crash()
+                try daemon.start()
+                try daemon.ok(client, "start", "-a", id)
+                try daemon.ok(client, "rm", id)
+            }
+        }
+
         private func standsIn(_ client: Client, _ driver: StorageDriver) throws {
             try withDaemon(options: driver.flags) { daemon in
                 let first = try daemon.run(

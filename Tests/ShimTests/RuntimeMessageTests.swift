@@ -107,6 +107,28 @@ struct RuntimeMessageTests {
         }
     }
 
+    @Test("the path of a network namespace is changed, and nothing else")
+    func joinedNetwork() {
+        #expect(
+            RuntimeDialect.joining(network: "/proc/9/fd/3", Self.namespaces("/proc/1/fd/7"))
+                == Self.namespaces("/proc/9/fd/3"))
+        let bare: JSONValue = ["x": 1]
+        #expect(RuntimeDialect.joining(network: "/a", bare) == bare)
+    }
+
+    private static func namespaces(_ path: String) -> JSONValue {
+        [
+            "x": 1,
+            "linux": [
+                "y": 2,
+                "namespaces": [
+                    ["type": "pid"], ["type": "network", "path": .string(path)],
+                    ["type": "ipc", "path": "/proc/1/ns/ipc"],
+                ],
+            ],
+        ]
+    }
+
     @Test("the numbers of events --stats")
     func statistics() {
         let line =

@@ -42,6 +42,9 @@ final class ExternalRuntime: OCIRuntime {
     var scoreBefore: Int?
     /// The container's network, if the runtime has to be told.
     private var network: SandboxNetwork?
+    /// The network namespace that the container has joined. A checkpoint looks it up by its path, and the engine's own
+    /// descriptor is closed by then.
+    private var heldNetwork: FileDescriptor?
     /// The shim's own capabilities, of which a container gets a part.
     private var granted: CapabilitySet = []
     private var rootfs: FilePath?
@@ -189,6 +192,7 @@ final class ExternalRuntime: OCIRuntime {
             RuntimeDialect.configuration($0, as: spec, for: program, granted: granted)
         }
         network = try SandboxNetwork(of: program, for: spec)
+        try holdNetwork(of: spec)
         subject = spec.process?.args?.first
         try leaveHost(for: rootfs)
         try RootMounting.mount(rootfsMounts, on: rootfs)
@@ -211,6 +215,15 @@ final class ExternalRuntime: OCIRuntime {
         } catch {
             try? deleteNow()  // The error to be reported is the one that led here.
             throw error
+        }
+    }
+
+    private func holdNetwork(of spec: Spec) throws(ShimError) {
+        guard let path = spec.linux?.namespaces?.first(where: { $0.type == .network })?.path else { return }
+        let handle = try attempt("open \(path)") { () throws(Errno) in try Files.open(FilePath(path), .readOnly) }
+        heldNetwork = handle
+        try bundle.rewriteSpecification {
+            RuntimeDialect.joining(network: "/proc/\(getpid())/fd/\(handle.rawValue)", $0)
         }
     }
 
@@ -401,6 +414,8 @@ final class ExternalRuntime: OCIRuntime {
 
     /// Removes what the runtime has left, which should be nothing.
     private func removeRemains() -> ShimError? {
+        heldNetwork?.discard()
+        heldNetwork = nil
         var failure: ShimError?
         do throws(CgroupError) {
             try cgroup?.remove()

@@ -52,6 +52,21 @@ package enum RuntimeDialect {
         return .object(object)
     }
 
+    /// The configuration with another path of the network namespace that the container joins.
+    package static func joining(network path: String, _ configuration: JSONValue) -> JSONValue {
+        guard var object = configuration.object, var linux = object["linux"]?.object,
+            let namespaces = linux["namespaces"]?.array
+        else { return configuration }
+        linux["namespaces"] = .array(
+            namespaces.map { namespace in
+                guard var changed = namespace.object, namespace["type"]?.string == "network" else { return namespace }
+                changed["path"] = .string(path)
+                return .object(changed)
+            })
+        object["linux"] = .object(linux)
+        return .object(object)
+    }
+
     /// Capabilities that are not ours to give are left out, as our own runtime does and Docker's daemon; other runtimes
     /// fail.
     package static func limited(_ names: [String], to granted: CapabilitySet) -> [String] {
