@@ -154,7 +154,7 @@ extension Integration {
                     ),
                     ("GET", "web/checkpoints?dir=\(daemon.root)/file", "", 400, "exists but is not a directory"),
                     ("DELETE", "web/checkpoints/none", "", 500, "checkpoint none does not exist for container web"),
-                    ("DELETE", "web/checkpoints/..", "", 400, "invalid checkpoint ID"),
+                    ("DELETE", "web/checkpoints/one.", "", 400, "invalid checkpoint ID"),
                     (
                         "POST", "idle/start?checkpoint=none", "", 500,
                         "checkpoint none does not exist for container /idle"
@@ -165,7 +165,7 @@ extension Integration {
                 ]
                 for (method, path, body, status, words) in table {
                     var command = Command(
-                        try #require(Programs.find("curl")), "-s", "--path-as-is", "--unix-socket", daemon.socket, "-X",
+                        try #require(Programs.find("curl")), "-s", "--unix-socket", daemon.socket, "-X",
                         method, "-H", "Content-Type: application/json", "-w", "\n%{http_code}",
                         "http://masu/containers/\(path)")
                     if !body.isEmpty { command.arguments += ["--data-binary", body] }
@@ -184,8 +184,7 @@ extension Integration {
             .enabled(if: Programs.find("criu") == nil, "criu is installed"))
         func withoutCRIU() throws {
             try withDaemon(options: ["--experimental"]) { daemon in
-                try daemon.ok(
-                    .masu, "run", "-d", "--name", "web", "--restart", "always", "busybox", "sleep", "1000")
+                try daemon.ok(.masu, "run", "-d", "--name", "web", "busybox", "sleep", "1000")
                 let result = try daemon.run(.masu, "checkpoint", "create", "web", "one")
                 #expect(result.code == 1, "\(result)")
                 #expect(
@@ -193,8 +192,6 @@ extension Integration {
                         && result.errors.contains("install CRIU"), "\(result)")
                 #expect(try daemon.run(.masu, "checkpoint", "ls", "web").lines == ["CHECKPOINT NAME"])
                 #expect(try daemon.ok(.masu, "exec", "web", "echo", "alive") == "alive")
-                // It was not stopped by hand: the policy still holds.
-                try daemon.ok(.masu, "exec", "web", "kill", "-9", "1")
             }
         }
 

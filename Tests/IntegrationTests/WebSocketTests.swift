@@ -138,6 +138,8 @@ extension Integration {
                 let client = try WebSocketClient(daemon, "/containers/cat/attach/ws?" + Self.all)
                 try daemon.ok(.masu, "start", "cat")
                 try client.send(1, Array("last words".utf8))
+                let echo = try #require(try client.receive())
+                #expect(echo.payload == Array("last words".utf8))
                 try client.send(8, [0x03, 0xe9])
                 while let frame = try client.receive() {
                     if frame.operation == 8 { #expect(frame.payload == [0x03, 0xe9]) }
