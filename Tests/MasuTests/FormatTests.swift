@@ -81,6 +81,46 @@ struct FormatTests {
                 """)
     }
 
+    @Test("the table of ps is that of its template, whichever way it is made")
+    func tableByTemplate() throws {
+        var other = summary()
+        other.names = []
+        other.ports = [PortSummary()]
+        for showsSize in [false, true] {
+            let listing = ContainerRow.listing(showsSize: showsSize)
+            let columns = try #require(listing.shownColumns(""))
+            #expect(listing.shownColumns("{{.ID}}") == nil && listing.shownColumns("table {{.ID}}") == nil)
+            let usual = ["ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names"]
+            let names = usual + (showsSize ? ["Size"] : [])
+            #expect(columns == Set(names))
+            let containers = [summary(), other].map { ContainerRow($0, truncates: true, now: 1120) }
+            let template = "table " + names.map { "{{.\($0)}}" }.joined(separator: "\\t")
+            // Another template, as far as anybody can see.
+            let long = try listing.rendered(containers.map(\.row), format: template + "{{/* */}}")
+            #expect(try listing.rendered(containers.map { $0.row(columns) }, format: "table") == long)
+        }
+    }
+
+    @Test("ps reads of an answer what it shows, whatever is missing")
+    func listedContainer() throws {
+        let answer = #"""
+            [{"Id":"0f","Names":["/web"],"Image":"box","ImageID":"sha256:1","Command":"sh","Created":7,"Ports":[
+            {"IP":"::","PrivatePort":80,"PublicPort":8080,"Type":"tcp"}],"SizeRw":3,"SizeRootFs":4,"Labels":{"a":"b"},
+            "State":"running","Status":"Up","HostConfig":{"NetworkMode":"back"},"NetworkSettings":{"Networks":
+            {"back":{"IPAddress":"192.0.2.1"}}},"Mounts":[{"Type":"volume","Name":"data","Driver":"local"}]},
+            {"Id":"1e","Names":null,"Labels":null,"Ports":null,"NetworkSettings":null,"Mounts":null}]
+            """#
+        let listed = try JSON.decode([ListedContainer].self, from: Array(answer.utf8)).map(\.summary)
+        let whole = try JSON.decode([ContainerSummary].self, from: Array(answer.utf8))
+        for (listed, whole) in zip(listed, whole) {
+            let rows = [listed, whole].map { ContainerRow($0, truncates: false, now: 9).row }
+            let table = ContainerRow.listing(showsSize: true)
+            #expect(try table.rendered([rows[0]], format: "json") == table.rendered([rows[1]], format: "json"))
+        }
+        #expect(listed.count == 2)
+        #expect(throws: JSONError.self) { try JSON.decode([ListedContainer].self, from: Array("[7]".utf8)) }
+    }
+
     @Test("ps takes templates, tables of templates and json")
     func listFormats() throws {
         let row = ContainerRow(summary(), truncates: true, now: 1120).row

@@ -3,10 +3,11 @@ import JSON
 
 /// What `ps` shows of a container, read from an answer without the rest of it, which is most of it: of a thousand
 /// containers the reading takes longer than all else.
-struct ListedContainer: Decodable {
-    private(set) var summary = ContainerSummary()
+package struct ListedContainer: Decodable {
+    /// The container, without what no column shows.
+    package private(set) var summary = ContainerSummary()
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
         let value = try JSONValue(from: decoder)
         guard let object = value.object else {
             throw JSONError.value(path: "", reason: "expected an object, found \(value.kindName)")
