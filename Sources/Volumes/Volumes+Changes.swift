@@ -18,6 +18,8 @@ extension Volumes {
 
     /// With the lock of the name.
     func createNow(_ request: VolumeRequest, _ user: String?) throws(VolumesError) -> (volume: Volume, isNew: Bool) {
+        // Its turn has not come yet.
+        finishRemoval(of: request.name)
         if let present = try present(request) { return (try take(present, user), false) }
         if request.driver.isEmpty, let found = try probe(request.name) { return (try take(found.volume, user), false) }
         let driver = try driver(request.driver.isEmpty ? Volume.localDriver : request.driver)

@@ -56,8 +56,14 @@ extension Volumes {
         do throws(VolumesError) { try local.removeTree(path) } catch { report(error, about: path) }
     }
 
-    /// With the lock of the name.
-    func finishRemoval(_ volume: Volume) {
+    /// Finishes the removal of a volume of this name that an earlier daemon had begun, if it is not finished yet. With
+    /// the lock of the name.
+    func finishRemoval(of name: String) {
+        let left = state.withLock { state in state.entries[name].flatMap { $0.isRemoving ? $0.volume : nil } }
+        if let left { finishRemoval(left) }
+    }
+
+    private func finishRemoval(_ volume: Volume) {
         do throws(VolumesError) {
             // A plugin may not be there yet: it is asked again when somebody asks for the removal again.
             if volume.definition != .plugin {

@@ -84,7 +84,7 @@ package final class Volumes: Sendable {
         for volume in left.volumes {
             // It throws nothing.
             try? await locks.withLock(volume.name) {
-                try await self.treePool.run { [self] in finishRemoval(volume) }
+                try await self.treePool.run { [self] in finishRemoval(of: volume.name) }
             }
         }
         for tree in left.trees {

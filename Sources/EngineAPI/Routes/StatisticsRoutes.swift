@@ -19,13 +19,17 @@ extension EngineRoutes {
                 status: .ok, headers: json,
                 body: .feed { feed in
                     let previous = Mutex<ContainerStatistics.Present?>(nil)
-                    try await engine.followStatistics(name) { statistics in
-                        previous.withLock { previous in
-                            feed.add(StatisticsWire.line(statistics, previous: previous, version: version))
-                            previous = statistics.present
+                    do {
+                        try await engine.followStatistics(name) { statistics in
+                            previous.withLock { previous in
+                                feed.add(StatisticsWire.line(statistics, previous: previous, version: version))
+                                previous = statistics.present
+                            }
+                        } flush: {
+                            feed.flush()
                         }
-                    } flush: {
-                        feed.flush()
+                    } catch let error as EngineError where error.kind == .notFound {
+                        // Removed since the first look: there is nothing to be told.
                     }
                 })
         }
