@@ -32,7 +32,7 @@ extension ImageCommands {
                 "GET", "/images/json",
                 query: [("all", flags[all] ? "1" : nil), ("filters", Filters.query(filters)), ("manifests", "1")]),
             as: [ImageSummary].self)
-        Console.complain(
+        try Console.print(
             "WARNING: This is an experimental feature. The output may change and shouldn't be depended on.")
         try Console.write(ImageTree(summaries).rendered(width: Terminal.size()?.columns ?? 80))
         return 0
