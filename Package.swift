@@ -151,7 +151,8 @@ let package = Package(
         // Floor 4
         module(
             "ShimProtocol",
-            ["DNS", "Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "PublishedPorts", system]),
+            ["DNS", "Failure", "Cgroups", "LinuxKernel", "OCISpec", "JSON", "PublishedPorts", system],
+            swiftSettings: quick),
         module(
             "Images",
             [
@@ -191,7 +192,7 @@ let package = Package(
                 database, logging, system,
             ]),
 
-        module("EngineAPIModel", ["JSON"]),
+        module("EngineAPIModel", ["JSON"], swiftSettings: quick),
         module(
             "Registry",
             [
@@ -217,13 +218,15 @@ let package = Package(
             [
                 "Addresses", "ContainerRuntime", "DNS", "ShimProtocol", "PublishedPorts", "Netlink", "Cgroups",
                 "Failure", "LinuxKernel", "CShim", "OCISpec", "JSON", "Text", "BuildInformation", system,
-            ]),
+            ],
+            swiftSettings: quick),
         module(
             "MasuCommand",
             [
                 "Addresses", "Base64", "DNS", "EngineAPIModel", "Tar", "LinuxKernel", "Flags", "JSON", "OCISpec",
                 "Text", "BuildInformation", system,
-            ]),
+            ],
+            swiftSettings: quick),
 
         // Floor 8: composition roots
         .executableTarget(

@@ -61,7 +61,7 @@ extension Engine {
             try services.registry.reserve(name: record.name, for: id)
         }
         do {
-            try await images.prepareContainerSnapshot(key: id, image: image.id, limit: limit)
+            try await images.prepareContainerSnapshot(key: id, image: image, limit: limit)
         } catch {
             services.registry.release(name: record.name, of: id)
             throw error

@@ -31,9 +31,10 @@ package final class Engine: Sendable {
     ) throws {
         self.images = images
         let pool = BlockingPool(threads: 16, name: "engine")
-        let tasks = TasksConfiguration(
+        var tasks = TasksConfiguration(
             directory: configuration.execRoot.appending("containers"), shimProgram: configuration.shimPath,
             filterCache: configuration.execRoot.appending("seccomp"))
+        tasks.waitingShims = 1
         services = EngineServices(
             settings: EngineSettings(configuration), database: database, images: images,
             events: EventHub(file: configuration.execRoot.appending("events"), logger: logger),

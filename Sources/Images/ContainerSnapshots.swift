@@ -7,15 +7,19 @@ extension Images {
     ///
     /// - Parameter limit: How many bytes it may take; see `refusal`.
     package func prepareContainerSnapshot(key: String, image: Digest, limit: Int64? = nil) async throws {
+        try await prepareContainerSnapshot(key: key, image: try await resolve(image.description), limit: limit)
+    }
+
+    /// The same for an image that has been resolved.
+    package func prepareContainerSnapshot(key: String, image: ImageRecord, limit: Int64? = nil) async throws {
         try await pool.run {
             try ImagesError.translating {
-                guard let row = try self.database.read({ try ImageTable.row(image, in: $0) }) else {
-                    throw ImagesError.noSuchImage(image.description)
+                let top = image.topSnapshot
+                if try self.prepare(key, upon: top, limit: limit) { return }
+                guard let row = try self.database.read({ try ImageTable.row(image.id, in: $0) }) else {
+                    throw ImagesError.noSuchImage(image.id.description)
                 }
-                let top = try self.resolved(row.id.description).topSnapshot
-                if let top, try self.snapshotter.information(top) == nil {
-                    try self.staged.clearingUp { try self.unpackAgain(row) }
-                }
+                try self.staged.clearingUp { try self.unpackAgain(row) }
                 try self.snapshotter.prepare(key, parent: top, limit: limit)
             }
         }
@@ -24,6 +28,17 @@ extension Images {
     /// Why a container's snapshot cannot be limited to so many bytes, in Docker's words; `nil` if it can.
     package func refusal(ofLimit bytes: Int64) async throws -> String? {
         try await pool.run { self.snapshotter.refusal(ofLimit: bytes) }
+    }
+
+    /// False if there is no snapshot `parent`.
+    private func prepare(_ key: String, upon parent: String?, limit: Int64?) throws(SnapshotError) -> Bool {
+        do throws(SnapshotError) {
+            try snapshotter.prepare(key, parent: parent, limit: limit)
+            return true
+        } catch {
+            if case .notFound(let missing) = error, missing == parent { return false }
+            throw error
+        }
     }
 
     /// Unpacks an image from its blobs, when it came in by way of another storage driver.
@@ -51,6 +66,15 @@ extension Images {
     package func mounts(key: String, isDisposable: Bool = false) async throws -> [SnapshotMount] {
         try await pool.run {
             try ImagesError.translating { try self.snapshotter.mounts(key, isDisposable: isDisposable) }
+        }
+    }
+
+    /// How to mount a container's snapshot, and the same opened for reading.
+    package func root(key: String, isDisposable: Bool) async throws -> (mounts: [SnapshotMount], view: SnapshotView) {
+        try await pool.run {
+            try ImagesError.translating {
+                (try self.snapshotter.mounts(key, isDisposable: isDisposable), try self.snapshotter.view(key))
+            }
         }
     }
 

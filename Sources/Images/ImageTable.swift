@@ -123,8 +123,9 @@ enum ImageTable {
     }
 
     static func row(_ id: Digest, in database: Database) throws -> Row? {
-        try GRDB.Row.fetchOne(database, sql: "SELECT * FROM image WHERE id = ?", arguments: [id.description])
-            .map { try row($0, in: database) }
+        try GRDB.Row.fetchOne(
+            database.cachedStatement(sql: "SELECT * FROM image WHERE id = ?"), arguments: [id.description]
+        ).map { try row($0, in: database) }
     }
 
     static func all(in database: Database) throws -> [Row] {
@@ -134,7 +135,8 @@ enum ImageTable {
     private static func row(_ row: GRDB.Row, in database: Database) throws -> Row {
         let id: String = row["id"]
         let names = try String.fetchAll(
-            database, sql: "SELECT name FROM imageReference WHERE image = ? ORDER BY name", arguments: [id])
+            database.cachedStatement(sql: "SELECT name FROM imageReference WHERE image = ? ORDER BY name"),
+            arguments: [id])
         return Row(
             id: try Digest(parsing: id), manifest: try Digest(parsing: row["manifest"] as String), size: row["size"],
             storedAt: Timestamp(row["storedAt"] as String) ?? .zero,
@@ -146,7 +148,8 @@ enum ImageTable {
     /// The image that has this name, exactly.
     static func image(named reference: ImageReference, in database: Database) throws -> Digest? {
         try String.fetchOne(
-            database, sql: "SELECT image FROM imageReference WHERE name = ?", arguments: [reference.description]
+            database.cachedStatement(sql: "SELECT image FROM imageReference WHERE name = ?"),
+            arguments: [reference.description]
         ).map { try Digest(parsing: $0) }
     }
 
@@ -255,7 +258,7 @@ enum ImageTable {
 
     static func isReferenced(snapshot: String, in database: Database) throws -> Bool {
         try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM imageLayer WHERE snapshot = ?)", arguments: [snapshot])
-            ?? false
+            database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM imageLayer WHERE snapshot = ?)"),
+            arguments: [snapshot]) ?? false
     }
 }

@@ -202,14 +202,28 @@ package final class Shim {
 
     // MARK: Clients
 
-    private func add(_ socket: FileDescriptor) {
+    /// Takes over a connected socket that does not block.
+    @discardableResult
+    private func add(_ socket: FileDescriptor) -> ControlClient? {
         do throws(Errno) {
-            clients.append(
-                try ControlClient(
-                    socket, loop: loop, answer: { [unowned self] in answer($1, from: $0) },
-                    onGone: { [unowned self] in forget($0) }))
+            let client = try ControlClient(
+                socket, loop: loop, answer: { [unowned self] in answer($1, from: $0) },
+                onGone: { [unowned self] in forget($0) })
+            clients.append(client)
+            return client
         } catch {
             // Out of memory: the client's loss, and it can try again.
+            socket.discard()
+            return nil
+        }
+    }
+
+    /// Takes over the socket of somebody who wants the events of `container` from now on.
+    func add(_ socket: FileDescriptor, subscribedTo container: SupervisedContainer) {
+        do throws(Errno) {
+            try socket.setNonBlocking(true)
+            add(socket)?.subscribe(to: container.id)
+        } catch {
             socket.discard()
         }
     }

@@ -9,8 +9,12 @@ import SystemPackage
 ///
 /// The caller waits for a process that returns when the container is created, with a line of JSON on its standard
 /// output (`ShimLaunchResult`); the shim itself is a child of that process, in a session of its own and attached to
-/// nothing of the caller's. With `--child` there is no such process in between: the caller's own child writes the line,
-/// closes its standard output and is the shim.
+/// nothing of the caller's. With `--child` there is no such process in between: the caller's own child writes the line
+/// and is the shim. Its standard output must be a socket then, which becomes a connection of the caller's to the shim.
+///
+/// With `--waiting` in the place of `--child` the shim gets ready and waits for the bundle's path, a line on that
+/// socket; the end of the socket ends it. What stands in the place of the directory until then only keeps room for the
+/// path, so that `ps` can show it.
 package enum ShimProgram {
     private static let usage = """
         Usage: masu-shim --bundle DIR
@@ -21,6 +25,7 @@ package enum ShimProgram {
 
           --bundle DIR   the container's bundle
           --child        be the shim, instead of leaving it behind in the background
+          --waiting      the same, for a bundle whose path comes on standard output's socket
           --delete       remove what is left of the container of a shim that was killed, where
                          an external runtime has made it
           --version      print the version
@@ -37,7 +42,9 @@ package enum ShimProgram {
         case let arguments where arguments.count == 2 && arguments[0] == "--bundle":
             return launch(FilePath(arguments[1]))
         case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--child":
-            return serveCaller(FilePath(arguments[1]))
+            return serveCaller(isWaiting: false) { _ in FilePath(arguments[1]) }
+        case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--waiting":
+            return serveCaller(isWaiting: true, WaitingShim.bundle)
         case let arguments where arguments.count == 3 && arguments[0] == "--bundle" && arguments[2] == "--delete":
             return delete(FilePath(arguments[1]))
         case let arguments where arguments.count == 1 && arguments[0].hasPrefix("--bundle="):
@@ -162,25 +169,39 @@ package enum ShimProgram {
 
     // MARK: The shim
 
-    private static func serveCaller(_ bundle: FilePath) -> Int32 {
+    /// `bundle` says what the caller wants to have run; nothing if it has gone away. If it has waited for that, this is a
+    /// background process by then.
+    private static func serveCaller(
+        isWaiting: Bool, _ bundle: (FileDescriptor) throws(ShimError) -> FilePath?
+    ) -> Int32 {
         do throws(Errno) {
             // As in `launch`.
             try Descriptors.close(from: 3)
-            return serve(bundle, report: try FileDescriptor.standardOutput.duplicate(from: 3))
+            let caller = try FileDescriptor.standardOutput.duplicate(from: 3)
+            do throws(ShimError) {
+                guard let bundle = try bundle(caller) else { return 0 }
+                return serve(bundle, report: caller, isCaller: true, isInBackground: isWaiting)
+            } catch {
+                try? caller.writeEntire(line(.failed(error)))  // There is nobody else to be told.
+                return 1
+            }
         } catch {
             return print(.failed(ShimError(.system, "cannot start the shim: \(error)")))
         }
     }
 
-    private static func serve(_ bundle: FilePath, report: FileDescriptor) -> Int32 {
+    /// - Parameter isCaller: whether `report` is a connection that stays.
+    private static func serve(
+        _ bundle: FilePath, report: FileDescriptor, isCaller: Bool = false, isInBackground: Bool = false
+    ) -> Int32 {
         let shim: Shim
         do throws(ShimError) {
             // Before this process leaves the directory that the path may be relative to.
             let home = try Bundle(bundle)
-            try Shim.becomeBackgroundProcess()
+            if !isInBackground { try Shim.becomeBackgroundProcess() }
             shim = try Shim(home: home)
             do throws(ShimError) {
-                try launch(home, in: shim, report: report)
+                try launch(home, in: shim, report: report, staysConnected: isCaller)
             } catch {
                 shim.abandon()
                 throw error
@@ -189,13 +210,14 @@ package enum ShimProgram {
             try? report.writeEntire(line(.failed(error)))  // As above; and there is nothing left to be undone.
             return 1
         }
-        report.discard()
         shim.run()
         return 0
     }
 
     /// Creates the first container, and says so.
-    private static func launch(_ bundle: Bundle, in shim: Shim, report: FileDescriptor) throws(ShimError) {
+    private static func launch(
+        _ bundle: Bundle, in shim: Shim, report: FileDescriptor, staysConnected: Bool
+    ) throws(ShimError) {
         var launch = try Launch(bundle, in: shim)
         let container = try launch.run()
         do throws(ShimError) {
@@ -203,8 +225,12 @@ package enum ShimProgram {
             // If the caller has gone away, nobody will ever start the container.
             try attempt("cannot start the shim") { () throws(Errno) in
                 try report.writeEntire(
-                    line(.launched(pid: pid, shimPid: getpid(), ports: container.ports?.ports ?? [])))
+                    line(
+                        .launched(
+                            pid: pid, shimPid: getpid(), ports: container.ports?.ports ?? [],
+                            isConnected: staysConnected)))
             }
+            if staysConnected { shim.add(report, subscribedTo: container) } else { report.discard() }
         } catch {
             launch.revert()
             throw error

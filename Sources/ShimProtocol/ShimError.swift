@@ -64,14 +64,17 @@ extension ShimError {
 /// The one line of JSON that `masu-shim` prints on its standard output before it returns.
 package enum ShimLaunchResult: Hashable, Sendable {
     /// The container is created: its first process, the shim, and the ports that the shim has bound. Exit status 0.
-    case launched(pid: Int32, shimPid: Int32, ports: [PublishedPort] = [])
+    ///
+    /// `isConnected`: what comes after the line, and goes the other way, are the messages of a connection to the shim
+    /// that has subscribed to the container's events. Earlier shims close it.
+    case launched(pid: Int32, shimPid: Int32, ports: [PublishedPort] = [], isConnected: Bool = false)
     /// It is not, and nothing is left over. Exit status 1.
     case failed(ShimError)
 }
 
 extension ShimLaunchResult: Codable {
     private enum Keys: String, CodingKey {
-        case pid, shimPid, ports, error
+        case pid, shimPid, ports, connected, error
     }
 
     package init(from decoder: any Decoder) throws {
@@ -82,17 +85,19 @@ extension ShimLaunchResult: Codable {
             self = .launched(
                 pid: try container.decode(Int32.self, forKey: .pid),
                 shimPid: try container.decode(Int32.self, forKey: .shimPid),
-                ports: try container.decodeIfPresent([PublishedPort].self, forKey: .ports) ?? [])
+                ports: try container.decodeIfPresent([PublishedPort].self, forKey: .ports) ?? [],
+                isConnected: try container.decodeIfPresent(Bool.self, forKey: .connected) ?? false)
         }
     }
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Keys.self)
         switch self {
-        case .launched(let pid, let shimPid, let ports):
+        case .launched(let pid, let shimPid, let ports, let isConnected):
             try container.encode(pid, forKey: .pid)
             try container.encode(shimPid, forKey: .shimPid)
             if !ports.isEmpty { try container.encode(ports, forKey: .ports) }
+            if isConnected { try container.encode(true, forKey: .connected) }
         case .failed(let error):
             try container.encode(error, forKey: .error)
         }

@@ -122,20 +122,16 @@ struct SnapshotTable: Sendable {
     ) throws -> Row {
         if try find(name, in: database) != nil { throw SnapshotError.exists(name) }
         let parentRow = try parent.map { try committed($0, in: database) }
-        try database.execute(
-            literal:
-                """
-                INSERT INTO snapshot (driver, name, state, parent)
-                VALUES (\(driver), \(name), \(state.rawValue), \(parentRow?.id))
-                """
-        )
+        try database.cachedStatement(sql: "INSERT INTO snapshot (driver, name, state, parent) VALUES (?, ?, ?, ?)")
+            .execute(arguments: [driver, name, state.rawValue, parentRow?.id])
         return Row(
             id: database.lastInsertedRowID, name: name, state: state, parent: parentRow?.id, usage: SnapshotUsage())
     }
 
     func find(_ name: String, in database: Database) throws -> Row? {
         try SQLRow.fetchOne(
-            database, sql: "SELECT * FROM snapshot WHERE driver = ? AND name = ?", arguments: [driver, name]
+            database.cachedStatement(sql: "SELECT * FROM snapshot WHERE driver = ? AND name = ?"),
+            arguments: [driver, name]
         ).map(Self.row)
     }
 
@@ -160,15 +156,16 @@ struct SnapshotTable: Sendable {
     /// The ids of a snapshot's parents, nearest first.
     func parents(of row: Row, in database: Database) throws -> [Int64] {
         try Int64.fetchAll(
-            database,
-            sql: """
-                WITH RECURSIVE chain (id, parent, depth) AS (
-                    SELECT id, parent, 0 FROM snapshot WHERE id = ?
-                    UNION ALL
-                    SELECT snapshot.id, snapshot.parent, depth + 1 FROM snapshot JOIN chain ON snapshot.id = chain.parent
-                )
-                SELECT id FROM chain WHERE depth > 0 ORDER BY depth
-                """, arguments: [row.id])
+            database.cachedStatement(
+                sql: """
+                    WITH RECURSIVE chain (id, parent, depth) AS (
+                        SELECT id, parent, 0 FROM snapshot WHERE id = ?
+                        UNION ALL
+                        SELECT snapshot.id, snapshot.parent, depth + 1
+                            FROM snapshot JOIN chain ON snapshot.id = chain.parent
+                    )
+                    SELECT id FROM chain WHERE depth > 0 ORDER BY depth
+                    """), arguments: [row.id])
     }
 
     func commit(
@@ -192,23 +189,27 @@ struct SnapshotTable: Sendable {
         let row = try require(name, in: database)
         let hasChildren =
             try Bool.fetchOne(
-                database, sql: "SELECT EXISTS (SELECT 1 FROM snapshot WHERE parent = ?)", arguments: [row.id]) ?? false
+                database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM snapshot WHERE parent = ?)"),
+                arguments: [row.id]) ?? false
         if hasChildren { throw SnapshotError.inUse(name) }
         let holder = try String.fetchOne(
-            database, sql: "SELECT holder FROM snapshotRetention WHERE snapshot = ?", arguments: [row.id])
+            database.cachedStatement(sql: "SELECT holder FROM snapshotRetention WHERE snapshot = ?"),
+            arguments: [row.id])
         if let holder { throw SnapshotError.retained(name, by: holder) }
-        try database.execute(sql: "DELETE FROM snapshot WHERE id = ?", arguments: [row.id])
+        try database.cachedStatement(sql: "DELETE FROM snapshot WHERE id = ?").execute(arguments: [row.id])
         return row
     }
 
     func information(_ row: Row, in database: Database) throws -> SnapshotInformation {
         func name(_ id: Int64) throws -> String? {
-            try String.fetchOne(database, sql: "SELECT name FROM snapshot WHERE id = ?", arguments: [id])
+            try String.fetchOne(
+                database.cachedStatement(sql: "SELECT name FROM snapshot WHERE id = ?"), arguments: [id])
         }
         let parent = try row.parent.flatMap { try name($0) }
         let origin = row.wasCaptured ? try self.origin(of: row, in: database).flatMap { try name($0) } : parent
         let isRetained = try Bool.fetchOne(
-            database, sql: "SELECT EXISTS (SELECT 1 FROM snapshotRetention WHERE snapshot = ?)", arguments: [row.id])
+            database.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM snapshotRetention WHERE snapshot = ?)"),
+            arguments: [row.id])
         return SnapshotInformation(
             name: row.name, state: row.state, parent: parent, origin: origin, isRetained: isRetained ?? false,
             directory: directory(of: row.id))

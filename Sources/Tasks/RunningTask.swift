@@ -78,6 +78,7 @@ package final class RunningTask: Sendable {
             throw error
         }
         tellStart()
+        home.prepareForNext()
         if case .state(let state) = answer, let startedAt = state.startedAt { return startedAt }
         // An earlier shim does not say it unless it is asked. If its task has ended by now, the end says when it began.
         if case .state(let state)? = try? await call(.state), let startedAt = state.startedAt { return startedAt }

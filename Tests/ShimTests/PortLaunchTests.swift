@@ -55,7 +55,7 @@ struct PortLaunchTests {
     func life() throws {
         try inFreshNetwork {
             let container = try Self.echo([PortRequest(8000, host: .exact(8080))])
-            guard case .launched(_, _, let ports) = container.launchResult else {
+            guard case .launched(_, _, let ports, _) = container.launchResult else {
                 Issue.record("\(container.launchResult)")
                 return
             }

@@ -126,11 +126,11 @@ final class TestContainer {
 
     /// The first process.
     var pid: Int32? {
-        if case .launched(let pid, _, _) = launchResult { pid } else { nil }
+        if case .launched(let pid, _, _, _) = launchResult { pid } else { nil }
     }
 
     var shimPID: Int32? {
-        if case .launched(_, let pid, _) = launchResult { pid } else { nil }
+        if case .launched(_, let pid, _, _) = launchResult { pid } else { nil }
     }
 
     /// A connection with events.

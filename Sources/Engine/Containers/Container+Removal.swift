@@ -95,7 +95,10 @@ extension Container {
         services.dropVolumeReferences(of: record)
         // Nobody knows whether one whose row cannot be read runs.
         if record.damage != nil { await services.tasks.end(id) }
-        for exec in execs.keys { services.registry.remove(exec: exec) }
+        // What is still to be done then is nobody else's business: only files that have this container's id. Of its
+        // mounts others may see that they are there.
+        let isOver = record.damage == nil && record.configuration.mountPoints.isEmpty
+        if isOver { endWaits() }
         do {
             try await services.images.removeSnapshot(key: id)
         } catch {
@@ -110,12 +113,18 @@ extension Container {
         } catch {
             logger.error("cannot remove the container's files: \(error)")
         }
+        if !isOver { endWaits() }
+        emit("destroy")
+    }
+
+    /// Nobody finds it any more, its name is free, and those who wait for its removal are told.
+    private func endWaits() {
+        for exec in execs.keys { services.registry.remove(exec: exec) }
         services.registry.remove(id)
         dropPendingAttachments()
         services.statistics.end(id)
         isGone = true
         notifyRemoved()
-        emit("destroy")
     }
 
     /// What the name of a container's directory ends with when its files are to be deleted.

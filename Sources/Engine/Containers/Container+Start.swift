@@ -116,13 +116,11 @@ extension Container {
         network.links = links.flatMap(\.hosts)
         if services.configuration.hasLinkEnvironment { network.linkEnvironment = links.flatMap(\.environment) }
         let preparation = try await prepareMounts()
+        let root = try await services.images.root(key: id, isDisposable: record.configuration.host.autoRemove)
         return LaunchPlan(
-            record: record, configuration: services.configuration,
-            mounts: try await services.images.mounts(
-                key: id, isDisposable: record.configuration.host.autoRemove),
-            view: try await services.images.view(key: id), bundle: bundle, files: files, logPath: logPath,
-            sharedMemory: shared, preparation: preparation, targets: targets, hostname: hostname,
-            network: network, checkpoint: checkpoint)
+            record: record, configuration: services.configuration, mounts: root.mounts, view: root.view,
+            bundle: bundle, files: files, logPath: logPath, sharedMemory: shared, preparation: preparation,
+            targets: targets, hostname: hostname, network: network, checkpoint: checkpoint)
     }
 
     /// Finds the processes whose name spaces are joined; throws with Docker's texts when they do not live.

@@ -83,12 +83,18 @@ final class DaemonClient {
 
     /// Sends a request on a connection of its own and returns with the head of the answer; the body follows when it
     /// comes.
-    func open(_ request: HTTPRequest) throws -> HTTPResponse {
+    func open(_ request: HTTPRequest) throws -> HTTPResponse { try begin(request)() }
+
+    /// Sends a request on a connection of its own; the closure that is returned waits for the head of the answer. What
+    /// is begun before it is called need not wait for that.
+    func begin(_ request: HTTPRequest) throws -> () throws -> HTTPResponse {
         let connection = try HTTPConnection(address)
         try connection.send(head(of: request) + (request.body ?? []))
-        let response = HTTPResponse(try connection.readHead(), on: connection)
-        trace(request, response.head)
-        return try Self.checked(response)
+        return { [self] in
+            let response = HTTPResponse(try connection.readHead(), on: connection)
+            trace(request, response.head)
+            return try Self.checked(response)
+        }
     }
 
     /// Sends a `HEAD` request. An error has no words: a response to it has no body.
@@ -102,10 +108,13 @@ final class DaemonClient {
 
     /// Sends a request that turns its connection into a two-way stream (`101 Switching Protocols`, or `200` from old
     /// daemons).
-    func hijack(_ request: HTTPRequest) throws -> HTTPResponse {
+    func hijack(_ request: HTTPRequest) throws -> HTTPResponse { try beginHijack(request)() }
+
+    /// The same, as ``begin(_:)``.
+    func beginHijack(_ request: HTTPRequest) throws -> () throws -> HTTPResponse {
         var request = request
         request.headers += [("Connection", "Upgrade"), ("Upgrade", "tcp")]
-        return try open(request)
+        return try begin(request)
     }
 
     /// Sends a request whose body is read from a descriptor until its end, and returns the answer, whose body may

@@ -34,15 +34,17 @@ struct ContainerSession {
         var terminal: RawTerminal?
         defer { terminal?.restore() }
         let resizer = tty ? WindowResizer { size in try resize(size) } : nil
-        let stream = try client.hijack(
+        let attaching = try client.beginHijack(
             HTTPRequest(
                 "POST", "/containers/\(id)/attach",
                 query: [
                     ("stream", "1"), ("stdin", stdin ? "1" : nil), ("stdout", stdout ? "1" : nil),
                     ("stderr", stderr ? "1" : nil), ("detachKeys", detachKeys.text.isEmpty ? nil : detachKeys.text),
                 ]))
-        let end = try client.open(
+        let waiting = try client.begin(
             HTTPRequest("POST", "/containers/\(id)/wait", query: [("condition", condition)]))
+        let stream = try attaching()
+        let end = try waiting()
         let signals = try relay(resizer) { terminal?.restore() }
         do {
             try start { descriptor in signals?.hold(until: descriptor) }

@@ -33,6 +33,10 @@ final class ShimClient: Sendable {
 
     private let descriptor: FileDescriptor
     private let thread: EventThread
+    /// The shim, where this process has started it and the connection has been there since.
+    private let shim: ShimProcess?
+    /// Whether events come without having been asked for.
+    let isSubscribed: Bool
     private let state = Mutex(State())
     private let eventContinuation: AsyncStream<ShimEvent>.Continuation
     /// What happens in the container, in order; ends when the shim closes the connection. For one consumer.
@@ -41,6 +45,8 @@ final class ShimClient: Sendable {
     /// Connects to the shim of the container whose bundle is `bundle`. Throws `unavailable` if there is none.
     init(bundle: FilePath) throws(ShimError) {
         (events, eventContinuation) = AsyncStream.makeStream(of: ShimEvent.self)
+        shim = nil
+        isSubscribed = false
         do throws(Errno) {
             thread = try EventThread.shared.get()
             // By way of the directory's descriptor, because a socket's address holds 107 bytes only.
@@ -50,6 +56,33 @@ final class ShimClient: Sendable {
         } catch {
             throw ShimError(.unavailable, "cannot connect to \(bundle.appending(ShimBundle.socket)): \(error)")
         }
+        try watch()
+    }
+
+    /// Goes on with the connection by which a shim has been launched; connects to an earlier shim.
+    convenience init(_ launched: ShimLaunch.Launched, bundle: FilePath) throws(ShimError) {
+        if let connection = launched.connection {
+            try self.init(connection, to: launched.shim, received: launched.received)
+        } else {
+            try self.init(bundle: bundle)
+        }
+    }
+
+    /// Takes over the connection `descriptor` to `shim`, from which `received` has been read already.
+    private init(_ descriptor: FileDescriptor, to shim: ShimProcess, received: [UInt8]) throws(ShimError) {
+        (events, eventContinuation) = AsyncStream.makeStream(of: ShimEvent.self)
+        self.descriptor = descriptor
+        self.shim = shim
+        isSubscribed = true
+        do throws(Errno) { thread = try EventThread.shared.get() } catch {
+            descriptor.discard()
+            throw ShimError(.system, "cannot watch a shim's socket: \(error)")
+        }
+        try take(received)
+        try watch()
+    }
+
+    private func watch() throws(ShimError) {
         do throws(Errno) {
             try descriptor.setNonBlocking(true)
             // The handler waits for the token, by which it ends the watch of a connection that has ended already.
@@ -127,6 +160,8 @@ final class ShimClient: Sendable {
 
     /// The shim's process; `nil` if it has ended.
     func process() -> (pid: Int32, handle: PIDFD)? {
+        // A pair of sockets has the one who made it for a peer.
+        if let shim { return shim.handleCopy().map { (shim.pid, $0) } }
         guard let pid = try? descriptor.peerCredentials().pid else { return nil }  // There is always one.
         do throws(Errno) {
             return (pid, try descriptor.peerProcess())
@@ -144,6 +179,7 @@ final class ShimClient: Sendable {
 
     /// Ends the shim and with it the connection.
     func killShim() {
+        if let shim { return shim.kill() }
         guard let (_, handle) = process() else { return }
         defer { handle.close() }
         try? handle.send(signal: SIGKILL)  // It fails only for one that has ended.

@@ -9,26 +9,45 @@ import SystemPackage
 
 /// Starts `masu-shim` for a bundle and reads what it says.
 enum ShimLaunch {
+    /// A shim in its place.
+    struct Launched {
+        /// The container's first process.
+        var pid: Int32
+        var shim: ShimProcess
+        var ports: [PublishedPort]
+        /// The connection to the shim that has been there from the beginning, subscribed to the container's events;
+        /// `nil` with an earlier shim.
+        var connection: FileDescriptor?
+        /// What has come on it already.
+        var received: [UInt8] = []
+    }
+
     /// Blocks until the shim is in its place. Throws the shim's own error, or what kept it from being started: a shim
     /// that has not answered within `patience`, or whose launch has been called off, is killed, and what it may have
     /// made is to be looked for.
     ///
-    /// The shim is a child of this process; nothing of the daemon is passed on to it but its standard error, until it
-    /// is ready.
+    /// The shim is a child of this process, one of those that wait if there is any; nothing of the daemon is passed on
+    /// to it but its standard error, until it is ready.
     static func run(
-        program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl
-    ) throws(ShimError) -> (pid: Int32, shim: ShimProcess, ports: [PublishedPort]) {
-        let (shim, output) = try start(program, bundle: bundle, mode: "--child")
-        defer { output.discard() }
+        program: FilePath, bundle: FilePath, patience: Duration, control: LaunchControl, waiting: WaitingShims?
+    ) throws(ShimError) -> Launched {
+        let (shim, output) =
+            if let taken = waiting?.take(for: bundle) { taken } else {
+                try start(program, bundle: bundle.string, mode: "--child")
+            }
+        var isKept = false
+        defer { if !isKept { output.discard() } }
         control.began(shim)
         output.setReceiveTimeout(patience)
-        // The line is all there is before the end: a shim that lives closes its output, one that does not ends.
         let reply: Result<[UInt8], Errno>
         do throws(Errno) { reply = .success(try output.readLine(limit: 16 << 20)) } catch { reply = .failure(error) }
-        switch try answer(reply, of: program, shim, control) {
-        case .launched(let pid, _, let ports):
+        let (line, rest) = reply.split()
+        switch try answer(line, of: program, shim, control) {
+        case .launched(let pid, _, let ports, let isConnected):
             shim.reapAtEnd()
-            return (pid, shim, ports)
+            isKept = isConnected
+            return Launched(
+                pid: pid, shim: shim, ports: ports, connection: isConnected ? output : nil, received: rest)
         case .failed(let error):
             _ = shim.end()
             throw error
@@ -37,15 +56,15 @@ enum ShimLaunch {
 
     /// Has a program that a killed shim has left behind removed by the runtime that made it. Blocks.
     static func delete(program: FilePath, bundle: FilePath) throws(ShimError) {
-        let (process, output) = try start(program, bundle: bundle, mode: "--delete")
+        let (process, output) = try start(program, bundle: bundle.string, mode: "--delete")
         defer { output.discard() }
         let status = process.end(within: 120_000)
         if status != "exit status 0" { throw ShimError(.system, "\(program) --delete failed (\(status))") }
     }
 
     /// Starts the program; `output` is what it says.
-    private static func start(
-        _ program: FilePath, bundle: FilePath, mode: String
+    static func start(
+        _ program: FilePath, bundle: String, mode: String
     ) throws(ShimError) -> (process: ShimProcess, output: FileDescriptor) {
         let (output, theirs): (FileDescriptor, FileDescriptor)
         do throws(Errno) {
@@ -88,8 +107,7 @@ enum ShimLaunch {
         throw ShimError(.unavailable, "\(program) \(failure) (\(shim.end()))")
     }
 
-    private static func spawn(program: FilePath, bundle: FilePath, mode: String, output: Int32) -> Result<pid_t, Errno>
-    {
+    private static func spawn(program: FilePath, bundle: String, mode: String, output: Int32) -> Result<pid_t, Errno> {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -106,7 +124,7 @@ enum ShimLaunch {
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-        let arguments = [program.string, "--bundle", bundle.string, mode]
+        let arguments = [program.string, "--bundle", bundle, mode]
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         defer { for pointer in pointers { free(pointer) } }
         pointers.append(nil)
@@ -162,6 +180,14 @@ final class LaunchControl: Sendable {
             state = .over
             return true
         }
+    }
+}
+
+extension Result where Success == [UInt8] {
+    /// The first line, and what comes after it.
+    fileprivate func split() -> (line: Self, rest: [UInt8]) {
+        guard case .success(let bytes) = self, let end = bytes.firstIndex(of: 0x0a) else { return (self, []) }
+        return (.success(Array(bytes[...end])), Array(bytes[(end + 1)...]))
     }
 }
 

@@ -19,6 +19,9 @@ final class ShimProcess: Sendable {
 
     deinit { handle.close() }
 
+    /// A handle of the caller's own; `nil` for want of descriptors.
+    func handleCopy() -> PIDFD? { (try? handle.descriptor.duplicate(from: 3)).map { PIDFD(descriptor: $0) } }
+
     /// Sends SIGKILL; nothing happens if it has ended.
     func kill() {
         try? handle.send(signal: SIGKILL)  // It fails only for one that has ended.
