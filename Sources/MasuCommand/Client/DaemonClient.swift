@@ -83,18 +83,20 @@ final class DaemonClient {
 
     /// Sends a request on a connection of its own and returns with the head of the answer; the body follows when it
     /// comes.
-    func open(_ request: HTTPRequest) throws -> HTTPResponse { try begin(request)() }
+    func open(_ request: HTTPRequest) throws -> HTTPResponse { try open(beginOpen(request)) }
 
-    /// Sends a request on a connection of its own; the closure that is returned waits for the head of the answer. What
-    /// is begun before it is called need not wait for that.
-    func begin(_ request: HTTPRequest) throws -> () throws -> HTTPResponse {
+    /// Sends a request on a connection of its own; `open` waits for the head of the answer.
+    func beginOpen(_ request: HTTPRequest) throws -> PendingCall {
         let connection = try HTTPConnection(address)
         try connection.send(head(of: request) + (request.body ?? []))
-        return { [self] in
-            let response = HTTPResponse(try connection.readHead(), on: connection)
-            trace(request, response.head)
-            return try Self.checked(response)
-        }
+        return PendingCall(request: request, connection: connection)
+    }
+
+    /// Returns with the head of the answer; the body follows when it comes.
+    func open(_ call: PendingCall) throws -> HTTPResponse {
+        let response = HTTPResponse(try call.connection.readHead(), on: call.connection)
+        trace(call.request, response.head)
+        return try Self.checked(response)
     }
 
     /// Sends a `HEAD` request. An error has no words: a response to it has no body.
@@ -108,13 +110,13 @@ final class DaemonClient {
 
     /// Sends a request that turns its connection into a two-way stream (`101 Switching Protocols`, or `200` from old
     /// daemons).
-    func hijack(_ request: HTTPRequest) throws -> HTTPResponse { try beginHijack(request)() }
+    func hijack(_ request: HTTPRequest) throws -> HTTPResponse { try open(beginHijack(request)) }
 
-    /// The same, as ``begin(_:)``.
-    func beginHijack(_ request: HTTPRequest) throws -> () throws -> HTTPResponse {
+    /// Sends such a request; `open` waits for the head of the answer.
+    func beginHijack(_ request: HTTPRequest) throws -> PendingCall {
         var request = request
         request.headers += [("Connection", "Upgrade"), ("Upgrade", "tcp")]
-        return try begin(request)
+        return try beginOpen(request)
     }
 
     /// Sends a request whose body is read from a descriptor until its end, and returns the answer, whose body may

@@ -41,10 +41,10 @@ struct ContainerSession {
                     ("stream", "1"), ("stdin", stdin ? "1" : nil), ("stdout", stdout ? "1" : nil),
                     ("stderr", stderr ? "1" : nil), ("detachKeys", detachKeys.text.isEmpty ? nil : detachKeys.text),
                 ]))
-        let waiting = try client.begin(
+        let waiting = try client.beginOpen(
             HTTPRequest("POST", "/containers/\(id)/wait", query: [("condition", condition)]))
-        let stream = try attaching()
-        let end = try waiting()
+        let stream = try client.open(attaching)
+        let end = try client.open(waiting)
         let signals = try relay(resizer) { terminal?.restore() }
         do {
             try start { descriptor in signals?.hold(until: descriptor) }
