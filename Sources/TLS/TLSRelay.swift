@@ -74,6 +74,8 @@ package final class TLSRelay {
         guard count >= 0 else { throw Errno(rawValue: errno) }
         if count == 0 { throw TLSError.handshakeTimeout }
         if entries[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { losePlain() }
+        // Nobody is left to hear what becomes of the handshake.
+        if isAtEnd { return }
         if entries[0].revents & Int16(POLLOUT) != 0 { deliver() }
         if entries[0].revents & Int16(POLLIN | POLLHUP) != 0, takesOutgoing { receiveOutgoing() }
         if entries[1].revents & Int16(POLLOUT) != 0 { send() }

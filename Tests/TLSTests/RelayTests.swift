@@ -111,6 +111,8 @@ struct RelayTests {
             #expect(await read == bytes)
             shutdown(plain.rawValue, Int32(SHUT_WR))
             #expect(await peer.read().end == .announced)
+            await peer.endOutput()
+            #expect(await Self.read(plain) == [])
         }
         #expect(ending == "")
     }

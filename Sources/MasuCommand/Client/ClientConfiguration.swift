@@ -95,8 +95,11 @@ package struct ClientConfiguration: Sendable {
     package var plugins: JSONObject { document["plugins"]?.object ?? JSONObject() }
 
     /// Writes the file, with all that this program does not know, at once and as a whole.
-    package func write() throws(CommandError) {
-        try LocalFile.replace(path, with: JSONValue.object(document).serialized(pretty: true) + [10])
+    ///
+    /// - Parameter isPrivate: whether only its owner may read it from now on.
+    package func write(isPrivate: Bool = false) throws(CommandError) {
+        let bytes = JSONValue.object(document).serialized(pretty: true) + [10]
+        try LocalFile.replace(path, with: bytes, keepsMode: !isPrivate)
     }
 
     /// The keys that detach from a container where no `--detach-keys` is given; empty for docker's default.

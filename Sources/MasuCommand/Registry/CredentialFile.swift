@@ -128,15 +128,20 @@ package struct CredentialFile {
         for (name, value) in document["auths"]?.object ?? JSONObject() where Self.key(name) != key { all[name] = value }
         if let entry { all[key] = entry }
         configuration.document["auths"] = .object(all)
-        try configuration.write()
+        // Whoever could read the file before, credentials are for its owner.
+        try configuration.write(isPrivate: true)
     }
 }
 
 extension LocalFile {
     /// Replaces a file at once and as a whole. Owner and mode of the old one stay, and a link to it stays one.
     ///
-    /// - Parameter mode: of a file that did not exist; only its owner may read it if nothing else is said.
-    package static func replace(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600) throws(CommandError) {
+    /// - Parameters:
+    ///   - mode: of a file that did not exist; only its owner may read it if nothing else is said.
+    ///   - keepsMode: false gives also a file that existed this mode.
+    package static func replace(
+        _ path: String, with bytes: [UInt8], mode: mode_t = 0o600, keepsMode: Bool = true
+    ) throws(CommandError) {
         var target = path
         if let real = realpath(path, nil) {
             target = String(cString: real)
@@ -153,7 +158,7 @@ extension LocalFile {
         if stat(target, &old) == 0, old.st_mode & S_IFMT == S_IFREG {
             // Only root can give a file away. The mode comes second, because a change of the owner takes bits of it.
             _ = fchown(descriptor, old.st_uid, old.st_gid)
-            _ = fchmod(descriptor, old.st_mode & 0o7777)
+            if keepsMode { _ = fchmod(descriptor, old.st_mode & 0o7777) }
         }
         let isWritten = Glibc.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
         let code = errno
