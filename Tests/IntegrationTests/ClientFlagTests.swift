@@ -23,7 +23,7 @@ extension Integration {
                 let own = try daemon.run(
                     client, "run", "--rm", "--use-api-socket", "-e", "DOCKER_CONFIG=/mine", "busybox", "sh", "-c",
                     look)
-                #expect(own.output == "socket\n/mine\n", "\(own)")
+                #expect(own.output == "socket\n/mine\n\n", "\(own)")
             }
         }
 

@@ -231,10 +231,14 @@ extension Integration {
         func formats(_ client: Client) throws {
             try withDaemon(image: false) { daemon in
                 let settings =
-                    #"{"networksFormat": "net {{.Name}}", "imagesFormat": "image {{.ID}}", "other": {"x": [1]}}"#
+                    #"{"networksFormat": "net {{.Name}}", "volumesFormat": "volume {{.Name}}", "other": {"x": [1]}}"#
                 try settings.write(
                     toFile: daemon.root + "/docker/config.json", atomically: true, encoding: .utf8)
                 #expect(try daemon.ok(client, "network", "ls").contains("net host"))
+                try daemon.ok(client, "volume", "create", "data")
+                #expect(try daemon.ok(client, "volume", "ls") == "volume data")
+                #expect(try daemon.ok(client, "volume", "ls", "-q") == "data")
+                try daemon.ok(client, "volume", "rm", "data")
                 #expect(try !daemon.ok(client, "network", "ls", "-q").contains("net"))
                 #expect(try !daemon.ok(client, "network", "ls", "--format", "{{.Name}}").contains("net host"))
                 let missing = try daemon.run(client, "info", "-f", "{{.Runtimes.nvidia}}")
