@@ -1,6 +1,6 @@
 import Base64
 import Flags
-import Glibc
+import Foundation
 import JSON
 import MasuCommand
 import Testing
@@ -33,7 +33,7 @@ struct ContextTests {
             path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
 
-        deinit { for name in ["one", "two", "web9", "web10"] { try? store.remove(name) } }
+        deinit { try? FileManager.default.removeItem(atPath: path) }
 
         var store: ContextStore { ContextStore(beside: path + "/config.json") }
     }
@@ -221,7 +221,6 @@ struct ContextTests {
         for name in ["ca.pem", "cert.pem", "other.pem"] {
             try LocalFile.replace("\(directory.path)/\(name)", with: Array("-----BEGIN \(name)".utf8))
         }
-        defer { for name in ["ca.pem", "cert.pem", "other.pem"] { unlink("\(directory.path)/\(name)") } }
         func tls(_ arguments: [String], _ environment: [String: String] = [:]) throws -> (String, TLSMaterial?) {
             let address = try selection(arguments, environment: environment, in: directory).address
             guard case .tcp(_, _, let tls) = address else { return (address.description, nil) }
@@ -311,7 +310,6 @@ struct ContextTests {
     func replacedFile() throws {
         let directory = try Directory()
         let path = directory.path + "/config.json"
-        defer { unlink(path) }
         var status = stat()
         try LocalFile.replace(path, with: [1])
         #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o600)
