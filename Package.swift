@@ -287,7 +287,7 @@ let package = Package(
         tests(
             "TLSTests",
             [
-                "TLS", "COpenSSL", "BlockingCalls", "LinuxKernel", system,
+                "Addresses", "TLS", "COpenSSL", "BlockingCalls", "LinuxKernel", system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

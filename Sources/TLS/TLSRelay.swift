@@ -30,20 +30,34 @@ package final class TLSRelay {
 
     /// So many bytes are read at once.
     private static let portion = 64 << 10
+    /// No more is read from the server while so many bytes wait for it to read them.
+    private static let mostUnsent = 1 << 20
     /// How long the server may say nothing before both sides have agreed on keys, in milliseconds.
     private static let handshakeTime: Int32 = 30_000
+    /// POLLRDHUP of poll(2), which Swift does not see.
+    private static let noMoreComes: Int16 = 0x2000
+    /// How long the server may take nothing once the plain side is gone.
+    private let patience: Duration
+    /// When that time is over.
+    private var deadline: ContinuousClock.Instant?
 
     /// - Parameters:
     ///   - host: the name or address that the server's certificate has to have.
     ///   - plain: a connected stream socket; so is `encrypted`, on which the server is. Both stay the caller's.
+    ///   - patience: how long the server may take nothing once the plain side is gone; then it does not get the rest.
     /// - Throws: `TLSError.unusable` if `host` cannot be the name of a server.
     package init(
-        _ context: TLSContext, host: String, plain: FileDescriptor, encrypted: FileDescriptor
+        _ context: TLSContext, host: String, plain: FileDescriptor, encrypted: FileDescriptor,
+        patience: Duration = .seconds(60)
     ) throws(TLSError) {
         connection = try TLSConnection(context, server: host)
         self.plain = plain.rawValue
         self.encrypted = encrypted.rawValue
+        self.patience = patience
     }
+
+    /// How many bytes of memory it has for what it carries.
+    package var capacity: Int { outgoing.capacity + sending.capacity + coming.capacity + delivering.capacity }
 
     /// Carries bytes until both directions have ended, or the plain side is gone.
     ///
@@ -69,10 +83,11 @@ package final class TLSRelay {
     /// Waits until something can be done, and does it.
     private func carry() throws {
         var entries = [plainEntry, encryptedEntry]
-        let count = poll(&entries, 2, isOpen ? -1 : Self.handshakeTime)
+        let count = poll(&entries, 2, timeLeft)
         if count < 0, errno == EINTR { return }
         guard count >= 0 else { throw Errno(rawValue: errno) }
-        if count == 0 { throw TLSError.handshakeTimeout }
+        if count == 0, !isOpen { throw TLSError.handshakeTimeout }
+        if let deadline, ContinuousClock.now >= deadline { return giveUp() }
         if entries[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { losePlain() }
         // Nobody is left to hear what becomes of the handshake.
         if isAtEnd { return }
@@ -87,8 +102,20 @@ package final class TLSRelay {
         }
     }
 
-    private var takesOutgoing: Bool { isOpen && !outgoingEnded && outgoing.readableBytes == 0 }
-    private var takesComing: Bool { !inputEnded && delivering.readableBytes == 0 }
+    /// For poll(2): in milliseconds, or without end.
+    private var timeLeft: Int32 {
+        guard isOpen else { return Self.handshakeTime }
+        guard let deadline else { return -1 }
+        // One more, because the rest of a millisecond counts as well.
+        return Int32(min(max(.zero, deadline - .now) / .milliseconds(1), 3_600_000)) + 1
+    }
+
+    private var takesOutgoing: Bool {
+        isOpen && !outgoingEnded && outgoing.readableBytes == 0 && sending.readableBytes == 0
+    }
+    private var takesComing: Bool {
+        !inputEnded && delivering.readableBytes == 0 && sending.readableBytes < Self.mostUnsent
+    }
 
     private var plainEntry: pollfd {
         var events: Int16 = 0
@@ -102,9 +129,10 @@ package final class TLSRelay {
         var events: Int16 = 0
         if takesComing { events |= Int16(POLLIN) }
         if sending.readableBytes > 0 { events |= Int16(POLLOUT) }
-        // Once it has ended, only that it is closed is of interest.
-        let isOfInterest = events != 0 || inputEnded && !serverTakesNothing
-        return pollfd(fd: isOfInterest ? encrypted : -1, events: events, revents: 0)
+        // Once it has ended, only that it is closed is of interest. A TCP socket tells that of the other side alone
+        // only when it is asked.
+        if events == 0, inputEnded, !serverTakesNothing { events = Self.noMoreComes }
+        return pollfd(fd: events == 0 ? -1 : encrypted, events: events, revents: 0)
     }
 
     // MARK: The plain side
@@ -112,6 +140,13 @@ package final class TLSRelay {
     private func losePlain() {
         plainIsGone = true
         delivering.clear()
+        if deadline == nil { deadline = .now + patience }
+    }
+
+    /// Nobody is left to wait for a server that takes nothing.
+    private func giveUp() {
+        breakOutput()
+        outgoingEnded = true
     }
 
     private func receiveOutgoing() {
@@ -140,8 +175,10 @@ package final class TLSRelay {
     }
 
     private func send() {
+        let before = sending.readableBytes
         // What it has said before may still tell why.
-        if !Self.send(&sending, to: encrypted) { breakOutput() }
+        if !Self.send(&sending, to: encrypted) { return breakOutput() }
+        if plainIsGone, sending.readableBytes < before { deadline = .now + patience }
     }
 
     private func breakOutput() {
@@ -210,10 +247,14 @@ package final class TLSRelay {
             let count = buffer.withUnsafeReadableBytes { Glibc.send(socket, $0.baseAddress, $0.count, flags) }
             if count < 0 {
                 if errno == EINTR { continue }
-                return errno == EAGAIN
+                let isBusy = errno == EAGAIN
+                // What has been written does not stay, or the buffer would grow by all that is ever carried.
+                buffer.discardReadBytes()
+                return isBusy
             }
             buffer.moveReaderIndex(forwardBy: count)
         }
+        buffer.clear()
         return true
     }
 }

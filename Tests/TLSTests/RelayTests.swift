@@ -1,3 +1,4 @@
+import Addresses
 import Glibc
 import LinuxKernel
 import TLS
@@ -13,11 +14,12 @@ struct RelayTests {
 
     /// A relay on a thread of its own, its plain side and the server.
     private func withRelay(
-        names: [String] = ["DNS:registry.test"], verifies: Bool = true,
+        names: [String] = ["DNS:registry.test"], verifies: Bool = true, overTCP: Bool = false,
+        patience: Duration = .seconds(60),
         _ body: (_ plain: FileDescriptor, _ peer: TestPeer) async throws -> Void
     ) async throws -> String {
         let (plain, plainFar) = try UnixSocket.pair(.stream)
-        let (near, far) = try UnixSocket.pair(.stream)
+        let (near, far) = try overTCP ? Self.connection() : UnixSocket.pair(.stream)
         let context = try TLSContext(authorities: [authority.file], trustsSystem: false, verifies: verifies)
         async let ending = TestPeer.blocking {
             defer {
@@ -25,8 +27,10 @@ struct RelayTests {
                 near.discard()
             }
             do {
-                try TLSRelay(context, host: "registry.test", plain: plainFar, encrypted: near).run()
-                return ""
+                let relay = try TLSRelay(
+                    context, host: "registry.test", plain: plainFar, encrypted: near, patience: patience)
+                try relay.run()
+                return relay.capacity < 1 << 20 ? "" : "its buffers have grown to \(relay.capacity) bytes"
             } catch {
                 return "\(error)"
             }
@@ -36,6 +40,48 @@ struct RelayTests {
         peer.close()
         plain.discard()
         return await ending
+    }
+
+    /// Both ends of a TCP connection.
+    private static func connection() throws -> (FileDescriptor, FileDescriptor) {
+        let listener = try InternetSocket.make(.tcp, .ipv4)
+        defer { listener.discard() }
+        try listener.bind(to: SocketAddress(.loopback(.ipv4), 0))
+        try listener.listen(backlog: 1)
+        let address = try #require(listener.socketName())
+        let near = try InternetSocket.make(.tcp, .ipv4)
+        var entry = pollfd(fd: near.rawValue, events: Int16(POLLOUT), revents: 0)
+        if try !near.connect(to: address) { poll(&entry, 1, -1) }
+        var arrival = pollfd(fd: listener.rawValue, events: Int16(POLLIN), revents: 0)
+        poll(&arrival, 1, -1)
+        return (near, try listener.acceptConnection())
+    }
+
+    /// Waits until the other end of a socket is closed.
+    private static func waitForClosing(of socket: FileDescriptor) async {
+        await TestPeer.blocking {
+            var entry = pollfd(fd: socket.rawValue, events: 0, revents: 0)
+            while poll(&entry, 1, -1) < 0 {}
+        }
+    }
+
+    /// Sends until nothing more is taken, or `limit` bytes are. How many there were.
+    private static func fill(_ socket: FileDescriptor, upTo limit: Int) async -> Int {
+        await TestPeer.blocking {
+            let bytes = [UInt8](repeating: 7, count: 64 << 10)
+            var total = 0
+            while total < limit {
+                let count = send(socket.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+                if count > 0 {
+                    total += count
+                    continue
+                }
+                // On a slow machine this may come early, and the number is smaller.
+                var entry = pollfd(fd: socket.rawValue, events: Int16(POLLOUT), revents: 0)
+                if poll(&entry, 1, 500) == 0 { break }
+            }
+            return total
+        }
     }
 
     private static func write(_ bytes: [UInt8], to socket: FileDescriptor) async -> Bool {
@@ -152,6 +198,40 @@ struct RelayTests {
         let error =
             "tls: failed to verify certificate: x509: certificate is valid for other.test, not registry.test"
         #expect(ending == (verifies ? error : ""))
+    }
+
+    @Test("no more is taken from the plain side than the server reads")
+    func backPressure() async throws {
+        let limit = 64 << 20
+        _ = try await withRelay { plain, peer in
+            #expect(await peer.shakeHands())
+            let sent = await Self.fill(plain, upTo: limit)
+            #expect(sent < limit, "\(sent)")
+        }
+    }
+
+    @Test("a server that reads nothing is given up once the plain side is gone")
+    func patience() async throws {
+        let ending = try await withRelay(patience: .milliseconds(100)) { plain, peer in
+            #expect(await peer.shakeHands())
+            _ = await Self.fill(plain, upTo: 4 << 20)
+            shutdown(plain.rawValue, Int32(SHUT_RDWR))
+            await Self.waitForClosing(of: peer.socket)
+        }
+        #expect(ending == "")
+    }
+
+    @Test("a server that has ended properly and is closed ends the relay, although the plain side is open")
+    func closedServer() async throws {
+        let ending = try await withRelay(overTCP: true) { plain, peer in
+            #expect(await peer.shakeHands())
+            #expect(await peer.write([1]))
+            await peer.endOutput()
+            #expect(await Self.read(plain) == [1])
+            peer.close()
+            await Self.waitForClosing(of: plain)
+        }
+        #expect(ending == "")
     }
 
     @Test("an end without close_notify is an error")
