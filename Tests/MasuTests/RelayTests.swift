@@ -28,6 +28,33 @@ struct RelayTests {
         #expect(String(decoding: bytes[..<max(0, count)], as: UTF8.self) == "hello")
     }
 
+    /// A program that gives an answer to all that it is sent, and ends as `end` says.
+    private func answer(_ end: String) throws -> HTTPConnection {
+        HTTPConnection(try RelayProcess(["sh", "-c", #"printf 'HTTP/1.1 200 OK\r\n\r\nabc'; "# + end]))
+    }
+
+    @Test("an answer that ends because the relay has failed is none")
+    func cutAnswer() throws {
+        let connection = try answer("echo gone >&2; exit 3")
+        let response = HTTPResponse(try connection.readHead(), on: connection)
+        let error = #expect(throws: CommandError.self) { try response.readAll() }
+        let message = error?.message ?? ""
+        #expect(message.contains("exit status 3") && message.contains("stderr=gone"), "\(message)")
+    }
+
+    @Test("an answer that ends with a relay's success is whole")
+    func wholeAnswer() throws {
+        let connection = try answer("exit 0")
+        #expect(try HTTPResponse(try connection.readHead(), on: connection).readAll() == Array("abc".utf8))
+    }
+
+    @Test("a relay that waits for more to be sent is told that there is none before its end is waited for")
+    func waitingRelay() throws {
+        let relay = try RelayProcess(["sh", "-c", "cat > /dev/null; exit 4"])
+        defer { close(relay.descriptor) }
+        #expect(relay.failure().message.contains("exit status 4"))
+    }
+
     @Test("nothing of a relay that has ended stays when the next one begins")
     func zombies() throws {
         func ended() throws -> pid_t {

@@ -13,6 +13,12 @@ package final class HTTPConnection {
         (descriptor, relay) = try address.connect()
     }
 
+    /// Takes over the connection of a program.
+    package init(_ relay: RelayProcess) {
+        descriptor = relay.descriptor
+        self.relay = relay
+    }
+
     /// Takes over a connected socket.
     package init(descriptor: Int32) {
         self.descriptor = descriptor
@@ -80,6 +86,11 @@ package final class HTTPConnection {
         }
     }
 
+    /// Refuses an end of the stream that is not the daemon's, but that of the program between.
+    func checkEnd() throws(CommandError) {
+        if let relay, relay.hasFailed() { throw relay.failure() }
+    }
+
     /// Reads at least one byte into the buffer; false at the end of the stream.
     func fill() throws(CommandError) -> Bool {
         if position > 0 {
@@ -96,6 +107,7 @@ package final class HTTPConnection {
             if count < 0, errno != ECONNRESET {
                 throw CommandError("cannot read from the daemon: \(Console.words(errno))")
             }
+            if count <= 0 { try checkEnd() }
             return count > 0
         }
     }

@@ -83,9 +83,16 @@ package final class RelayProcess {
     }
 
     private static func tlsProgram() throws(CommandError) -> String {
-        // Where /proc is not mounted, what this program was called leads to it.
+        // Where /proc is not mounted, what this program was called leads to it, if that is a path: a name alone has been
+        // looked for in PATH, and not in the working directory, which may be anybody's.
         let own = try? FileDescriptor.workingDirectory.readSymlink("/proc/self/exe")
-        let path = CopyPath.parent(own ?? LocalFile.absolute(ProcessArguments.program)) + "/masu-tls"
+        let called = ProcessArguments.program
+        guard let program = own ?? (called.contains("/") ? LocalFile.absolute(called) : nil) else {
+            throw CommandError(
+                "error during connect: TLS needs the program masu-tls beside masu, which cannot be found without /proc: "
+                    + "mount it, or call masu by its path")
+        }
+        let path = CopyPath.parent(program) + "/masu-tls"
         guard LocalFile.exists(path) else {
             throw CommandError(
                 "error during connect: TLS needs the program masu-tls beside masu, and \(path) does not exist")
@@ -93,11 +100,27 @@ package final class RelayProcess {
         return path
     }
 
-    /// Why there is no answer, after the connection has ended without one.
-    func failure() -> CommandError {
+    /// Whether the program is gone, and not because all went well. One that has passed on the daemon's end has only
+    /// shut down its output until its connection is closed.
+    func hasFailed() -> Bool {
+        var entry = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLHUP) != 0 && wait() != 0
+    }
+
+    /// The program's status, as that of waitpid(2), once it has ended.
+    private func wait() -> Int32 {
+        if let status { return status }
         var code: Int32 = 0
         while waitpid(process, &code, 0) < 0, errno == EINTR {}
         status = code
+        return code
+    }
+
+    /// Why there is no answer, or only a part of it, after the connection has ended. Waits for the program's end.
+    package func failure() -> CommandError {
+        // It may be waiting for more to be sent to the daemon.
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        let code = wait()
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {

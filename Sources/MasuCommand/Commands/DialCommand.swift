@@ -9,6 +9,7 @@ enum DialCommand {
             let address = try DaemonSelection(invocation.flags, in: .own).address
             let connection = try HTTPConnection(address)
             try StreamRelay(input: STDIN_FILENO, output: STDOUT_FILENO, socket: connection.descriptor).run()
+            try connection.checkEnd()
             return 0
         })
 }
