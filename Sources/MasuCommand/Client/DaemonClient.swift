@@ -46,9 +46,14 @@ final class DaemonClient {
         fileprivate let connection: HTTPConnection
     }
 
-    /// How many requests may be under way at once: docker's number. By SSH each connection is a process and a login.
+    /// How many requests may be under way at once: docker's number. With TLS each connection is a process and a handshake,
+    /// by SSH a process and a login.
     var window: Int {
-        if case .ssh = address { 1 } else { 50 }
+        switch address {
+        case .ssh: 1
+        case .tcp(_, _, _?): 8
+        case .tcp, .unix: 50
+        }
     }
 
     /// Sends a request whose answer is read later; what is sent meanwhile goes on other connections.
