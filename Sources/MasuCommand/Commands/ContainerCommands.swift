@@ -11,18 +11,25 @@ enum ContainerCommands {
     static let time = Flag.integer("time", "Seconds to wait before killing the container").hidden()
 
     /// Does one thing to each container in turn, prints each name that worked and each error that came.
-    static func each(_ names: [String], _ work: (String) throws -> String?) throws -> Int32 {
+    ///
+    /// - Parameter stopsAfter: whether the others are left, after an error or a success. Without a daemon they would fail
+    ///   the same way.
+    static func each(
+        _ names: [String], stopsAfter: ((any Error)?) -> Bool = { $0 is CommandError },
+        _ work: (String) throws -> String?
+    ) throws -> Int32 {
         var status: Int32 = 0
         var lines = ResultLines()
         for name in names {
+            var failure: (any Error)?
             do {
                 if let text = try work(name) { lines.print(text) }
             } catch {
                 Console.complain(describe(error))
                 status = 1
-                // Without a daemon the others would fail the same way.
-                if error is CommandError { break }
+                failure = error
             }
+            if stopsAfter(failure) { break }
         }
         try lines.finish()
         return status
@@ -39,8 +46,13 @@ enum ContainerCommands {
         var sent: [Result<DaemonClient.PendingCall, any Error>] = []
         // What cannot be sent is told before anything else is done.
         var goesOn = true
-        return try each(names) { name in
-            while goesOn, sent.count < client.window, let next = waiting.popFirst() {
+        // A connection has broken: no more is sent, but what the daemon has done by then is told.
+        var isBroken = false
+        return try each(names) { error in
+            if error is CommandError { isBroken = true }
+            return isBroken && sent.isEmpty
+        } _: { name in
+            while goesOn, !isBroken, sent.count < client.window, let next = waiting.popFirst() {
                 let call = Result { try client.begin(try request(next)) }
                 if case .failure = call { goesOn = false }
                 sent.append(call)
