@@ -59,4 +59,12 @@ struct ImageTreeTests {
         #expect(lines.contains("IMAGE           ID          "))
         #expect(lines.last == "a-very-long-…   0123456789ab")
     }
+
+    @Test("a terminal without room shows what there is room for", arguments: [(-1, ""), (0, ""), (1, "…")])
+    func noRoom(_ width: Int, _ name: String) {
+        let tree = ImageTree([image(["long:1", "long:2"], created: 1, used: false, platforms: ["linux/amd64"])])
+        #expect(
+            tree.rendered(width: width).split(separator: "\n", omittingEmptySubsequences: false).dropFirst(3)
+                == [name[...], name[...], name[...], "", ""])
+    }
 }

@@ -34,7 +34,7 @@ extension ImageCommands {
             as: [ImageSummary].self)
         try Console.print(
             "WARNING: This is an experimental feature. The output may change and shouldn't be depended on.")
-        try Console.write(ImageTree(summaries).rendered(width: Terminal.size()?.columns ?? 80))
+        try Console.write(ImageTree(summaries).rendered(width: Terminal.shownSize().columns))
         return 0
     }
 

@@ -66,7 +66,7 @@ package struct ImageTree {
             }
             room -= needed
         }
-        let nameWidth = min(room, widestName)
+        let nameWidth = max(0, min(room, widestName))
         func line(_ name: String, _ row: Row) -> String {
             let cells = columns.map { column in
                 let text = column.text(row)

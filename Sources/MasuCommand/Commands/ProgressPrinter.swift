@@ -42,8 +42,8 @@ struct ProgressPrinter {
             return
         }
         // Asked anew each time: windows change their size.
-        let size = Terminal.size(descriptor)
-        let text = ProgressText.line(status, message.progressDetail, columns: size?.columns ?? 80)
+        let size = Terminal.shownSize(descriptor)
+        let text = ProgressText.line(status, message.progressDetail, columns: size.columns)
         guard !message.id.isEmpty else { return try write(text + (hasBar ? "\r" : "\n")) }
         guard let row = rows.firstIndex(of: message.id) else {
             rows.append(message.id)
@@ -51,7 +51,7 @@ struct ProgressPrinter {
         }
         let up = rows.count - row
         // A line that has left the screen cannot be reached any more.
-        guard up < size?.rows ?? 24 else { return }
+        guard up < size.rows else { return }
         try write("\u{1B}[\(up)A\u{1B}[2K\r\(text)\r\u{1B}[\(up)B")
     }
 

@@ -52,9 +52,10 @@ package enum HumanText {
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 
-    /// Cuts a text to a width, ending in an ellipsis.
+    /// Cuts a text to a width, ending in an ellipsis if there is room for one.
     static func ellipsis(_ text: String, _ width: Int) -> String {
-        text.count <= width ? text : String(text.prefix(width - 1)) + "…"
+        guard text.count > width else { return text }
+        return width < 1 ? "" : String(text.prefix(width - 1)) + "…"
     }
 
     /// The first twelve digits of an id.

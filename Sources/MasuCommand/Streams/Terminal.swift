@@ -22,6 +22,12 @@ enum Terminal {
         return Size(rows: Int(window.ws_row), columns: Int(window.ws_col))
     }
 
+    /// What there is room for in a window; a usual one's size where its own is not known, in part or as a whole.
+    static func shownSize(_ descriptor: Int32 = STDOUT_FILENO) -> Size {
+        let size = size(descriptor) ?? Size(rows: 0, columns: 0)
+        return Size(rows: size.rows > 0 ? size.rows : 24, columns: size.columns > 0 ? size.columns : 80)
+    }
+
     /// Refuses to attach a terminal to a container if standard input is not a terminal.
     static func check(attachesInput: Bool, tty: Bool) throws(CommandError) {
         if attachesInput, tty, !isTerminal(STDIN_FILENO) {
