@@ -157,6 +157,8 @@ struct ContextTests {
             // It may be in a time or a comment, but never in a content.
             guard let read = try? ContextArchive.context(from: damaged) else { continue }
             #expect(read.serialized == context.serialized)
+            #expect(read.secrets["docker"]?.map(\.name) == context.secrets["docker"]?.map(\.name))
+            #expect(read.secrets["docker"]?.map(\.content) == context.secrets["docker"]?.map(\.content))
         }
         for count in stride(from: 4, to: bytes.count - 40, by: 7) {
             #expect(throws: CommandError.self) { try ContextArchive.context(from: Array(bytes.prefix(count))) }
@@ -304,6 +306,34 @@ struct ContextTests {
         #expect(try files(store.context("one")).isEmpty)
         let left = try FileNames.below(directory.path + "/contexts/tls")
         #expect(left.isEmpty, "\(left)")
+    }
+
+    @Test("what a killed process has left neither gets into a context nor stays when that is removed")
+    func leftKeys() throws {
+        let directory = try Directory()
+        let store = directory.store
+        var context = StoredContext("one", host: "tcp://h:2376")
+        context.secrets["docker"] = [("ca.pem", [1])]
+        try store.save(context)
+        let place = store.secretsPath("one")
+        func leave(_ path: String) throws {
+            try FileManager.default.createDirectory(atPath: path + "/docker", withIntermediateDirectories: true)
+            try LocalFile.replace(path + "/docker/left.pem", with: [9])
+        }
+        try leave("\(place).new-\(getpid())")
+        try leave("\(place).old-\(getpid())")
+        context.secrets["docker"] = [("ca.pem", [2])]
+        try store.save(context)
+        #expect(try store.context("one").secrets["docker"]?.map(\.name) == ["ca.pem"])
+        // Killed when the new keys were not yet in the place of the old ones: those are back, whatever comes then.
+        #expect(rename(place, "\(place).old-\(getpid())") == 0)
+        context.secrets["docker"] = [(String(repeating: "n", count: 300), [3])]
+        #expect(throws: CommandError.self) { try store.save(context) }
+        #expect(try store.context("one").secrets["docker"]?.map(\.content) == [[2]])
+        try leave("\(place).new-1")
+        try leave("\(place).old-2")
+        try store.remove("one")
+        #expect(try FileNames.below(directory.path + "/contexts/tls").isEmpty)
     }
 
     @Test("a file that is replaced keeps its owner and mode", .enabled(if: geteuid() == 0, "needs root"))

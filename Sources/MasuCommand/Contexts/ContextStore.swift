@@ -96,6 +96,9 @@ package struct ContextStore: Sendable {
     private func replaceSecrets(of context: StoredContext) throws(CommandError) {
         let place = secretsPath(context.name)
         let (new, old) = ("\(place).new-\(getpid())", "\(place).old-\(getpid())")
+        // A process of this number may have been killed here.
+        try removeTree(new)
+        if LocalFile.exists(place) { try removeTree(old) } else if LocalFile.exists(old) { try move(old, to: place) }
         do throws(CommandError) {
             for (endpoint, files) in context.secrets where !files.isEmpty {
                 try makeDirectories("\(new)/\(endpoint)", mode: 0o700)
@@ -148,7 +151,13 @@ package struct ContextStore: Sendable {
     package func remove(_ name: String) throws(CommandError) {
         guard has(name) else { throw CommandError("context \"\(name)\" does not exist") }
         try removeTree(metadataPath(name))
-        try removeTree(secretsPath(name))
+        let place = secretsPath(name)
+        try removeTree(place)
+        // What is left of processes that were killed has keys as well.
+        let identifier = CopyPath.name(place)
+        for file in try names(root + "/tls") where file.hasPrefix(identifier + ".") {
+            try removeTree("\(root)/tls/\(file)")
+        }
     }
 
     private func removeTree(_ path: String) throws(CommandError) {
