@@ -54,7 +54,8 @@ struct Daemon {
         do {
             for address in configuration.addresses {
                 made += try ListeningSocket.open(
-                    address, group: GroupChoice(name: configuration.flags[DaemonFlags.group]))
+                    address, group: GroupChoice(name: configuration.flags[DaemonFlags.group]),
+                    access: ServerTLS.Access(configuration.flags))
             }
             // Two threads are enough to move bytes for two processors, and each costs memory.
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)

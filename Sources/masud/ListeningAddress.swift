@@ -60,12 +60,16 @@ enum ListeningAddress: Hashable, Sendable {
             throw ConfigurationError("invalid bind address (\(text)): \(host) is not an IP address")
         }
         guard address.isLoopback || access == .verified else {
-            throw ConfigurationError(
-                "refusing to listen on \(text): every client that can connect would be root on this machine. "
-                    + "Use --tlsverify with certificates, or a loopback address, or reach the unix socket through ssh "
-                    + "(DOCKER_HOST=ssh://…)")
+            throw ConfigurationError(refusal(text))
         }
         return .tcp(host: address, port: port)
+    }
+
+    /// Why the daemon does not listen where other machines can reach it without a certificate.
+    static func refusal(_ address: String) -> String {
+        "refusing to listen on \(address): every client that can connect would be root on this machine. "
+            + "Use --tlsverify with certificates, or a loopback address, or reach the unix socket through ssh "
+            + "(DOCKER_HOST=ssh://…)"
     }
 }
 

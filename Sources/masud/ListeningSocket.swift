@@ -28,12 +28,16 @@ struct ListeningSocket: Sendable {
     }
 
     /// The listening sockets of an address: one, or with socket activation as many as there are.
-    static func open(_ address: ListeningAddress, group: GroupChoice) throws -> [ListeningSocket] {
+    ///
+    /// - Parameter access: who may speak to the daemon over TCP.
+    static func open(
+        _ address: ListeningAddress, group: GroupChoice, access: ServerTLS.Access
+    ) throws -> [ListeningSocket] {
         switch address {
         case .unix(let path): [ListeningSocket(descriptor: try unix(path, group: group), path: path)]
         case .tcp(let host, let port):
             [ListeningSocket(descriptor: try tcp(SocketAddress(host, port), address), path: nil)]
-        case .activation: try activated().map { ListeningSocket(descriptor: $0, path: nil) }
+        case .activation: try activated(access).map { ListeningSocket(descriptor: $0, path: nil) }
         }
     }
 
@@ -102,7 +106,7 @@ struct ListeningSocket: Sendable {
     }
 
     /// The sockets of sd_listen_fds(3): descriptors from 3 on.
-    private static func activated() throws -> [FileDescriptor] {
+    private static func activated(_ access: ServerTLS.Access) throws -> [FileDescriptor] {
         guard let pid = getenv("LISTEN_PID").flatMap({ Int32(String(cString: $0)) }), pid == getpid(),
             let count = getenv("LISTEN_FDS").flatMap({ Int32(String(cString: $0)) }), count > 0
         else {
@@ -111,6 +115,9 @@ struct ListeningSocket: Sendable {
         return try (3..<(3 + count)).map { number in
             let descriptor = FileDescriptor(rawValue: number)
             try descriptor.setCloseOnExec(true)
+            if let name = descriptor.socketName(), !name.address.isLoopback, access != .verified {
+                throw StartError(ListeningAddress.refusal("fd://\(number) (\(name))"))
+            }
             return descriptor
         }
     }
