@@ -28,7 +28,10 @@ struct WebSocketReader {
 
     mutating func append(_ bytes: ByteBuffer) {
         var bytes = bytes
-        if unread.readableBytes == 0 { unread = bytes } else { unread.writeBuffer(&bytes) }
+        if unread.readableBytes == 0 { return unread = bytes }
+        // What has been read does not stay, or a client that never sends whole frames would fill the memory.
+        unread.discardReadBytes()
+        unread.writeBuffer(&bytes)
     }
 
     /// The next event; `nil` if there is none until more is appended.
