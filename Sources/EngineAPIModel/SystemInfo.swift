@@ -191,22 +191,6 @@ package struct SystemInfo: WireObject {
     }
 }
 
-/// A device that containers can ask for by name.
-package struct DeviceInfo: WireObject {
-    /// Who knows it: `cdi`.
-    @Always package var source: String = ""
-    /// Its name: `vendor.com/class=name`.
-    @Always package var id: String = ""
-
-    /// An object whose fields have their defaults.
-    package init() {}
-
-    enum CodingKeys: String, CodingKey {
-        case source = "Source"
-        case id = "ID"
-    }
-}
-
 /// What kinds of drivers there are.
 package struct PluginsInfo: WireObject {
     /// Volume drivers.
