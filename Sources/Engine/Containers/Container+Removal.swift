@@ -97,8 +97,9 @@ extension Container {
         if record.damage != nil { await services.tasks.end(id) }
         // What is still to be done then is nobody else's business: only files that have this container's id. Of its
         // mounts others may see that they are there.
-        let isOver = record.damage == nil && record.configuration.mountPoints.isEmpty
-        if isOver { endWaits() }
+        let isEarly =
+            record.damage == nil && record.configuration.mountPoints.isEmpty && services.registry.removeEarly(id)
+        if isEarly { endWaits() }
         do {
             try await services.images.removeSnapshot(key: id)
         } catch {
@@ -113,14 +114,17 @@ extension Container {
         } catch {
             logger.error("cannot remove the container's files: \(error)")
         }
-        if !isOver { endWaits() }
+        if isEarly {
+            services.registry.hasLeft(id)
+        } else {
+            services.registry.remove(id)
+            endWaits()
+        }
         emit("destroy")
     }
 
-    /// Nobody finds it any more, its name is free, and those who wait for its removal are told.
+    /// Nobody finds it any more, and its name is free: tells those who wait for its removal.
     private func endWaits() {
-        for exec in execs.keys { services.registry.remove(exec: exec) }
-        services.registry.remove(id)
         dropPendingAttachments()
         services.statistics.end(id)
         isGone = true

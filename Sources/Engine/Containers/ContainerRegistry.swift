@@ -4,12 +4,14 @@ import Text
 
 /// All containers by id and by name; answers at once, from anywhere.
 final class ContainerRegistry: Sendable {
-    private struct State {
+    fileprivate struct State {
         var containers: [String: Container] = [:]
         /// Names to ids, those of containers being made included.
         var names: [String: String] = [:]
         /// Execs to the ids of their containers.
         var execs: [String: String] = [:]
+        /// The container that nobody finds any more and whose files are still being removed.
+        var leaving: String?
     }
 
     private let state = Mutex(State())
@@ -60,13 +62,22 @@ final class ContainerRegistry: Sendable {
         state.withLock { $0.containers[container.id] = container }
     }
 
-    func remove(_ id: String) {
+    /// Takes out a container of which nothing is left.
+    func remove(_ id: String) { state.withLock { $0.remove(id) } }
+
+    /// Takes out a container whose files are still to be removed, if no other's are: so that a loop of short runs does
+    /// not fill the disk faster than it is freed. False if they are; then nothing has changed. `hasLeft` follows.
+    func removeEarly(_ id: String) -> Bool {
         state.withLock { state in
-            state.containers[id] = nil
-            for (name, owner) in state.names where owner == id { state.names[name] = nil }
-            for (exec, owner) in state.execs where owner == id { state.execs[exec] = nil }
+            guard state.leaving == nil else { return false }
+            state.leaving = id
+            state.remove(id)
+            return true
         }
     }
+
+    /// The files of the container that was taken out early are gone.
+    func hasLeft(_ id: String) { state.withLock { if $0.leaving == id { $0.leaving = nil } } }
 
     /// The container with this id, if it is still there.
     func container(_ id: String) -> Container? { state.withLock { $0.containers[id] } }
@@ -103,10 +114,11 @@ final class ContainerRegistry: Sendable {
         }
     }
 
-    /// What has become of a container by now; one whose name is taken already is being made.
+    /// What has become of a container by now; one whose name is taken already is being made, or its files are being
+    /// removed.
     func presence(of id: String) -> ContainerPresence {
         let (container, isReserved) = state.withLock { state in
-            (state.containers[id], state.names.values.contains(id))
+            (state.containers[id], state.names.values.contains(id) || state.leaving == id)
         }
         guard let container else { return isReserved ? .changing : .none }
         switch container.current.state {
@@ -125,5 +137,13 @@ final class ContainerRegistry: Sendable {
         let container = state.withLock { state in state.execs[id].flatMap { state.containers[$0] } }
         guard let container else { throw .noSuchExec(id) }
         return container
+    }
+}
+
+extension ContainerRegistry.State {
+    fileprivate mutating func remove(_ id: String) {
+        containers[id] = nil
+        for (name, owner) in names where owner == id { names[name] = nil }
+        for (exec, owner) in execs where owner == id { execs[exec] = nil }
     }
 }
