@@ -77,7 +77,14 @@ final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        if mode != .input, !hasClosed { sendClose(.normal, context) }
+        guard mode != .input, !hasClosed else { return close(mode, context, promise) }
+        // A channel that is closed drops what it has not written, as may be while it tells that something is written.
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenComplete { _ in self.close(mode, context, promise) }
+        sendClose(.normal, context, promise: sent)
+    }
+
+    private func close(_ mode: CloseMode, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?) {
         guard mode == .output else { return context.close(mode: mode, promise: promise) }
         // The socket stays open both ways for the client's close frame.
         promise?.succeed()
