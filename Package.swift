@@ -298,8 +298,8 @@ let package = Package(
         tests(
             "HTTPServingTests",
             [
-                "HTTPServing", "BlockingCalls", "LinuxKernel", system, .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
+                "HTTPServing", "BlockingCalls", "LinuxKernel", system, .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         tests(
             "RegistryTests",

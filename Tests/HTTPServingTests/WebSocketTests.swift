@@ -1,5 +1,6 @@
 import HTTPServing
 import LinuxKernel
+import NIOCore
 import NIOHTTP1
 import SystemPackage
 import Testing
@@ -172,5 +173,19 @@ struct WebSocketTests {
             let input = try await shim.receiveAll()
             #expect(!Self.text(input).contains("after"), "\(what)")
         }
+    }
+
+    @Test("memory does not grow with the frames that are read, even if the next one has always come in part")
+    func memory() throws {
+        var reader = WebSocketReader()
+        let ping = Self.frame(0x89, Array("0123456789".utf8))
+        let (first, second) = (ping.prefix(7), ping.dropFirst(7))
+        reader.append(ByteBuffer(bytes: first))
+        for _ in 0..<10_000 {
+            reader.append(ByteBuffer(bytes: second + first))
+            #expect(try reader.next() == .ping(ByteBuffer(string: "0123456789")))
+            #expect(try reader.next() == nil)
+        }
+        #expect(reader.capacity < 4096)
     }
 }

@@ -2,9 +2,9 @@ import NIOCore
 
 /// What a client sends by WebSocket (RFC 6455), frame by frame. Payload is handed on as it comes, however large its
 /// frame or message is, because the messages' borders mean nothing to a stream of bytes.
-struct WebSocketReader {
+package struct WebSocketReader {
     /// What has come.
-    enum Event: Hashable {
+    package enum Event: Hashable {
         /// Bytes of a message, unmasked.
         case payload(ByteBuffer)
         /// The client wants to have this back in a pong.
@@ -26,7 +26,14 @@ struct WebSocketReader {
     /// Whether the message has frames to come.
     private var isInMessage = false
 
-    mutating func append(_ bytes: ByteBuffer) {
+    /// At the beginning of what a client sends.
+    package init() {}
+
+    /// How many bytes of memory it has for what is not taken apart yet.
+    package var capacity: Int { unread.capacity }
+
+    /// Takes the next bytes that have come.
+    package mutating func append(_ bytes: ByteBuffer) {
         var bytes = bytes
         if unread.readableBytes == 0 { return unread = bytes }
         // What has been read does not stay, or a client that never sends whole frames would fill the memory.
@@ -35,7 +42,9 @@ struct WebSocketReader {
     }
 
     /// The next event; `nil` if there is none until more is appended.
-    mutating func next() throws(WebSocketViolation) -> Event? {
+    ///
+    /// - Throws: `WebSocketViolation`; nothing more is to be read then.
+    package mutating func next() throws(WebSocketViolation) -> Event? {
         while true {
             if let payload = takePayload() { return .payload(payload) }
             if present != nil { return nil }
@@ -143,9 +152,10 @@ private struct WebSocketHead {
 }
 
 /// What a client does that the protocol forbids, whereupon the connection ends.
-enum WebSocketViolation: Error, Hashable {
+package enum WebSocketViolation: Error, Hashable {
     /// Bits of extensions that were not agreed upon.
     case unknownExtension
+    /// A kind of frames that RFC 6455 leaves open.
     case unknownOperation
     /// A client masks all its frames.
     case unmasked
@@ -155,12 +165,14 @@ enum WebSocketViolation: Error, Hashable {
     case invalidLength
     /// A message in the middle of another.
     case interruptedMessage
+    /// A message that begins in its middle.
     case nothingToContinue
+    /// A close frame with a code that is none.
     case invalidClose
 }
 
 /// Why one side ends a connection (section 7.4).
-struct WebSocketCloseCode: Hashable, Sendable {
+package struct WebSocketCloseCode: Hashable, Sendable {
     let number: UInt16
 
     static let normal = WebSocketCloseCode(number: 1000)
