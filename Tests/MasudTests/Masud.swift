@@ -31,24 +31,26 @@ struct Masud {
     }
 
     /// Runs it to its end.
-    func run(_ arguments: [String]) throws -> (status: Int32, errors: String) {
-        let errors = try start(arguments)
+    func run(_ arguments: [String], activation socket: FileHandle? = nil) throws -> (status: Int32, errors: String) {
+        let errors = try start(arguments, activation: socket)
         errors.process.waitUntilExit()
         let text = try String(contentsOfFile: errors.log, encoding: .utf8)
         return (errors.process.terminationStatus, text)
     }
 
     /// Starts it, in a network namespace of its own: this machine's is none of a test's business. Its log goes to a
-    /// file.
-    func start(_ arguments: [String]) throws -> (process: Process, log: String) {
+    /// file. Root can hand a socket over to it, as a service manager does.
+    func start(_ arguments: [String], activation socket: FileHandle? = nil) throws -> (process: Process, log: String) {
         let log = path("log-\(UUID().uuidString.prefix(8))")
         try Data().write(to: URL(fileURLWithPath: log))
         let process = Process()
         if geteuid() == 0 {
             process.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-            process.arguments =
-                ["--net", "/bin/sh", "-c", #"/bin/busybox ip link set lo up && exec "$0" "$@""#, Self.program.path]
-                + arguments
+            let activation =
+                socket == nil ? "" : "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; "
+            let script = activation + #"/bin/busybox ip link set lo up && exec "$0" "$@""#
+            process.arguments = ["--net", "/bin/sh", "-c", script, Self.program.path] + arguments
+            if let socket { process.standardInput = socket }
         } else {
             process.executableURL = Self.program
             process.arguments = arguments

@@ -33,6 +33,21 @@ struct StartTests {
             "touch cert.pem key.pem", ["--tlsverify"] + own, says: text + "there is no certificate in PEM form")
     }
 
+    @Test("a socket of socket activation that other machines can reach is refused like an address of that kind")
+    func activation() throws {
+        let masud = try Masud()
+        defer { try? masud.remove() }
+        try masud.write("{}")
+        // It has no address yet, which means all.
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        try #require(number >= 0)
+        let handle = FileHandle(fileDescriptor: number, closeOnDealloc: true)
+        let result = try masud.run(masud.roots + ["-H", "fd://"], activation: handle)
+        #expect(result.status == 1)
+        let text = "masud: refusing to listen on fd://3 (0.0.0.0:0): every client that can connect would be root"
+        #expect(result.errors.contains(text), "\(result.errors)")
+    }
+
     @Test(
         "a root that cannot be used is named with what was to be done",
         arguments: [
