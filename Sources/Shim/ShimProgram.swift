@@ -169,8 +169,8 @@ package enum ShimProgram {
 
     // MARK: The shim
 
-    /// `bundle` says what the caller wants to have run; nothing if it has gone away. If it has waited for that, this is a
-    /// background process by then.
+    /// `bundle` says what the caller wants to have run; nothing if it has gone away. If it has waited for that, this is
+    /// a background process by then.
     private static func serveCaller(
         isWaiting: Bool, _ bundle: (FileDescriptor) throws(ShimError) -> FilePath?
     ) -> Int32 {

@@ -26,13 +26,14 @@ enum WaitingShim {
         }
         guard line.last == 0x0a else { return nil }
         let path = String(decoding: line.dropLast(), as: UTF8.self)
-        try? ProcessAttributes.setName("masu-shim")  // As above.
+        // As above.
+        try? ProcessAttributes.setName("masu-shim")
         showInCommandLine([nil, nil, path, "--child"])
         return FilePath(path)
     }
 
-    /// Reads and writes one message of each kind that a container needs from its start to its end. Swift's runtime looks
-    /// up how a type is read when that is done for the first time, which takes longer than all reading.
+    /// Reads and writes one message of each kind that a container needs from its start to its end. Swift's runtime
+    /// looks up how a type is read when that is done for the first time, which takes longer than all reading.
     private static func getReady() {
         func read<T: Codable>(_ value: T) {
             // Everything here can be written and read.
@@ -56,6 +57,7 @@ enum WaitingShim {
         read(ShimMessage.event(.exited(end), container: nil))
         read(end)
         read(ShimLaunchResult.launched(pid: 1, shimPid: 1, isConnected: true))
+        // It is known to be one.
         _ = try? Spec(json: Array(specification.utf8))
     }
 

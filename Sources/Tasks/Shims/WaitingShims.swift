@@ -63,9 +63,12 @@ final class WaitingShims: Sendable {
     private func start() {
         defer { state.withLock { $0.isFilling = false } }
         while state.withLock({ $0.shims.count < count }) {
-            guard let identity = try? FileIdentity(program),
+            guard
+                // See `fill`.
+                let identity = try? FileIdentity(program),
+                // As above.
                 let (shim, connection) = try? ShimLaunch.start(program, bundle: room, mode: "--waiting")
-            else { return }  // See `fill`.
+            else { return }
             state.withLock { $0.shims.append(Waiting(shim: shim, connection: connection, program: identity)) }
         }
     }
