@@ -46,8 +46,8 @@ final class DaemonClient {
         fileprivate let connection: HTTPConnection
     }
 
-    /// How many requests may be under way at once: docker's number. With TLS each connection is a process and a handshake,
-    /// by SSH a process and a login.
+    /// How many requests may be under way at once: docker's number. With TLS each connection is a process and a
+    /// handshake, by SSH a process and a login.
     var window: Int {
         switch address {
         case .ssh: 1

@@ -83,14 +83,14 @@ package final class RelayProcess {
     }
 
     private static func tlsProgram() throws(CommandError) -> String {
-        // Where /proc is not mounted, what this program was called leads to it, if that is a path: a name alone has been
-        // looked for in PATH, and not in the working directory, which may be anybody's.
+        // Where /proc is not mounted, what this program was called leads to it, if that is a path: a name alone has
+        // been looked for in PATH, and not in the working directory, which may be anybody's.
         let own = try? FileDescriptor.workingDirectory.readSymlink("/proc/self/exe")
         let called = ProcessArguments.program
         guard let program = own ?? (called.contains("/") ? LocalFile.absolute(called) : nil) else {
             throw CommandError(
-                "error during connect: TLS needs the program masu-tls beside masu, which cannot be found without /proc: "
-                    + "mount it, or call masu by its path")
+                "error during connect: TLS needs the program masu-tls beside masu, which cannot be found without "
+                    + "/proc: mount it, or call masu by its path")
         }
         let path = CopyPath.parent(program) + "/masu-tls"
         guard LocalFile.exists(path) else {

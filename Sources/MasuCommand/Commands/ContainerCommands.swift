@@ -12,8 +12,8 @@ enum ContainerCommands {
 
     /// Does one thing to each container in turn, prints each name that worked and each error that came.
     ///
-    /// - Parameter stopsAfter: whether the others are left, after an error or a success. Without a daemon they would fail
-    ///   the same way.
+    /// - Parameter stopsAfter: whether the others are left, after an error or a success. Without a daemon they would
+    ///   fail the same way.
     static func each(
         _ names: [String], stopsAfter: ((any Error)?) -> Bool = { $0 is CommandError },
         _ work: (String) throws -> String?
