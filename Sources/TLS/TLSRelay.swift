@@ -87,13 +87,14 @@ package final class TLSRelay {
         if count < 0, errno == EINTR { return }
         guard count >= 0 else { throw Errno(rawValue: errno) }
         if count == 0, !isOpen { throw TLSError.handshakeTimeout }
-        if let deadline, ContinuousClock.now >= deadline { return giveUp() }
+        let canSend = entries[1].revents & Int16(POLLOUT) != 0
+        if !canSend, let deadline, ContinuousClock.now >= deadline { return giveUp() }
         if entries[0].revents & Int16(POLLHUP | POLLERR | POLLNVAL) != 0 { losePlain() }
         // Nobody is left to hear what becomes of the handshake.
         if isAtEnd { return }
         if entries[0].revents & Int16(POLLOUT) != 0 { deliver() }
         if entries[0].revents & Int16(POLLIN | POLLHUP) != 0, takesOutgoing { receiveOutgoing() }
-        if entries[1].revents & Int16(POLLOUT) != 0 { send() }
+        if canSend { send() }
         if entries[1].revents & ~Int16(POLLOUT) != 0 { try receive() }
         try advance()
         if inputEnded, delivering.readableBytes == 0, !endIsDelivered {
