@@ -49,27 +49,18 @@ struct BtrfsSnapshotter: WholeTreeSnapshotter {
     private func make(
         _ name: String, _ state: SnapshotInformation.State, parent: String?, limit: Int64? = nil
     ) throws(SnapshotError) -> FilePath {
-        var made: Int64?
-        do throws(SnapshotError) {
-            return try table.write { database in
-                let row = try table.insert(name, state, parent: parent, in: database)
-                made = row.id
-                let files = table.files(of: row.id)
-                do throws(Errno) {
-                    try Files.makeDirectory(table.directory(of: row.id), mode: 0o700)
-                    if limit != nil { try BtrfsSubvolume.enableQuota(table.root) }
-                    try BtrfsSubvolume.create(files, of: row.parent.map(table.files))
-                    if let limit { try BtrfsSubvolume.setLimit(files, bytes: UInt64(limit)) }
-                    if row.parent == nil { try FileDescriptor.workingDirectory.changeMode(files.string, mode: 0o755) }
-                } catch {
-                    throw SnapshotError.system("make subvolume", files, error)
-                }
-                return files
+        try table.add(name, state, parent: parent) { row, _ in
+            let files = table.files(of: row.id)
+            do throws(Errno) {
+                try Files.makeDirectory(table.directory(of: row.id), mode: 0o700)
+                if limit != nil { try BtrfsSubvolume.enableQuota(table.root) }
+                try BtrfsSubvolume.create(files, of: row.parent.map(table.files))
+                if let limit { try BtrfsSubvolume.setLimit(files, bytes: UInt64(limit)) }
+                if row.parent == nil { try FileDescriptor.workingDirectory.changeMode(files.string, mode: 0o755) }
+            } catch {
+                throw SnapshotError.system("make subvolume", files, error)
             }
-        } catch {
-            // Only the row is undone with the transaction. The first error is the one to tell.
-            if let made { try? table.removeDirectory(table.directory(of: made)) }
-            throw error
+            return files
         }
     }
 

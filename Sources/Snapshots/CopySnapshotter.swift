@@ -36,8 +36,7 @@ struct CopySnapshotter: WholeTreeSnapshotter {
     private func make(
         _ name: String, _ state: SnapshotInformation.State, parent: String?, limit: Int64? = nil
     ) throws(SnapshotError) -> FilePath {
-        let row = try table.write { database in
-            let row = try table.insert(name, .staged, parent: parent, in: database)
+        let row = try table.add(name, .staged, parent: parent) { row, database in
             try table.makeDirectories(of: row.id, withWork: false, rootLike: nil)
             // Before the copy, which counts.
             if let limit { try table.limit(row.id, to: limit, in: database) }

@@ -38,8 +38,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     }
 
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
-        let row = try table.write { database in
-            let row = try table.insert(name, .staged, parent: nil, in: database)
+        let row = try table.add(name, .staged, parent: nil) { row, _ in
             try table.makeDirectories(of: row.id, withWork: false, rootLike: nil)
             return row
         }
@@ -66,18 +65,9 @@ struct OverlaySnapshotter: LayeredSnapshotter {
     }
 
     func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
-        var made: Int64?
-        do throws(SnapshotError) {
-            try table.write { database in
-                let row = try table.insert(name, .active, parent: parent, in: database)
-                made = row.id
-                try table.makeDirectories(of: row.id, withWork: true, rootLike: row.parent.map(table.files))
-                if let limit { try table.limit(row.id, to: limit, in: database) }
-            }
-        } catch {
-            // Only the row is undone with the transaction. The first error is the one to tell.
-            if let made { try? table.removeDirectory(table.directory(of: made)) }
-            throw error
+        try table.add(name, .active, parent: parent) { row, database in
+            try table.makeDirectories(of: row.id, withWork: true, rootLike: row.parent.map(table.files))
+            if let limit { try table.limit(row.id, to: limit, in: database) }
         }
     }
 
@@ -96,8 +86,7 @@ struct OverlaySnapshotter: LayeredSnapshotter {
         guard changes.isOfUpper || row.parent == nil else {
             return .needsCopy("its upper directory refers to the lower ones by name")
         }
-        let layer = try table.write { database in
-            let layer = try table.insert(name, .staged, parent: nil, in: database)
+        let layer = try table.add(name, .staged, parent: nil) { layer, _ in
             try table.makeDirectories(of: layer.id, withWork: false, rootLike: nil)
             return layer
         }

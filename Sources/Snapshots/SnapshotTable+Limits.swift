@@ -1,5 +1,6 @@
 import GRDB
 import LinuxKernel
+import Synchronization
 import SystemPackage
 
 // Limits on what snapshots take, where the driver keeps them in directories of ext4 or xfs: a project for each.
@@ -7,11 +8,28 @@ extension SnapshotTable {
     /// Numbers this high leave those alone that people choose by hand, those of volumes and those of other engines.
     private static let projects: Range<UInt32> = 0x4d62_0000..<0x4d72_0000
 
+    /// Held while the quota of a project is read or set: before Linux 5.14 that takes a device node in `root`, which
+    /// has one name for the whole process.
+    private static let quota = Mutex(())
+
+    /// The bytes that a project takes and may take; see `ProjectQuota.usage`.
+    private func usage(ofProject project: UInt32) throws(Errno) -> (used: UInt64, limit: UInt64) {
+        try Self.quota.withLock { _ throws(Errno) in try ProjectQuota.usage(of: project, in: root) }
+    }
+
+    /// How many bytes a project may take, in whole blocks of 512, as the kernel counts; 0 for all that there are.
+    private func setLimit(ofProject project: UInt32, bytes: Int64) throws(Errno) {
+        let whole = (UInt64(bytes) + 511) / 512 * 512
+        try Self.quota.withLock { _ throws(Errno) in
+            try ProjectQuota.setLimit(of: project, in: root, bytes: whole)
+        }
+    }
+
     /// Whether the file system can limit a directory now: an administrator may mount it anew.
     var countsProjects: Bool {
         do throws(Errno) {
             guard [.ext, .xfs].contains(try FileSystemType.of(root)) else { return false }
-            _ = try ProjectQuota.usage(of: Self.projects.lowerBound, in: root)
+            _ = try usage(ofProject: Self.projects.lowerBound)
             return true
         } catch .noSuchFileOrDirectory {
             // It counts, and has seen nothing of this project.
@@ -33,7 +51,7 @@ extension SnapshotTable {
                 for path in [directory, files(of: id), work(of: id)] where Files.exists(path) {
                     try ProjectQuota.assign(project, to: path)
                 }
-                try ProjectQuota.setLimit(of: project, in: root, bytes: UInt64(bytes))
+                try setLimit(ofProject: project, bytes: bytes)
             } catch {
                 forget(project)
                 throw error
@@ -41,7 +59,12 @@ extension SnapshotTable {
         } catch {
             throw SnapshotError.system("limit to \(bytes) bytes", directory, error)
         }
-        try database.execute(sql: "UPDATE snapshot SET project = ? WHERE id = ?", arguments: [project, id])
+        do {
+            try database.execute(sql: "UPDATE snapshot SET project = ? WHERE id = ?", arguments: [project, id])
+        } catch {
+            forget(project)
+            throw error
+        }
     }
 
     /// A project that has neither files nor a limit. That of the snapshot's own number is free, unless another data
@@ -51,7 +74,7 @@ extension SnapshotTable {
         for offset in 0..<count {
             let project = Self.projects.lowerBound + UInt32((id + offset) % count)
             do throws(Errno) {
-                let (used, limit) = try ProjectQuota.usage(of: project, in: root)
+                let (used, limit) = try usage(ofProject: project)
                 if used == 0, limit == 0 { return project }
             } catch .noSuchFileOrDirectory {
                 return project
@@ -64,6 +87,6 @@ extension SnapshotTable {
     func forget(_ project: UInt32?) {
         guard let project else { return }
         // A limit on nothing does no harm, and such a project is only left out by those who look for a free one.
-        try? ProjectQuota.setLimit(of: project, in: root, bytes: 0)
+        try? setLimit(ofProject: project, bytes: 0)
     }
 }

@@ -128,6 +128,25 @@ struct SnapshotTable: Sendable {
             id: database.lastInsertedRowID, name: name, state: state, parent: parentRow?.id, usage: SnapshotUsage())
     }
 
+    /// Adds a row, with what `body` makes for it, in one transaction. After an error nothing is left of either: the
+    /// next snapshot gets the same number.
+    func add<T>(
+        _ name: String, _ state: SnapshotInformation.State, parent: String?, _ body: (Row, Database) throws -> T
+    ) throws(SnapshotError) -> T {
+        var made: Int64?
+        do throws(SnapshotError) {
+            return try write { database in
+                let row = try insert(name, state, parent: parent, in: database)
+                made = row.id
+                return try body(row, database)
+            }
+        } catch {
+            // Only the row is undone with the transaction. The first error is the one to tell.
+            if let made { try? removeDirectory(directory(of: made)) }
+            throw error
+        }
+    }
+
     func find(_ name: String, in database: Database) throws -> Row? {
         try SQLRow.fetchOne(
             database.cachedStatement(sql: "SELECT * FROM snapshot WHERE driver = ? AND name = ?"),

@@ -108,6 +108,27 @@ struct LimitTests {
         #expect(try fill(fixture, "large", 300 << 20) == nil)
     }
 
+    @Test("a limit of less than a block is one, too", hasProjects)
+    func smallest() throws {
+        let fixture = try SnapshotterFixture(Self.withProjects("vfs"))
+        try fixture.snapshotter.prepare("tiny", parent: nil, limit: 1)
+        #expect(isFull(try fill(fixture, "tiny", 1 << 20)))
+    }
+
+    @Test("a limit that fails is in nobody's way", arguments: ["overlay", "erofs", "vfs"])
+    func failed(_ driver: String) throws {
+        guard driver != "erofs" || TestedDriver.canHaveErofs else { return }
+        let fixture = try SnapshotterFixture(TestedDriver(name: driver))
+        let snapshotter = fixture.snapshotter
+        guard snapshotter.refusal(ofLimit: 1 << 20) != nil else { return }  // A temporary directory with quotas.
+        try fixture.layer("one", parent: nil, ["etc/config": "1"])
+        let before = fixture.directories
+        #expect(throws: SnapshotError.self) { try snapshotter.prepare("limited", parent: "one", limit: 1 << 20) }
+        #expect(fixture.directories == before)
+        try snapshotter.prepare("next", parent: "one")
+        #expect(try snapshotter.information("limited") == nil)
+    }
+
     @Test("where the file system does not count, the refusal has Docker's words")
     func refused() throws {
         let overlay = try SnapshotterFixture(.overlay)

@@ -97,8 +97,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
     // MARK: Layers
 
     func stage(_ name: String, parent: String?) throws(SnapshotError) -> StagedLayer {
-        let row = try table.write { database in
-            let row = try table.insert(name, .staged, parent: nil, in: database)
+        let row = try table.add(name, .staged, parent: nil) { row, _ in
             try table.makeDirectories(of: row.id, withWork: false, rootLike: nil)
             return row
         }
@@ -253,15 +252,12 @@ struct ErofsSnapshotter: LayeredSnapshotter {
     // MARK: Containers
 
     func prepare(_ name: String, parent: String?, limit: Int64?) throws(SnapshotError) {
-        var made = false
+        let id = try table.add(name, .staged, parent: parent) { row, database in
+            try table.makeDirectories(of: row.id, withWork: true, rootLike: nil)
+            if let limit { try table.limit(row.id, to: limit, in: database) }
+            return row.id
+        }
         do throws(SnapshotError) {
-            let id = try table.write { database in
-                let row = try table.insert(name, .staged, parent: parent, in: database)
-                made = true
-                try table.makeDirectories(of: row.id, withWork: true, rootLike: nil)
-                if let limit { try table.limit(row.id, to: limit, in: database) }
-                return row.id
-            }
             // The image has to be mounted to be asked, which is not done within a transaction.
             if let parent { try copyRoot(of: parent, to: table.files(of: id)) }
             try table.write {
@@ -269,7 +265,7 @@ struct ErofsSnapshotter: LayeredSnapshotter {
             }
         } catch {
             // The first error is the one to tell; what stays is removed at the next start.
-            if made { try? remove(name) }
+            try? remove(name)
             throw error
         }
     }

@@ -8,6 +8,9 @@ final class QuotaControl: Sendable {
     let root: FilePath
     /// Held from the choice of a project until it has a limit: one after the other.
     private let choice = Mutex(())
+    /// Held while the quota of a project is read or set: before Linux 5.14 that takes a device node in `root`, which
+    /// has one name for the whole process.
+    private let quota = Mutex(())
 
     init(root: FilePath) { self.root = root }
 
@@ -23,7 +26,7 @@ final class QuotaControl: Sendable {
             switch try FileSystemType.of(root) {
             case .btrfs: return .subvolumes
             case .ext, .xfs:
-                _ = try ProjectQuota.usage(of: Self.firstProject, in: root)
+                _ = try usage(of: Self.firstProject)
                 return .projects
             default: return nil
             }
@@ -57,7 +60,7 @@ final class QuotaControl: Sendable {
                     try Files.makeDirectory(path, mode: 0o755)
                     try attempt(path) { () throws(Errno) in
                         try ProjectQuota.assign(project, to: path)
-                        try ProjectQuota.setLimit(of: project, in: root, bytes: UInt64(size))
+                        try setLimit(of: project, bytes: size)
                     }
                     return project
                 }
@@ -81,11 +84,22 @@ final class QuotaControl: Sendable {
         }
     }
 
+    /// The bytes that a project takes and may take; see `ProjectQuota.usage`.
+    private func usage(of project: UInt32) throws(Errno) -> (used: UInt64, limit: UInt64) {
+        try quota.withLock { _ throws(Errno) in try ProjectQuota.usage(of: project, in: root) }
+    }
+
+    /// How many bytes a project may take, in whole blocks of 512, as the kernel counts; 0 for all that there are.
+    private func setLimit(of project: UInt32, bytes: Int64) throws(Errno) {
+        let whole = (UInt64(bytes) + 511) / 512 * 512
+        try quota.withLock { _ throws(Errno) in try ProjectQuota.setLimit(of: project, in: root, bytes: whole) }
+    }
+
     /// A project that has neither files nor a limit.
     private func freeProject() throws(Errno) -> UInt32 {
         for project in Self.firstProject..<(Self.firstProject + Self.projects) {
             do throws(Errno) {
-                let (used, limit) = try ProjectQuota.usage(of: project, in: root)
+                let (used, limit) = try usage(of: project)
                 if used == 0, limit == 0 { return project }
             } catch .noSuchFileOrDirectory {
                 return project
@@ -97,7 +111,7 @@ final class QuotaControl: Sendable {
     /// Frees the project of a volume that is gone.
     func forget(_ project: UInt32) {
         // A limit on nothing does no harm, and such a project is only left out by those who look for a free one.
-        try? ProjectQuota.setLimit(of: project, in: root, bytes: 0)
+        try? setLimit(of: project, bytes: 0)
     }
 
     /// Whether a directory is the root of a subvolume of btrfs.
