@@ -7,9 +7,22 @@ extension Volumes {
     /// Notes that a volume is being filled whose files can be seen only where it is mounted. Blocks.
     package func beginFilling(_ name: String) throws(VolumesError) {
         let path = fillingPath(name)
-        do throws(Errno) { try Files.open(path, [.writeOnly, .create, .noFollow], mode: 0o600).discard() } catch {
+        do throws(Errno) {
+            do throws(Errno) { try makeFile(path) } catch .noSuchFileOrDirectory {
+                // The files are elsewhere: the volume works without its directory, which may not have been restored
+                // with the database.
+                do throws(Errno) { try Files.makeDirectory(local.directory(of: name), mode: 0o701) } catch .fileExists {
+                    // Another container was faster.
+                }
+                try makeFile(path)
+            }
+        } catch {
             throw .system("cannot make \(path): \(error)")
         }
+    }
+
+    private func makeFile(_ path: FilePath) throws(Errno) {
+        try Files.open(path, [.writeOnly, .create, .noFollow], mode: 0o600).discard()
     }
 
     /// Notes that this is over. Blocks.

@@ -131,6 +131,21 @@ struct RecoveryTests {
         #expect(try Files.names(in: store.root).isEmpty)
     }
 
+    @Test("a volume whose files are elsewhere is filled without its directory, which comes back and goes with it")
+    func filledWithoutDirectory() async throws {
+        let store = try await TestStore()
+        let options = ["type": "nfs", "o": "addr=192.0.2.1", "device": ":/x"]
+        _ = try await store.volumes.create(VolumeRequest(name: "share", options: options))
+        try TreeRemoval.remove(store.root.appending("share"))
+        try store.volumes.beginFilling("share")
+        try await store.reopen()
+        #expect(store.volumes.isHalfFilled("share"))
+        #expect(store.volumes.volume("share")?.options == options)
+        store.volumes.endFilling("share")
+        try await store.volumes.remove("share")
+        #expect(try Files.names(in: store.root).isEmpty)
+    }
+
     @Test("rows that the first daemon with volumes has written are volumes")
     func oldRows() async throws {
         let store = try await TestStore()
