@@ -15,11 +15,11 @@ extension Engine {
             let includesStopped = options.all || filter.impliesAll || (options.limit ?? 0) > 0
             let (before, since) = (try creation(of: filter.before), try creation(of: filter.since))
             let wanted = filter
+            let isWanted: @Sendable (ContainerRecord) -> Bool = { record in
+                (includesStopped || record.state.isRunning) && wanted.matches(record)
+            }
             var found: [(container: Container, created: Timestamp)] = services.registry.all.compactMap { container in
-                let created = container.read { record -> Timestamp? in
-                    let isWanted = (includesStopped || record.state.isRunning) && wanted.matches(record)
-                    return isWanted ? record.createdAt : nil
-                }
+                let created = container.read { isWanted($0) ? $0.createdAt : nil }
                 guard let created, before.map({ created < $0 }) ?? true, since.map({ created > $0 }) ?? true else {
                     return nil
                 }
@@ -28,8 +28,8 @@ extension Engine {
             found.sort { ($0.created, $0.container.id) > ($1.created, $1.container.id) }
             var containers = found.map(\.container)
             if !filter.ancestors.isEmpty { containers = try await descendants(of: filter.ancestors, among: containers) }
-            if let limit = options.limit, limit > 0 { containers = Array(containers.prefix(limit)) }
-            return try await summaries(of: containers, size: options.size)
+            let limit = options.limit.flatMap { $0 > 0 ? $0 : nil } ?? containers.count
+            return try await summaries(of: containers, limit: limit, size: options.size, isWanted)
         }
     }
 
@@ -37,15 +37,19 @@ extension Engine {
         try name.map { try services.registry.find($0).read(\.createdAt) }
     }
 
-    private func summaries(of containers: [Container], size: Bool) async throws -> [ContainerSummary] {
+    /// The first `limit` of `containers` that are still there and still wanted: they go on while others are looked at.
+    private func summaries(
+        of containers: [Container], limit: Int, size: Bool, _ isWanted: (ContainerRecord) -> Bool
+    ) async throws -> [ContainerSummary] {
         let now = Timestamp.now()
         let networks = services.networks.all
         var meanings: [String: String?] = [:]
         var manifests: [String: Descriptor?] = [:]
         var summaries: [ContainerSummary] = []
-        summaries.reserveCapacity(containers.count)
-        for container in containers {
+        summaries.reserveCapacity(min(containers.count, limit))
+        for container in containers where summaries.count < limit {
             let record = container.current
+            guard isWanted(record), services.registry.container(record.id) != nil else { continue }
             let configuration = record.configuration
             let name = configuration.image
             if meanings[name] == nil {
@@ -66,7 +70,13 @@ extension Engine {
                 manifests[record.imageID] = .some(await imageManifest(of: record))
             }
             summary.imageManifest = manifests[record.imageID] ?? nil
-            if size { (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record) }
+            if size {
+                do {
+                    (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record)
+                } catch where services.registry.container(record.id) == nil {
+                    continue  // It has been removed meanwhile.
+                }
+            }
             summaries.append(summary)
         }
         return summaries
