@@ -18,10 +18,12 @@ extension Engine {
 
 extension Container {
     fileprivate func stopForShutdown() async {
+        // What somebody is about to stop stays stopped.
+        let wasManuallyStopped = record.isManuallyStopped
         do {
             try await stop(timeout: nil, signal: nil)
             // Stopped by the daemon, not by hand: `RestartDecision.startsWithDaemon` says what the next one does.
-            record.isManuallyStopped = false
+            record.isManuallyStopped = wasManuallyStopped
             await saveOrLog()
         } catch {
             logger.warning("cannot stop the container: \(error)")

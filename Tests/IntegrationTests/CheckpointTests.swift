@@ -201,12 +201,7 @@ extension Integration {
         func standIn() throws {
             try PrivateNetwork().enter {
                 let program = try TemporaryFile(containing: Array(Self.fakeCRIU.utf8))
-                let prefix = [
-                    "unshare", "-m", "sh", "-c",
-                    "mount -t tmpfs none /usr/local/sbin && install -m 755 \"$0\" /usr/local/sbin/criu && exec \"$@\"",
-                    program.path,
-                ]
-                try withDaemonHere(options: ["--experimental"], prefix: prefix) { daemon in
+                try withDaemonHere(options: ["--experimental"], prefix: Self.prefix(installing: program)) { daemon in
                     try daemon.ok(
                         .masu, "run", "-d", "--name", "web", "--restart", "unless-stopped", "busybox", "sleep",
                         "1000")
@@ -243,11 +238,43 @@ extension Integration {
             }
         }
 
+        @Test("a container that is stopped while its checkpoint fails stays stopped", hasPython)
+        func stoppedMeanwhile() throws {
+            try PrivateNetwork().enter {
+                let program = try TemporaryFile(containing: Array(Self.fakeCRIU.utf8))
+                try withDaemonHere(options: ["--experimental"], prefix: Self.prefix(installing: program)) { daemon in
+                    try daemon.ok(
+                        .masu, "run", "-d", "--name", "web", "--restart", "always", "busybox", "sleep", "1000")
+                    let id = try daemon.ok(.masu, "inspect", "-f", "{{.Id}}", "web")
+                    let checkpoint = try daemon.begin(.masu, "checkpoint", "create", "web", "doomed")
+                    let image = daemon.dataRoot + "/containers/\(id)/checkpoints/doomed/inventory.img"
+                    #expect(eventually { FileManager.default.fileExists(atPath: image) })
+                    try daemon.ok(.masu, "stop", "-t", "0", "web")
+                    #expect(try checkpoint.waitForEnd().code == 1)
+                    #expect(
+                        try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}} {{.RestartCount}}", "web")
+                            == "exited 0")
+                    #expect(try daemon.run(.masu, "checkpoint", "ls", "web").lines == ["CHECKPOINT NAME"])
+                    try daemon.ok(.masu, "rm", "-f", "web")
+                }
+            }
+        }
+
+        /// What starts a daemon for which `program` is CRIU.
+        private static func prefix(installing program: TemporaryFile) -> [String] {
+            [
+                "unshare", "-m", "sh", "-c",
+                "mount -t tmpfs none /usr/local/sbin && install -m 755 \"$0\" /usr/local/sbin/criu && exec \"$@\"",
+                program.path,
+            ]
+        }
+
         /// Speaks CRIU's protocol and saves nothing: a dump kills the process or leaves it, and a restore makes a
-        /// process that is a child of the requester, says something when a file is there, and ends with the code 7.
+        /// process that is a child of the requester, says something when a file is there, and ends with the code 7. A
+        /// dump with the name `doomed` waits for the end of the process, and fails.
         private static let fakeCRIU = #"""
             #!/usr/bin/python3
-            import ctypes, os, signal, socket, struct, sys
+            import ctypes, os, signal, socket, struct, sys, time
 
             def fields(data):
                 found, at = {}, 0
@@ -283,6 +310,11 @@ extension Integration {
                 requester.send(numbers((1, 6), (2, 1)) + message(5, body))
                 requester.recv(65536)
 
+            def lives(pid):
+                try:
+                    with open(f"/proc/{pid}/stat") as file: return file.read().split(") ")[-1][0] not in "ZX"
+                except OSError: return False
+
             request = fields(requester.recv(65536))
             options = fields(request.get(2, b""))
             if request[1] == 10:
@@ -290,6 +322,10 @@ extension Integration {
                 requester.send(numbers((1, 10), (2, 1)) + message(10, version))
             elif request[1] == 1:
                 with open(f"/proc/{peer}/fd/{options[1]}/inventory.img", "w") as file: file.write("saved")
+                if os.readlink(f"/proc/{peer}/fd/{options[1]}").endswith("/doomed"):
+                    while lives(options[2]): time.sleep(0.05)
+                    requester.send(numbers((1, 1), (2, 0)))
+                    sys.exit(0)
                 if not options.get(3): os.kill(options[2], signal.SIGKILL)
                 requester.send(numbers((1, 1), (2, 1)))
             elif request[1] == 2:

@@ -24,18 +24,17 @@ extension Container {
             let directory = (choice.directory ?? checkpointDirectory).appending(choice.name.text)
             try await makeCheckpointDirectory(directory, choice, name)
             end = wait(.notRunning)
-            let wasManuallyStopped = record.isManuallyStopped
-            if !leavesRunning {
-                record.isManuallyStopped = true
-                await saveOrLog()
-            }
             do {
                 try await task.checkpoint(to: place(directory), leavesRunning: leavesRunning)
             } catch {
-                record.isManuallyStopped = wasManuallyStopped
-                await saveOrLog()
                 await removeFailedCheckpoint(directory)
                 throw EngineError.system("Cannot checkpoint container \(name): \(EngineError(error).message)")
+            }
+            if !leavesRunning {
+                // Before the end passes the gate. Not earlier: if there is no checkpoint, an end is what it would be
+                // without the attempt, and a stop by hand meanwhile is a stop by hand.
+                record.isManuallyStopped = true
+                await saveOrLog()
             }
             emit("checkpoint")
         }
@@ -130,11 +129,17 @@ extension Container {
             }
             do throws(Errno) {
                 var names: [String] = []
-                for name in try Files.names(in: directory).sorted()
-                where try FileStatus.of(directory.appending(name), followingSymlinks: false).isDirectory {
-                    names.append(name)
+                for name in try Files.names(in: directory).sorted() {
+                    do throws(Errno) {
+                        let status = try FileStatus.of(directory.appending(name), followingSymlinks: false)
+                        if status.isDirectory { names.append(name) }
+                    } catch .noSuchFileOrDirectory {
+                        // It has been removed meanwhile.
+                    }
                 }
                 return names
+            } catch .noSuchFileOrDirectory where given == nil {
+                return []  // The container has been removed meanwhile.
             } catch {
                 throw EngineError.system("open \(directory): \(error.words)")
             }
