@@ -73,7 +73,7 @@ extension Engine {
             if size {
                 do {
                     (summary.sizeRw, summary.sizeRootFs) = try await sizes(of: record)
-                } catch where services.registry.container(record.id) == nil {
+                } catch  where services.registry.container(record.id) == nil {
                     continue  // It has been removed meanwhile.
                 }
             }
