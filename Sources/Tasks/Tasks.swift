@@ -152,9 +152,16 @@ package final class Tasks: Sendable {
         }
         guard isFree else { throw TaskError(.conflict, "\(id) is being started already") }
         defer { launches.withLock { launches in launches[id] = nil } }
-        let task = try await pool.run { [self] in
-            let description = try describe()
-            return try launch(id, description, control)
+        let task: RunningTask
+        do {
+            task = try await pool.run { [self] in
+                let description = try describe()
+                return try launch(id, description, control)
+            }
+        } catch {
+            // It may have taken the one that waited.
+            prepareForNext()
+            throw error
         }
         do {
             if task.client.isSubscribed { task.begin() } else { try await task.subscribe() }
@@ -220,8 +227,8 @@ package final class Tasks: Sendable {
             "\(configuration.shimProgram) is of a version that cannot publish ports: install that of this daemon")
     }
 
-    /// Has as many shims wait for the next launches as the configuration says. Called when a task has begun, so that
-    /// they do not take the processors from it.
+    /// Has as many shims wait for the next launches as the configuration says. Called when a task has begun, or not come
+    /// about, so that they do not take the processors from it.
     func prepareForNext() { waiting?.fill(on: pool) }
 
     /// Calls off a `create` that has not returned yet: it throws as soon as its shim has been killed. Does nothing if

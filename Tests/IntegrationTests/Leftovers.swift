@@ -46,6 +46,15 @@ extension TestDaemon {
         return found
     }
 
+    /// The daemon's shims that wait for the next container.
+    func waitingShims() -> [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }.filter { pid in
+            let status = String(decoding: contents("/proc/\(pid)/status"), as: UTF8.self)
+            return status.hasPrefix("Name:\tmasu-shim-idle\n") && status.contains("\nPPid:\t\(self.pid)\n")
+        }
+    }
+
     /// Whether neither a container nor its shim is there any more; asks the kernel, as there may be no daemon.
     func hasEnded(_ identity: String) -> Bool {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
@@ -133,6 +142,8 @@ extension TestDaemon {
             let kind = target.split(separator: ":").first.map(String.init) ?? target
             counts[target.hasPrefix("/") ? target : kind, default: 0] += 1
         }
+        // A shim that waits for the next container is there or not: a socket and a pidfd.
+        for kind in ["socket", "anon_inode"] { counts[kind, default: 0] -= waitingShims().count }
         // Connections of a pool to the database come and go; all other numbers have to be what they were.
         for (kind, count) in counts where !kind.contains("masu.db") { found.insert("\(kind) × \(count)") }
         return found.filter { !$0.contains("masu.db") }

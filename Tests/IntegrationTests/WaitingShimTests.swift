@@ -5,20 +5,10 @@ extension Integration {
     /// Shims that wait, started, for the next container.
     @Suite("waiting shims")
     struct WaitingShims {
-        /// The processes of that kind that a daemon has.
-        private func waiting(_ parent: pid_t) -> [pid_t] {
-            let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-            return names.compactMap { pid_t($0) }.filter { pid in
-                let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)  // It may be gone.
-                return status?.hasPrefix("Name:\tmasu-shim-idle\n") == true
-                    && status?.contains("PPid:\t\(parent)\n") == true
-            }
-        }
-
         /// The one that waits, once there is one.
         private func next(_ daemon: TestDaemon) throws -> pid_t {
-            try #require(eventually { waiting(daemon.pid).count == 1 })
-            return waiting(daemon.pid)[0]
+            try #require(eventually { daemon.waitingShims().count == 1 })
+            return daemon.waitingShims()[0]
         }
 
         /// The shim of the only container.
@@ -30,7 +20,7 @@ extension Integration {
         @Test("there is none before the first container, then always one, which the next container takes")
         func taken() throws {
             try withDaemon { daemon in
-                #expect(waiting(daemon.pid).isEmpty)
+                #expect(daemon.waitingShims().isEmpty)
                 try daemon.ok(.masu, "run", "--rm", "busybox", "true")
                 let first = try next(daemon)
                 try daemon.ok(.masu, "run", "-d", "--name", "runs", "busybox", "sleep", "1000")
