@@ -116,7 +116,9 @@ struct ListeningSocket: Sendable {
             let descriptor = FileDescriptor(rawValue: number)
             try descriptor.setCloseOnExec(true)
             if let name = descriptor.socketName(), !name.address.isLoopback, access != .verified {
-                throw StartError(ListeningAddress.refusal("fd://\(number) (\(name))"))
+                let address =
+                    name.address.family == .ipv6 ? "[\(name.address)]:\(name.port)" : "\(name.address):\(name.port)"
+                throw StartError(ListeningAddress.refusal("fd://\(number) (\(address))"))
             }
             return descriptor
         }

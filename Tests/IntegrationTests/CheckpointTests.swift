@@ -226,7 +226,7 @@ extension Integration {
                         try eventually {
                             try daemon.ok(.masu, "inspect", "-f", "{{.State.Status}}", "web") == "running"
                         })
-                    #expect(try daemon.ok(.masu, "top", "web", "-eo", "comm").contains("sh"))
+                    #expect(try daemon.ok(.masu, "top", "web", "-eo", "pid,comm").contains("sh"))
                     try "".write(
                         toFile: daemon.dataRoot + "/containers/\(id)/checkpoints/late/go", atomically: true,
                         encoding: .utf8)

@@ -103,7 +103,7 @@ extension Integration {
                     })
                 // What the client matches on where two tests want one name.
                 let taken = try daemon.http(
-                    "POST", "/v1.44/containers/create?name=tc-web", body: #"{"Image":"busybox"}"#)
+                    "POST", "/v1.44/containers/create?name=tc-web", body: #"{"Image":"busybox","Cmd":["true"]}"#)
                 #expect(taken.status == 409)
                 #expect(
                     taken.body.firstMatch(of: /[Tt]he container name .* is already in use by .*/) != nil, "\(taken)")

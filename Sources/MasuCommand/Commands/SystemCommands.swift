@@ -82,6 +82,11 @@ enum SystemCommands {
                 do {
                     let client = try DaemonClient(invocation)
                     report.server = try client.value(HTTPRequest("GET", "/version"))
+                    // Left out by the daemon when it is false, which to a template it is all the same.
+                    if format.holds(".Experimental"), case .object(var server) = report.server {
+                        server["Experimental"] = server["Experimental"] ?? .bool(false)
+                        report.server = .object(server)
+                    }
                 } catch {
                     failure = error
                 }

@@ -46,7 +46,9 @@ struct ZipArchive {
             guard size <= room else { throw CommandError("the files of the zip archive have more than \(limit) bytes") }
             room -= size
             let local = try number(place + 42, 4)
-            guard try number(local, 4) == 0x0403_4b50 else { throw Self.damage }
+            guard try number(local, 4) == 0x0403_4b50, try number(local + 26, 2) == nameCount,
+                try slice(local + 30, nameCount).elementsEqual(slice(place + 46, nameCount))
+            else { throw Self.damage }
             let start = local + 30 + (try number(local + 26, 2)) + (try number(local + 28, 2))
             let data = try slice(start, packed)
             let content: [UInt8]
