@@ -227,8 +227,8 @@ package final class Tasks: Sendable {
             "\(configuration.shimProgram) is of a version that cannot publish ports: install that of this daemon")
     }
 
-    /// Has as many shims wait for the next launches as the configuration says. Called when a task has begun, or not come
-    /// about, so that they do not take the processors from it.
+    /// Has as many shims wait for the next launches as the configuration says. Called when a task has begun, or has not
+    /// come about, so that they do not take the processors from it.
     func prepareForNext() { waiting?.fill(on: pool) }
 
     /// Calls off a `create` that has not returned yet: it throws as soon as its shim has been killed. Does nothing if
