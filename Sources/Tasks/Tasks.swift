@@ -270,8 +270,8 @@ package struct TasksConfiguration: Sendable {
     package var filterCache: FilePath?
     /// How long shims may take.
     package var patience = ShimPatience()
-    /// How many shims wait, started, for the next tasks. They come with the first task, cost a megabyte of memory each
-    /// and save a third of a launch.
+    /// How many shims wait, started, for the next tasks. They come with the first task, cost 0.4 MiB of memory each and
+    /// save a third of a launch.
     package var waitingShims = 0
 
     /// Tasks in `directory`, with the usual patience.
