@@ -330,6 +330,16 @@ struct SnapshotterTests {
         #expect(error?.description.contains("load the module dm_mod") == true)
     }
 
+    @Test("a directory that a crash cut short before it had anything is removed, and nothing is set aside")
+    func unfinishedDirectory() throws {
+        let fixture = try SnapshotterFixture(.vfs)
+        let directory = fixture.directory.appending("snapshots").appending("vfs").appending("9")
+        try Files.makeDirectories(directory, mode: 0o700)
+        _ = try Snapshots.open(driver: "vfs", directory: fixture.directory, database: fixture.database)
+        #expect(!Files.exists(directory))
+        #expect(try !Files.names(in: fixture.directory).contains("set-aside"))
+    }
+
     @Test(
         "devicemapper says what it needs where it cannot be",
         .enabled(if: !TestedDriver.canHaveThinDevices, "this machine can have it"))
