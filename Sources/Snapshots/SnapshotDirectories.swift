@@ -48,11 +48,12 @@ extension SnapshotTable {
             strays.filter { name in
                 guard let id = Int64(name), id > newest else { return false }
                 if hasFilesInDirectories {
-                    // A directory that cannot be read is not an empty one. One may have been cut short before it had
-                    // anything.
+                    // One may have been cut short before it had anything.
                     if !Files.exists(files(of: id)) {
+                        // A directory that cannot be read is not an empty one.
                         return (try? DirectoryListing.names(of: directory(of: id)).isEmpty) != true
                     }
+                    // As above.
                     return (try? DirectoryListing.names(of: files(of: id)).isEmpty) != true
                 }
                 // Transactions come one after the other: what one was cut short in has the next number.
